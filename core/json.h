@@ -1,0 +1,39 @@
+// Reading JSON that strangers send. Boost.JSON validates (RFC 8259, UTF-8, depth at most 64); the members of an
+// object are then sliced out of the text by a small scanner, because Boost keeps the last of doubled
+// keys silently and rewrites numbers, while a payload must stay as it came, byte for byte.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+
+namespace postern {
+
+constexpr std::size_t kMaxJsonDepth = 64;
+
+struct JsonMember {
+  std::string key;       // decoded
+  std::string_view raw;  // the value's own bytes, without surrounding white space; a view of the input
+};
+
+// The members of the object that is the whole of `text`, in order. `text` must outlive the result.
+// Errors (invalid_argument): "invalid_json" for anything that is not one valid JSON value (empty, a byte
+// order mark, trailing bytes, bad UTF-8, NaN, deeper than 64); "object_required" for another kind
+// of value; "duplicate_field" for a doubled key of this object (deeper ones are the payload's own affair), with
+// the key as field. `field` names the object when it is itself a field; empty for a whole body.
+Result<std::vector<JsonMember>> parse_json_object(std::string_view text, std::string_view field = {});
+
+// The elements of the array `text`, as views of it. REQUIRES: `text` is valid JSON and an array.
+std::vector<std::string_view> json_elements(std::string_view text);
+
+// The kind of a valid JSON value, told by its first byte.
+enum class JsonKind { null, boolean, number, string, array, object };
+JsonKind json_kind(std::string_view raw);
+
+// The decoded text of a valid JSON string. Lone surrogates are not valid UTF-8 and give nullopt-like failure:
+// invalid_argument "invalid_json".
+Result<std::string> json_string(std::string_view raw, std::string_view field);
+
+}  // namespace postern
