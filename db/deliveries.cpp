@@ -1,0 +1,325 @@
+#include "db/deliveries.h"
+
+#include <algorithm>
+
+#include "core/wire/attempts.h"
+#include "db/rows.h"
+
+namespace postern::db {
+
+// --- claim -----------------------------------------------------------------------------------------
+
+// MATERIALIZED, so that the claim never takes more than asked whatever the planner thinks of it. SKIP LOCKED shares the
+// lanes with other schedulers. The tenant's secrets come
+// along, so that a rotation is in force at once.
+const Statement kClaim{"claim", R"sql(
+  WITH picked AS MATERIALIZED (
+    SELECT t.id FROM unnest($2::bigint[], $3::int4[]) AS w(lane, free)
+     CROSS JOIN LATERAL (
+       SELECT id FROM postern.task
+        WHERE shard = $1 AND lane = w.lane AND state = 'ready'
+        ORDER BY priority DESC, run_at, id LIMIT w.free FOR UPDATE SKIP LOCKED) t),
+  claimed AS (
+    UPDATE postern.task t
+       SET state = 'active', attempt = attempt + 1, lease = $4, instance = $5, claimed_at = now(),
+           updated_at = now(),
+           lease_until = now() + timeout_ms * interval '1 millisecond' + $6 * interval '1 second'
+      FROM picked WHERE t.shard = $1 AND t.id = picked.id
+    RETURNING t.*)
+  SELECT )sql" POSTERN_TASK_SPEC("body") R"sql(,
+         lane, attempt, attempt_base, claimed_at, lease_until, deadline < claimed_at,
+         (SELECT s.secret FROM postern.tenant_secret s WHERE s.tenant = c.tenant),
+         (SELECT s.previous FROM postern.tenant_secret s
+           WHERE s.tenant = c.tenant AND s.previous_until > now())
+    FROM claimed c)sql"};
+
+Params claim_params(int shard, std::span<const LaneSlots> lanes, const Uuid& lease,
+                    const Uuid& instance, Seconds grace) {
+  Array lane(Oid::int8), free(Oid::int4);
+  for (const auto& slots : lanes) {
+    lane.int8(slots.lane);
+    free.int4(slots.free);
+  }
+  Params params;
+  params.int2(shard).array(lane).array(free).uuid(lease).uuid(instance).int8(grace.count());
+  return params;
+}
+
+std::vector<Claimed> claimed_from(const PgResult& result, const Uuid& lease) {
+  std::vector<Claimed> out;
+  out.reserve(static_cast<std::size_t>(result.rows()));
+  for (int i = 0; i < result.rows(); ++i) {
+    Claimed claimed;
+    claimed.spec = spec_from(result, i);
+    claimed.lease = lease;
+    int col = kSpecColumnCount;
+    claimed.lane = result.integer(i, col++);
+    claimed.attempt = static_cast<int>(result.integer(i, col++));
+    claimed.attempt_base = static_cast<int>(result.integer(i, col++));
+    claimed.claimed_at = result.time(i, col++);
+    claimed.lease_until = result.time(i, col++);
+    claimed.past_deadline = !result.is_null(i, col) && result.boolean(i, col);
+    ++col;
+    for (; col < kSpecColumnCount + 8; ++col) {
+      if (!result.is_null(i, col)) claimed.secrets.emplace_back(result.text(i, col));
+    }
+    out.push_back(std::move(claimed));
+  }
+  return out;
+}
+
+// --- settle ----------------------------------------------------------------------------------------
+
+// One statement, one commit, for all that has gathered: finished rows move, retries get the start that core
+// decided, given-back ones lose the attempt they did not use; attempts and endings are counted. Everything is
+// fenced by the lease. A row appears in `r` once, so each goes one way only.
+const Statement kSettle{"settle", R"sql(
+  WITH r AS MATERIALIZED (
+    SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::int8[], $8::text[],
+                         $9::text[], $10::text[], $11::int4[], $12::int4[], $13::text[], $14::bytea[])
+      AS r(id, lease, to_state, reason, delay_ms, record, outcome, last_error, result_code, result_ms,
+           result_headers, result_body)),
+  over AS (
+    DELETE FROM postern.task t USING r
+     WHERE t.shard = $1 AND t.id = r.id AND t.lease = r.lease AND r.to_state IN ('completed', 'failed')
+    RETURNING t.*, r.to_state, r.reason AS why, r.record, r.outcome, r.last_error AS error,
+              r.result_code AS code, r.result_ms AS ms, r.result_headers AS answer_headers,
+              r.result_body AS answer),
+  moved AS (
+    INSERT INTO postern.task_finished (
+      )sql" POSTERN_TASK_MOVED R"sql(,
+      state, reason, attempts, last_error, updated_at, finished_at, retention,
+      result_code, result_ms, result_headers, result_body)
+    SELECT )sql" POSTERN_TASK_MOVED R"sql(,
+      to_state, why, CASE WHEN record IS NULL THEN attempts ELSE attempts || record::jsonb END, error,
+      now(), now(),
+      coalesce((SELECT CASE to_state WHEN 'completed' THEN q.retention_completed ELSE q.retention_failed END
+                  FROM postern.queue q WHERE q.tenant = over.tenant AND q.name = over.queue), 'standard'),
+      code, ms, answer_headers, answer
+    FROM over),
+  again AS (
+    UPDATE postern.task t
+       SET state = CASE WHEN r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+           run_at = CASE WHEN r.to_state = 'delayed' THEN now() + r.delay_ms * interval '1 millisecond'
+                         ELSE t.run_at END,
+           attempt = CASE WHEN r.to_state = 'ready' THEN t.attempt - 1 ELSE t.attempt END,
+           attempts = CASE WHEN r.record IS NULL THEN t.attempts ELSE t.attempts || r.record::jsonb END,
+           last_error = CASE WHEN r.to_state = 'ready' THEN t.last_error ELSE r.last_error END,
+           lease = NULL, instance = NULL, lease_until = NULL, updated_at = now()
+      FROM r
+     WHERE t.shard = $1 AND t.id = r.id AND t.lease = r.lease AND r.to_state IN ('delayed', 'ready')
+    RETURNING t.id, t.tenant, t.queue, r.outcome),
+  counted AS (
+    INSERT INTO postern.counter AS c (shard, instance, tenant, queue, name, value)
+    SELECT $1, $2, tenant, queue, name, count(*)
+      FROM (SELECT tenant, queue, 'attempts_' || outcome AS name FROM over WHERE outcome IS NOT NULL
+            UNION ALL SELECT tenant, queue, 'attempts_' || outcome FROM again WHERE outcome IS NOT NULL
+            UNION ALL SELECT tenant, queue, 'finished_' || to_state FROM over) events
+     GROUP BY tenant, queue, name
+    ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + excluded.value)
+  SELECT id FROM over UNION ALL SELECT id FROM again)sql"};
+
+Params settle_params(int shard, const Uuid& instance, std::span<const Settlement> batch) {
+  Array id(Oid::uuid), lease(Oid::uuid), state(Oid::text), reason(Oid::text), delay(Oid::int8),
+      record(Oid::text), outcome(Oid::text), last_error(Oid::text), code(Oid::int4), ms(Oid::int4),
+      headers(Oid::text), body(Oid::bytea);
+  for (const auto& s : batch) {
+    id.uuid(s.id);
+    lease.uuid(s.lease);
+    state.text(name(s.state));
+    reason.text(name(s.reason));
+    delay.int8(s.delay.count());
+    s.attempt ? record.text(attempt_json(*s.attempt)) : record.null();
+    s.attempt ? outcome.text(s.attempt->status) : outcome.null();
+    last_error.text_or_null(s.last_error);
+    if (s.result) {
+      code.int4(s.result->status);
+      ms.int4(static_cast<std::int32_t>(s.result->duration.count()));
+      headers.text_or_null(headers_json(s.result->headers));
+      body.text(s.result->body);
+    } else {
+      code.null();
+      ms.null();
+      headers.null();
+      body.null();
+    }
+  }
+  Params params;
+  params.int2(shard).uuid(instance);
+  for (const auto* column : {&id, &lease, &state, &reason, &delay, &record, &outcome, &last_error,
+                             &code, &ms, &headers, &body}) {
+    params.array(*column);
+  }
+  return params;
+}
+
+std::vector<TaskId> settled_from(const PgResult& result) {
+  std::vector<TaskId> out;
+  out.reserve(static_cast<std::size_t>(result.rows()));
+  for (int i = 0; i < result.rows(); ++i) out.push_back(result.uuid(i, 0));
+  return out;
+}
+
+// --- tick ------------------------------------------------------------------------------------------
+
+// The lanes with ready work by a loose index scan: one index descent per lane, however many tasks.
+// Kinds: 0 lane, 1 promoted, 2 microseconds to the next delayed task, 3 unrouted tasks are there.
+const Statement kTick{"tick", R"sql(
+  WITH RECURSIVE due AS MATERIALIZED (
+    SELECT id FROM postern.task WHERE shard = $1 AND state = 'delayed' AND run_at <= now()
+     ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+  promoted AS (
+    UPDATE postern.task t SET state = 'ready', updated_at = now() FROM due
+     WHERE t.shard = $1 AND t.id = due.id AND t.state = 'delayed' RETURNING t.lane),
+  lanes AS (
+    (SELECT lane FROM postern.task WHERE shard = $1 AND state = 'ready' AND lane IS NOT NULL
+      ORDER BY lane LIMIT 1)
+    UNION ALL
+    SELECT (SELECT t.lane FROM postern.task t
+             WHERE t.shard = $1 AND t.state = 'ready' AND t.lane > lanes.lane ORDER BY t.lane LIMIT 1)
+      FROM lanes WHERE lanes.lane IS NOT NULL)
+  SELECT 0, lane FROM lanes WHERE lane IS NOT NULL
+  UNION
+  SELECT 0, lane FROM promoted WHERE lane IS NOT NULL
+  UNION ALL
+  SELECT 1, count(*) FROM promoted
+  UNION ALL
+  (SELECT 2, (extract(epoch FROM run_at - clock_timestamp()) * 1000000)::bigint FROM postern.task
+    WHERE shard = $1 AND state = 'delayed' AND run_at > now() ORDER BY run_at LIMIT 1)
+  UNION ALL
+  (SELECT 3, 1 FROM postern.task WHERE shard = $1 AND lane IS NULL LIMIT 1))sql"};
+
+Params tick_params(int shard, int limit) {
+  Params params;
+  params.int2(shard).int8(limit);
+  return params;
+}
+
+Tick tick_from(const PgResult& result) {
+  Tick tick;
+  for (int i = 0; i < result.rows(); ++i) {
+    const auto value = result.integer(i, 1);
+    switch (result.integer(i, 0)) {
+      case 0: tick.ready_lanes.push_back(value); break;
+      case 1: tick.promoted = static_cast<int>(value); break;
+      case 2:
+        // Rounded up: a timer that fires before the time is worth nothing.
+        tick.next_due = Milliseconds{std::max<std::int64_t>(0, value) / 1000 + 1};
+        break;
+      default: tick.unrouted = true;
+    }
+  }
+  return tick;
+}
+
+// --- rescue ----------------------------------------------------------------------------------------
+
+const Statement kOrphans{"orphans", "SELECT " POSTERN_TASK_SPEC("NULL::bytea") R"sql(,
+         lease, lane, attempt, attempt_base, claimed_at, lease_until, deadline < now(), instance, gone
+    FROM (SELECT t.*, t.instance = ANY($2) OR t.instance IS NULL
+                      OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = t.instance) AS gone
+            FROM postern.task t WHERE t.shard = $1 AND t.state = 'active') active
+   WHERE gone OR lease_until < now()
+   ORDER BY gone DESC, lease_until LIMIT 500)sql"};
+
+Params orphans_params(int shard, std::span<const Uuid> dead) {
+  Array ids(Oid::uuid);
+  for (const auto& id : dead) ids.uuid(id);
+  Params params;
+  params.int2(shard).array(ids);
+  return params;
+}
+
+std::vector<Orphan> orphans_from(const PgResult& result) {
+  std::vector<Orphan> out;
+  for (int i = 0; i < result.rows(); ++i) {
+    Orphan orphan;
+    auto& task = orphan.task;
+    task.spec = spec_from(result, i);
+    int col = kSpecColumnCount;
+    task.lease = result.uuid(i, col++);
+    task.lane = result.integer_or_null(i, col++).value_or(0);
+    task.attempt = static_cast<int>(result.integer(i, col++));
+    task.attempt_base = static_cast<int>(result.integer(i, col++));
+    task.claimed_at = result.time(i, col++);
+    task.lease_until = result.time(i, col++);
+    task.past_deadline = !result.is_null(i, col) && result.boolean(i, col);
+    ++col;
+    if (!result.is_null(i, col)) orphan.instance = result.uuid(i, col);
+    orphan.instance_gone = result.boolean(i, ++col);
+    out.push_back(std::move(orphan));
+  }
+  return out;
+}
+
+// --- route -----------------------------------------------------------------------------------------
+
+const Statement kUnrouted{"unrouted", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
+   FROM postern.task WHERE shard = $1 AND lane IS NULL ORDER BY id LIMIT 500)sql"};
+
+Params unrouted_params(int shard) {
+  Params params;
+  params.int2(shard);
+  return params;
+}
+
+std::vector<Task> unrouted_from(const PgResult& result) {
+  std::vector<Task> out;
+  for (int i = 0; i < result.rows(); ++i) out.push_back(task_from(result, i));
+  return out;
+}
+
+// Queues and lanes that are new, then the tasks. Another scheduler may route the same tasks at the same time: whoever
+// comes second changes and counts nothing. One that core refuses ends as failed, never silently.
+const Statement kRoute{"route", R"sql(
+  WITH r AS MATERIALIZED (
+    SELECT * FROM unnest($3::uuid[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+      AS r(id, lane, target, url, tenant, queue, invalid)),
+  queues AS (
+    INSERT INTO postern.queue (tenant, name)
+    SELECT DISTINCT tenant, queue FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),
+  lanes AS (
+    INSERT INTO postern.lane (id, tenant, queue, target)
+    SELECT DISTINCT lane, tenant, queue, target FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),
+  routed AS (
+    UPDATE postern.task t SET lane = r.lane, url = r.url FROM r
+     WHERE t.shard = $1 AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NULL
+    RETURNING t.tenant, t.queue),
+  refused AS (
+    DELETE FROM postern.task t USING r
+     WHERE t.shard = $1 AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NOT NULL
+    RETURNING t.*, r.invalid),
+  moved AS (
+    INSERT INTO postern.task_finished (
+      )sql" POSTERN_TASK_MOVED R"sql(, attempts, state, reason, last_error, updated_at, finished_at)
+    SELECT )sql" POSTERN_TASK_MOVED R"sql(, attempts, 'failed', 'invalid', invalid, now(), now() FROM refused),
+  counted AS (
+    INSERT INTO postern.counter AS c (shard, instance, tenant, queue, name, value)
+    SELECT $1, $2, tenant, queue, name, count(*)
+      FROM (SELECT tenant, queue, 'created' AS name FROM routed
+            UNION ALL SELECT tenant, queue, unnest(ARRAY['created', 'finished_failed']) FROM refused) events
+     GROUP BY tenant, queue, name
+    ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + excluded.value)
+  SELECT count(*) FROM routed)sql"};
+
+Params route_params(int shard, const Uuid& instance, std::span<const Routing> batch) {
+  Array id(Oid::uuid), lane(Oid::int8), target(Oid::text), url(Oid::text), tenant(Oid::text),
+      queue(Oid::text), invalid(Oid::text);
+  for (const auto& r : batch) {
+    id.uuid(r.id);
+    lane.int8(r.lane);
+    target.text(r.target);
+    url.text(r.url);
+    tenant.text(r.tenant);
+    queue.text(r.queue);
+    invalid.text_or_null(r.invalid);
+  }
+  Params params;
+  params.int2(shard).uuid(instance);
+  for (const auto* column : {&id, &lane, &target, &url, &tenant, &queue, &invalid}) {
+    params.array(*column);
+  }
+  return params;
+}
+
+}  // namespace postern::db

@@ -1,0 +1,20 @@
+# Writes OUT, a C++ file that holds the named files' contents as raw string literals: the migrations travel inside
+# the program. Usage: cmake -DOUT=... -DFILES="a.sql;b.sql" -P embed_files.cmake
+set(text "// Made by db/embed_files.cmake.\n#include \"db/migrations.h\"\n\nnamespace postern::db {\n")
+set(table "")
+foreach(file IN LISTS FILES)
+  get_filename_component(name "${file}" NAME_WE)
+  file(READ "${file}" content)
+  # A raw literal may hold at most 65,535 bytes, so the contents are joined from pieces.
+  string(LENGTH "${content}" length)
+  set(pieces "")
+  set(at 0)
+  while(at LESS length)
+    string(SUBSTRING "${content}" ${at} 16000 piece)
+    string(APPEND pieces "R\"sql~(${piece})sql~\"\n")
+    math(EXPR at "${at} + 16000")
+  endwhile()
+  string(APPEND table "    {\"${name}\", ${pieces}},\n")
+endforeach()
+string(APPEND text "\nconst std::vector<EmbeddedFile>& embedded_migrations() {\n  static const std::vector<EmbeddedFile> files = {\n${table}  };\n  return files;\n}\n\n}  // namespace postern::db\n")
+file(WRITE "${OUT}" "${text}")

@@ -1,0 +1,48 @@
+#include "db/routing.h"
+
+namespace postern::db {
+
+constexpr Statement kQueueDefaults{"queue_defaults", R"sql(
+  SELECT max_retries, max_tries, retry_policy, timeout_ms, endpoint
+    FROM postern.queue WHERE tenant = $1 AND name = $2)sql"};
+
+std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
+                                            std::string_view queue) {
+  const auto row = connection.exec(kQueueDefaults, Params().text(tenant).text(queue));
+  if (row.rows() == 0) return std::nullopt;
+  QueueDefaults out;
+  out.max_retries = static_cast<int>(row.integer(0, 0));
+  if (const auto tries = row.integer_or_null(0, 1)) out.max_tries = static_cast<int>(*tries);
+  out.retry_policy = row.text(0, 2);
+  out.timeout = Milliseconds{row.integer(0, 3)};
+  out.endpoint = row.text(0, 4);
+  return out;
+}
+
+constexpr Statement kMakeQueue{"make_queue", R"sql(
+  INSERT INTO postern.queue (tenant, name)
+  SELECT name, $2 FROM postern.tenant WHERE name = $1 ON CONFLICT DO NOTHING)sql"};
+constexpr Statement kTenantExists{"tenant_exists",
+                                  "SELECT EXISTS (SELECT FROM postern.tenant WHERE name = $1)"};
+
+bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue) {
+  if (connection.exec(kMakeQueue, Params().text(tenant).text(queue)).affected() > 0) return true;
+  return connection.exec(kTenantExists, Params().text(tenant)).boolean(0, 0);
+}
+
+constexpr Statement kMakeLane{"make_lane", R"sql(
+  INSERT INTO postern.lane (id, tenant, queue, target) VALUES ($1, $2, $3, $4)
+  ON CONFLICT DO NOTHING)sql"};
+
+void make_lane(PgConnection& connection, std::int64_t id, std::string_view tenant,
+               std::string_view queue, std::string_view target) {
+  connection.exec(kMakeLane, Params().int8(id).text(tenant).text(queue).text(target));
+}
+
+constexpr Statement kShards{"", "SELECT value::integer FROM postern.setting WHERE name = 'shards'"};
+
+int shard_count(PgConnection& connection) {
+  return static_cast<int>(connection.exec(kShards).integer(0, 0));
+}
+
+}  // namespace postern::db

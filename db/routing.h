@@ -1,0 +1,36 @@
+// Where a task goes: its queue's defaults and its lane. Rows that do not exist yet are made here, each in an
+// autocommitted statement of its own, before the batch that needs them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/time.h"
+#include "db/pg.h"
+
+namespace postern::db {
+
+// What a task takes from its queue when it does not say itself.
+struct QueueDefaults {
+  int max_retries;
+  std::optional<int> max_tries;  // a cap on attempts
+  std::string retry_policy;
+  Milliseconds timeout;
+  std::string endpoint;  // default target; may be empty
+};
+
+std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
+                                            std::string_view queue);
+
+// Makes the queue with the server's defaults unless it is there. False: there is no such tenant.
+bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue);
+
+// Makes the lane's row unless it is there.
+void make_lane(PgConnection& connection, std::int64_t id, std::string_view tenant,
+               std::string_view queue, std::string_view target);
+
+// How many shards there are: 1 or more.
+int shard_count(PgConnection& connection);
+
+}  // namespace postern::db

@@ -1,0 +1,111 @@
+// Lists of tasks and how many there are: see tasks.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "db/rows.h"
+#include "db/tasks.h"
+
+namespace postern::db {
+namespace {
+
+// What both halves of a list ask. NULL parameters ask nothing.
+#define POSTERN_FILTER                                                                       \
+  "tenant = $1 AND ($2::text IS NULL OR queue = $2) AND ($3::text[] IS NULL OR state = ANY($3)) " \
+  "AND ($4::text IS NULL OR $4 = ANY(tags)) "                                                \
+  "AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6) "
+
+#define POSTERN_LIST_BODY "CASE WHEN octet_length(body) <= 16384 THEN body END AS body"
+
+// Newest first, each half by its own index; the bodies of a page's rows alone are read.
+constexpr Statement kList{"list_tasks", R"sql(
+  WITH page AS (
+    SELECT * FROM (
+      (SELECT * FROM postern.task WHERE )sql" POSTERN_FILTER R"sql(
+          AND ($7::uuid IS NULL OR id < $7) ORDER BY id DESC LIMIT $8 + $9)
+      UNION ALL
+      (SELECT * FROM postern.task_finished WHERE )sql" POSTERN_FILTER R"sql(
+          AND ($7::uuid IS NULL OR id < $7) ORDER BY id DESC LIMIT $8 + $9)) both_halves
+    ORDER BY id DESC OFFSET $9 LIMIT $8)
+  SELECT )sql" POSTERN_TASK_COLUMNS(POSTERN_LIST_BODY) " FROM page ORDER BY id DESC"};
+
+constexpr int kExactTotal = 10'000;
+
+constexpr Statement kCount{"count_tasks", R"sql(
+  SELECT count(*) FROM (
+    SELECT FROM postern.task WHERE )sql" POSTERN_FILTER R"sql(
+    UNION ALL
+    SELECT FROM postern.task_finished WHERE )sql" POSTERN_FILTER R"sql(
+    LIMIT 10001) few)sql"};
+
+// Past the exact range, the counters tell how many there have been; what retention has dropped is not known to
+// them, hence "estimated".
+constexpr Statement kCounted{"counted_tasks", R"sql(
+  SELECT coalesce(sum(CASE name WHEN 'created' THEN value WHEN 'deleted' THEN -value ELSE 0 END), 0)::bigint
+    FROM postern.counter WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2))sql"};
+
+constexpr Statement kCountedByEnd{"counted_by_end", R"sql(
+  SELECT coalesce(sum(value), 0)::bigint FROM postern.counter
+   WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2) AND name = ANY($3))sql"};
+
+void add_filter(Params& params, std::string_view tenant, const TaskFilter& filter) {
+  params.text(tenant).text_or_null(filter.queue);
+  if (filter.states.empty()) {
+    params.null_array(Oid::text);
+  } else {
+    Array states(Oid::text);
+    for (const auto state : filter.states) states.text(name(state));
+    params.array(states);
+  }
+  params.text_or_null(filter.tag).time(filter.created_since).time(filter.created_until);
+}
+
+// How many match, more or less, when counting them would take too long: -1 when nothing can tell.
+std::int64_t estimated_total(PgConnection& connection, std::string_view tenant,
+                             const TaskFilter& filter) {
+  if (!filter.tag.empty() || filter.created_since || filter.created_until) return -1;
+  Params params;
+  params.text(tenant).text_or_null(filter.queue);
+  if (filter.states.empty()) return connection.exec(kCounted, params).integer(0, 0);
+  Array ends(Oid::text);
+  for (const auto state : filter.states) {
+    if (!is_finished(state)) return -1;
+    ends.text(fmt::format("finished_{}", name(state)));
+  }
+  return connection.exec(kCountedByEnd, params.array(ends)).integer(0, 0);
+}
+
+}  // namespace
+
+Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter) {
+  Page page;
+  Params params;
+  add_filter(params, tenant, filter);
+  params.uuid(filter.before).int8(filter.limit + 1).int8(filter.offset);
+  const auto rows = connection.exec(kList, params);
+  for (int i = 0; i < std::min(rows.rows(), filter.limit); ++i) {
+    page.tasks.push_back(task_from(rows, i));
+  }
+  page.has_more = rows.rows() > filter.limit;
+
+  Params count;
+  add_filter(count, tenant, filter);
+  page.total = connection.exec(kCount, count).integer(0, 0);
+  if (page.total > kExactTotal) {
+    page.total_estimated = true;
+    page.total = std::max<std::int64_t>(page.total, estimated_total(connection, tenant, filter));
+  }
+  return page;
+}
+
+constexpr Statement kTotals{"totals", R"sql(
+  SELECT (SELECT coalesce(sum(CASE name WHEN 'created' THEN value WHEN 'deleted' THEN -value ELSE 0 END), 0)::bigint
+            FROM postern.counter WHERE tenant = $1),
+         (SELECT count(*) FROM postern.queue WHERE tenant = $1))sql"};
+
+Totals totals(PgConnection& connection, std::string_view tenant) {
+  const auto row = connection.exec(kTotals, Params().text(tenant));
+  return {row.integer(0, 0), row.integer(0, 1)};
+}
+
+}  // namespace postern::db

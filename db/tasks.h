@@ -1,0 +1,107 @@
+// Tasks as the API sees them: create, read, list, and the transitions a client may ask for. Every
+// function names the tenant; another tenant's task is not there. All of them block, and throw PgError when
+// the database does not play along.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "core/task.h"
+#include "core/uuid.h"
+#include "db/pg.h"
+
+namespace postern::db {
+
+// One task of a batch, and the lane it was routed to (core/lane.h).
+struct Insertion {
+  const NewTask* task;
+  std::int64_t lane;
+};
+
+// Inserts all of `batch` in one statement, counts them for `instance` and notifies the schedulers if any of
+// them is ready. Returns the database's now(), which is their created_at. All or nothing. REQUIRES: all in `shard`.
+Time insert_tasks(PgConnection& connection, int shard, const Uuid& instance,
+                  std::span<const Insertion> batch);
+
+struct KeyedResult {
+  enum class Kind {
+    created,
+    replayed,    // the key was used before, for `task`
+    mismatched,  // the same, but with another request body
+  };
+  Kind kind;
+  TaskId task;
+};
+
+struct KeyedBatch {
+  Time now;
+  std::vector<KeyedResult> results;  // in the order of the batch
+};
+
+// Inserts tasks that carry an idempotency key, each at most once per (tenant, key) within `window`, in one
+// transaction. The same key twice in one batch: the first wins. REQUIRES: every spec has an idempotency_key.
+KeyedBatch insert_keyed_tasks(PgConnection& connection, int shard, const Uuid& instance,
+                              std::span<const Insertion> batch, Seconds window);
+
+// Which of `ids` exist, live or finished: what became of a commit whose answer was lost.
+std::unordered_set<std::string> existing_tasks(PgConnection& connection, int shard,
+                                               std::span<const TaskId> ids);
+
+// The task as a client sees it right after its creation at `now`, without reading it back.
+Task created_task(const NewTask& task, Time now);
+
+std::optional<Task> get_task(PgConnection& connection, std::string_view tenant, const TaskId& id);
+
+// What a long poll watches: changes whenever the task's status does. nullopt: gone.
+struct Glance {
+  State state;
+  int attempt;
+};
+std::vector<std::optional<Glance>> glance(PgConnection& connection, std::span<const TaskId> ids);
+
+struct TaskFilter {
+  std::string queue;          // empty: any
+  std::vector<State> states;  // empty: any
+  std::string tag;            // empty: any
+  std::optional<Time> created_since;  // inclusive
+  std::optional<Time> created_until;  // exclusive
+  std::optional<TaskId> before;       // keyset: only ids below this one
+  int limit = 20;
+  int offset = 0;
+};
+
+struct Page {
+  std::vector<Task> tasks;  // newest first; bodies over 16 KiB left out (body_omitted)
+  bool has_more = false;
+  std::int64_t total = 0;        // of all that match, ignoring before/limit/offset
+  bool total_estimated = false;  // over 10,000: then from the counters where they can tell
+};
+Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter);
+
+struct Transition {
+  enum class Kind { done, wrong_state, missing };
+  Kind kind;
+  State state;  // with wrong_state: the one that forbids it
+};
+
+// pending, delayed or blocked -> cancelled. After `done` no attempt starts.
+Transition cancel_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
+                       const Uuid& instance);
+// pending, delayed or blocked -> gone, its idempotency key with it.
+Transition delete_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
+                       const Uuid& instance);
+// Any finished state -> ready, with a fresh budget of attempts; the old attempts stay.
+Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
+                      const Uuid& instance);
+
+// Tasks in the database by the counters, all states: for /v1/info. Queues of the tenant.
+struct Totals {
+  std::int64_t tasks;
+  std::int64_t queues;
+};
+Totals totals(PgConnection& connection, std::string_view tenant);
+
+}  // namespace postern::db
