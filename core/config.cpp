@@ -14,8 +14,8 @@
 #include <string_view>
 #include <utility>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "core/url.h"
 #include "core/validate.h"
@@ -78,7 +78,7 @@ bool set_auth(Settings& settings, const std::string& value) {
   return value == "nginx" || value == "none";
 }
 
-// The host of "IP:port", "[IPv6]:port" or "localhost:port", without brackets; nullopt for anything else.
+// The host of "IP:port", "[IPv6]:port" or "localhost:port", without brackets; nullopt otherwise.
 std::optional<std::string> tcp_host(const std::string& value) {
   const std::size_t colon = value.rfind(':');
   if (colon == std::string::npos) return std::nullopt;
@@ -167,7 +167,8 @@ bool set_egress_allow(Settings& settings, const std::string& value) {
 enum class Users { all, fcgi, scheduler };
 
 struct Setting {
-  const char* name;  // as in Settings, in the file, and in capitals after POSTERN_ in the environment
+  // As in Settings and in the file; in the environment in capitals after POSTERN_.
+  const char* name;
   Users users;
   const char* placeholder;  // nullptr: a switch
   const char* expected;     // completes "it must be ..."
@@ -232,8 +233,7 @@ constexpr Setting kSettings[] = {
      "how long webhooks in flight may take to finish after SIGTERM",
      set_duration<&S::drain_timeout, 0>},
     {"retention_short", Users::scheduler, "DURATION", kDurationOver0, "1d",
-     "how long finished tasks of the class short are kept",
-     set_duration<&S::retention_short, 1>},
+     "how long finished tasks of the class short are kept", set_duration<&S::retention_short, 1>},
     {"retention_standard", Users::scheduler, "DURATION", kDurationOver0, "30d",
      "how long finished tasks of the class standard are kept",
      set_duration<&S::retention_standard, 1>},
@@ -245,24 +245,18 @@ constexpr Setting kSettings[] = {
 
 bool is_used_by(const Setting& setting, Program program) {
   switch (setting.users) {
-    case Users::all:
-      return true;
-    case Users::fcgi:
-      return program == Program::fcgi;
-    case Users::scheduler:
-      return program == Program::scheduler;
+    case Users::all: return true;
+    case Users::fcgi: return program == Program::fcgi;
+    case Users::scheduler: return program == Program::scheduler;
   }
   return false;
 }
 
 const char* name(Program program) {
   switch (program) {
-    case Program::admin:
-      return "postern";
-    case Program::fcgi:
-      return "postern-fcgi";
-    case Program::scheduler:
-      return "postern-scheduler";
+    case Program::admin: return "postern";
+    case Program::fcgi: return "postern-fcgi";
+    case Program::scheduler: return "postern-scheduler";
   }
   return "";
 }
@@ -272,9 +266,7 @@ std::string replaced(std::string text, char from, char to) {
   return text;
 }
 
-std::string flag_name(const Setting& setting) {
-  return "--" + replaced(setting.name, '_', '-');
-}
+std::string flag_name(const Setting& setting) { return "--" + replaced(setting.name, '_', '-'); }
 
 std::string environment_name(const Setting& setting) {
   std::string out = setting.name;
@@ -289,8 +281,8 @@ std::string environment_name(const Setting& setting) {
 
 void set(Settings& settings, const Setting& setting, const std::string& value) {
   if (!setting.set(settings, value)) {
-    stop(fmt::format("{} = \"{}\" is wrong: it must be {}.", setting.name, value,
-                     setting.expected));
+    stop(
+        fmt::format("{} = \"{}\" is wrong: it must be {}.", setting.name, value, setting.expected));
   }
 }
 
@@ -298,9 +290,10 @@ void set(Settings& settings, const Setting& setting, const std::string& value) {
 void check_together(const Settings& settings) {
   const std::optional<std::string> host = tcp_host(settings.listen);
   if (host && !is_loopback(*host) && !settings.unsafe_bind) {
-    stop(fmt::format("listen = \"{}\" is wrong: it must be a loopback address, since whoever can "
-                     "connect may claim any identity; --unsafe-bind allows it all the same.",
-                     settings.listen));
+    stop(
+        fmt::format("listen = \"{}\" is wrong: it must be a loopback address, since whoever can "
+                    "connect may claim any identity; --unsafe-bind allows it all the same.",
+                    settings.listen));
   }
 }
 
@@ -311,8 +304,9 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) + 1 - first);
 }
 
-// Reads "key = value" lines; "#" begins a comment line; a value may stand in double quotes. CLI11's own
-// reader would cut values at '#' and split them at spaces, which connection strings do not survive.
+// Reads "key = value" lines; "#" begins a comment line; a value may stand in double quotes. CLI11's
+// own reader would cut values at '#' and split them at spaces, which connection strings do not
+// survive.
 class FileReader : public CLI::Config {
  public:
   explicit FileReader(Program program) : program_(program) {}

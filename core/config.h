@@ -1,8 +1,8 @@
-// Settings: one table with name, meaning, unit and default for all three programs. Each can be given
-// as a flag (--idle-exit), in the environment (POSTERN_IDLE_EXIT) or in a file (idle_exit = 5m;
-// --config, default /etc/postern/postern.conf when it is there and readable); the flag wins over the
-// environment, which wins over the file. A wrong value stops the program at start with one sentence
-// that names the setting.
+// Settings: one table with name, meaning, unit and default for all three programs. Each can be
+// given as a flag (--idle-exit), in the environment (POSTERN_IDLE_EXIT) or as a line of a file
+// ("idle_exit = 5m") that --config names, by default /etc/postern/postern.conf when it is there and
+// readable. The flag wins over the environment, which wins over the file. A wrong value stops the
+// program at start with one sentence that names the setting.
 #pragma once
 
 #include <cstdint>
@@ -56,10 +56,10 @@ enum class Program { admin, fcgi, scheduler };
 // command adds its subcommands to the same app.
 void add_settings(CLI::App& app, Settings& settings, Program program);
 
-// What a daemon's main does: registers, parses, checks. Prints help or version and exits when asked;
-// on a wrong value prints the sentence and exits 2; with --check-config prints "ok" and exits 0 when
-// all is right. Only the settings of `program` are accepted as flags; a file or the environment may
-// hold the others' too.
+// What a daemon's main does: registers, parses, checks. Prints help or version and exits when
+// asked; on a wrong value prints the sentence and exits 2; with --check-config prints "ok" and
+// exits 0 when all is right. Only the settings of `program` are accepted as flags; a file or the
+// environment may hold the others' too.
 Settings read_settings(Program program, int argc, char** argv);
 
 // "30s", "5m", "1h30m", "7d", or a plain number of seconds; 0 is allowed.

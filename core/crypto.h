@@ -15,7 +15,7 @@ using Sha256 = std::array<std::uint8_t, 32>;
 Sha256 sha256(std::string_view data);
 Sha256 hmac_sha256(std::string_view key, std::string_view data);
 
-// Fills `out` from the operating system's generator.
+// Fills `out` from OpenSSL's generator, which the operating system seeds.
 void random_bytes(std::span<std::uint8_t> out);
 // `n` characters of [0-9A-Za-z], uniformly.
 std::string random_base62(std::size_t n);

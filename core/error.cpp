@@ -10,26 +10,16 @@ namespace postern {
 std::string_view name(Errc code) {
   switch (code) {
     case Errc::invalid_argument:
-    case Errc::method_not_allowed:
-      return "invalid_argument";
-    case Errc::unauthenticated:
-      return "unauthenticated";
-    case Errc::forbidden:
-      return "forbidden";
-    case Errc::not_found:
-      return "not_found";
-    case Errc::conflict:
-      return "conflict";
-    case Errc::duplicate:
-      return "duplicate";
-    case Errc::payload_too_large:
-      return "payload_too_large";
-    case Errc::rate_limited:
-      return "rate_limited";
-    case Errc::unavailable:
-      return "unavailable";
-    case Errc::internal:
-      return "internal";
+    case Errc::method_not_allowed: return "invalid_argument";
+    case Errc::unauthenticated: return "unauthenticated";
+    case Errc::forbidden: return "forbidden";
+    case Errc::not_found: return "not_found";
+    case Errc::conflict: return "conflict";
+    case Errc::duplicate: return "duplicate";
+    case Errc::payload_too_large: return "payload_too_large";
+    case Errc::rate_limited: return "rate_limited";
+    case Errc::unavailable: return "unavailable";
+    case Errc::internal: return "internal";
   }
   throw std::logic_error("name: not an Errc");
 }

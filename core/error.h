@@ -1,5 +1,5 @@
-// What the caller of the API can cause or act on, as a value. Faults (a broken connection, a malformed
-// row) are exceptions instead; see docs/design.md, "Errors".
+// What the caller of the API can cause or act on, as a value. Faults (a broken connection, a
+// malformed row) are exceptions instead; see docs/design.md, "Errors".
 #pragma once
 
 #include <boost/assert/source_location.hpp>
@@ -12,17 +12,17 @@ namespace postern {
 // The closed set of error kinds. Renderers switch over it without `default`, so that adding a kind
 // makes the compiler list every place that must learn it.
 enum class Errc {
-  invalid_argument,   // a field, parameter or header is wrong: 400
-  unauthenticated,    // no credential, or one that is not known: 401
-  forbidden,          // known, but not allowed to do this: 403
-  not_found,          // no such thing, or another tenant's: 404
-  method_not_allowed, // the path exists, the method does not: 405; on the wire `invalid_argument`
-  conflict,           // the state of the thing does not allow it: 409 (422 for a reused key)
-  duplicate,          // the name is taken: 409
-  payload_too_large,  // 413
-  rate_limited,       // 429
-  unavailable,        // the database is away or overloaded; try again: 503
-  internal,           // a fault of ours: 500
+  invalid_argument,    // a field, parameter or header is wrong: 400
+  unauthenticated,     // no credential, or one that is not known: 401
+  forbidden,           // known, but not allowed to do this: 403
+  not_found,           // no such thing, or another tenant's: 404
+  method_not_allowed,  // the path exists, the method does not: 405; on the wire `invalid_argument`
+  conflict,            // the state of the thing does not allow it: 409 (422 for a reused key)
+  duplicate,           // the name is taken: 409
+  payload_too_large,   // 413
+  rate_limited,        // 429
+  unavailable,         // the database is away or overloaded; try again: 503
+  internal,            // a fault of ours: 500
 };
 
 // The kind's name on the wire, e.g. "invalid_argument".

@@ -54,9 +54,9 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 
 Result<void> check_headers(const Headers& headers, std::string_view field) {
   if (headers.size() > kMaxHeaders) {
-    return invalid("headers_too_many", std::string(field),
-                   fmt::format("There are {} headers; at most {} are allowed.", headers.size(),
-                               kMaxHeaders));
+    return invalid(
+        "headers_too_many", std::string(field),
+        fmt::format("There are {} headers; at most {} are allowed.", headers.size(), kMaxHeaders));
   }
   std::size_t total = 0;
   for (std::size_t i = 0; i < headers.size(); ++i) {
@@ -97,8 +97,8 @@ Result<void> check_headers(const Headers& headers, std::string_view field) {
   }
   if (total > kMaxTotal) {
     return invalid("headers_too_many", std::string(field),
-                   fmt::format("The headers have {} bytes together; at most {} are allowed.",
-                               total, kMaxTotal));
+                   fmt::format("The headers have {} bytes together; at most {} are allowed.", total,
+                               kMaxTotal));
   }
   return {};
 }

@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::string_view kTypeIdPrefix = "task_";
 constexpr std::string_view kBase32 = "0123456789abcdefghjkmnpqrstvwxyz";
-constexpr std::string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view kBase62 =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 constexpr std::size_t kUuidLength = 36;
 constexpr std::size_t kTypeIdLength = 5 + 26;
 constexpr std::size_t kKsuidLength = 27;
@@ -102,8 +103,8 @@ int TaskId::shard() const { return (bytes[6] & 0x0f) << 8 | bytes[7]; }
 Time TaskId::time() const { return Time{Milliseconds{unix_millis(*this)}}; }
 
 TaskId make_task_id(Time now, int shard, std::span<const std::uint8_t, 8> random) {
-  const auto millis = static_cast<std::uint64_t>(
-      std::chrono::floor<Milliseconds>(now.time_since_epoch()).count());
+  const auto millis =
+      static_cast<std::uint64_t>(std::chrono::floor<Milliseconds>(now.time_since_epoch()).count());
   TaskId id;
   for (std::size_t i = 0; i < 6; ++i) {
     id.bytes[i] = static_cast<std::uint8_t>(millis >> (40 - 8 * i));

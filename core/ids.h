@@ -1,6 +1,6 @@
-// A task's one identity and its spellings. The id is a UUIDv7 (RFC 9562) whose 12 `rand_a` bits hold the
-// task's shard; each dialect spells the same 128 bits its own way, and all of them can be read back
-// without a table.
+// A task's one identity and its spellings. The id is a UUIDv7 (RFC 9562) whose 12 `rand_a` bits
+// hold the task's shard; each dialect spells the same 128 bits its own way, and all of them can be
+// read back without a table.
 #pragma once
 
 #include <array>
@@ -34,9 +34,9 @@ std::string to_uuid(const TaskId& id);
 std::string to_typeid(const TaskId& id);
 std::string to_ksuid(const TaskId& id);
 
-// Reads any of the three spellings. nullopt when the text is none of them, is out of range (a TypeID whose
-// first character is over 7, a KSUID over 160 bits or whose seconds are not the UUID's), or is a UUID of
-// another version. UUIDs are read in either case.
+// Reads any of the three spellings. nullopt when the text is none of them, is out of range (a
+// TypeID whose first character is over 7, a KSUID over 160 bits or whose seconds are not the
+// UUID's), or is a UUID of another version. UUIDs are read in either case.
 std::optional<TaskId> parse_task_id(std::string_view text);
 
 }  // namespace postern

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include <boost/json/basic_parser_impl.hpp>
 #include <fmt/format.h>
+#include <boost/json/basic_parser_impl.hpp>
 
 namespace postern {
 namespace {
@@ -53,8 +53,8 @@ Result<void> check_json(std::string_view text, std::string_view field) {
   const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
   if (error) {
     if (error == boost::json::error::too_deep) {
-      return invalid_json(
-          field, fmt::format("The JSON is nested deeper than {} levels.", kMaxJsonDepth));
+      return invalid_json(field,
+                          fmt::format("The JSON is nested deeper than {} levels.", kMaxJsonDepth));
     }
     return invalid_json(field, fmt::format("This is not valid JSON: {}.", error.message()));
   }
@@ -94,15 +94,10 @@ class Scanner {
     const std::size_t begin = at_;
     if (at_ < text_.size()) {
       switch (text_[at_]) {
-        case '"':
-          skip_string();
-          break;
+        case '"': skip_string(); break;
         case '{':
-        case '[':
-          skip_container();
-          break;
-        default:
-          at_ = std::min(text_.find_first_of(",]} \n\r\t", at_), text_.size());
+        case '[': skip_container(); break;
+        default: at_ = std::min(text_.find_first_of(",]} \n\r\t", at_), text_.size());
       }
     }
     return text_.substr(begin, at_ - begin);
@@ -130,19 +125,12 @@ class Scanner {
     std::size_t depth = 0;
     while (at_ < text_.size()) {
       switch (text_[at_]) {
-        case '"':
-          skip_string();
-          continue;
+        case '"': skip_string(); continue;
         case '{':
-        case '[':
-          ++depth;
-          break;
+        case '[': ++depth; break;
         case '}':
-        case ']':
-          --depth;
-          break;
-        default:
-          break;
+        case ']': --depth; break;
+        default: break;
       }
       ++at_;
       if (depth == 0) return;
@@ -252,19 +240,13 @@ std::vector<std::string_view> json_elements(std::string_view text) {
 
 JsonKind json_kind(std::string_view raw) {
   switch (raw.empty() ? '\0' : raw.front()) {
-    case 'n':
-      return JsonKind::null;
+    case 'n': return JsonKind::null;
     case 't':
-    case 'f':
-      return JsonKind::boolean;
-    case '"':
-      return JsonKind::string;
-    case '[':
-      return JsonKind::array;
-    case '{':
-      return JsonKind::object;
-    default:
-      return JsonKind::number;
+    case 'f': return JsonKind::boolean;
+    case '"': return JsonKind::string;
+    case '[': return JsonKind::array;
+    case '{': return JsonKind::object;
+    default: return JsonKind::number;
   }
 }
 
@@ -283,21 +265,11 @@ Result<std::string> json_string(std::string_view raw, std::string_view field) {
     out.append(text.substr(at, escape - at));
     at = escape + 2;
     switch (const char c = text[escape + 1]) {
-      case 'b':
-        out += '\b';
-        break;
-      case 'f':
-        out += '\f';
-        break;
-      case 'n':
-        out += '\n';
-        break;
-      case 'r':
-        out += '\r';
-        break;
-      case 't':
-        out += '\t';
-        break;
+      case 'b': out += '\b'; break;
+      case 'f': out += '\f'; break;
+      case 'n': out += '\n'; break;
+      case 'r': out += '\r'; break;
+      case 't': out += '\t'; break;
       case 'u': {
         std::uint32_t code = code_unit(text, at);
         at += 4;

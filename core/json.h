@@ -1,6 +1,6 @@
-// Reading JSON that strangers send. Boost.JSON validates (RFC 8259, UTF-8, depth at most 64); the members of an
-// object are then sliced out of the text by a small scanner, because Boost keeps the last of doubled
-// keys silently and rewrites numbers, while a payload must stay as it came, byte for byte.
+// Reading JSON that strangers send. Boost.JSON validates (RFC 8259, UTF-8, depth at most 64); a
+// small scanner then slices the members of an object out of the text, because Boost keeps the last
+// of doubled keys silently and rewrites numbers, while a payload must stay as it came.
 #pragma once
 
 #include <string>
@@ -15,15 +15,17 @@ constexpr std::size_t kMaxJsonDepth = 64;
 
 struct JsonMember {
   std::string key;       // decoded
-  std::string_view raw;  // the value's own bytes, without surrounding white space; a view of the input
+  std::string_view raw;  // the value's own bytes, no white space around; a view of the input
 };
 
 // The members of the object that is the whole of `text`, in order. `text` must outlive the result.
-// Errors (invalid_argument): "invalid_json" for anything that is not one valid JSON value (empty, a byte
-// order mark, trailing bytes, bad UTF-8, NaN, deeper than 64); "object_required" for another kind
-// of value; "duplicate_field" for a doubled key of this object (deeper ones are the payload's own affair), with
-// the key as field. `field` names the object when it is itself a field; empty for a whole body.
-Result<std::vector<JsonMember>> parse_json_object(std::string_view text, std::string_view field = {});
+// Errors (invalid_argument): "invalid_json" for anything that is not one valid JSON value (empty, a
+// byte order mark, trailing bytes, bad UTF-8, half a surrogate pair, NaN, deeper than 64);
+// "object_required" for another kind of value; "duplicate_field" for a doubled key of this object
+// (deeper ones are the payload's own affair), with the key as field. `field` names the object when
+// it is itself a field; empty for a whole body.
+Result<std::vector<JsonMember>> parse_json_object(std::string_view text,
+                                                  std::string_view field = {});
 
 // The elements of the array `text`, as views of it. REQUIRES: `text` is valid JSON and an array.
 std::vector<std::string_view> json_elements(std::string_view text);
@@ -32,8 +34,8 @@ std::vector<std::string_view> json_elements(std::string_view text);
 enum class JsonKind { null, boolean, number, string, array, object };
 JsonKind json_kind(std::string_view raw);
 
-// The decoded text of a valid JSON string. Lone surrogates are not valid UTF-8 and give nullopt-like failure:
-// invalid_argument "invalid_json".
+// The decoded text of a valid JSON string, quotes given, in UTF-8. Half a surrogate pair has no
+// UTF-8: invalid_argument "invalid_json".
 Result<std::string> json_string(std::string_view raw, std::string_view field);
 
 }  // namespace postern

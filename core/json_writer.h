@@ -10,8 +10,7 @@
 
 namespace postern {
 
-// Commas are placed by the writer. REQUIRES: calls nest properly; in an object each value follows a
-// key.
+// Commas are placed by the writer. REQUIRES: calls nest properly; in an object a key comes first.
 class JsonWriter {
  public:
   JsonWriter& begin_object();
@@ -32,7 +31,9 @@ class JsonWriter {
   JsonWriter& raw(std::string_view json);
 
   // Key and value in one. (The last is a template so that no pointer or number turns into a bool.)
-  JsonWriter& member(std::string_view name, std::string_view text) { return key(name).string(text); }
+  JsonWriter& member(std::string_view name, std::string_view text) {
+    return key(name).string(text);
+  }
   JsonWriter& member(std::string_view name, std::int64_t value) { return key(name).number(value); }
   JsonWriter& member(std::string_view name, std::same_as<bool> auto value) {
     return key(name).boolean(value);
@@ -47,8 +48,8 @@ class JsonWriter {
   bool need_comma_ = false;
 };
 
-// `text` as a JSON string literal, quotes included; invalid UTF-8 becomes U+FFFD, and with `for_jsonb`
-// so does NUL, since PostgreSQL's jsonb refuses \u0000.
+// `text` as a JSON string literal, quotes included; invalid UTF-8 becomes U+FFFD, and with
+// `for_jsonb` so does NUL, since PostgreSQL's jsonb refuses \u0000.
 std::string json_quote(std::string_view text, bool for_jsonb = false);
 
 }  // namespace postern

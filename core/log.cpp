@@ -17,14 +17,10 @@ namespace {
 std::string_view journal_prefix(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::critical:
-    case spdlog::level::err:
-      return "<3>";
-    case spdlog::level::warn:
-      return "<4>";
-    case spdlog::level::info:
-      return "<6>";
-    default:
-      return "<7>";
+    case spdlog::level::err: return "<3>";
+    case spdlog::level::warn: return "<4>";
+    case spdlog::level::info: return "<6>";
+    default: return "<7>";
   }
 }
 

@@ -1,5 +1,5 @@
-// Logs: one line an event to stderr, with the priority prefix that journald reads ("<6>"), key=value. Never
-// bodies, secrets or Authorization. spdlog does the work; thread-safe.
+// Logs: one line an event to stderr, with the priority prefix that journald reads ("<6>"),
+// key=value. Never bodies, secrets or Authorization. spdlog does the work; thread-safe.
 #pragma once
 
 #include <string_view>
@@ -8,8 +8,8 @@
 
 namespace postern {
 
-// Sets up spdlog's default logger for this process. `level`: debug, info, warning or error; REQUIRES it to
-// be one of these (config.h checks).
+// Sets up spdlog's default logger for this process. `level`: debug, info, warning or error;
+// REQUIRES it to be one of these (config.h checks).
 void start_logging(std::string_view level);
 
 // A value from outside, made safe for one log line: control bytes escaped, cut to 200 bytes.

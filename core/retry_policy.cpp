@@ -146,15 +146,12 @@ std::optional<Milliseconds> RetryPolicy::delay_after(int failed, double random) 
     return intervals_[std::min(static_cast<std::size_t>(index), intervals_.size() - 1)];
   };
   switch (kind_) {
-    case Kind::none:
-      return std::nullopt;
+    case Kind::none: return std::nullopt;
     case Kind::exponential:
       return std::min(intervals_[0] * (1 << std::min(failed - 1, kMaxDoublings)),
                       Milliseconds{Seconds{1 << kMaxDoublings}});
-    case Kind::linear:
-      return intervals_[0] * failed;
-    case Kind::table_asyncjobs:
-      return scaled(interval(failed), jitter_ + random);
+    case Kind::linear: return intervals_[0] * failed;
+    case Kind::table_asyncjobs: return scaled(interval(failed), jitter_ + random);
     case Kind::table_symmetric:
       return scaled(interval(failed - 1), 1 - jitter_ + 2 * jitter_ * random);
   }

@@ -1,5 +1,5 @@
-// When a failed task is tried again. Policies are pure: the same attempt and random number give the same
-// delay. The decision is made here and stored by SQL; SQL never computes a back-off.
+// When a failed task is tried again. Policies are pure: the same attempt and random number give the
+// same delay. The decision is made here and stored by SQL; SQL never computes a back-off.
 #pragma once
 
 #include <optional>
@@ -23,9 +23,10 @@ namespace postern {
 //   1m            1 s in 20 steps towards 1 m, jitter 0.5      (asyncjobs)
 //   taskmq-fixed        2 s, exact          (TaskMQ's `fixed`)
 //   taskmq-exponential  2, 4, 8 .. s, exact (TaskMQ's `exponential`)
-// asyncjobs's tables delay by d*jitter + uniform[0,d), and their first retry takes the second interval, as
-// that project does. The last interval repeats.
-// Inline: {"intervals":[seconds, ..], "jitter":x}: 1..100 intervals of 0..2592000 s, fractions to the
+// asyncjobs's tables delay by d*jitter + uniform[0,d), and their first retry takes the second
+// interval, as that project does. The last interval repeats.
+//
+// Inline: {"intervals":[seconds, ..], "jitter":x}: 1..100 intervals of 0..2592000 s, rounded to the
 // millisecond; jitter 0..1 (0 when absent): the delay is uniform in d*(1-x) .. d*(1+x).
 class RetryPolicy {
  public:
@@ -56,8 +57,8 @@ class RetryPolicy {
   std::string text_;
 };
 
-// The delay an HTTP Retry-After header asks for (RFC 9110 10.2.3: seconds, or an HTTP date), clamped to
-// 0..24 h; nullopt for anything else. `now` is only used for dates.
+// The delay an HTTP Retry-After header asks for (RFC 9110 10.2.3: seconds, or an HTTP date),
+// clamped to 0..24 h; nullopt for anything else. `now` is only used for dates.
 std::optional<Seconds> parse_retry_after(std::string_view value, Time now);
 
 }  // namespace postern

@@ -11,8 +11,8 @@ namespace {
 // The words of each enumeration, in the order of its enumerators.
 constexpr std::array<std::string_view, 4> kDialects = {"native", "asyncqueue", "taskmq",
                                                        "asyncjobs"};
-constexpr std::array<std::string_view, 7> kStates = {
-    "ready", "delayed", "active", "blocked", "completed", "failed", "cancelled"};
+constexpr std::array<std::string_view, 7> kStates = {"ready",     "delayed", "active",   "blocked",
+                                                     "completed", "failed",  "cancelled"};
 constexpr std::array<std::string_view, 11> kReasons = {
     "",        "exhausted",   "deadline",  "terminated",   "gone",         "egress_denied",
     "invalid", "unreachable", "cancelled", "queue_purged", "queue_deleted"};
@@ -53,12 +53,10 @@ bool is_finished(State state) {
     case State::ready:
     case State::delayed:
     case State::active:
-    case State::blocked:
-      return false;
+    case State::blocked: return false;
     case State::completed:
     case State::failed:
-    case State::cancelled:
-      return true;
+    case State::cancelled: return true;
   }
   throw std::logic_error("is_finished: not a State");
 }

@@ -1,6 +1,6 @@
-// The task: what Postern keeps and carries out. Plain data, shared by every program; rules about it live in
-// validate.h (what may be asked), retry_policy.h (when again) and the scheduler's outcome.h (what
-// an answer means).
+// The task: what Postern keeps and carries out. Plain data, shared by every program; rules about it
+// live in validate.h (what may be asked), retry_policy.h (when again) and the scheduler's outcome.h
+// (what an answer means).
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@
 
 namespace postern {
 
-// The wire a task was created in. It shapes both what the API answers about it and the webhook that is sent.
+// The wire a task was created in. It shapes both what the API answers about it and its webhook.
 enum class Dialect { native, asyncqueue, taskmq, asyncjobs };
 
-// Where a task is in its life. The first four are live and stand in `task`; the rest are over and stand
-// in `task_finished`.
+// Where a task is in its life. The first four are live and stand in `task`; the rest are over and
+// stand in `task_finished`.
 enum class State { ready, delayed, active, blocked, completed, failed, cancelled };
 
 // Why a finished task ended as it did; `none` while it lives, and when it was completed.
@@ -37,15 +37,15 @@ enum class Reason {
   queue_deleted,
 };
 
-// What the body is: the caller's payload, which the webhook wraps in the dialect's own envelope, or bytes
-// that are sent as they stand.
+// What the body is: the caller's payload, which the webhook wraps in the dialect's own envelope, or
+// bytes that are sent as they stand.
 enum class BodyForm { payload, raw };
 
 std::string_view name(Dialect value);
 std::string_view name(State value);
 std::string_view name(Reason value);
 std::string_view name(BodyForm value);
-// The reverse of the above, for text from our own tables: an unknown word is a fault (std::runtime_error).
+// The reverse, for text from our own tables: an unknown word is a fault (std::runtime_error).
 Dialect dialect_from(std::string_view word);
 State state_from(std::string_view word);
 Reason reason_from(std::string_view word);
@@ -53,7 +53,7 @@ BodyForm body_form_from(std::string_view word);
 
 bool is_finished(State state);
 
-// What the caller asked for, every default filled in. The same for a task to be created and one read back.
+// What the caller asked for, every default filled in; of a task to be created or one read back.
 struct TaskSpec {
   TaskId id;
   std::string tenant;
@@ -76,8 +76,8 @@ struct TaskSpec {
   std::vector<TaskId> dependencies;
   std::string on_complete_url;
   std::string on_failure_url;
-  std::string traceparent;      // W3C, of the creating request
-  std::string extra;            // the dialect's own fields to be echoed, as compact JSON; may be empty
+  std::string traceparent;  // W3C, of the creating request
+  std::string extra;        // the dialect's own fields to be echoed, as compact JSON; may be empty
   std::string idempotency_key;  // kept so that deleting the task forgets its key
 };
 
@@ -86,7 +86,8 @@ struct NewTask {
   TaskSpec spec;
   Microseconds delay{0};
   std::optional<Time> run_at;
-  std::string request_hash;  // SHA-256 of the request body; compared when an Idempotency-Key is reused
+  // SHA-256 of the request body; compared when an Idempotency-Key is reused.
+  std::string request_hash;
 };
 
 // One try at the webhook, as kept in the row's `attempts` array.
@@ -97,7 +98,7 @@ struct Attempt {
   std::string error;                 // what went wrong, for people; empty on success
   Time executed_at;                  // when it was claimed, by the database's clock
   Milliseconds duration{0};
-  std::string response;              // first 1 KiB of the answer's body
+  std::string response;  // first 1 KiB of the answer's body
 };
 
 // The receiver's last answer, as kept with a finished task.
@@ -113,8 +114,8 @@ struct Task {
   TaskSpec spec;
   State state = State::ready;
   Reason reason = Reason::none;
-  int attempt = 0;       // attempts begun, ever
-  int attempt_base = 0;  // attempts that belong to earlier budgets (manual retries start a fresh one)
+  int attempt = 0;              // attempts begun, ever
+  int attempt_base = 0;         // those of earlier budgets: a manual retry starts a fresh one
   std::string attempts = "[]";  // JSON array of Attempt (core/wire/attempts.h), oldest first
   std::string last_error;
   std::optional<Answer> result;

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <iterator>
 
-
 #include <fmt/format.h>
 
 namespace postern {
@@ -21,7 +20,8 @@ constexpr Time kEnd = sys_days{std::chrono::year{10'000} / 1 / 1};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Takes fixed pieces off the front of a text; after the first one that does not fit, `ok` stays false.
+// Takes fixed pieces off the front of a text; after the first one that does not fit, `ok` stays
+// false.
 struct Cursor {
   std::string_view rest;
   bool ok = true;
@@ -115,14 +115,11 @@ std::string format_rfc3339(Time time, TimeDigits digits) {
       fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", int(date.year()), unsigned(date.month()),
                   unsigned(date.day()), seconds / 3600, seconds / 60 % 60, seconds % 60);
   switch (digits) {
-    case TimeDigits::seconds:
-      break;
+    case TimeDigits::seconds: break;
     case TimeDigits::millis:
       fmt::format_to(std::back_inserter(out), ".{:03}", micros / 1000);
       break;
-    case TimeDigits::micros:
-      fmt::format_to(std::back_inserter(out), ".{:06}", micros);
-      break;
+    case TimeDigits::micros: fmt::format_to(std::back_inserter(out), ".{:06}", micros); break;
   }
   out += 'Z';
   return out;

@@ -17,9 +17,7 @@ constexpr std::size_t kMaxHost = 253;
 constexpr std::size_t kMaxLabel = 63;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool all(std::string_view text, bool (*predicate)(char)) {
@@ -162,7 +160,8 @@ Result<Url> parse_url(std::string_view text, std::string_view field) {
   }
 
   url.path = text.substr(end);
-  if (!escapes_are_whole(url.path)) return refuse("it holds a \"%\" without two hexadecimal digits");
+  if (!escapes_are_whole(url.path))
+    return refuse("it holds a \"%\" without two hexadecimal digits");
   if (!url.path.starts_with('/')) url.path.insert(0, 1, '/');
   if (url.canonical().size() > kMaxUrl) return refuse("it is longer than 2,048 bytes");
   return url;

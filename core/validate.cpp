@@ -54,8 +54,8 @@ Result<void> check_queue_name(std::string_view name, std::string_view field) {
 Result<void> check_name(std::string_view name, std::string_view field, std::string_view reason) {
   if (!consists_of(name, kMaxName, is_name_char)) {
     return refuse(reason, field,
-                  fmt::format("{} must be 1 to {} of A-Z, a-z, 0-9, \"_\", \":\" and \"-\".",
-                              field, kMaxName));
+                  fmt::format("{} must be 1 to {} of A-Z, a-z, 0-9, \"_\", \":\" and \"-\".", field,
+                              kMaxName));
   }
   return {};
 }
@@ -87,9 +87,9 @@ Result<void> check_max_retries(std::int64_t retries, std::string_view field) {
 
 Result<void> check_timeout(Milliseconds timeout, std::string_view field) {
   if (timeout < kMinTimeout || timeout > kMaxTimeout) {
-    return refuse("timeout_out_of_range", field,
-                  fmt::format("{} must be 1 second to 30 minutes; it is {} ms.", field,
-                              timeout.count()));
+    return refuse(
+        "timeout_out_of_range", field,
+        fmt::format("{} must be 1 second to 30 minutes; it is {} ms.", field, timeout.count()));
   }
   return {};
 }

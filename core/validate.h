@@ -1,5 +1,5 @@
-// The limits on what a task may ask for, the same for every dialect. Each check returns an error that names the
-// field as the caller spelled it (`field`).
+// The limits on what a task may ask for, the same for every dialect. Each check returns an error
+// that names the field as the caller spelled it (`field`).
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 
 namespace postern {
 
-constexpr Seconds kMaxDelay{10LL * 366 * 86'400};         // ten years
+constexpr Seconds kMaxDelay{10LL * 366 * 86'400};  // ten years
 constexpr Milliseconds kMinTimeout{1'000};
-constexpr Milliseconds kMaxTimeout{30LL * 60 * 1'000};    // half an hour
+constexpr Milliseconds kMaxTimeout{30LL * 60 * 1'000};  // half an hour
 constexpr int kMaxRetries = 100;
 constexpr std::size_t kMaxTags = 16;
 
@@ -34,8 +34,8 @@ Result<void> check_method(std::string_view method, std::string_view field);
 Result<void> check_content_type(std::string_view type, std::string_view field);
 // 1..64 printable ASCII bytes without comma, else "tag_invalid".
 Result<void> check_tag(std::string_view tag, std::string_view field);
-// 1..128 printable ASCII bytes without comma, else "idempotency_key_invalid". A comma is how newer nginx
-// joins a header that was sent twice.
+// 1..128 printable ASCII bytes without comma, else "idempotency_key_invalid". A comma is how newer
+// nginx joins a header that was sent twice.
 Result<void> check_idempotency_key(std::string_view key);
 // W3C traceparent of version 00; others are ignored, so this is a plain question.
 bool is_traceparent(std::string_view text);

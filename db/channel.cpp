@@ -28,7 +28,9 @@ std::optional<Monotonic> Channel::wake_at() const {
   return std::nullopt;
 }
 
-std::vector<Notification> Channel::take_notifications() { return std::exchange(notifications_, {}); }
+std::vector<Notification> Channel::take_notifications() {
+  return std::exchange(notifications_, {});
+}
 
 void Channel::drive(Monotonic now) {
   if (state_ == State::waiting && now >= retry_at_) connect();
@@ -54,7 +56,9 @@ void Channel::drive_connect(Monotonic now) {
   ++connects_;
   backoff_ = {};
   if (!listen_sql_.empty()) {
-    queue_.push_front({&listen_statement_, {}, [](const PgResult&) {},
+    queue_.push_front({&listen_statement_,
+                       {},
+                       [](const PgResult&) {},
                        // Without notifications the duties' polling still finds all work.
                        [](const PgError&) {}});
   }
@@ -92,8 +96,8 @@ void Channel::send_head() {
   sent_ = prepared ? Sent::statement : Sent::prepare;
 }
 
-// Takes the results of what was sent; false when they are not all here yet. A statement is over only at the
-// end marker: the commit happens after its result was sent, and may still fail.
+// Takes the results of what was sent; false when they are not all here yet. A statement is over
+// only at the end marker: the commit happens after its result was sent, and may still fail.
 bool Channel::take_results() {
   for (;;) {
     if (connection_->busy()) return false;
@@ -133,8 +137,8 @@ void Channel::lose(Monotonic now, const std::string& why) {
   last_error_ = why;
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLastBackoff);
   retry_at_ = now + backoff_;
-  // Only the head may have taken effect; the others were never sent. All go back to their owners, which
-  // know whether their work is still wanted once the server is there again.
+  // Only the head may have taken effect; the others were never sent. All go back to their owners,
+  // which know whether their work is still wanted once the server is there again.
   auto jobs = std::exchange(queue_, {});
   bool head = under_way;
   for (auto& job : jobs) {

@@ -1,5 +1,6 @@
-// A connection for an event loop: statements are queued, sent one after the other, and answered by calling
-// back. It reconnects by itself, with back-off; what was under way then fails and is its caller's to judge.
+// A connection for an event loop: statements are queued, sent one after the other, and answered by
+// calling back. It reconnects by itself, with back-off; what was under way then fails and is its
+// caller's to judge.
 #pragma once
 
 #include <chrono>
@@ -37,7 +38,8 @@ class Channel {
   // The last connection error, for people.
   const std::string& last_error() const { return last_error_; }
 
-  // What the event loop must wait for: socket (-1: none now), whether to write, and when to drive anyway.
+  // What the event loop must wait for: socket (-1: none now), whether to write, and when to drive
+  // anyway.
   int socket() const;
   bool wants_write() const { return wants_write_; }
   std::optional<Monotonic> wake_at() const;

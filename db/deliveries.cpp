@@ -7,11 +7,12 @@
 
 namespace postern::db {
 
-// --- claim -----------------------------------------------------------------------------------------
+// --- claim
+// -----------------------------------------------------------------------------------------
 
-// MATERIALIZED, so that the claim never takes more than asked whatever the planner thinks of it. SKIP LOCKED shares the
-// lanes with other schedulers. The tenant's secrets come
-// along, so that a rotation is in force at once.
+// MATERIALIZED, so that the claim never takes more than asked whatever the planner thinks of it.
+// SKIP LOCKED shares the lanes with other schedulers. The tenant's secrets come along, so that a
+// rotation is in force at once.
 const Statement kClaim{"claim", R"sql(
   WITH picked AS MATERIALIZED (
     SELECT t.id FROM unnest($2::bigint[], $3::int4[]) AS w(lane, free)
@@ -68,11 +69,12 @@ std::vector<Claimed> claimed_from(const PgResult& result, const Uuid& lease) {
   return out;
 }
 
-// --- settle ----------------------------------------------------------------------------------------
+// --- settle
+// ----------------------------------------------------------------------------------------
 
-// One statement, one commit, for all that has gathered: finished rows move, retries get the start that core
-// decided, given-back ones lose the attempt they did not use; attempts and endings are counted. Everything is
-// fenced by the lease. A row appears in `r` once, so each goes one way only.
+// One statement, one commit, for all that has gathered: finished rows move, retries get the start
+// that core decided, given-back ones lose the attempt they did not use; attempts and endings are
+// counted. Everything is fenced by the lease. A row appears in `r` once, so each goes one way only.
 const Statement kSettle{"settle", R"sql(
   WITH r AS MATERIALIZED (
     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::int8[], $8::text[],
@@ -99,7 +101,7 @@ const Statement kSettle{"settle", R"sql(
     FROM over),
   again AS (
     UPDATE postern.task t
-       SET state = CASE WHEN r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+       SET state = CASE WHEN r.to_state = 'delayed' AND r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
            run_at = CASE WHEN r.to_state = 'delayed' THEN now() + r.delay_ms * interval '1 millisecond'
                          ELSE t.run_at END,
            attempt = CASE WHEN r.to_state = 'ready' THEN t.attempt - 1 ELSE t.attempt END,
@@ -160,7 +162,8 @@ std::vector<TaskId> settled_from(const PgResult& result) {
   return out;
 }
 
-// --- tick ------------------------------------------------------------------------------------------
+// --- tick
+// ------------------------------------------------------------------------------------------
 
 // The lanes with ready work by a loose index scan: one index descent per lane, however many tasks.
 // Kinds: 0 lane, 1 promoted, 2 microseconds to the next delayed task, 3 unrouted tasks are there.
@@ -212,7 +215,8 @@ Tick tick_from(const PgResult& result) {
   return tick;
 }
 
-// --- rescue ----------------------------------------------------------------------------------------
+// --- rescue
+// ----------------------------------------------------------------------------------------
 
 const Statement kOrphans{"orphans", "SELECT " POSTERN_TASK_SPEC("NULL::bytea") R"sql(,
          lease, lane, attempt, attempt_base, claimed_at, lease_until, deadline < now(), instance, gone
@@ -252,7 +256,8 @@ std::vector<Orphan> orphans_from(const PgResult& result) {
   return out;
 }
 
-// --- route -----------------------------------------------------------------------------------------
+// --- route
+// -----------------------------------------------------------------------------------------
 
 const Statement kUnrouted{"unrouted", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
    FROM postern.task WHERE shard = $1 AND lane IS NULL ORDER BY id LIMIT 500)sql"};
@@ -269,9 +274,11 @@ std::vector<Task> unrouted_from(const PgResult& result) {
   return out;
 }
 
-// Queues and lanes that are new, then the tasks. Another scheduler may route the same tasks at the same time: whoever
-// comes second changes and counts nothing. One that core refuses ends as failed, never silently.
-const Statement kRoute{"route", R"sql(
+// Queues and lanes that are new, then the tasks. Another scheduler may route the same tasks at the
+// same time: whoever comes second changes and counts nothing. One that core refuses ends as failed,
+// never silently.
+const Statement kRoute{"route",
+                       R"sql(
   WITH r AS MATERIALIZED (
     SELECT * FROM unnest($3::uuid[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
       AS r(id, lane, target, url, tenant, queue, invalid)),
@@ -292,7 +299,8 @@ const Statement kRoute{"route", R"sql(
   moved AS (
     INSERT INTO postern.task_finished (
       )sql" POSTERN_TASK_MOVED R"sql(, attempts, state, reason, last_error, updated_at, finished_at)
-    SELECT )sql" POSTERN_TASK_MOVED R"sql(, attempts, 'failed', 'invalid', invalid, now(), now() FROM refused),
+    SELECT )sql" POSTERN_TASK_MOVED
+                       R"sql(, attempts, 'failed', 'invalid', invalid, now(), now() FROM refused),
   counted AS (
     INSERT INTO postern.counter AS c (shard, instance, tenant, queue, name, value)
     SELECT $1, $2, tenant, queue, name, count(*)

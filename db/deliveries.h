@@ -1,6 +1,6 @@
-// The scheduler's side of a task: claim, settle, rescue, promote. A statement, its parameters and the reading of its
-// result stand together for each, since the scheduler sends them through a Channel. All are fenced
-// by the lease: a late answer from a lost lease changes nothing.
+// The scheduler's side of a task: claim, settle, rescue, promote. A statement, its parameters and
+// the reading of its result stand together for each, since the scheduler sends them through a
+// Channel. All are fenced by the lease: a late answer from a lost lease changes nothing.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,8 @@
 
 namespace postern::db {
 
-// --- claim: ready -> active ------------------------------------------------------------------------
+// --- claim: ready -> active
+// ------------------------------------------------------------------------
 
 // A lane and how many of its tasks may be claimed.
 struct LaneSlots {
@@ -35,26 +36,28 @@ struct Claimed {
   std::vector<std::string> secrets;  // the tenant's: current, and previous while it still signs
 };
 
-// Claims, fair among the lanes, by priority and then start within one, and counts the attempt. The lease
-// lasts each task's timeout plus `grace`.
+// Claims, fair among the lanes, by priority and then start within one, and counts the attempt. The
+// lease lasts each task's timeout plus `grace`.
 extern const Statement kClaim;
 Params claim_params(int shard, std::span<const LaneSlots> lanes, const Uuid& lease,
                     const Uuid& instance, Seconds grace);
 // `lease` as given to claim_params.
 std::vector<Claimed> claimed_from(const PgResult& result, const Uuid& lease);
 
-// --- settle: active -> finished, delayed or ready --------------------------------------------------
+// --- settle: active -> finished, delayed or ready
+// --------------------------------------------------
 
 struct Settlement {
   TaskId id;
   Uuid lease;
-  // completed or failed: over. delayed: again after `delay`. ready: given back, the attempt not counted.
+  // completed or failed: over. delayed: again after `delay`. ready: given back, the attempt not
+  // counted.
   State state;
   Reason reason = Reason::none;
   Milliseconds delay{0};
-  std::optional<Attempt> attempt;  // its record; none when given back or past its deadline
-  std::string last_error;          // empty: cleared
-  std::optional<Answer> result;    // kept with a finished task
+  std::optional<Attempt> attempt{};  // its record; none when given back or past its deadline
+  std::string last_error{};          // empty: cleared
+  std::optional<Answer> result{};    // kept with a finished task
 };
 
 // Applies all of them, counts attempts and endings. Those whose lease was lost are left alone.
@@ -63,9 +66,11 @@ Params settle_params(int shard, const Uuid& instance, std::span<const Settlement
 // The ids that were settled.
 std::vector<TaskId> settled_from(const PgResult& result);
 
-// --- tick: what there is to do ---------------------------------------------------------------------
+// --- tick: what there is to do
+// ---------------------------------------------------------------------
 
-// Promotes up to `limit` due tasks (delayed -> ready) and looks around. One statement a second when idle.
+// Promotes up to `limit` due tasks (delayed -> ready) and looks around. One statement a second when
+// idle.
 extern const Statement kTick;
 Params tick_params(int shard, int limit);
 struct Tick {
@@ -76,9 +81,11 @@ struct Tick {
 };
 Tick tick_from(const PgResult& result);
 
-// --- rescue: the active tasks of schedulers that died ----------------------------------------------
+// --- rescue: the active tasks of schedulers that died
+// ----------------------------------------------
 
-// Active tasks whose instance is in `dead` or has no row, or whose lease ran out; up to 500, without bodies.
+// Active tasks whose instance is in `dead` or has no row, or whose lease ran out; up to 500,
+// without bodies.
 extern const Statement kOrphans;
 Params orphans_params(int shard, std::span<const Uuid> dead);
 struct Orphan {
@@ -88,7 +95,8 @@ struct Orphan {
 };
 std::vector<Orphan> orphans_from(const PgResult& result);
 
-// --- route: tasks from the SQL door ----------------------------------------------------------------
+// --- route: tasks from the SQL door
+// ----------------------------------------------------------------
 
 // Locks nothing; up to 500 that have no lane yet.
 extern const Statement kUnrouted;
@@ -99,11 +107,13 @@ struct Routing {
   TaskId id;
   std::int64_t lane = 0;
   std::string target;
-  std::string url;     // canonical
+  std::string url;  // canonical
   std::string tenant, queue;
-  std::string invalid;  // not empty: what core refuses about it; it ends failed with this as last_error
+  std::string
+      invalid;  // not empty: what core refuses about it; it ends failed with this as last_error
 };
-// Makes queues and lanes, routes the tasks and counts them as created. Then the lanes have ready work.
+// Makes queues and lanes, routes the tasks and counts them as created. Then the lanes have ready
+// work.
 extern const Statement kRoute;
 Params route_params(int shard, const Uuid& instance, std::span<const Routing> batch);
 

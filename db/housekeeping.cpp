@@ -32,7 +32,8 @@ Params leave_params(const Uuid& id) {
 }
 
 const Statement kMakePartitions{
-    "make_partitions", "SELECT postern.make_partitions('short', 3) + postern.make_partitions('standard', 3)"};
+    "make_partitions",
+    "SELECT postern.make_partitions('short', 3) + postern.make_partitions('standard', 3)"};
 
 const Statement kDropPartition{
     "drop_partition", "SELECT postern.drop_partition($1, now() - $2 * interval '1 second')"};
@@ -46,11 +47,11 @@ Params drop_partition_params(std::string_view retention_class, Seconds keep) {
 const Statement kExpireKeys{"expire_keys", R"sql(
   DELETE FROM postern.idempotency_key k
    USING (SELECT shard, tenant, key FROM postern.idempotency_key WHERE expires_at < now()
-           ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED) old
-   WHERE k.shard = old.shard AND k.tenant = old.tenant AND k.key = old.key)sql"};
+           ORDER BY expires_at LIMIT 10000) old
+   WHERE k.shard = old.shard AND k.tenant = old.tenant AND k.key = old.key AND k.expires_at < now())sql"};
 
-// The nil instance keeps what the departed counted. The rows are deleted and added in one statement, so a sum
-// read at any time is right.
+// The nil instance keeps what the departed counted. The rows are deleted and added in one
+// statement, so a sum read at any time is right.
 const Statement kFoldCounters{"fold_counters", R"sql(
   WITH gone AS (
     DELETE FROM postern.instance WHERE beat_at < now() - interval '1 day'),
@@ -64,7 +65,8 @@ const Statement kFoldCounters{"fold_counters", R"sql(
     FROM folded GROUP BY shard, tenant, queue, name
   ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + excluded.value)sql"};
 
-// A task never depends on its lane's row, so taking one away that is still wanted only means it is made again.
+// A task never depends on its lane's row, so taking one away that is still wanted only means it is
+// made again.
 const Statement kCollectLanes{"collect_lanes", R"sql(
   DELETE FROM postern.lane l
    WHERE used_at < now() - interval '1 day' AND NOT paused AND in_flight_limit IS NULL

@@ -32,7 +32,8 @@ Params drop_partition_params(std::string_view retention_class, Seconds keep);
 
 // Forgets idempotency keys past their window, up to 10,000 at a time.
 extern const Statement kExpireKeys;
-// Adds up the counters of instances without a row into one, and removes the rows of instances silent for a day.
+// Adds up the counters of instances without a row into one, and removes the rows of instances
+// silent for a day.
 extern const Statement kFoldCounters;
 // Removes lanes not used for a day that hold no setting and have no live task.
 extern const Statement kCollectLanes;

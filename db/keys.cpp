@@ -76,7 +76,8 @@ constexpr Statement kListTenants{"", "SELECT name, created_at FROM postern.tenan
 std::vector<TenantInfo> list_tenants(PgConnection& connection) {
   const auto rows = connection.exec(kListTenants);
   std::vector<TenantInfo> out;
-  for (int i = 0; i < rows.rows(); ++i) out.push_back({std::string(rows.text(i, 0)), rows.time(i, 1)});
+  for (int i = 0; i < rows.rows(); ++i)
+    out.push_back({std::string(rows.text(i, 0)), rows.time(i, 1)});
   return out;
 }
 
@@ -99,8 +100,7 @@ constexpr Statement kRotate{"", R"sql(
 bool rotate_secret(PgConnection& connection, std::string_view tenant, std::string_view secret,
                    Seconds overlap, bool force) {
   return connection
-             .exec(kRotate,
-                   Params().text(tenant).text(secret).int8(overlap.count()).boolean(force))
+             .exec(kRotate, Params().text(tenant).text(secret).int8(overlap.count()).boolean(force))
              .affected() > 0;
 }
 

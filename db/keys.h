@@ -18,8 +18,8 @@ struct Identity {
   std::string tenant;
 };
 
-// The owner of the key with this SHA-256; nullopt when unknown, revoked or expired. May be called by the
-// handlers' role, which cannot read the keys themselves.
+// The owner of the key with this SHA-256; nullopt when unknown, revoked or expired. May be called
+// by the handlers' role, which cannot read the keys themselves.
 std::optional<Identity> authenticate(PgConnection& connection, const Sha256& hash);
 
 // The rest is for the operator's command and the owner's role.
@@ -50,8 +50,8 @@ struct Secrets {
   std::optional<Time> previous_until;
 };
 std::optional<Secrets> tenant_secrets(PgConnection& connection, std::string_view tenant);
-// Makes `secret` the current one; the old one goes on signing for `overlap`. False: no such tenant, or
-// an earlier rotation's overlap still runs and `force` is not set.
+// Makes `secret` the current one; the old one goes on signing for `overlap`. False: no such tenant,
+// or an earlier rotation's overlap still runs and `force` is not set.
 bool rotate_secret(PgConnection& connection, std::string_view tenant, std::string_view secret,
                    Seconds overlap, bool force);
 

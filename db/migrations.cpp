@@ -9,8 +9,8 @@
 namespace postern::db {
 namespace {
 
-// The oldest program that can live with each migration, where it is not the migration's own number less one:
-// a migration that only adds is tolerated by the program before it.
+// The oldest program that can live with each migration, where it is not the migration's own number
+// less one: a migration that only adds is tolerated by the program before it.
 int min_program(int number) { return number == 1 ? 1 : number - 1; }
 
 int number_of(const EmbeddedFile& file) { return std::atoi(file.name); }
@@ -26,7 +26,8 @@ std::set<int> applied(PgConnection& connection) {
   return out;
 }
 
-// Taken first in each transaction, and held to its end. The number is arbitrary; it means "Postern migrates".
+// Taken first in each transaction, and held to its end. The number is arbitrary; it means "Postern
+// migrates".
 constexpr Statement kLock{"", "SELECT pg_advisory_xact_lock(7041776)"};
 
 constexpr Statement kRolesMissing{"", R"sql(
@@ -98,12 +99,14 @@ std::optional<std::string> schema_misfit(PgConnection& connection) {
   const auto newest = row.integer_or_null(0, 0).value_or(0);
   const auto oldest_program = row.integer_or_null(0, 1).value_or(0);
   if (newest < schema_version()) {
-    return fmt::format("the database's schema ({}) is older than this program's ({}): run `postern migrate`",
-                       newest, schema_version());
+    return fmt::format(
+        "the database's schema ({}) is older than this program's ({}): run `postern migrate`",
+        newest, schema_version());
   }
   if (oldest_program > schema_version()) {
     return fmt::format(
-        "this program (schema {}) is too old for the database, whose schema {} needs {} or newer: upgrade Postern",
+        "this program (schema {}) is too old for the database, whose schema {} needs {} or newer: "
+        "upgrade Postern",
         schema_version(), newest, oldest_program);
   }
   return std::nullopt;
@@ -117,7 +120,8 @@ std::optional<std::string> unsafe_durability(PgConnection& connection) {
   const auto row = connection.exec(kDurability);
   if (row.rows() == 0) return std::nullopt;
   return fmt::format(
-      "PostgreSQL runs with {}, so it may lose what it has acknowledged: turn it on, or start with --unsafe-durability",
+      "PostgreSQL runs with {}, so it may lose what it has acknowledged: turn it on, or start with "
+      "--unsafe-durability",
       row.text(0, 0));
 }
 

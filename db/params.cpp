@@ -96,7 +96,8 @@ Params& Params::int2(int value) {
   return add(static_cast<std::uint32_t>(Oid::int2), big_endian(static_cast<std::int16_t>(value)));
 }
 Params& Params::float8(double value) {
-  return add(static_cast<std::uint32_t>(Oid::float8), big_endian(std::bit_cast<std::int64_t>(value)));
+  return add(static_cast<std::uint32_t>(Oid::float8),
+             big_endian(std::bit_cast<std::int64_t>(value)));
 }
 Params& Params::boolean(bool value) {
   return add(static_cast<std::uint32_t>(Oid::boolean), big_endian(std::int8_t{value}));
@@ -108,8 +109,8 @@ Params& Params::time(Time value) {
   return add(static_cast<std::uint32_t>(Oid::timestamptz), big_endian(to_pg_time(value)));
 }
 
-// An array on the wire: dimensions, has-null flag, element type, then length and lower bound of the one
-// dimension, then the elements. An empty array has no dimension.
+// An array on the wire: dimensions, has-null flag, element type, then length and lower bound of the
+// one dimension, then the elements. An empty array has no dimension.
 Params& Params::array(const Array& value) {
   std::string out;
   out.reserve(20 + value.bytes_.size());

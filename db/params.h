@@ -1,5 +1,5 @@
-// Parameters of one statement, in PostgreSQL's binary format: no quoting, no escaping of bytea, and arrays of a
-// whole batch without building text.
+// Parameters of one statement, in PostgreSQL's binary format: no quoting, no escaping of bytea, and
+// arrays of a whole batch without building text.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,15 @@ namespace postern::db {
 
 // The object ids of the types we send (pg_type.dat); fixed for all time.
 enum class Oid : std::uint32_t {
-  boolean = 16, bytea = 17, int8 = 20, int2 = 21, int4 = 23, text = 25, float8 = 701,
-  timestamptz = 1184, uuid = 2950,
+  boolean = 16,
+  bytea = 17,
+  int8 = 20,
+  int2 = 21,
+  int4 = 23,
+  text = 25,
+  float8 = 701,
+  timestamptz = 1184,
+  uuid = 2950,
 };
 
 // An array parameter under construction, one element after the other.
@@ -48,7 +55,9 @@ class Params {
   Params& null(Oid type);
   Params& null_array(Oid element);
   Params& text(std::string_view value);
-  Params& text_or_null(std::string_view value) { return value.empty() ? null(Oid::text) : text(value); }
+  Params& text_or_null(std::string_view value) {
+    return value.empty() ? null(Oid::text) : text(value);
+  }
   Params& bytea(std::string_view value);
   Params& int8(std::int64_t value);
   Params& int4(std::int32_t value);
@@ -56,7 +65,9 @@ class Params {
   Params& float8(double value);
   Params& boolean(bool value);
   Params& uuid(const TaskId& value);
-  Params& uuid(const std::optional<TaskId>& value) { return value ? uuid(*value) : null(Oid::uuid); }
+  Params& uuid(const std::optional<TaskId>& value) {
+    return value ? uuid(*value) : null(Oid::uuid);
+  }
   Params& time(Time value);
   Params& time(const std::optional<Time>& value) {
     return value ? time(*value) : null(Oid::timestamptz);

@@ -13,15 +13,24 @@ namespace {
 
 constexpr int kBinary = 1;
 
-// Connection words given before the operator's own, which therefore win. A half-open connection is noticed within
-// six seconds (keepalives alone: 9.7 s; without: over 40 s).
+// Connection words given before the operator's own, which therefore win. A half-open connection is
+// noticed within six seconds (keepalives alone: 9.7 s; without: over 40 s).
 struct Words {
   explicit Words(const PgConnection::Options& options)
-      : keys{"application_name", "connect_timeout", "tcp_user_timeout", "keepalives_idle",
-             "keepalives_interval", "keepalives_count", "target_session_attrs", "dbname",
-             "client_encoding", nullptr},
-        values{options.program.c_str(), "3", "5000", "5", "2", "3",
-               options.need_writable ? "read-write" : "any", options.conninfo.c_str(), "UTF8",
+      : keys{"application_name",     "connect_timeout",
+             "tcp_user_timeout",     "keepalives_idle",
+             "keepalives_interval",  "keepalives_count",
+             "target_session_attrs", "dbname",
+             "client_encoding",      nullptr},
+        values{options.program.c_str(),
+               "3",
+               "5000",
+               "5",
+               "2",
+               "3",
+               options.need_writable ? "read-write" : "any",
+               options.conninfo.c_str(),
+               "UTF8",
                nullptr} {}
   std::array<const char*, 10> keys;
   std::array<const char*, 10> values;
@@ -48,8 +57,9 @@ struct Bound {
   std::vector<int> formats;
 };
 
-// A wait for a synchronous standby that is cancelled reports success and this warning. It is told by the
-// function that raises it, since its text is translated and its SQLSTATE is shared with others.
+// A wait for a synchronous standby that is cancelled reports success and this warning. It is told
+// by the function that raises it, since its text is translated and its SQLSTATE is shared with
+// others.
 void receive_notice(void* unsure_commit, const PGresult* notice) {
   const char* function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
   if (function != nullptr && std::strcmp(function, "SyncRepWaitForLSN") == 0) {
@@ -69,9 +79,7 @@ std::int64_t PgResult::affected() const {
   return text.empty() ? 0 : std::stoll(text);
 }
 
-bool PgResult::is_null(int row, int col) const {
-  return PQgetisnull(result_.get(), row, col) != 0;
-}
+bool PgResult::is_null(int row, int col) const { return PQgetisnull(result_.get(), row, col) != 0; }
 
 std::string_view PgResult::text(int row, int col) const {
   return {PQgetvalue(result_.get(), row, col),
@@ -166,12 +174,13 @@ PgResult PgConnection::check(pg_result* result) const {
   switch (PQresultStatus(result)) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
-    case PGRES_EMPTY_QUERY:
-      return owned;
+    case PGRES_EMPTY_QUERY: return owned;
     default: {
-      const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+      const char* state =
+          result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
       // The primary message alone: the detail may quote a whole row, body and all.
-      const char* message = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+      const char* message =
+          result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
       throw PgError(message == nullptr ? error() : message, state == nullptr ? "" : state,
                     !alive() || state == nullptr);
     }
@@ -211,9 +220,7 @@ PgConnection::Progress PgConnection::poll_connect() {
   switch (PQconnectPoll(conn_.get())) {
     case PGRES_POLLING_READING: return Progress::reading;
     case PGRES_POLLING_WRITING: return Progress::writing;
-    case PGRES_POLLING_OK:
-      PQsetnonblocking(conn_.get(), 1);
-      return Progress::done;
+    case PGRES_POLLING_OK: PQsetnonblocking(conn_.get(), 1); return Progress::done;
     default: return Progress::failed;
   }
 }

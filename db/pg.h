@@ -34,7 +34,8 @@ class PgError : public std::runtime_error {
   bool lost_;
 };
 
-// A statement's text. One with a name is prepared once per connection (when the connection prepares at all).
+// A statement's text. One with a name is prepared once per connection (when the connection prepares
+// at all).
 struct Statement {
   const char* name;  // "" = not prepared
   const char* sql;
@@ -47,8 +48,8 @@ struct PgFinish {
   void operator()(pg_conn* conn) const noexcept;
 };
 
-// The rows of one result. Views live as long as it does. Reading a column as another type than it has, or a
-// NULL as a plain value, is a fault: std::runtime_error.
+// The rows of one result. Views live as long as it does. Reading a column as another type than it
+// has, or a NULL as a plain value, is a fault: std::runtime_error.
 class PgResult {
  public:
   explicit PgResult(pg_result* result) : result_(result) {}
@@ -58,8 +59,8 @@ class PgResult {
   std::int64_t affected() const;
 
   bool is_null(int row, int col) const;
-  std::string_view text(int row, int col) const;        // text, name, bytea; NULL reads as empty
-  std::int64_t integer(int row, int col) const;         // int2, int4, int8
+  std::string_view text(int row, int col) const;  // text, name, bytea; NULL reads as empty
+  std::int64_t integer(int row, int col) const;   // int2, int4, int8
   bool boolean(int row, int col) const;
   double float8(int row, int col) const;
   Time time(int row, int col) const;
@@ -79,9 +80,9 @@ struct Notification {
   std::string payload;
 };
 
-// One connection, confined to one thread at a time. Never reconnects by itself: whoever owns it knows what was
-// under way. Two ways to use it: `connect` and `exec` block; the members below them do not, and are
-// driven by a Channel.
+// One connection, confined to one thread at a time. Never reconnects by itself: whoever owns it
+// knows what was under way. Two ways to use it: `connect` and `exec` block; the members below them
+// do not, and are driven by a Channel.
 class PgConnection {
  public:
   struct Options {
@@ -96,23 +97,26 @@ class PgConnection {
 
   // Runs one statement. Throws PgError unless the server accepts it.
   PgResult exec(const Statement& statement, const Params& params = {});
-  // Runs a script of several statements without parameters, in one transaction of its own unless it says otherwise.
+  // Runs a script of several statements without parameters, in one transaction of its own unless it
+  // says otherwise.
   void script(const std::string& sql);
 
   // False after the connection broke: throw it away.
   bool alive() const;
-  // True when a commit since the last call came with the server's warning that the wait for a synchronous
-  // standby was cancelled: the commit must not be acknowledged. Reading resets it.
+  // True when a commit since the last call came with the server's warning that the wait for a
+  // synchronous standby was cancelled: the commit must not be acknowledged. Reading resets it.
   bool take_unsure_commit();
 
   // --- without blocking ---
   enum class Progress { reading, writing, done, failed };
-  // Begins to connect; drive it by calling poll_connect when socket() is readable or writable as it says.
+  // Begins to connect; drive it by calling poll_connect when socket() is readable or writable as it
+  // says.
   static PgConnection start(const Options& options);
   Progress poll_connect();
   int socket() const;
   std::string error() const;
-  // Sends one statement; REQUIRES: the last one's results have been taken. False: the connection broke.
+  // Sends one statement; REQUIRES: the last one's results have been taken. False: the connection
+  // broke.
   bool send(const Statement& statement, const Params& params);
   // Writes what is left to write. `writing` means: call again when the socket is writable.
   Progress flush();
@@ -120,10 +124,11 @@ class PgConnection {
   bool consume();
   // After consume: true when a call of `next` would have to wait.
   bool busy() const;
-  // The next result of the statement sent; nullopt when there are no more. Throws PgError as exec does.
+  // The next result of the statement sent; nullopt when there are no more. Throws PgError as exec
+  // does.
   std::optional<PgResult> next();
-  // Whether `statement` can be sent at once; otherwise it is first to be sent with send_prepare, its result
-  // taken, and marked.
+  // Whether `statement` can be sent at once; otherwise it is first to be sent with send_prepare,
+  // its result taken, and marked.
   bool prepared(const Statement& statement) const;
   bool send_prepare(const Statement& statement, const Params& params);
   void mark_prepared(const Statement& statement) { prepared_.insert(statement.name); }

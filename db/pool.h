@@ -30,9 +30,9 @@ class Pool {
     std::unique_ptr<PgConnection> connection_;
   };
 
-  // Waits up to 1 s for a free connection. Throws PgError (connection_lost) when there is none, or the database
-  // cannot be reached. After a failure to connect, calls within the next 500 ms fail at once, so that
-  // a database that hangs does not tie up every thread.
+  // Waits up to 1 s for a free connection. Throws PgError (connection_lost) when there is none, or
+  // the database cannot be reached. After a failure to connect, calls within the next 500 ms fail
+  // at once, so that a database that hangs does not tie up every thread.
   Lease acquire();
 
  private:

@@ -1,5 +1,5 @@
-// Where a task goes: its queue's defaults and its lane. Rows that do not exist yet are made here, each in an
-// autocommitted statement of its own, before the batch that needs them.
+// Where a task goes: its queue's defaults and its lane. Rows that do not exist yet are made here,
+// each in an autocommitted statement of its own, before the batch that needs them.
 #pragma once
 
 #include <optional>

@@ -4,7 +4,8 @@
 #include "core/task.h"
 #include "db/pg.h"
 
-// Macros, because statements are literals. `BODY` is the expression for the body, since lists leave large ones out.
+// Macros, because statements are literals. `BODY` is the expression for the body, since lists leave
+// large ones out.
 
 // What the caller asked for, in the order spec_from reads it.
 #define POSTERN_TASK_SPEC(BODY)                                                             \
@@ -13,15 +14,15 @@
   "dependencies, on_complete_url, on_failure_url, traceparent, extra, idempotency_key"
 
 // A whole task, in the order task_from reads it.
-#define POSTERN_TASK_COLUMNS(BODY)                                                              \
-  POSTERN_TASK_SPEC(BODY)                                                                       \
+#define POSTERN_TASK_COLUMNS(BODY)                                                               \
+  POSTERN_TASK_SPEC(BODY)                                                                        \
   ", state, reason, attempt, attempt_base, attempts::text, last_error, result_code, result_ms, " \
-  "result_headers, result_body, job_id, created_at, updated_at, run_at, finished_at, "          \
+  "result_headers, result_body, job_id, created_at, updated_at, run_at, finished_at, "           \
   "octet_length(body)"
 
 // What goes along unchanged when a task moves to task_finished.
-#define POSTERN_TASK_MOVED                                                                  \
-  POSTERN_TASK_SPEC("body")                                                                 \
+#define POSTERN_TASK_MOVED  \
+  POSTERN_TASK_SPEC("body") \
   ", shard, lane, job_id, attempt, attempt_base, created_at, run_at, claimed_at"
 
 namespace postern::db {

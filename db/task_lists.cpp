@@ -10,10 +10,11 @@ namespace postern::db {
 namespace {
 
 // What both halves of a list ask. NULL parameters ask nothing.
-#define POSTERN_FILTER                                                                       \
+#define POSTERN_FILTER                                                                            \
   "tenant = $1 AND ($2::text IS NULL OR queue = $2) AND ($3::text[] IS NULL OR state = ANY($3)) " \
-  "AND ($4::text IS NULL OR $4 = ANY(tags)) "                                                \
-  "AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6) "
+  "AND ($4::text IS NULL OR $4 = ANY(tags)) "                                                     \
+  "AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at " \
+  "< $6) "
 
 #define POSTERN_LIST_BODY "CASE WHEN octet_length(body) <= 16384 THEN body END AS body"
 
@@ -38,8 +39,8 @@ constexpr Statement kCount{"count_tasks", R"sql(
     SELECT FROM postern.task_finished WHERE )sql" POSTERN_FILTER R"sql(
     LIMIT 10001) few)sql"};
 
-// Past the exact range, the counters tell how many there have been; what retention has dropped is not known to
-// them, hence "estimated".
+// Past the exact range, the counters tell how many there have been; what retention has dropped is
+// not known to them, hence "estimated".
 constexpr Statement kCounted{"counted_tasks", R"sql(
   SELECT coalesce(sum(CASE name WHEN 'created' THEN value WHEN 'deleted' THEN -value ELSE 0 END), 0)::bigint
     FROM postern.counter WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2))sql"};

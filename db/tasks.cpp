@@ -8,9 +8,10 @@
 namespace postern::db {
 namespace {
 
-// The columns of a new task, in the order insertion_arrays fills them. Lists travel as literals, because
-// unnest would flatten arrays of arrays. A start is a time, or a delay from the database's now().
-#define POSTERN_NEW_TASKS                                                                        \
+// The columns of a new task, in the order insertion_arrays fills them. Lists travel as literals,
+// because unnest would flatten arrays of arrays. A start is a time, or a delay from the database's
+// now().
+#define POSTERN_NEW_TASKS                                                                         \
   "unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], " \
   "$10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[], $15::int2[], $16::int4[], "  \
   "$17::text[], $18::int4[], $19::timestamptz[], $20::text[], $21::text[], $22::text[], "         \
@@ -20,8 +21,8 @@ namespace {
   "key, tags, dependencies, on_complete_url, on_failure_url, traceparent, extra, "                \
   "idempotency_key, delay_us, start)"
 
-// One round trip, one commit: rows, counters, and a notification when something is ready. A notification holds
-// at most 8,000 bytes; an empty one means "look yourself".
+// One round trip, one commit: rows, counters, and a notification when something is ready. A
+// notification holds at most 8,000 bytes; an empty one means "look yourself".
 constexpr Statement kInsert{"insert_tasks", R"sql(
   WITH made AS (
     INSERT INTO postern.task (
@@ -74,7 +75,8 @@ Params insertion_params(int shard, const Uuid& instance, std::span<const Inserti
     spec.deadline ? deadline.time(*spec.deadline) : deadline.null();
     key.text_or_null(spec.key);
     tags.text_or_null(spec.tags.empty() ? "" : text_array_literal(spec.tags));
-    dependencies.text_or_null(spec.dependencies.empty() ? "" : uuid_array_literal(spec.dependencies));
+    dependencies.text_or_null(spec.dependencies.empty() ? ""
+                                                        : uuid_array_literal(spec.dependencies));
     on_complete.text_or_null(spec.on_complete_url);
     on_failure.text_or_null(spec.on_failure_url);
     traceparent.text_or_null(spec.traceparent);
@@ -86,10 +88,12 @@ Params insertion_params(int shard, const Uuid& instance, std::span<const Inserti
   Params params;
   params.int2(shard).uuid(instance);
   for (const auto* column :
-       {&id, &lane, &tenant, &dialect, &queue, &endpoint, &method, &url, &headers, &body_form, &body,
-        &content_type, &priority, &max_attempts, &retry_policy, &timeout, &deadline, &key, &tags,
-        &dependencies, &on_complete, &on_failure, &traceparent, &extra, &idempotency_key, &delay,
-        &start}) {
+       {&id,          &lane,         &tenant,      &dialect,      &queue,
+        &endpoint,    &method,       &url,         &headers,      &body_form,
+        &body,        &content_type, &priority,    &max_attempts, &retry_policy,
+        &timeout,     &deadline,     &key,         &tags,         &dependencies,
+        &on_complete, &on_failure,   &traceparent, &extra,        &idempotency_key,
+        &delay,       &start}) {
     params.array(*column);
   }
   return params;
@@ -104,8 +108,8 @@ Time insert_tasks(PgConnection& connection, int shard, const Uuid& instance,
 
 namespace {
 
-// Takes the keys that are free or expired. Sorted by the caller, so that two batches with the same keys
-// cannot wait for each other in a circle.
+// Takes the keys that are free or expired. Sorted by the caller, so that two batches with the same
+// keys cannot wait for each other in a circle.
 constexpr Statement kTakeKeys{"take_keys", R"sql(
   INSERT INTO postern.idempotency_key AS k (shard, tenant, key, task, request_hash, expires_at)
   SELECT $1, tenant, key, task, hash, now() + $2 * interval '1 second'
@@ -115,7 +119,8 @@ constexpr Statement kTakeKeys{"take_keys", R"sql(
     WHERE k.expires_at <= now()
   RETURNING tenant, key, now())sql"};
 
-// Who has the others. A statement of its own, because the one that waited for a key cannot see its winner.
+// Who has the others. A statement of its own, because the one that waited for a key cannot see its
+// winner.
 constexpr Statement kKeyHolders{"key_holders", R"sql(
   SELECT k.tenant, k.key, k.task, k.request_hash
     FROM unnest($2::text[], $3::text[]) AS n(tenant, key)
@@ -178,7 +183,8 @@ KeyedBatch insert_keyed_tasks(PgConnection& connection, int shard, const Uuid& i
   for (const auto& [task, lane] : batch) {
     const auto holder = holders.find({task->spec.tenant, task->spec.idempotency_key});
     if (holder == holders.end()) {
-      // The key's holder went away between two statements: as good as a lost race; the client tries again.
+      // The key's holder went away between two statements: as good as a lost race; the client tries
+      // again.
       throw PgError("an idempotency key was released meanwhile", "40001", false);
     }
     const auto& [id, hash, is_ours] = holder->second;
@@ -204,8 +210,8 @@ Task created_task(const NewTask& task, Time now) {
 
 namespace {
 
-// A task's id says when it was made, so a finished one is not looked for in partitions older than that. A day
-// covers any difference between the clocks of whoever makes ids.
+// A task's id says when it was made, so a finished one is not looked for in partitions older than
+// that. A day covers any difference between the clocks of whoever makes ids.
 Time not_finished_before(const TaskId& id) { return id.time() - std::chrono::days{1}; }
 
 constexpr Statement kExisting{"existing_tasks", R"sql(
@@ -233,13 +239,14 @@ constexpr Statement kGetFinished{"get_finished", "SELECT " POSTERN_TASK_COLUMNS(
    FROM postern.task_finished WHERE shard = $1 AND id = $2 AND tenant = $3 AND finished_at >= $4)sql"};
 
 std::optional<Task> get_task(PgConnection& connection, std::string_view tenant, const TaskId& id) {
-  // A task that finishes between the two looks is found by the second; one that is retried between them is
-  // found by the third.
+  // A task that finishes between the two looks is found by the second; one that is retried between
+  // them is found by the third.
   for (int look = 0; look < 2; ++look) {
     const auto live = connection.exec(kGetLive, Params().int2(id.shard()).uuid(id).text(tenant));
     if (live.rows() > 0) return task_from(live, 0);
     const auto over = connection.exec(
-        kGetFinished, Params().int2(id.shard()).uuid(id).text(tenant).time(not_finished_before(id)));
+        kGetFinished,
+        Params().int2(id.shard()).uuid(id).text(tenant).time(not_finished_before(id)));
     if (over.rows() > 0) return task_from(over, 0);
   }
   return std::nullopt;
@@ -282,12 +289,9 @@ constexpr Statement kRetry{"retry_task", "SELECT postern.retry_task($1, $2, $3, 
 
 Transition transition(PgConnection& connection, const Statement& statement, std::string_view tenant,
                       const TaskId& id, const Uuid& instance) {
-  const auto row = connection.exec(statement, Params()
-                                                  .text(tenant)
-                                                  .int2(id.shard())
-                                                  .uuid(id)
-                                                  .time(not_finished_before(id))
-                                                  .uuid(instance));
+  const auto row = connection.exec(
+      statement,
+      Params().text(tenant).int2(id.shard()).uuid(id).time(not_finished_before(id)).uuid(instance));
   if (row.is_null(0, 0)) return {Transition::Kind::missing, State::ready};
   if (row.text(0, 0) == "done") return {Transition::Kind::done, State::ready};
   return {Transition::Kind::wrong_state, state_from(row.text(0, 0))};

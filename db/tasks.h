@@ -1,6 +1,6 @@
 // Tasks as the API sees them: create, read, list, and the transitions a client may ask for. Every
-// function names the tenant; another tenant's task is not there. All of them block, and throw PgError when
-// the database does not play along.
+// function names the tenant; another tenant's task is not there. All of them block, and throw
+// PgError when the database does not play along.
 #pragma once
 
 #include <optional>
@@ -21,8 +21,9 @@ struct Insertion {
   std::int64_t lane;
 };
 
-// Inserts all of `batch` in one statement, counts them for `instance` and notifies the schedulers if any of
-// them is ready. Returns the database's now(), which is their created_at. All or nothing. REQUIRES: all in `shard`.
+// Inserts all of `batch` in one statement, counts them for `instance` and notifies the schedulers
+// if any of them is ready. Returns the database's now(), which is their created_at. All or nothing.
+// REQUIRES: all in `shard`.
 Time insert_tasks(PgConnection& connection, int shard, const Uuid& instance,
                   std::span<const Insertion> batch);
 
@@ -41,8 +42,9 @@ struct KeyedBatch {
   std::vector<KeyedResult> results;  // in the order of the batch
 };
 
-// Inserts tasks that carry an idempotency key, each at most once per (tenant, key) within `window`, in one
-// transaction. The same key twice in one batch: the first wins. REQUIRES: every spec has an idempotency_key.
+// Inserts tasks that carry an idempotency key, each at most once per (tenant, key) within `window`,
+// in one transaction. The same key twice in one batch: the first wins. REQUIRES: every spec has an
+// idempotency_key.
 KeyedBatch insert_keyed_tasks(PgConnection& connection, int shard, const Uuid& instance,
                               std::span<const Insertion> batch, Seconds window);
 
@@ -63,9 +65,9 @@ struct Glance {
 std::vector<std::optional<Glance>> glance(PgConnection& connection, std::span<const TaskId> ids);
 
 struct TaskFilter {
-  std::string queue;          // empty: any
-  std::vector<State> states;  // empty: any
-  std::string tag;            // empty: any
+  std::string queue;                  // empty: any
+  std::vector<State> states;          // empty: any
+  std::string tag;                    // empty: any
   std::optional<Time> created_since;  // inclusive
   std::optional<Time> created_until;  // exclusive
   std::optional<TaskId> before;       // keyset: only ids below this one

@@ -7,9 +7,9 @@
 
 namespace postern {
 
-// {"number","status","response_code","error"?,"executed_at","duration_ms","response"?}: fits PostgreSQL's jsonb
-// whatever bytes the receiver sent (invalid UTF-8 and NUL become U+FFFD). `error` and `response` are
-// left out when empty.
+// {"number","status","response_code","error"?,"executed_at","duration_ms","response"?}: fits
+// PostgreSQL's jsonb whatever bytes the receiver sent (invalid UTF-8 and NUL become U+FFFD).
+// `error` and `response` are left out when empty.
 std::string attempt_json(const Attempt& attempt);
 
 }  // namespace postern

@@ -1,5 +1,5 @@
-// The subcommands of `postern`, each registered on the command line it is given. What they have in common is
-// the connection and the choice of output.
+// The subcommands of `postern`, each registered on the command line it is given. What they have in
+// common is the connection and the choice of output.
 #pragma once
 
 #include "core/config.h"

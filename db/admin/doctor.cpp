@@ -45,7 +45,8 @@ Verdict durability(db::PgConnection& connection) {
 
 Verdict schema(db::PgConnection& connection) {
   const auto misfit = db::schema_misfit(connection);
-  return {!misfit, misfit.value_or(fmt::format("schema {} fits", db::schema_version())), "run `postern migrate`"};
+  return {!misfit, misfit.value_or(fmt::format("schema {} fits", db::schema_version())),
+          "run `postern migrate`"};
 }
 
 Verdict roles(db::PgConnection& connection) {
@@ -53,12 +54,14 @@ Verdict roles(db::PgConnection& connection) {
     SELECT coalesce(string_agg(r, ', '), '') FROM unnest(ARRAY['postern_owner', 'postern_api',
       'postern_scheduler', 'postern_enqueue']) r
      WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r))sql");
-  if (!missing.empty()) return {false, "missing: " + missing, "run `postern migrate` as a superuser"};
+  if (!missing.empty())
+    return {false, "missing: " + missing, "run `postern migrate` as a superuser"};
   const auto too_much = text(connection, R"sql(
     SELECT coalesce(string_agg(rolname, ', '), '') FROM pg_roles
      WHERE rolname IN ('postern_api', 'postern_scheduler', 'postern_enqueue')
        AND (rolsuper OR rolcreaterole OR rolcreatedb OR pg_has_role(rolname, 'postern_owner', 'MEMBER')))sql");
-  return {too_much.empty(), too_much.empty() ? "all there, least privilege" : "may do too much: " + too_much,
+  return {too_much.empty(),
+          too_much.empty() ? "all there, least privilege" : "may do too much: " + too_much,
           "take SUPERUSER, CREATEROLE, CREATEDB and membership in postern_owner from it"};
 }
 
@@ -78,7 +81,8 @@ Verdict stray_rows(db::PgConnection& connection) {
   const auto rows = number(connection, R"sql(
     SELECT count(*) FROM (SELECT FROM postern.task_finished_short_default
                           UNION ALL SELECT FROM postern.task_finished_standard_default LIMIT 1000) rows)sql");
-  return {rows == 0, fmt::format("{}{} rows in DEFAULT partitions", rows, rows == 1000 ? " or more" : ""),
+  return {rows == 0,
+          fmt::format("{}{} rows in DEFAULT partitions", rows, rows == 1000 ? " or more" : ""),
           "they move as soon as their day's partition is made; is a postern-scheduler running?"};
 }
 
@@ -86,7 +90,8 @@ Verdict scheduler(db::PgConnection& connection) {
   const auto alive = number(connection, R"sql(
     SELECT count(*) FROM postern.instance
      WHERE program = 'postern-scheduler' AND beat_at > now() - interval '30 seconds')sql");
-  return {alive > 0, fmt::format("{} alive", alive), "start postern-scheduler: nothing is delivered without one"};
+  return {alive > 0, fmt::format("{} alive", alive),
+          "start postern-scheduler: nothing is delivered without one"};
 }
 
 Verdict clock(db::PgConnection& connection) {
@@ -105,13 +110,18 @@ Verdict oldest_transaction(db::PgConnection& connection) {
        AND backend_type = 'client backend')sql"});
   const auto seconds = row.integer(0, 0);
   return {seconds < 60, fmt::format("{} s old", seconds),
-          "end it (pg_stat_activity.backend_xmin): while it runs, dead rows pile up and claims slow down"};
+          "end it (pg_stat_activity.backend_xmin): while it runs, dead rows pile up and claims "
+          "slow down"};
 }
 
 Verdict prepared_transactions(db::PgConnection& connection) {
-  const auto old = number(connection, "SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '1 minute'");
-  const auto slots = number(connection, "SELECT count(*) FROM pg_replication_slots WHERE NOT active");
-  return {old + slots == 0, fmt::format("{} prepared transactions, {} inactive replication slots", old, slots),
+  const auto old =
+      number(connection,
+             "SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '1 minute'");
+  const auto slots =
+      number(connection, "SELECT count(*) FROM pg_replication_slots WHERE NOT active");
+  return {old + slots == 0,
+          fmt::format("{} prepared transactions, {} inactive replication slots", old, slots),
           "finish or drop them: they hold back vacuum"};
 }
 
@@ -121,7 +131,8 @@ Verdict dead_tuples(db::PgConnection& connection) {
      WHERE schemaname = 'postern' AND relname = 'task')sql"});
   const auto dead = row.integer(0, 0);
   const auto live = row.integer(0, 1);
-  return {dead < 100'000 || dead < live, fmt::format("{} dead, {} live in postern.task", dead, live),
+  return {dead < 100'000 || dead < live,
+          fmt::format("{} dead, {} live in postern.task", dead, live),
           "is autovacuum on, and no old transaction in its way? VACUUM postern.task helps at once"};
 }
 
@@ -163,7 +174,8 @@ void add_doctor(CLI::App& app, Context& context) {
                    "run the doctor as a superuser, on a migrated database"};
       }
       all_well = all_well && verdict.ok;
-      rows.push_back({check.name, verdict.ok ? "ok" : "WRONG", verdict.finding, verdict.ok ? "" : verdict.hint});
+      rows.push_back({check.name, verdict.ok ? "ok" : "WRONG", verdict.finding,
+                      verdict.ok ? "" : verdict.hint});
     }
     print_table({"check", "verdict", "finding", "hint"}, rows, context.json);
     if (!all_well) std::exit(1);

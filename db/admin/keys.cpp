@@ -19,7 +19,9 @@ std::string make_key() { return "postern_" + random_base62(43); }
 void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
   if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
   if (made == db::Made::no_tenant) {
-    fail(fmt::format("there is no tenant {0}: make it with `postern tenant create --name {0}`", tenant), json);
+    fail(fmt::format("there is no tenant {0}: make it with `postern tenant create --name {0}`",
+                     tenant),
+         json);
   }
 }
 
@@ -32,15 +34,17 @@ void create(const Context& context, const KeyArguments& arguments) {
   if (!arguments.expires.empty()) {
     expires = parse_rfc3339(arguments.expires);
     if (!expires) {
-      fail(fmt::format("--expires: '{}' is not an RFC 3339 time such as 2030-01-31T00:00:00Z", arguments.expires),
+      fail(fmt::format("--expires: '{}' is not an RFC 3339 time such as 2030-01-31T00:00:00Z",
+                       arguments.expires),
            context.json);
     }
   }
   auto connection = context.connect();
   const auto key = make_key();
-  check(db::create_key(connection, sha256(key), arguments.name, arguments.role, arguments.tenant, expires),
-        fmt::format("a key named {} of tenant {}", arguments.name, arguments.tenant), arguments.tenant,
-        context.json);
+  check(db::create_key(connection, sha256(key), arguments.name, arguments.role, arguments.tenant,
+                       expires),
+        fmt::format("a key named {} of tenant {}", arguments.name, arguments.tenant),
+        arguments.tenant, context.json);
   print_record({{"key", key},
                 {"name", arguments.name},
                 {"role", arguments.role},
@@ -57,8 +61,8 @@ void list(const Context& context) {
     rows.push_back({key.name, key.role, key.tenant, show(key.created_at), show(key.last_used_at),
                     show(key.expires_at), show(key.revoked_at)});
   }
-  print_table({"name", "role", "tenant", "created at", "last used at", "expires at", "revoked at"}, rows,
-              context.json);
+  print_table({"name", "role", "tenant", "created at", "last used at", "expires at", "revoked at"},
+              rows, context.json);
 }
 
 void revoke(const Context& context, const KeyArguments& arguments) {
@@ -78,7 +82,8 @@ void add_key(CLI::App& app, Context& context) {
   key->require_subcommand(1);
   auto arguments = std::make_shared<KeyArguments>();
   const auto add_who = [arguments](CLI::App* command) {
-    command->add_option("--name", arguments->name, "what the key is called; once per tenant")->required();
+    command->add_option("--name", arguments->name, "what the key is called; once per tenant")
+        ->required();
     command->add_option("--tenant", arguments->tenant, "whose key it is")->capture_default_str();
   };
 
@@ -87,10 +92,13 @@ void add_key(CLI::App& app, Context& context) {
   make->add_option("--role", arguments->role, "admin, worker (may read and retry) or read")
       ->required()
       ->check(CLI::IsMember({"admin", "worker", "read"}));
-  make->add_option("--expires", arguments->expires, "when it stops working, RFC 3339; never if absent");
+  make->add_option("--expires", arguments->expires,
+                   "when it stops working, RFC 3339; never if absent");
   make->callback([&context, arguments] { create(context, *arguments); });
 
-  key->add_subcommand("list", "Show all keys; never their text")->callback([&context] { list(context); });
+  key->add_subcommand("list", "Show all keys; never their text")->callback([&context] {
+    list(context);
+  });
 
   auto* end = key->add_subcommand("revoke", "End a key; nginx may let it pass for 5 s more");
   add_who(end);
@@ -108,14 +116,15 @@ void add_tenant(CLI::App& app, Context& context) {
       fail(checked.error().message, context.json);
     }
     auto connection = context.connect();
-    check(db::create_tenant(connection, *name, make_webhook_secret()), fmt::format("tenant {}", *name), *name,
-          context.json);
+    check(db::create_tenant(connection, *name, make_webhook_secret()),
+          fmt::format("tenant {}", *name), *name, context.json);
     print_record({{"tenant", *name}}, context.json);
   });
   tenant->add_subcommand("list", "Show all tenants")->callback([&context] {
     auto connection = context.connect(false);
     std::vector<std::vector<std::string>> rows;
-    for (const auto& info : db::list_tenants(connection)) rows.push_back({info.name, show(info.created_at)});
+    for (const auto& info : db::list_tenants(connection))
+      rows.push_back({info.name, show(info.created_at)});
     print_table({"name", "created at"}, rows, context.json);
   });
 }
@@ -144,17 +153,22 @@ void add_secret(CLI::App& app, Context& context) {
 
   auto force = std::make_shared<bool>(false);
   auto overlap = std::make_shared<std::string>("24h");
-  auto* rotate = secret->add_subcommand("rotate", "Make a new secret; the old one signs too for a while");
+  auto* rotate =
+      secret->add_subcommand("rotate", "Make a new secret; the old one signs too for a while");
   rotate->add_option("--tenant", *tenant, "whose")->capture_default_str();
   rotate->add_option("--overlap", *overlap, "how long both sign")->capture_default_str();
-  rotate->add_flag("--force", *force, "even while an earlier rotation's overlap runs: its old secret ends now");
+  rotate->add_flag("--force", *force,
+                   "even while an earlier rotation's overlap runs: its old secret ends now");
   rotate->callback([&context, tenant, force, overlap, show_secrets] {
     auto connection = context.connect();
-    if (!db::tenant_secrets(connection, *tenant)) fail(fmt::format("there is no tenant {}", *tenant), context.json);
-    if (!db::rotate_secret(connection, *tenant, make_webhook_secret(), parse_setting_duration(*overlap), *force)) {
-      fail("the last rotation's overlap still runs: receivers may not know the present secret yet "
-           "(--force rotates all the same)",
-           context.json);
+    if (!db::tenant_secrets(connection, *tenant))
+      fail(fmt::format("there is no tenant {}", *tenant), context.json);
+    if (!db::rotate_secret(connection, *tenant, make_webhook_secret(),
+                           parse_setting_duration(*overlap), *force)) {
+      fail(
+          "the last rotation's overlap still runs: receivers may not know the present secret yet "
+          "(--force rotates all the same)",
+          context.json);
     }
     show_secrets(connection);
   });

@@ -19,7 +19,8 @@ db::PgConnection Context::connect(bool need_writable) const {
 
 void add_migrate(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand(
-      "migrate", "Bring the database's schema up to this program; safe to run twice, or by many at once");
+      "migrate",
+      "Bring the database's schema up to this program; safe to run twice, or by many at once");
   auto status = std::make_shared<bool>(false);
   command->add_flag("--status", *status, "only show what is applied and what waits");
   command->callback([&context, status] {

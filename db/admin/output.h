@@ -9,8 +9,8 @@
 
 namespace postern::admin {
 
-// Rows under headings, columns as wide as they need to be. With `json`: an array of objects whose keys are the
-// headings in lower case with underscores, empty cells as null.
+// Rows under headings, columns as wide as they need to be. With `json`: an array of objects whose
+// keys are the headings in lower case with underscores, empty cells as null.
 void print_table(const std::vector<std::string>& headings,
                  const std::vector<std::vector<std::string>>& rows, bool json);
 
@@ -19,7 +19,8 @@ void print_record(const std::vector<std::pair<std::string, std::string>>& fields
 
 std::string show(const std::optional<Time>& time);
 
-// Ends the command with one sentence on stderr (as {"error":..} on stdout too, with `json`). Exit code 1.
+// Ends the command with one sentence on stderr (as {"error":..} on stdout too, with `json`). Exit
+// code 1.
 [[noreturn]] void fail(const std::string& sentence, bool json);
 
 }  // namespace postern::admin

@@ -1,0 +1,143 @@
+// The SQL door: postern.enqueue, and the routing of what came through it.
+#include <gtest/gtest.h>
+
+#include "db/deliveries.h"
+#include "tests/support/database.h"
+#include "tests/support/tasks.h"
+
+namespace postern::test {
+namespace {
+
+class Enqueue : public ::testing::Test {
+ protected:
+  Enqueue() {
+    owner_.script(
+        "DO $$ BEGIN CREATE ROLE app LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation "
+        "THEN NULL; END $$;"
+        "GRANT postern_enqueue TO app;"
+        "GRANT CONNECT ON DATABASE " +
+        database_.name() + " TO app");
+    app_.emplace(database_.connect("app"));
+  }
+  TaskId enqueue(const char* arguments) {
+    return app_->exec({"", ("SELECT postern.enqueue(" + std::string(arguments) + ")").c_str()})
+        .uuid(0, 0);
+  }
+  std::vector<Task> unrouted() {
+    return db::unrouted_from(scheduler_.exec(db::kUnrouted, db::unrouted_params(0)));
+  }
+
+  Database database_;
+  db::PgConnection owner_ = database_.connect();
+  db::PgConnection scheduler_ = database_.connect("postern_scheduler");
+  std::optional<db::PgConnection> app_;
+};
+
+TEST_F(Enqueue, TakesTheQueuesDefaults) {
+  owner_.script(
+      "INSERT INTO postern.queue (tenant, name, max_retries, timeout_ms, retry_policy) "
+      "VALUES ('default', 'q', 9, 5000, 'linear')");
+  const auto id = enqueue("'q', 'https://h.test/p', '{\"b\": 1, \"a\": [2]}'");
+  const auto task = *read(owner_, id);
+  EXPECT_EQ(task.spec.max_attempts, 10);
+  EXPECT_EQ(task.spec.timeout, Seconds{5});
+  EXPECT_EQ(task.spec.retry_policy, "linear");
+  EXPECT_EQ(task.spec.body, R"({"a": [2], "b": 1})") << "jsonb's own text";
+  EXPECT_EQ(task.spec.body_form, BodyForm::payload);
+  EXPECT_EQ(task.spec.priority, 50);
+  EXPECT_EQ(task.state, State::ready);
+  EXPECT_EQ(id.shard(), 0);
+}
+
+TEST_F(Enqueue, ABodyIsKeptByteForByte) {
+  const auto id = enqueue(
+      "'q', 'https://h.test/p', '\\x00ff'::bytea, 'application/x-thing', delay => '1 hour'");
+  const auto task = *read(owner_, id);
+  EXPECT_EQ(task.spec.body, std::string("\0\xff", 2));
+  EXPECT_EQ(task.spec.body_form, BodyForm::raw);
+  EXPECT_EQ(task.spec.content_type, "application/x-thing");
+  EXPECT_EQ(task.state, State::delayed);
+}
+
+TEST_F(Enqueue, ExistsOnlyIfTheTransactionCommits) {
+  {
+    db::Transaction transaction(*app_);
+    enqueue("'q', 'https://h.test/p'");
+    EXPECT_TRUE(unrouted().empty());
+  }
+  EXPECT_TRUE(unrouted().empty());
+  enqueue("'q', 'https://h.test/p'");
+  EXPECT_EQ(unrouted().size(), 1U);
+}
+
+TEST_F(Enqueue, TheRolesTenantIsTheTasks) {
+  owner_.script(
+      "INSERT INTO postern.tenant VALUES ('acme'); INSERT INTO postern.role_tenant VALUES ('app', "
+      "'acme')");
+  const auto id = enqueue("'q', 'https://h.test/p'");
+  EXPECT_FALSE(read(owner_, id));
+  EXPECT_TRUE(db::get_task(owner_, "acme", id));
+}
+
+TEST_F(Enqueue, RefusesWhatIsOutOfRangeNamingTheField) {
+  struct Case {
+    const char* arguments;
+    const char* names;
+  };
+  for (const auto& c : {
+           Case{"'bad queue', 'https://h.test/'", "queue"},
+           Case{"'', 'https://h.test/'", "queue"},
+           Case{"'q', NULL", "url"},
+           Case{"'q', 'ftp://h.test/'", "url"},
+           Case{"'q', 'http://user@h.test/'", "url"},
+           Case{"'q', 'http://h.test/a b'", "url"},
+           Case{"'q', 'http://h.test\\evil'", "url"},
+           Case{"'q', E'http://h.test/\\n'", "url"},
+           Case{"'q', 'https://h.test/', priority => 0", "priority"},
+           Case{"'q', 'https://h.test/', priority => 11", "priority"},
+           Case{"'q', 'https://h.test/', max_retries => 101", "max_retries"},
+           Case{"'q', 'https://h.test/', delay => '-1 s'", "delay"},
+           Case{"'q', 'https://h.test/', delay => '11 years'", "delay"},
+           Case{"'q', 'https://h.test/', run_at => 'infinity'", "run_at"},
+           Case{"'q', 'https://h.test/', timeout => '0.5 s'", "timeout"},
+           Case{"'q', 'https://h.test/', deadline => '2001-01-01'", "deadline"},
+           Case{"'q', 'https://h.test/', method => 'TRACE'", "method"},
+       }) {
+    try {
+      enqueue(c.arguments);
+      ADD_FAILURE() << "accepted: " << c.arguments;
+    } catch (const db::PgError& error) {
+      EXPECT_NE(std::string(error.what()).find(c.names), std::string::npos)
+          << c.arguments << ": " << error.what();
+    }
+  }
+}
+
+TEST_F(Enqueue, OneRoutedTaskIsClaimedAndCounted) {
+  const auto id = enqueue("'fresh', 'https://h.test/p', '{}'");
+  db::Routing routing{id, 77, "h.test", "https://h.test/p", "default", "fresh", ""};
+  scheduler_.exec(db::kRoute, db::route_params(0, Uuid{}, std::vector{routing}));
+  scheduler_.exec(db::kRoute, db::route_params(0, Uuid{}, std::vector{routing}));
+  EXPECT_TRUE(unrouted().empty());
+  EXPECT_EQ(counter(owner_, "created"), 1) << "routing twice counts once";
+  EXPECT_EQ(owner_.exec({"", "SELECT FROM postern.queue WHERE name = 'fresh'"}).rows(), 1);
+  const std::vector<db::LaneSlots> lanes{{77, 5}};
+  EXPECT_EQ(
+      scheduler_.exec(db::kClaim, db::claim_params(0, lanes, random_uuid(), Uuid{}, Seconds{30}))
+          .rows(),
+      1);
+}
+
+TEST_F(Enqueue, WhatCoreRefusesEndsAsFailedAndStaysVisible) {
+  const auto id = enqueue("'q', 'https://h.test:99999/p', '{}'");
+  db::Routing routing{id, 0, "", "", "default", "q", "the URL's port is out of range"};
+  scheduler_.exec(db::kRoute, db::route_params(0, Uuid{}, std::vector{routing}));
+  const auto task = *read(owner_, id);
+  EXPECT_EQ(task.state, State::failed);
+  EXPECT_EQ(task.reason, Reason::invalid);
+  EXPECT_EQ(task.last_error, routing.invalid);
+  EXPECT_EQ(counter(owner_, "finished_failed"), 1);
+}
+
+}  // namespace
+}  // namespace postern::test

@@ -1,0 +1,92 @@
+#include "tests/support/database.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "core/crypto.h"
+#include "db/migrations.h"
+
+namespace postern::test {
+namespace {
+
+db::PgConnection server() { return db::PgConnection::connect(server_options("postgres")); }
+
+// One template per set of migrations, made by whoever comes first.
+std::string template_database() {
+  std::string all;
+  for (const auto& file : db::embedded_migrations()) all += file.sql;
+  const auto name = "postern_template_" + to_hex(sha256(all)).substr(0, 12);
+  auto connection = server();
+  connection.exec({"", "SELECT pg_advisory_lock(7041777)"});
+  if (connection.exec({"", "SELECT FROM pg_database WHERE datname = $1"}, db::Params().text(name))
+          .rows() == 0) {
+    // Made under another name first, so that a half-made one is never taken for ready.
+    const auto draft = name + "_draft";
+    connection.script("DROP DATABASE IF EXISTS " + draft);
+    connection.script("CREATE DATABASE " + draft);
+    {
+      auto inside = db::PgConnection::connect(server_options(draft));
+      db::migrate(inside);
+    }
+    connection.script("ALTER DATABASE " + draft + " RENAME TO " + name);
+  }
+  connection.exec({"", "SELECT pg_advisory_unlock(7041777)"});
+  return name;
+}
+
+std::string unique_name() { return "test_" + to_hex(sha256(random_base62(20))).substr(0, 16); }
+
+}  // namespace
+
+// tests/support/postgres.py gives a URL: postgresql:///postern?host=FOLDER&port=5432&user=postgres
+db::PgConnection::Options server_options(const std::string& database, const std::string& role) {
+  const char* given = std::getenv("DATABASE_URL");
+  if (given == nullptr) {
+    throw std::runtime_error("DATABASE_URL is not set: run this through tests/support/postgres.py");
+  }
+  std::string url = given;
+  const auto from = url.find("///") + 3;
+  url.replace(from, url.find('?') - from, database);
+  // The last of two equal words wins.
+  if (!role.empty()) url += "&user=" + role;
+  return {url, "postern-test"};
+}
+
+std::string make_empty_database() {
+  auto name = unique_name();
+  server().script("CREATE DATABASE " + name);
+  return name;
+}
+
+void drop_database(const std::string& name) {
+  server().script("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)");
+}
+
+Database::Database() : name_(unique_name()) {
+  auto connection = server();
+  connection.script(fmt::format("CREATE DATABASE {} TEMPLATE {}", name_, template_database()));
+  // A copy does not take over the rights on the database itself, which the migrator has set.
+  connection.script(fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} "
+                                "TO postern_api, postern_scheduler, postern_enqueue",
+                                name_));
+}
+
+Database::~Database() {
+  try {
+    drop_database(name_);
+  } catch (const std::exception&) {
+    // The server goes away with its data after the run.
+  }
+}
+
+db::PgConnection::Options Database::options(const std::string& role) const {
+  return server_options(name_, role);
+}
+
+db::PgConnection Database::connect(const std::string& role) const {
+  return db::PgConnection::connect(options(role));
+}
+
+}  // namespace postern::test
