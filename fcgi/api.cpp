@@ -1,0 +1,173 @@
+#include "fcgi/api.h"
+
+#include <array>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/ids.h"
+#include "core/log.h"
+#include "db/migrations.h"
+#include "fcgi/reading.h"
+
+namespace postern {
+namespace {
+
+constexpr char kDefaultTenant[] = "default";
+
+std::optional<Role> role_from(std::string_view word) {
+  if (word == "admin") return Role::admin;
+  if (word == "worker") return Role::worker;
+  if (word == "read") return Role::read;
+  return std::nullopt;
+}
+
+bool allows(Role role, Access access) {
+  switch (access) {
+    case Access::open:
+    case Access::read: return true;
+    case Access::retry: return role == Role::worker || role == Role::admin;
+    case Access::write: return role == Role::admin;
+  }
+  return false;
+}
+
+Error forbidden(std::string reason, std::string message) {
+  return {Errc::forbidden, std::move(reason), "", std::move(message)};
+}
+
+Error no_such_task(std::string_view id) {
+  return not_found("task_not_found", fmt::format("There is no task {}.", log_safe(id)));
+}
+
+const std::string& tenant_or_default(const std::string& tenant) {
+  static const std::string fallback = kDefaultTenant;
+  return tenant.empty() ? fallback : tenant;
+}
+
+}  // namespace
+
+Api::Api(Options options, db::Pool& pool, Intake& intake)
+    : options_(std::move(options)), pool_(pool), intake_(intake), waiters_(pool, options_.max_waiters) {}
+
+Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
+  if (access == Access::open) return Caller{};
+  if (!options_.require_identity) return Caller{tenant_or_default(request.tenant), Role::admin};
+  switch (request.verdict) {
+    case Verdict::ok: break;
+    case Verdict::absent:
+    case Verdict::missing:
+      return Error{Errc::unauthenticated, "credential_missing", "",
+                   "This needs an API key: Authorization: Bearer KEY, or X-API-Key: KEY."};
+    case Verdict::invalid:
+      return Error{Errc::unauthenticated, "credential_invalid", "",
+                   "The API key is unknown, revoked or expired."};
+    case Verdict::forbidden:
+      return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
+    case Verdict::unavailable:
+      return unavailable("authenticator_unavailable", "The API key cannot be checked at the moment. Try again.");
+  }
+  // The authenticator has compared the two already; but nginx may ask another.
+  if (!request.tenant.empty() && !request.key_tenant.empty() && request.tenant != request.key_tenant) {
+    return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
+  }
+  const auto role = role_from(request.role);
+  if (!role || !allows(*role, access)) {
+    return forbidden("role_not_allowed", fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
+  }
+  return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant), *role};
+}
+
+Result<Task> Api::reread(const Caller& caller, const TaskId& id) {
+  auto task = read_from(pool_, [&](auto& connection) { return db::get_task(connection, caller.tenant, id); });
+  if (!task) return no_such_task(to_typeid(id));
+  return std::move(*task);
+}
+
+Result<Task> Api::get(const Caller& caller, std::string_view id, Seconds wait) {
+  const auto known = parse_task_id(id);
+  if (!known) return no_such_task(id);
+  Result<Task> task = reread(caller, *known);
+  if (!task || wait.count() == 0 || is_finished(task->state)) return task;
+  waiters_.wait(*known, task->state, task->attempt, wait);
+  return reread(caller, *known);
+}
+
+Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
+  return read_from(pool_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
+}
+
+// Transitions are asked for once: when the connection breaks under way, nobody knows whether it was done.
+Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit verb) {
+  const auto known = parse_task_id(id);
+  if (!known) return no_such_task(id);
+  auto connection = pool_.acquire();
+  const db::Transition done = verb(*connection, caller.tenant, *known, options_.instance);
+  if ((*connection).take_unsure_commit()) {
+    return unavailable("outcome_unknown", "Whether this was done is not known. Look at the task.");
+  }
+  switch (done.kind) {
+    case db::Transition::Kind::done: return *known;
+    case db::Transition::Kind::missing: return no_such_task(id);
+    case db::Transition::Kind::wrong_state: break;
+  }
+  if (done.state == State::active) {
+    return conflict("task_already_active", "The task is being carried out at the moment.");
+  }
+  if (is_finished(done.state)) {
+    return conflict("task_already_finished", fmt::format("The task is finished: it is {}.", name(done.state)));
+  }
+  return conflict("task_not_finished", "The task is not finished yet.");
+}
+
+Result<Task> Api::cancel(const Caller& caller, std::string_view id) {
+  const auto done = transit(caller, id, db::cancel_task);
+  if (!done) return done.error();
+  return reread(caller, *done);
+}
+
+Result<Task> Api::retry(const Caller& caller, std::string_view id) {
+  const auto done = transit(caller, id, db::retry_task);
+  if (!done) return done.error();
+  return reread(caller, *done);
+}
+
+Result<void> Api::remove(const Caller& caller, std::string_view id) {
+  const auto done = transit(caller, id, db::delete_task);
+  if (!done) return done.error();
+  return {};
+}
+
+db::Totals Api::totals(const Caller& caller) {
+  return read_from(pool_, [&](auto& connection) { return db::totals(connection, caller.tenant); });
+}
+
+Readiness Api::readiness() {
+  Readiness ready{false, false};
+  try {
+    read_from(pool_, [&](auto& connection) {
+      const std::array<TaskId, 1> nobody{};
+      db::glance(connection, nobody);
+      ready.tasks = intake_.connected();
+      db::queue_defaults(connection, kDefaultTenant, kDefaultTenant);
+      ready.config = !db::schema_misfit(connection);
+    });
+  } catch (const std::exception& error) {
+    spdlog::debug("not ready error=\"{}\"", log_safe(error.what()));
+  }
+  return ready;
+}
+
+bool is_database_fault(const std::exception& fault) {
+  const auto* error = dynamic_cast<const db::PgError*>(&fault);
+  if (error == nullptr) return false;
+  if (error->connection_lost()) return true;
+  // Connection, transaction state (read-only), rollback, resources, locks, intervention, system.
+  for (const char* passing : {"08", "25", "40", "53", "55", "57", "58"}) {
+    if (error->sqlstate().starts_with(passing)) return true;
+  }
+  return false;
+}
+
+}  // namespace postern

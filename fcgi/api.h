@@ -1,0 +1,142 @@
+// What can be done with tasks over HTTP, whatever the dialect: every rule is in here. Dialects parse into these types and
+// render from them. Database faults are thrown.
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/error.h"
+#include "core/task.h"
+#include "core/uuid.h"
+#include "db/pool.h"
+#include "db/routing.h"
+#include "db/tasks.h"
+#include "fcgi/http.h"
+#include "fcgi/intake.h"
+#include "fcgi/router.h"
+#include "fcgi/waiters.h"
+
+namespace postern {
+
+enum class Role { read, worker, admin };
+
+// Who asks, and for whom.
+struct Caller {
+  std::string tenant;
+  Role role = Role::read;
+};
+
+// The fields of a creation as a dialect spells them, for the errors.
+struct FieldNames {
+  std::string_view queue, url, method, headers, content_type, max_retries, retry_policy, timeout,
+      delay, run_at, deadline, tags;
+};
+
+// A task as asked for. What is absent comes from its queue.
+struct Creation {
+  const FieldNames* fields = nullptr;  // REQUIRES: set
+  Dialect dialect = Dialect::native;
+  std::string queue;
+  std::string url;
+  std::string method = "POST";
+  Headers headers;
+  BodyForm body_form = BodyForm::payload;
+  std::optional<std::string> body;
+  std::string content_type;
+  int priority = 50;  // 0..100
+  std::optional<std::int64_t> max_retries;
+  std::optional<std::string> retry_policy;
+  std::optional<Milliseconds> timeout;
+  std::int64_t delay = 0;  // seconds
+  std::optional<Time> run_at;  // wins over `delay`
+  std::optional<Time> deadline;
+  std::vector<std::string> tags;
+};
+
+struct Created {
+  Task task;
+  bool replayed;  // by its idempotency key: nothing was made, this is the task of the first time
+};
+
+struct Readiness {
+  bool tasks;
+  bool config;
+};
+
+// Thread-safe.
+class Api {
+ public:
+  struct Options {
+    bool require_identity = true;  // false: whoever comes is an admin
+    bool auto_create_queues = true;
+    std::string public_url;  // without a slash at the end; may be empty
+    std::size_t max_body = 512 * 1024;
+    int max_waiters = 16;
+    Uuid instance;
+  };
+
+  // `pool` and `intake` must outlive it.
+  Api(Options options, db::Pool& pool, Intake& intake);
+
+  // Whether nginx vouches for the caller, and the role allows it. Errors: `unauthenticated`, `forbidden`, and
+  // `unavailable` when the authenticator could not tell.
+  Result<Caller> admit(const HttpRequest& request, Access access) const;
+
+  // Validates, routes and stores; returns when it is committed. Of the request are taken: the idempotency key with
+  // the body it stands for, and the traceparent.
+  Result<Created> create(const Caller& caller, const HttpRequest& request, Creation wanted);
+
+  // `id` in any spelling, here and below; what is none is `task_not_found`. With `wait` over 0 the answer may
+  // take so long, unless the task is finished or its status changes.
+  Result<Task> get(const Caller& caller, std::string_view id, Seconds wait);
+  Result<db::Page> list(const Caller& caller, const db::TaskFilter& filter);
+  // Only what has not begun, else `conflict`. No attempt starts after it.
+  Result<Task> cancel(const Caller& caller, std::string_view id);
+  // Only what is finished, however it ended, else `conflict`.
+  Result<Task> retry(const Caller& caller, std::string_view id);
+  // Only what has not begun, else `conflict`. The task is gone, its idempotency key too.
+  Result<void> remove(const Caller& caller, std::string_view id);
+
+  db::Totals totals(const Caller& caller);
+  // Never throws.
+  Readiness readiness();
+
+  const std::string& public_url() const { return options_.public_url; }
+  std::size_t max_body() const { return options_.max_body; }
+
+ private:
+  using Transit = db::Transition (*)(db::PgConnection&, std::string_view tenant, const TaskId&, const Uuid&);
+  Result<TaskId> transit(const Caller& caller, std::string_view id, Transit verb);
+  Result<Task> reread(const Caller& caller, const TaskId& id);
+
+  Result<NewTask> task_from(const Caller& caller, const HttpRequest& request, Creation wanted);
+  Result<db::QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
+                                           std::string_view field);
+  std::int64_t lane_of(const TaskSpec& task);
+
+  const Options options_;
+  db::Pool& pool_;
+  Intake& intake_;
+  Waiters waiters_;
+
+  struct CachedQueue {
+    db::QueueDefaults defaults;
+    std::chrono::steady_clock::time_point good_until;
+  };
+  std::mutex mutex_;  // guards the next two
+  std::unordered_map<std::string, CachedQueue> queues_;
+  std::unordered_set<std::int64_t> lanes_;  // whose rows are there
+};
+
+// Whether a caught exception means that the database is away or overloaded, so that trying again helps.
+bool is_database_fault(const std::exception& fault);
+
+}  // namespace postern

@@ -1,0 +1,74 @@
+#include "fcgi/authenticator.h"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "core/crypto.h"
+#include "core/headers.h"
+#include "core/log.h"
+#include "db/keys.h"
+#include "fcgi/reading.h"
+
+namespace postern {
+namespace {
+
+constexpr std::size_t kMaxKey = 256;
+
+// A revoked key works this much longer, and each key costs the database one look in this time.
+constexpr char kKeepSeconds[] = "5";
+
+struct Answer {
+  std::string_view verdict;
+  db::Identity identity;
+};
+
+// The one credential given; nullopt when what is given cannot be one. Empty: none is given.
+std::optional<std::string_view> credential(const HttpRequest& request) {
+  constexpr std::string_view kBearer = "Bearer ";
+  std::string_view bearer;
+  if (!request.authorization.empty()) {
+    const std::string_view given = request.authorization;
+    if (!equal_ignoring_case(given.substr(0, kBearer.size()), kBearer)) return std::nullopt;
+    bearer = given.substr(kBearer.size());
+    while (bearer.starts_with(' ')) bearer.remove_prefix(1);
+    if (bearer.empty()) return std::nullopt;
+  }
+  const std::string_view key = request.api_key;
+  if (!bearer.empty() && !key.empty() && bearer != key) return std::nullopt;
+  const std::string_view given = bearer.empty() ? key : bearer;
+  if (given.size() > kMaxKey) return std::nullopt;
+  return given;
+}
+
+Answer judge(db::Pool& pool, const HttpRequest& request) {
+  const auto key = credential(request);
+  if (!key) return {"invalid", {}};
+  if (key->empty()) return {"missing", {}};
+  try {
+    const Sha256 hash = sha256(*key);
+    auto identity = read_from(pool, [&](auto& connection) { return db::authenticate(connection, hash); });
+    if (!identity) return {"invalid", {}};
+    if (!request.tenant.empty() && request.tenant != identity->tenant) return {"forbidden", {}};
+    return {"ok", std::move(*identity)};
+  } catch (const std::exception& error) {
+    const std::string_view what = error.what();
+    spdlog::warn("authenticator failed error=\"{}\"", log_safe(what.substr(0, what.find('\n'))));
+    return {"unavailable", {}};
+  }
+}
+
+}  // namespace
+
+HttpResponse authenticate(db::Pool& pool, const HttpRequest& request) {
+  const Answer answer = judge(pool, request);
+  HttpResponse response{204, {}, {}};
+  response.header("Postern-Verdict", std::string(answer.verdict));
+  response.header("Postern-Identity", answer.identity.name);
+  response.header("Postern-Role", answer.identity.role);
+  response.header("Postern-Tenant", answer.identity.tenant);
+  response.header("X-Accel-Expires", answer.verdict == "unavailable" ? "0" : kKeepSeconds);
+  return response;
+}
+
+}  // namespace postern

@@ -1,0 +1,145 @@
+#include "fcgi/field_reader.h"
+
+#include <fmt/format.h>
+
+#include "fcgi/query.h"
+
+namespace postern {
+namespace {
+
+constexpr std::size_t kShownName = 100;
+
+}  // namespace
+
+Result<FieldReader> FieldReader::parse(std::string_view body) {
+  Result<std::vector<JsonMember>> members = parse_json_object(body);
+  if (!members) return members.error();
+  return FieldReader(std::move(*members));
+}
+
+std::optional<std::string_view> FieldReader::take(std::string_view name) {
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (members_[i].key != name) continue;
+    taken_[i] = true;
+    if (error_ || json_kind(members_[i].raw) == JsonKind::null) return std::nullopt;
+    return members_[i].raw;
+  }
+  return std::nullopt;
+}
+
+void FieldReader::wrong_type(std::string_view name, std::string_view expected) {
+  refuse(invalid("invalid_type", std::string(name), fmt::format("{} must be {}.", name, expected)));
+}
+
+std::string FieldReader::decode(std::string_view raw, std::string_view name) {
+  Result<std::string> value = json_string(raw, name);
+  if (value) return std::move(*value);
+  refuse(value.error());
+  return {};
+}
+
+std::optional<std::string> FieldReader::text(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::string) {
+    wrong_type(name, "a string");
+    return std::nullopt;
+  }
+  return decode(*raw, name);
+}
+
+std::optional<std::int64_t> FieldReader::integer(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  const auto value = json_kind(*raw) == JsonKind::number ? parse_integer(*raw) : std::nullopt;
+  if (!value) wrong_type(name, "an integer, written without fraction or exponent");
+  return value;
+}
+
+std::optional<Time> FieldReader::time(std::string_view name) {
+  const auto value = text(name);
+  if (!value) return std::nullopt;
+  const auto time = parse_rfc3339(*value);
+  if (!time) {
+    refuse(invalid("time_invalid", std::string(name),
+                   fmt::format("{} must be a time as 2025-01-15T10:30:00Z.", name)));
+  }
+  return time;
+}
+
+std::optional<std::string_view> FieldReader::object(std::string_view name, std::string_view reason) {
+  const auto raw = take(name);
+  if (!raw || json_kind(*raw) == JsonKind::object) return raw;
+  refuse(invalid(std::string(reason), std::string(name), fmt::format("{} must be a JSON object.", name)));
+  return std::nullopt;
+}
+
+std::vector<std::string> FieldReader::texts(std::string_view name) {
+  std::vector<std::string> out;
+  const auto raw = take(name);
+  if (!raw) return out;
+  if (json_kind(*raw) != JsonKind::array) {
+    wrong_type(name, "an array of strings");
+    return out;
+  }
+  for (const std::string_view element : json_elements(*raw)) {
+    if (json_kind(element) != JsonKind::string) {
+      wrong_type(name, "an array of strings");
+      return out;
+    }
+    out.push_back(decode(element, name));
+  }
+  return out;
+}
+
+Headers FieldReader::headers(std::string_view name) {
+  Headers out;
+  const auto raw = object(name, "invalid_type");
+  if (!raw) return out;
+  Result<std::vector<JsonMember>> members = parse_json_object(*raw, name);
+  if (!members) {
+    refuse(members.error());
+    return out;
+  }
+  for (JsonMember& member : *members) {
+    if (json_kind(member.raw) != JsonKind::string) {
+      wrong_type(fmt::format("{}.{}", name, member.key.substr(0, kShownName)), "a string");
+      return out;
+    }
+    std::string value = decode(member.raw, name);
+    out.push_back({std::move(member.key), std::move(value)});
+  }
+  return out;
+}
+
+std::optional<std::string> FieldReader::text_or_object(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  switch (json_kind(*raw)) {
+    case JsonKind::string: return decode(*raw, name);
+    case JsonKind::object: return std::string(*raw);
+    default: wrong_type(name, "a string or an object"); return std::nullopt;
+  }
+}
+
+bool FieldReader::present(std::string_view name) { return take(name).has_value(); }
+
+void FieldReader::require(const Result<void>& check) {
+  if (!check) refuse(check.error());
+}
+
+void FieldReader::refuse(Error error) {
+  if (!error_) error_ = std::move(error);
+}
+
+Result<void> FieldReader::finish() const {
+  if (error_) return *error_;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (taken_[i]) continue;
+    const std::string shown = members_[i].key.substr(0, kShownName);
+    return invalid("unknown_field", shown, fmt::format("There is no field \"{}\" here.", shown));
+  }
+  return {};
+}
+
+}  // namespace postern

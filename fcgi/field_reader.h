@@ -1,0 +1,60 @@
+// The fields of a JSON object, typed. Whatever is not asked for by the end was not known: an error, because a
+// misspelt "delay" must not become a task that runs at once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/headers.h"
+#include "core/json.h"
+#include "core/time.h"
+
+namespace postern {
+
+// Reads one field after the other. null means absent. The first thing that is wrong is kept and everything after it
+// reads as absent, so that a dialect asks once, at the end. Wrong types have the reason "invalid_type".
+class FieldReader {
+ public:
+  // `body` must outlive the reader. Errors as of parse_json_object.
+  static Result<FieldReader> parse(std::string_view body);
+
+  std::optional<std::string> text(std::string_view name);
+  // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to the nearest
+  // that does, for the field's range check to refuse.
+  std::optional<std::int64_t> integer(std::string_view name);
+  // RFC 3339, else reason "time_invalid".
+  std::optional<Time> time(std::string_view name);
+  // The object's own bytes; `reason` for any other kind of value.
+  std::optional<std::string_view> object(std::string_view name, std::string_view reason);
+  std::vector<std::string> texts(std::string_view name);
+  // An object of strings.
+  Headers headers(std::string_view name);
+  // A string decoded, or an object's own bytes.
+  std::optional<std::string> text_or_object(std::string_view name);
+  // Whether it is there and not null; takes it.
+  bool present(std::string_view name);
+
+  // Notes what a check found, unless something was wrong before.
+  void require(const Result<void>& check);
+  void refuse(Error error);
+  // The first thing that was wrong; else the first field that nobody asked for: "unknown_field".
+  Result<void> finish() const;
+
+ private:
+  explicit FieldReader(std::vector<JsonMember> members)
+      : members_(std::move(members)), taken_(members_.size()) {}
+  // The value; nullopt when absent, null, or after an error.
+  std::optional<std::string_view> take(std::string_view name);
+  void wrong_type(std::string_view name, std::string_view expected);
+  std::string decode(std::string_view raw, std::string_view name);
+
+  std::vector<JsonMember> members_;
+  std::vector<bool> taken_;
+  std::optional<Error> error_;
+};
+
+}  // namespace postern

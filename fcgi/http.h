@@ -1,0 +1,64 @@
+// One HTTP request and its answer, as the handlers see them: no FastCGI in here. What stands in a request was put
+// there by nginx (nginx/pass.conf); no header of the client becomes a field by itself.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace postern {
+
+// What the authenticator said about the credential. `absent`: nobody was asked.
+enum class Verdict { absent, ok, missing, invalid, forbidden, unavailable };
+
+struct HttpRequest {
+  std::string method;
+  std::string path;   // normalised and decoded by nginx, without the mount point
+  std::string query;  // as it came, without "?"
+  std::string content_type;
+  std::string body;
+  bool body_too_large = false;  // then `body` is empty
+  std::string remote_addr;
+  std::string request_id;
+  std::string idempotency_key;
+  std::string traceparent;
+  std::string base_path;  // where the API is mounted, such as "/queue"; empty: at the root
+  std::string tenant;     // of the vhost; empty: none is fixed
+  std::string dialect;    // of the vhost; empty: to be told from the request
+
+  // Who asks, by nginx.
+  Verdict verdict = Verdict::absent;
+  std::string identity;
+  std::string role;
+  std::string key_tenant;
+
+  // "auth": the question of nginx's subrequest, which alone carries the credentials.
+  std::string service;
+  std::string authorization;
+  std::string api_key;
+};
+
+// Takes one FastCGI parameter; those that are not known are ignored. CONTENT_LENGTH is the server's own affair.
+void set_param(HttpRequest& request, std::string_view name, std::string_view value);
+
+struct HttpResponse {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+
+  // Adds a header. One with a control byte in its value is left out: it could split the answer.
+  HttpResponse& header(std::string name, std::string value);
+};
+
+// Answers one request; to be called once, now or later, by any thread.
+using Reply = std::function<void(const HttpResponse&)>;
+
+// An answer with a JSON body.
+HttpResponse json_response(int status, std::string json);
+
+// The head of the answer as FastCGI wants it: "Status: 201 Created", the headers, an empty line.
+std::string response_head(const HttpResponse& response);
+
+}  // namespace postern

@@ -1,0 +1,376 @@
+#include "fcgi/intake.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/log.h"
+#include "db/housekeeping.h"
+#include "db/routing.h"
+#include "db/tasks.h"
+
+namespace postern {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kMaxBatch = 512;
+constexpr std::size_t kMaxBatchBytes = 8 * 1024 * 1024;
+// What may wait for its turn. More would only wait to be told that it took too long.
+constexpr std::size_t kMaxQueuedBytes = 64 * 1024 * 1024;
+constexpr seconds kPatienceQueued{5};
+// Under nginx's fastcgi_read_timeout (40 s), so that the answer is ours.
+constexpr seconds kPatienceWriting{30};
+constexpr seconds kWatchEvery{1};
+constexpr seconds kBeatEvery{10};
+constexpr seconds kLookUpFor{2};
+constexpr milliseconds kMinBackoff{100};
+constexpr milliseconds kMaxBackoff{2'000};
+constexpr int kMaxTries = 3;
+
+Error database_away() {
+  return unavailable("database_unavailable", "The database cannot be reached at the moment. Try again.");
+}
+
+Error too_slow() {
+  return unavailable("database_slow", "The database is too slow at the moment; the task was not created. Try again.");
+}
+
+Error outcome_unknown() {
+  return unavailable("outcome_unknown",
+                     "Whether the task was created is not known. Try again with the same "
+                     "Idempotency-Key, if you gave one.");
+}
+
+Error row_refused() {
+  return {Errc::internal, "task_refused", "", "The task could not be stored."};
+}
+
+enum class Refusal {
+  transient,  // the same statement may work now
+  data,       // one of the rows is at fault
+  server,     // it will not work for a while, whatever the rows
+};
+
+// By SQLSTATE, its class being the first two characters.
+Refusal refusal(const db::PgError& error) {
+  const std::string& state = error.sqlstate();
+  if (state == "40001" || state == "40P01" || state == "55P03") return Refusal::transient;
+  for (const char* of_data : {"22", "23", "54"}) {
+    if (state.starts_with(of_data)) return Refusal::data;
+  }
+  return Refusal::server;
+}
+
+}  // namespace
+
+namespace {
+
+Intake::Taken taken_from(const db::KeyedResult& result, const TaskId& own, Time now) {
+  using Kind = Intake::Taken::Kind;
+  // Also when it says "replayed": then an earlier try of this very batch was committed.
+  if (result.task == own) return {Kind::created, {}, now == Time{} ? own.time() : now, {}};
+  const bool mismatched = result.kind == db::KeyedResult::Kind::mismatched;
+  return {mismatched ? Kind::mismatched : Kind::replayed, {}, {}, result.task};
+}
+
+}  // namespace
+
+struct Intake::Job {
+  std::size_t bytes() const { return kRowBytes + (task.spec.body ? task.spec.body->size() : 0); }
+
+  static constexpr std::size_t kRowBytes = 1024;  // about what a task takes besides its body
+  NewTask task;
+  std::int64_t lane;
+  Clock::time_point since;
+  Done done;
+  std::atomic<bool> answered = false;
+};
+
+Intake::Intake(Options options)
+    : options_(std::move(options)), thread_([this] { run(); }), watch_([this] { watch(); }) {}
+
+Intake::~Intake() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  end_watch_.notify_one();
+  watch_.join();
+}
+
+void Intake::submit(NewTask task, std::int64_t lane, Done done) {
+  auto job = std::make_shared<Job>();
+  job->task = std::move(task);
+  job->lane = lane;
+  job->since = Clock::now();
+  job->done = std::move(done);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!refusing_ && queued_bytes_ < kMaxQueuedBytes) {
+      queued_bytes_ += job->bytes();
+      queue_.push_back(std::move(job));
+    }
+  }
+  // Woken without the lock held, or it would have to wait for it.
+  if (!job) {
+    wake_.notify_one();
+  } else {
+    job->done(connected_ ? too_slow() : database_away());
+  }
+}
+
+// Has them answered, each at most once: the watch may have been faster. Those created take their task with them, so the
+// intake thread must be done with it.
+void Intake::answer(std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers) {
+  std::vector<std::function<void()>> work;
+  work.reserve(answers.size());
+  for (auto& [job, result] : answers) {
+    if (job->answered.exchange(true)) continue;
+    work.emplace_back([job = std::move(job), result = std::move(result)]() mutable {
+      if (result) result->task = std::move(job->task);
+      job->done(std::move(result));
+    });
+  }
+  if (options_.run) {
+    options_.run(std::move(work));
+  } else {
+    for (const auto& each : work) each();
+  }
+}
+
+void Intake::answer_all(JobSpan jobs, const Error& error) {
+  std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers;
+  for (const auto& job : jobs) answers.emplace_back(job, error);
+  answer(std::move(answers));
+}
+
+// Answers those who have waited too long, for the intake thread may be waiting itself, for a database that hangs.
+void Intake::watch() {
+  std::unique_lock lock(mutex_);
+  while (!end_watch_.wait_for(lock, kWatchEvery, [&] { return ending_; })) {
+    const auto now = Clock::now();
+    Jobs stale, doubtful;
+    while (!queue_.empty() && now - queue_.front()->since > kPatienceQueued) {
+      queued_bytes_ -= queue_.front()->bytes();
+      stale.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    for (const auto& job : writing_) {
+      if (now - job->since > kPatienceWriting) doubtful.push_back(job);
+    }
+    lock.unlock();
+    answer_all(stale, too_slow());
+    answer_all(doubtful, outcome_unknown());
+    lock.lock();
+  }
+}
+
+void Intake::run() {
+  for (;;) {
+    ensure_connection();
+    {
+      std::unique_lock lock(mutex_);
+      if (ending_ && queue_.empty()) return;
+      if (!connection_) {
+        wake_.wait_for(lock, backoff_, [&] { return ending_; });
+        if (ending_) break;
+        continue;
+      }
+      wake_.wait_until(lock, next_beat_, [&] { return ending_ || !queue_.empty(); });
+    }
+    beat();
+    if (connection_) write(take_batch());
+  }
+  fail_queued();
+}
+
+Intake::Jobs Intake::take_batch() {
+  Jobs batch;
+  std::size_t bytes = 0;
+  const std::lock_guard lock(mutex_);
+  batch.reserve(std::min(queue_.size(), kMaxBatch));
+  while (!queue_.empty() && batch.size() < kMaxBatch && bytes < kMaxBatchBytes) {
+    bytes += queue_.front()->bytes();
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  queued_bytes_ -= bytes;
+  writing_ = batch;
+  return batch;
+}
+
+// Connections -----------------------------------------------------------------------------------------
+
+bool Intake::connect() {
+  try {
+    auto connection = db::PgConnection::connect(options_.database);
+    if (options_.greet) options_.greet(connection);
+    shards_ = db::shard_count(connection);
+    // The row that says whose counters these are, before there are any.
+    db::beat_handler(connection, options_.instance, options_.name);
+    connection_.emplace(std::move(connection));
+    next_beat_ = Clock::now() + kBeatEvery;
+    backoff_ = {};
+    if (!connected_.exchange(true)) spdlog::info("database connected");
+    told_lost_ = false;
+    const std::lock_guard lock(mutex_);
+    refusing_ = false;
+    return true;
+  } catch (const db::PgError& error) {
+    lose_connection(error.what());
+    return false;
+  }
+}
+
+// Connects when there is no connection. A failure fails whoever waits, and everybody after them at once, until a
+// later call succeeds.
+void Intake::ensure_connection() {
+  // An idle connection may have been closed meanwhile. Noticed before anything is sent, nothing is in doubt.
+  if (connection_ && (!connection_->consume() || !connection_->alive())) connection_.reset();
+  if (connection_ || connect()) return;
+  backoff_ = std::clamp<Clock::duration>(backoff_ * 2, kMinBackoff, kMaxBackoff);
+  fail_queued();
+}
+
+void Intake::lose_connection(const std::string& why) {
+  connection_.reset();
+  connected_ = false;
+  if (std::exchange(told_lost_, true)) return;
+  spdlog::warn("database lost error=\"{}\"", log_safe(why.substr(0, why.find('\n'))));
+}
+
+void Intake::fail_queued() {
+  Jobs queued;
+  {
+    const std::lock_guard lock(mutex_);
+    refusing_ = true;
+    queued.assign(queue_.begin(), queue_.end());
+    queue_.clear();
+    queued_bytes_ = 0;
+  }
+  answer_all(queued, database_away());
+}
+
+void Intake::beat() {
+  if (Clock::now() < next_beat_) return;
+  next_beat_ = Clock::now() + kBeatEvery;
+  try {
+    db::beat_handler(*connection_, options_.instance, options_.name);
+  } catch (const db::PgError& error) {
+    lose_connection(error.what());
+  }
+}
+
+// Writing ---------------------------------------------------------------------------------------------
+
+void Intake::write(Jobs batch) {
+  // Usually one group. Keyed tasks are apart because they take several statements and wait for each other's keys.
+  const auto group = [](const auto& job) {
+    return std::pair(job->task.spec.id.shard(), !job->task.spec.idempotency_key.empty());
+  };
+  std::stable_sort(batch.begin(), batch.end(),
+                   [&](const auto& a, const auto& b) { return group(a) < group(b); });
+  for (std::size_t from = 0; from < batch.size();) {
+    const auto kind = group(batch[from]);
+    std::size_t to = from + 1;
+    while (to < batch.size() && group(batch[to]) == kind) ++to;
+    write_group(std::span(batch).subspan(from, to - from), kind.second);
+    from = to;
+  }
+}
+
+void Intake::write_group(JobSpan jobs, bool keyed) {
+  if (!connection_ && !connect()) return answer_all(jobs, database_away());
+  for (int tries = 1;; ++tries) {
+    try {
+      return insert(jobs, keyed);
+    } catch (const db::PgError& error) {
+      if (error.connection_lost() || !connection_->alive()) {
+        lose_connection(error.what());
+        return look_up(jobs);
+      }
+      switch (refusal(error)) {
+        case Refusal::transient:
+          if (tries < kMaxTries) continue;
+          return answer_all(jobs, too_slow());
+        case Refusal::data:
+          if (jobs.size() > 1) {
+            const auto half = jobs.size() / 2;
+            write_group(jobs.first(half), keyed);
+            return write_group(jobs.subspan(half), keyed);
+          }
+          // The server's message may quote the row; its code may not.
+          spdlog::error("task refused by the database task={} sqlstate={}",
+                        to_uuid(jobs.front()->task.spec.id), error.sqlstate());
+          return answer_all(jobs, row_refused());
+        case Refusal::server:
+          lose_connection(error.what());  // a demoted primary, for example: perhaps another server is right
+          return answer_all(jobs, database_away());
+      }
+    } catch (const std::exception& fault) {
+      spdlog::error("intake failed error=\"{}\"", log_safe(fault.what()));
+      lose_connection("the intake failed");
+      return look_up(jobs);
+    }
+  }
+}
+
+// Throws what the database throws; then nobody has been answered.
+void Intake::insert(JobSpan jobs, bool keyed) {
+  std::vector<db::Insertion> rows;
+  rows.reserve(jobs.size());
+  for (const auto& job : jobs) rows.push_back({&job->task, job->lane});
+  const int shard = jobs.front()->task.spec.id.shard();
+  connection_->take_unsure_commit();
+
+  std::vector<Taken> taken;
+  if (keyed) {
+    const auto done = db::insert_keyed_tasks(*connection_, shard, options_.instance, rows,
+                                             options_.idempotency_window);
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      taken.push_back(taken_from(done.results[i], jobs[i]->task.spec.id, done.now));
+    }
+  } else {
+    const Time now = db::insert_tasks(*connection_, shard, options_.instance, rows);
+    taken.assign(jobs.size(), Taken{Taken::Kind::created, {}, now, {}});
+  }
+  if (connection_->take_unsure_commit()) return answer_all(jobs, outcome_unknown());
+  std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers;
+  answers.reserve(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) answers.emplace_back(jobs[i], std::move(taken[i]));
+  answer(std::move(answers));
+}
+
+// The connection broke and nobody knows whether the commit came through. Nothing is inserted again: by now a scheduler
+// may have finished a task and moved its row. Those that are found were created; the rest is in doubt.
+void Intake::look_up(JobSpan jobs) {
+  Jobs missing(jobs.begin(), jobs.end());
+  const int shard = jobs.front()->task.spec.id.shard();
+  const auto give_up = Clock::now() + kLookUpFor;
+  while (!missing.empty() && Clock::now() < give_up) {
+    if (connection_ || connect()) {
+      try {
+        std::vector<TaskId> ids;
+        for (const auto& job : missing) ids.push_back(job->task.spec.id);
+        std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers;
+        const auto found = db::existing_tasks(*connection_, shard, ids);
+        std::erase_if(missing, [&](const auto& job) {
+          const TaskId id = job->task.spec.id;
+          if (!found.contains(to_uuid(id))) return false;
+          answers.emplace_back(job, Taken{Taken::Kind::created, {}, id.time(), {}});
+          return true;
+        });
+        answer(std::move(answers));
+      } catch (const std::exception& error) {
+        lose_connection(error.what());
+      }
+    }
+    if (!missing.empty()) std::this_thread::sleep_for(kMinBackoff);
+  }
+  answer_all(missing, outcome_unknown());
+}
+
+}  // namespace postern

@@ -1,0 +1,98 @@
+// postern-fcgi: HTTP requests, handed over by nginx, become rows in PostgreSQL.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "core/config.h"
+#include "core/log.h"
+#include "core/uuid.h"
+#include "db/migrations.h"
+#include "db/pool.h"
+#include "fcgi/api.h"
+#include "fcgi/authenticator.h"
+#include "fcgi/dialects/dialects.h"
+#include "fcgi/fastcgi.h"
+#include "fcgi/intake.h"
+
+namespace postern {
+namespace {
+
+// Exit codes, besides 0 and config's 2.
+constexpr int kCannotStart = 1;
+constexpr int kDatabaseUnfit = 3;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+// Checked at each new connection, since the database may be away when we start and another when it comes back. Threads
+// are at work, so this does not return through main.
+void require_fit(db::PgConnection& connection, bool unsafe_durability) {
+  auto sentence = db::schema_misfit(connection);
+  if (!sentence && !unsafe_durability) sentence = db::unsafe_durability(connection);
+  if (!sentence) return;
+  spdlog::critical("postern-fcgi: {}", *sentence);
+  spdlog::default_logger()->flush();
+  std::_Exit(kDatabaseUnfit);
+}
+
+int serve(const Settings& settings) {
+  Fd signals = FastCgiServer::take_signals();
+  Listener listener = open_listener(settings.listen);
+
+  const db::PgConnection::Options database{settings.database, "postern-fcgi"};
+  const Uuid instance = random_uuid();
+  db::Pool pool(database, settings.pool_size);
+  Intake intake({
+      .database = database,
+      .instance = instance,
+      .name = host_name(),
+      .idempotency_window = settings.idempotency_window,
+      .greet = [&](auto& connection) { require_fit(connection, settings.unsafe_durability); },
+  });
+  const auto max_body = static_cast<std::size_t>(settings.max_body);
+  Api api(
+      {
+          .require_identity = settings.auth != "none",
+          .auto_create_queues = settings.auto_create_queues,
+          .public_url = settings.public_url,
+          .max_body = max_body,
+          .max_waiters = std::max(1, settings.threads / 4),
+          .instance = instance,
+      },
+      pool, intake);
+  FastCgiServer server(
+      std::move(listener),
+      {.threads = settings.threads, .max_body = max_body, .idle_exit = settings.idle_exit},
+      [&](const HttpRequest& request) {
+        return request.service == "auth" ? authenticate(pool, request) : dispatch(api, request);
+      });
+
+  spdlog::info("postern-fcgi {} serving threads={}", POSTERN_VERSION, settings.threads);
+  if (!server.run(std::move(signals))) {
+    spdlog::warn("leaving before everything was done connections={}", server.connections());
+    std::_Exit(0);
+  }
+  spdlog::info("done");
+  return 0;
+}
+
+}  // namespace
+}  // namespace postern
+
+int main(int argc, char** argv) {
+  const postern::Settings settings = postern::read_settings(postern::Program::fcgi, argc, argv);
+  postern::start_logging(settings.log_level);
+  try {
+    return postern::serve(settings);
+  } catch (const std::exception& fault) {
+    spdlog::critical("postern-fcgi: {}", fault.what());
+    return postern::kCannotStart;
+  }
+}

@@ -1,0 +1,50 @@
+// Long polls: threads that wait until a task's status changes. One thread looks up all tasks that are waited for in
+// one statement, so that a hundred waiters cost the database as much as one.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <thread>
+
+#include "core/task.h"
+#include "db/pool.h"
+
+namespace postern {
+
+class Waiters {
+ public:
+  // `limit`: how many may wait at the same time.
+  Waiters(db::Pool& pool, int limit);
+  // REQUIRES: nobody waits.
+  ~Waiters();
+  Waiters(const Waiters&) = delete;
+  Waiters& operator=(const Waiters&) = delete;
+
+  // Blocks until the task is no longer as it was seen, has gone, or the time is over. Returns at once when too many
+  // wait already, so that long polls never take the threads that others need. Any thread.
+  void wait(const TaskId& id, State state, int attempt, Milliseconds time);
+
+ private:
+  struct Waiter {
+    TaskId id;
+    State state;
+    int attempt;
+    bool changed = false;
+  };
+
+  void run();
+  void look();
+
+  db::Pool& pool_;
+  const std::size_t limit_;
+  std::mutex mutex_;  // guards the next two, and what the list holds
+  std::list<Waiter> waiting_;
+  bool ending_ = false;
+  std::condition_variable wake_;     // for the looking thread
+  std::condition_variable changed_;  // for all who wait
+  std::thread thread_;
+};
+
+}  // namespace postern

@@ -1,0 +1,137 @@
+#include "scheduler/dispatcher.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/log.h"
+#include "scheduler/outcome.h"
+#include "scheduler/webhook.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A lease lasts the task's timeout and this: time for the claim's answer to arrive and the result to settle.
+constexpr Seconds kGrace{30};
+// An answer later than this is too late to start: the transfer might outlive its lease.
+constexpr auto kLatestStart = kGrace - 5s;
+// A claim for less than an eighth of the slots waits so long for more of them to become free.
+constexpr int kSmallClaims = 8;
+constexpr auto kGather = 5ms;
+constexpr auto kPause = 1s;
+
+Time wall_clock() {
+  return std::chrono::time_point_cast<Microseconds>(std::chrono::system_clock::now());
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(const Options& options, db::Channel& claims, db::Channel& settles,
+                       HttpClient& http)
+    : options_(options),
+      claims_(claims),
+      http_(http),
+      settler_(settles, options.instance),
+      lanes_(static_cast<std::size_t>(options.shards)) {}
+
+void Dispatcher::add_lanes(int shard, std::span<const std::int64_t> lanes) {
+  lanes_[static_cast<std::size_t>(shard)].add(lanes);
+}
+
+void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) {
+  for (auto& known : lanes_) known.add(lanes);
+}
+
+void Dispatcher::turn(Monotonic now) {
+  for (const auto& finished : http_.take_finished()) finish(finished);
+  settler_.turn(now, in_flight_.empty());
+  if (may_claim(now)) claim(now);
+}
+
+void Dispatcher::finish(const HttpClient::Finished& finished) {
+  const auto node = in_flight_.extract(finished.id);
+  if (node.empty()) return;
+  settler_.add(outcome(node.mapped(), finished.result, wall_clock(), random()));
+}
+
+// What is not settled holds its slot: when the database is away, work stops instead of piling up.
+int Dispatcher::free_slots() const {
+  return options_.slots - static_cast<int>(in_flight_.size() + settler_.size());
+}
+
+bool Dispatcher::may_claim(Monotonic now) const {
+  if (claiming_ || stopped_ || !claims_.connected() || now < not_before_) return false;
+  if (std::all_of(lanes_.begin(), lanes_.end(), [](const auto& known) { return known.empty(); })) {
+    return false;
+  }
+  const int free = free_slots();
+  return free > 0 && (free >= options_.slots / kSmallClaims || now >= claim_at_);
+}
+
+std::optional<Monotonic> Dispatcher::wake_at() const {
+  auto wake = settler_.wake_at();
+  const auto claim_at = std::max(claim_at_, not_before_);
+  if (may_claim(claim_at) && (!wake || claim_at < *wake)) wake = claim_at;
+  return wake;
+}
+
+void Dispatcher::claim(Monotonic now) {
+  while (lanes_[next_shard_ % lanes_.size()].empty()) ++next_shard_;
+  const auto shard = next_shard_++ % lanes_.size();
+  claiming_ = {static_cast<int>(shard), lanes_[shard].share(free_slots()), random_uuid(), now};
+  claims_.submit(
+      db::kClaim,
+      db::claim_params(claiming_->shard, claiming_->asked, claiming_->lease, options_.instance,
+                       kGrace),
+      [this](const db::PgResult& result) { claimed(result); },
+      [this](const db::PgError& error) { claim_failed(error); });
+}
+
+void Dispatcher::claimed(const db::PgResult& result) {
+  const Claim claim = *std::exchange(claiming_, std::nullopt);
+  const auto now = std::chrono::steady_clock::now();
+  claim_at_ = now + kGather;
+  auto tasks = db::claimed_from(result, claim.lease);
+  lanes_[static_cast<std::size_t>(claim.shard)].claimed(claim.asked, tasks);
+  const bool too_late = stopped_ || now > claim.sent_at + kLatestStart;
+  for (auto& task : tasks) start(std::move(task), too_late);
+}
+
+void Dispatcher::claim_failed(const db::PgError& error) {
+  claiming_.reset();
+  claim_unknown_ = claim_unknown_ || error.connection_lost();
+  // A lost connection comes back when it can; a refusal would come again at once.
+  if (!error.connection_lost()) not_before_ = std::chrono::steady_clock::now() + kPause;
+  if (const auto more = log_claim_failed_.pass()) {
+    spdlog::warn("event=claim_failed more={} error={}", *more, log_safe(error.what()));
+  }
+}
+
+void Dispatcher::start(db::Claimed task, bool too_late) {
+  if (too_late) return settler_.add(given_back(task));
+  if (task.past_deadline) return settler_.add(past_deadline(task));
+  auto request = webhook(task, wall_clock());
+  if (!request) return settler_.add(not_sent(task, request.error(), random()));
+  // The request holds them now.
+  task.spec.body.reset();
+  task.spec.headers.clear();
+  task.secrets.clear();
+  http_.start(next_transfer_, std::move(*request));
+  in_flight_.emplace(next_transfer_++, std::move(task));
+}
+
+void Dispatcher::give_back_in_flight() {
+  for (const auto& [id, task] : in_flight_) settler_.add(given_back(task));
+  in_flight_.clear();
+}
+
+bool Dispatcher::holds(const TaskId& task) const {
+  return settler_.holds(task) || std::any_of(in_flight_.begin(), in_flight_.end(),
+                                             [&](const auto& each) {
+                                               return each.second.spec.id == task;
+                                             });
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,94 @@
+// From claim to settle: takes ready tasks while there are free slots, calls their webhooks, and hands what came
+// of it to the settler. Owns the tasks that are under way.
+#pragma once
+
+#include <optional>
+#include <random>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "db/channel.h"
+#include "db/deliveries.h"
+#include "scheduler/http_client.h"
+#include "scheduler/lanes.h"
+#include "scheduler/seldom.h"
+#include "scheduler/settler.h"
+
+namespace postern::scheduler {
+
+// Confined to one thread.
+class Dispatcher {
+ public:
+  struct Options {
+    Uuid instance;
+    int slots = 256;
+    int shards = 1;
+  };
+  // The channels and the client must outlive it.
+  Dispatcher(const Options& options, db::Channel& claims, db::Channel& settles, HttpClient& http);
+
+  // These lanes may have work. From then on they are claimed from.
+  void add_lanes(int shard, std::span<const std::int64_t> lanes);
+  // The same, for whoever does not know the shard.
+  void add_lanes(std::span<const std::int64_t> lanes);
+
+  // Collects results, settles, claims: whatever can be done without waiting.
+  void turn(Monotonic now);
+  // When to call turn even if nothing happens.
+  std::optional<Monotonic> wake_at() const;
+
+  // Claims no more; what a claim under way still brings is given back.
+  void stop_claiming() { stopped_ = true; }
+  // Gives back what is in flight. REQUIRES: the client has been told to drop it.
+  void give_back_in_flight();
+
+  // Whether a task is ours: in flight, or its end not settled yet.
+  bool holds(const TaskId& task) const;
+  // A claim's answer was lost: there may be tasks of ours that we do not know, until someone has looked.
+  bool claim_unknown() const { return claim_unknown_; }
+  void claims_known() { claim_unknown_ = false; }
+
+  std::size_t in_flight() const { return in_flight_.size(); }
+  std::size_t unsettled() const { return settler_.size(); }
+  // Nothing in flight, nothing being claimed, everything settled.
+  bool idle() const { return in_flight_.empty() && !claiming_ && settler_.size() == 0; }
+  Settler& settler() { return settler_; }
+
+ private:
+  struct Claim {
+    int shard;
+    std::vector<db::LaneSlots> asked;
+    Uuid lease;
+    Monotonic sent_at;
+  };
+
+  void finish(const HttpClient::Finished& finished);
+  bool may_claim(Monotonic now) const;
+  int free_slots() const;
+  void claim(Monotonic now);
+  void claimed(const db::PgResult& result);
+  void claim_failed(const db::PgError& error);
+  void start(db::Claimed task, bool too_late);
+  double random() { return std::uniform_real_distribution<>()(random_); }
+
+  const Options options_;
+  db::Channel& claims_;
+  HttpClient& http_;
+  Settler settler_;
+
+  std::vector<KnownLanes> lanes_;  // by shard
+  std::size_t next_shard_ = 0;     // whose turn it is
+  std::optional<Claim> claiming_;  // the one claim under way
+  Monotonic claim_at_{};           // a small claim waits until then for more free slots
+  Monotonic not_before_{};         // after a failure
+  bool stopped_ = false;
+  bool claim_unknown_ = false;
+
+  std::unordered_map<std::uint64_t, db::Claimed> in_flight_;  // by the transfer's id
+  std::uint64_t next_transfer_ = 0;
+  std::mt19937_64 random_{std::random_device{}()};
+  Seldom log_claim_failed_;
+};
+
+}  // namespace postern::scheduler

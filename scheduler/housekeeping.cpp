@@ -1,0 +1,257 @@
+#include "scheduler/housekeeping.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "core/lane.h"
+#include "core/log.h"
+#include "core/retry_policy.h"
+#include "core/url.h"
+#include "core/validate.h"
+#include "db/housekeeping.h"
+#include "scheduler/outcome.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kPromotions = 1000;
+// Looking around takes at most a fifth of the connection's time, however closely due times follow each other.
+constexpr auto kTickSpacing = 5ms;
+constexpr int kTickShare = 4;
+// As many as db's statements return at most.
+constexpr std::size_t kRouted = 500;
+constexpr std::int64_t kExpired = 10'000;
+
+// The wire, the queue's name and the ranges were checked by SQL.
+Result<Url> check(const TaskSpec& spec) {
+  auto url = parse_url(spec.url, "url");
+  if (!url) return url;
+  if (const auto ok = check_headers(spec.headers, "headers"); !ok) return ok.error();
+  if (const auto ok = RetryPolicy::parse(spec.retry_policy); !ok) return ok.error();
+  if (!spec.content_type.empty()) {
+    if (const auto ok = check_content_type(spec.content_type, "content_type"); !ok) {
+      return ok.error();
+    }
+  }
+  if (spec.tags.size() > kMaxTags) {
+    return invalid("tags_too_many", "tags", "There are more tags than a task may have.");
+  }
+  for (const auto& tag : spec.tags) {
+    if (const auto ok = check_tag(tag, "tags"); !ok) return ok.error();
+  }
+  return url;
+}
+
+}  // namespace
+
+Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& beats,
+                           Dispatcher& dispatcher, std::function<std::string()> gauges)
+    : options_(std::move(options)),
+      dispatcher_(dispatcher),
+      gauges_(std::move(gauges)),
+      duties_{{
+          {"beat", beat_period(options_.rescue_after), &beats, &Housekeeping::beat, {}},
+          {"tick", 1s, &duties, &Housekeeping::tick, {}},
+          {"rescue", 0s, &duties, &Housekeeping::rescue, Monotonic::max()},
+          {"route", 0s, &duties, &Housekeeping::route, Monotonic::max()},
+          {"make_partitions", 1h, &duties, &Housekeeping::make_partitions, {}},
+          {"drop_partitions", 10min, &duties, &Housekeeping::drop_partitions, {}},
+          {"expire_keys", 1min, &duties, &Housekeeping::expire_keys, {}},
+          {"fold_counters", 10min, &duties, &Housekeeping::fold_counters, {}},
+          {"collect_lanes", 10min, &duties, &Housekeeping::collect_lanes, {}},
+      }},
+      judge_(options_.instance, options_.name, options_.rescue_after) {}
+
+bool Housekeeping::may_run(const Duty& duty) const {
+  const bool is_beat = duty.run == &Housekeeping::beat;
+  return duty.under_way == 0 && duty.channel->connected() && (is_beat || (has_beaten_ && !stopped_));
+}
+
+void Housekeeping::turn(Monotonic now) {
+  if (const auto retry = dispatcher_.settler().take_retry_at()) {
+    at(Id::tick).next = std::min(at(Id::tick).next, *retry);
+  }
+  for (auto& duty : duties_) {
+    if (!may_run(duty) || now < std::max(duty.next, duty.not_before)) continue;
+    duty.next = duty.period > 0s ? now + duty.period : Monotonic::max();
+    (this->*duty.run)(duty, now);
+  }
+}
+
+Monotonic Housekeeping::wake_at() const {
+  auto wake = Monotonic::max();
+  for (const auto& duty : duties_) {
+    if (may_run(duty)) wake = std::min(wake, std::max(duty.next, duty.not_before));
+  }
+  return wake;
+}
+
+void Housekeeping::ask(Duty& duty, const db::Statement& statement, db::Params params, Done done) {
+  const auto failed = [this, &duty](const std::string& why) {
+    if (const auto more = log_failed_.pass()) {
+      spdlog::error("event=duty_failed duty={} more={} error={}", duty.name, *more, log_safe(why));
+    }
+  };
+  ++duty.under_way;
+  duty.channel->submit(
+      statement, std::move(params),
+      [&duty, failed, done = std::move(done)](const db::PgResult& result) {
+        --duty.under_way;
+        try {
+          done(result);
+        } catch (const std::exception& fault) {
+          failed(fault.what());
+        }
+      },
+      [&duty, failed](const db::PgError& error) {
+        --duty.under_way;
+        // A lost connection is the loop's to report.
+        if (!error.connection_lost() && !error.sqlstate().empty()) failed(error.what());
+      });
+}
+
+// --- the heart, and what it tells about others -------------------------------------------------------
+
+void Housekeeping::beat(Duty& duty, Monotonic) {
+  ask(duty, db::kBeat, db::beat_params(options_.instance, options_.name, gauges_()),
+      [this, &duty](const db::PgResult& result) {
+        has_beaten_ = true;
+        judge_.observe(db::beats_from(result), duty.channel->connects(),
+                       std::chrono::steady_clock::now());
+        at(Id::rescue).next = {};
+      });
+}
+
+// A claim whose answer was lost may have left us tasks that we do not know: for them we are dead ourselves.
+void Housekeeping::rescue(Duty& duty, Monotonic now) {
+  auto dead = judge_.dead(now);
+  const bool own_too = dispatcher_.claim_unknown();
+  if (own_too) dead.push_back(options_.instance);
+  for (int shard = 0; shard < options_.shards; ++shard) {
+    ask(duty, db::kOrphans, db::orphans_params(shard, dead),
+        [this, shard, own_too](const db::PgResult& result) {
+          take_over(shard, db::orphans_from(result), own_too);
+        });
+  }
+}
+
+void Housekeeping::take_over(int shard, std::vector<db::Orphan> orphans, bool own_too) {
+  if (own_too) dispatcher_.claims_known();
+  std::erase_if(orphans, [&](const auto& each) { return dispatcher_.holds(each.task.spec.id); });
+  int taken = 0;
+  for (const auto& [task, instance, gone] :
+       judge_.judge(shard, std::move(orphans), std::chrono::steady_clock::now())) {
+    // Our own were claimed, but we never saw them: nobody has called their receivers.
+    const bool never_sent = own_too && instance == options_.instance;
+    dispatcher_.settler().add(never_sent ? given_back(task)
+                                         : lost(task, std::uniform_real_distribution<>()(random_)));
+    ++taken;
+  }
+  if (taken > 0) spdlog::warn("event=rescued tasks={}", taken);
+}
+
+// --- work: what is there, and where it goes ----------------------------------------------------------
+
+void Housekeeping::tick(Duty& duty, Monotonic now) {
+  for (int shard = 0; shard < options_.shards; ++shard) {
+    ask(duty, db::kTick, db::tick_params(shard, kPromotions),
+        [this, &duty, now, shard](const db::PgResult& result) {
+          ticked(duty, now, shard, db::tick_from(result));
+        });
+  }
+}
+
+void Housekeeping::ticked(Duty& duty, Monotonic begun, int shard, const db::Tick& tick) {
+  const auto now = std::chrono::steady_clock::now();
+  dispatcher_.add_lanes(shard, tick.ready_lanes);
+  if (tick.unrouted) at(Id::route).next = {};
+  if (tick.promoted == kPromotions) {
+    duty.next = {};
+    duty.not_before = {};
+    return;
+  }
+  if (tick.next_due) duty.next = std::min(duty.next, now + *tick.next_due);
+  duty.not_before = now + std::max<Monotonic::duration>(kTickSpacing, kTickShare * (now - begun));
+}
+
+void Housekeeping::route(Duty& duty, Monotonic) {
+  for (int shard = 0; shard < options_.shards; ++shard) {
+    ask(duty, db::kUnrouted, db::unrouted_params(shard),
+        [this, &duty, shard](const db::PgResult& result) {
+          routed(duty, shard, db::unrouted_from(result));
+        });
+  }
+}
+
+void Housekeeping::routed(Duty& duty, int shard, std::span<const Task> tasks) {
+  if (tasks.empty()) return;
+  std::vector<db::Routing> routings;
+  std::vector<std::int64_t> lanes;
+  for (const auto& task : tasks) {
+    routings.push_back(routing_of(task));
+    if (routings.back().invalid.empty()) lanes.push_back(routings.back().lane);
+  }
+  ask(duty, db::kRoute, db::route_params(shard, options_.instance, routings),
+      [this, &duty, shard, lanes, more = tasks.size() == kRouted](const db::PgResult&) {
+        dispatcher_.add_lanes(shard, lanes);
+        if (more) duty.next = {};
+      });
+}
+
+db::Routing routing_of(const Task& task) {
+  db::Routing routing;
+  routing.id = task.spec.id;
+  routing.tenant = task.spec.tenant;
+  routing.queue = task.spec.queue;
+  auto url = check(task.spec);
+  if (!url) {
+    routing.invalid = url.error().message;
+    return routing;
+  }
+  routing.url = url->canonical();
+  routing.target = url->authority();
+  routing.lane = lane_id(routing.tenant, routing.queue, routing.target);
+  return routing;
+}
+
+// --- the house ---------------------------------------------------------------------------------------
+
+void Housekeeping::make_partitions(Duty& duty, Monotonic) {
+  ask(duty, db::kMakePartitions, {}, [](const db::PgResult& result) {
+    if (const auto made = result.integer(0, 0); made > 0) {
+      spdlog::info("event=partitions_made count={}", made);
+    }
+  });
+}
+
+void Housekeeping::drop_partitions(Duty& duty, Monotonic) {
+  for (const auto& [retention_class, keep] :
+       {std::pair{"short", options_.retention_short},
+        std::pair{"standard", options_.retention_standard}}) {
+    ask(duty, db::kDropPartition, db::drop_partition_params(retention_class, keep),
+        [&duty](const db::PgResult& result) {
+          if (result.is_null(0, 0)) return;
+          spdlog::info("event=partition_dropped name={}", result.text(0, 0));
+          duty.next = {};  // there may be more
+        });
+  }
+}
+
+void Housekeeping::expire_keys(Duty& duty, Monotonic) {
+  ask(duty, db::kExpireKeys, {}, [&duty](const db::PgResult& result) {
+    if (result.affected() == kExpired) duty.next = {};
+  });
+}
+
+void Housekeeping::fold_counters(Duty& duty, Monotonic) {
+  ask(duty, db::kFoldCounters, {}, [](const db::PgResult&) {});
+}
+
+void Housekeeping::collect_lanes(Duty& duty, Monotonic) {
+  ask(duty, db::kCollectLanes, {}, [](const db::PgResult&) {});
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,186 @@
+#include "scheduler/loop.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+
+#include "core/json_writer.h"
+#include "core/log.h"
+#include "db/housekeeping.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// Nothing waits longer, so that a timer we forgot costs a second and no more.
+constexpr Milliseconds kLongestWait = 1s;
+// For results and for the goodbye, once the transfers are over.
+constexpr Seconds kSettleLimit = 5s;
+
+}  // namespace
+
+Loop::Loop(const Settings& settings, const db::PgConnection::Options& database, int shards,
+           const AddressPolicy& policy, int signals)
+    : settings_(settings),
+      policy_(policy),
+      signals_(signals),
+      claims_{"claims", db::Channel(database, "postern_ready")},
+      settles_{"results", db::Channel(database, "")},
+      http_(std::in_place, client_options(), policy),
+      dispatcher_({instance_, settings.slots, shards}, claims_.channel, settles_.channel, *http_),
+      housekeeping_({instance_, settings.name, shards, settings.rescue_after,
+                     settings.retention_short, settings.retention_standard},
+                    claims_.channel, settles_.channel, dispatcher_, [this] { return gauges(); }) {
+  if (systemd_.watchdog_period()) watchdog_at_ = Clock::now();
+}
+
+int Loop::run() {
+  while (!stopping_) turn();
+  return drain();
+}
+
+void Loop::turn() {
+  wait();
+  const auto now = Clock::now();
+  read_signals();
+  drive(now);
+  read_notifications();
+  housekeeping_.turn(now);
+  dispatcher_.turn(now);
+  drive(now);  // sends what the two have submitted
+  tell_systemd(now);
+}
+
+void Loop::wait() {
+  std::array<WaitFd, 3> fds{{{signals_, true, false}}};
+  std::size_t count = 1;
+  const auto now = Clock::now();
+  auto wake = std::min({now + kLongestWait, housekeeping_.wake_at(), watchdog_at_, limit_});
+  if (const auto at = dispatcher_.wake_at()) wake = std::min(wake, *at);
+  for (const auto* line : {&claims_, &settles_}) {
+    const auto& channel = line->channel;
+    if (const auto at = channel.wake_at()) wake = std::min(wake, *at);
+    if (channel.socket() >= 0) fds[count++] = {channel.socket(), true, channel.wants_write()};
+  }
+  const auto timeout = std::chrono::ceil<Milliseconds>(std::max(wake - now, Clock::duration{0}));
+  http_->wait(std::span(fds.data(), count), timeout);
+}
+
+// A result that cannot be read is a fault of its statement, which must not take all others with it.
+void Loop::drive(Monotonic now) {
+  for (auto* line : {&claims_, &settles_}) {
+    try {
+      line->channel.drive(now);
+    } catch (const std::exception& fault) {
+      if (const auto more = log_fault_.pass()) {
+        spdlog::error("event=fault more={} error={}", *more, log_safe(fault.what()));
+      }
+    }
+    report(*line);
+  }
+}
+
+void Loop::report(Line& line) {
+  const bool connected = line.channel.connected();
+  if (connected && !line.was_connected) {
+    spdlog::info("event=database_connected connection={}", line.name);
+    systemd_.status("running");
+  } else if (!connected && !line.channel.last_error().empty()) {
+    if (const auto more = line.log_away.pass()) {
+      spdlog::warn("event=database_away connection={} more={} error={}", line.name, *more,
+                   log_safe(line.channel.last_error()));
+      systemd_.status("waiting for PostgreSQL");
+    }
+  }
+  line.was_connected = connected;
+}
+
+void Loop::read_signals() {
+  signalfd_siginfo signal;
+  while (read(signals_, &signal, sizeof signal) == sizeof signal) {
+    spdlog::info("event=signal number={} in_flight={}", signal.ssi_signo, dispatcher_.in_flight());
+    if (std::exchange(stopping_, true)) std::_Exit(1);
+  }
+}
+
+// Only hints: the tick finds all work without them.
+void Loop::read_notifications() {
+  for (const auto& notification : claims_.channel.take_notifications()) {
+    if (!housekeeping_.has_beaten()) continue;
+    const auto lanes = parse_lanes(notification.payload);
+    lanes.empty() ? housekeeping_.tick_now() : dispatcher_.add_lanes(lanes);
+  }
+}
+
+void Loop::tell_systemd(Monotonic now) {
+  if (!ready_ && housekeeping_.has_beaten()) {
+    ready_ = true;
+    spdlog::info("event=ready name={} instance={} slots={}", settings_.name, to_uuid(instance_),
+                 settings_.slots);
+    systemd_.ready();
+  }
+  if (now >= watchdog_at_) {
+    systemd_.watchdog();
+    watchdog_at_ = now + *systemd_.watchdog_period() / 3;
+  }
+}
+
+// Claims no more, lets transfers finish, gives the rest back, says goodbye.
+int Loop::drain() {
+  systemd_.stopping();
+  housekeeping_.stop();
+  dispatcher_.stop_claiming();
+  const bool finished =
+      turn_until([&] { return dispatcher_.in_flight() == 0; }, settings_.drain_timeout);
+  if (!finished) {
+    spdlog::warn("event=given_back tasks={}", dispatcher_.in_flight());
+    // First cut the transfers off, so that none overlaps the next attempt.
+    http_.emplace(client_options(), policy_);
+    dispatcher_.give_back_in_flight();
+  }
+  if (!turn_until([&] { return dispatcher_.idle(); }, kSettleLimit)) {
+    spdlog::error("event=stopped unsettled={}", dispatcher_.settler().size());
+    return 1;  // they will be rescued
+  }
+  bool left = false;
+  const auto done = [&](const auto&) { left = true; };
+  settles_.channel.submit(db::kLeave, db::leave_params(instance_), done, done);
+  turn_until([&] { return left; }, kSettleLimit);
+  spdlog::info("event=stopped unsettled=0");
+  return 0;
+}
+
+bool Loop::turn_until(const std::function<bool()>& done, Seconds limit) {
+  limit_ = Clock::now() + limit;
+  while (!done() && Clock::now() < limit_) turn();
+  limit_ = Monotonic::max();
+  return done();
+}
+
+HttpClient::Options Loop::client_options() const {
+  HttpClient::Options options;
+  options.user_agent = "Postern/" POSTERN_VERSION;
+  options.ca_file = settings_.ca_file;
+  options.kept_connections = static_cast<std::size_t>(settings_.slots);
+  return options;
+}
+
+std::string Loop::gauges() const {
+  JsonWriter json;
+  json.begin_object();
+  json.member("slots", settings_.slots);
+  json.member("in_flight", static_cast<std::int64_t>(dispatcher_.in_flight()));
+  json.member("unsettled", static_cast<std::int64_t>(dispatcher_.unsettled()));
+  json.member("egress_denied", http_->egress_denied());
+  json.end_object();
+  return json.take();
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,72 @@
+// The scheduler's one thread and its one wait: transfers, two connections to PostgreSQL, signals and timers. Knows
+// in which order a turn goes and how the program ends.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "core/config.h"
+#include "core/uuid.h"
+#include "db/channel.h"
+#include "scheduler/address_policy.h"
+#include "scheduler/dispatcher.h"
+#include "scheduler/housekeeping.h"
+#include "scheduler/http_client.h"
+#include "scheduler/sd_notify.h"
+#include "scheduler/seldom.h"
+
+namespace postern::scheduler {
+
+class Loop {
+ public:
+  // `settings` has its name filled in; `signals` is a signalfd of those that end the program. What is given by
+  // reference must outlive the loop. REQUIRES: one CurlGlobal lives.
+  Loop(const Settings& settings, const db::PgConnection::Options& database, int shards,
+       const AddressPolicy& policy, int signals);
+
+  // Runs until a signal asks to end, then drains. Returns the exit code. A second signal ends the process at once.
+  int run();
+
+ private:
+  // A connection and what was last said about it.
+  struct Line {
+    const char* name;
+    db::Channel channel;
+    bool was_connected = false;
+    Seldom log_away = {};
+  };
+
+  void turn();
+  void wait();
+  void drive(Monotonic now);
+  void read_signals();
+  void read_notifications();
+  void report(Line& line);
+  void tell_systemd(Monotonic now);
+
+  int drain();
+  // False when `done` has not come true within `limit`.
+  bool turn_until(const std::function<bool()>& done, Seconds limit);
+
+  HttpClient::Options client_options() const;
+  std::string gauges() const;
+
+  const Settings& settings_;
+  const AddressPolicy& policy_;
+  const int signals_;
+  const Uuid instance_ = random_uuid();
+  Line claims_;   // and duties
+  Line settles_;  // and the heartbeat
+  std::optional<HttpClient> http_;
+  Dispatcher dispatcher_;
+  Housekeeping housekeeping_;
+  SdNotify systemd_;
+  Monotonic watchdog_at_ = Monotonic::max();
+  Monotonic limit_ = Monotonic::max();  // of the wait, while draining
+  bool ready_ = false;
+  bool stopping_ = false;
+  Seldom log_fault_;
+};
+
+}  // namespace postern::scheduler

@@ -1,0 +1,102 @@
+// postern-scheduler: takes due tasks from PostgreSQL and calls their webhooks. Wires the parts; the loop does
+// the work.
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+
+#include "core/config.h"
+#include "core/log.h"
+#include "db/migrations.h"
+#include "db/routing.h"
+#include "scheduler/address_policy.h"
+#include "scheduler/http_client.h"
+#include "scheduler/loop.h"
+
+namespace {
+
+using namespace postern;
+
+// The signals that end the program, from now on read from a descriptor. A second thread would inherit the mask.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  return set;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  return name.data();
+}
+
+// A slot takes a descriptor, and so does each connection kept for later; the rest needs a few dozen. Raises the soft
+// limit as far as it may, and cuts the slots to what it then allows.
+void fit_descriptors(Settings& settings) {
+  constexpr int kOthers = 64;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1'000'000);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const int slots = std::max(1, (static_cast<int>(limit.rlim_cur) - kOthers) / 2);
+  if (settings.slots <= slots) return;
+  spdlog::warn("event=fewer_slots slots={} descriptors={}", slots, limit.rlim_cur);
+  settings.slots = slots;
+}
+
+// Waits until PostgreSQL is there, then returns how many shards it holds. Throws when it is not one that we can
+// work with; 0: a signal came first.
+int wait_for_database(const db::PgConnection::Options& options, const sigset_t& signals,
+                      bool unsafe_durability) {
+  for (;;) {
+    try {
+      auto connection = db::PgConnection::connect(options);
+      if (const auto why = db::schema_misfit(connection)) throw std::runtime_error(*why);
+      if (const auto why = db::unsafe_durability(connection); why && !unsafe_durability) {
+        throw std::runtime_error(*why);
+      }
+      return db::shard_count(connection);
+    } catch (const db::PgError& error) {
+      if (!error.connection_lost()) throw;
+      spdlog::warn("event=database_away error={}", log_safe(error.what()));
+    }
+    const timespec pause{2, 0};
+    if (sigtimedwait(&signals, nullptr, &pause) > 0) return 0;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  Settings settings = read_settings(Program::scheduler, argc, argv);
+  start_logging(settings.log_level);
+  const auto signals = block_signals();
+  if (settings.name.empty()) settings.name = host_name();
+  fit_descriptors(settings);
+  const auto policy = scheduler::AddressPolicy::make(settings.egress_allow);
+  if (!policy) throw std::runtime_error(policy.error().message);
+
+  db::PgConnection::Options database;
+  database.conninfo = settings.database;
+  database.program = "postern-scheduler";
+  const int shards = wait_for_database(database, signals, settings.unsafe_durability);
+  if (shards == 0) return 0;
+
+  const scheduler::CurlGlobal curl;
+  const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  return scheduler::Loop(settings, database, shards, *policy, signal_fd).run();
+} catch (const std::exception& fault) {
+  std::fprintf(stderr, "postern-scheduler: %s\n", fault.what());
+  return 1;
+}

@@ -1,0 +1,157 @@
+#include "scheduler/outcome.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/retry_policy.h"
+
+namespace postern::scheduler {
+namespace {
+
+constexpr std::size_t kAnswerInAttempt = 1024;
+
+bool succeeded(Dialect dialect, int status) {
+  const int end = dialect == Dialect::asyncqueue ? 500 : 300;
+  return status >= 200 && status < end;
+}
+
+std::string_view header(const Headers& headers, std::string_view name) {
+  const auto found = std::find_if(headers.begin(), headers.end(),
+                                  [&](const Header& each) { return each.name == name; });
+  return found == headers.end() ? std::string_view() : std::string_view(found->value);
+}
+
+bool forbids_retry(const Headers& headers) {
+  const std::string_view value = header(headers, "postern-no-retry");
+  return !value.empty() && value != "0" && !equal_ignoring_case(value, "false");
+}
+
+// The least delay that the receiver asked for.
+Milliseconds asked_delay(const HttpResult& result, Time now) {
+  if (result.status != 429 && result.status != 503) return {};
+  return parse_retry_after(header(result.headers, "retry-after"), now).value_or(Seconds{0});
+}
+
+db::Settlement settlement(const db::Claimed& task, State state, Reason reason = Reason::none) {
+  return {.id = task.spec.id,
+          .lease = task.lease,
+          .state = state,
+          .reason = reason,
+          .delay = {},
+          .attempt = {},
+          .last_error = {},
+          .result = {}};
+}
+
+Attempt attempt_of(const db::Claimed& task, std::string status, std::string error) {
+  Attempt attempt;
+  attempt.number = task.attempt;
+  attempt.status = std::move(status);
+  attempt.error = std::move(error);
+  attempt.executed_at = task.claimed_at;
+  return attempt;
+}
+
+// The end of a task that will not be tried again.
+db::Settlement failed(const db::Claimed& task, Reason reason, Attempt attempt) {
+  db::Settlement end = settlement(task, State::failed, reason);
+  end.last_error = attempt.error;
+  end.attempt = std::move(attempt);
+  return end;
+}
+
+// Another attempt, unless budget, policy or deadline forbid it.
+db::Settlement again(const db::Claimed& task, Attempt attempt, Milliseconds at_least,
+                     double random) {
+  if (task.attempt - task.attempt_base >= task.spec.max_attempts) {
+    return failed(task, Reason::exhausted, std::move(attempt));
+  }
+  const auto policy = RetryPolicy::parse(task.spec.retry_policy);
+  if (!policy) {
+    attempt.error += " (and no retry: " + policy.error().message + ")";
+    return failed(task, Reason::invalid, std::move(attempt));
+  }
+  const auto wait = policy->delay_after(task.attempt - task.attempt_base, random);
+  if (!wait) return failed(task, Reason::exhausted, std::move(attempt));
+  const auto delay = std::max(*wait, at_least);
+  // By the database's clock, which stood at claimed_at when the attempt began.
+  if (task.spec.deadline && task.claimed_at + attempt.duration + delay > *task.spec.deadline) {
+    return failed(task, Reason::deadline, std::move(attempt));
+  }
+  db::Settlement next = settlement(task, State::delayed);
+  next.delay = delay;
+  next.last_error = attempt.error;
+  next.attempt = std::move(attempt);
+  return next;
+}
+
+db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attempt attempt,
+                        Time now, double random) {
+  attempt.response_code = result.status;
+  attempt.response = result.body.substr(0, kAnswerInAttempt);
+  if (succeeded(task.spec.dialect, result.status)) {
+    attempt.status = "success";
+    db::Settlement end = settlement(task, State::completed);
+    end.attempt = std::move(attempt);
+    return end;
+  }
+  attempt.error = fmt::format("HTTP {}", result.status);
+  if (result.status == 410) return failed(task, Reason::gone, std::move(attempt));
+  if (forbids_retry(result.headers)) return failed(task, Reason::terminated, std::move(attempt));
+  return again(task, std::move(attempt), asked_delay(result, now), random);
+}
+
+}  // namespace
+
+db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random) {
+  Attempt attempt = attempt_of(task, "failed", result.error);
+  attempt.duration = result.duration;
+  switch (result.kind) {
+    case HttpResult::Kind::answered: {
+      db::Settlement end = answered(task, result, std::move(attempt), now, random);
+      if (is_finished(end.state)) {
+        end.result = Answer{result.status, result.headers, result.body, result.duration};
+      }
+      return end;
+    }
+    case HttpResult::Kind::egress_denied:
+      return failed(task, Reason::egress_denied, std::move(attempt));
+    case HttpResult::Kind::timed_out:
+    case HttpResult::Kind::name_not_resolved:
+    case HttpResult::Kind::not_connected:
+    case HttpResult::Kind::broken:
+      break;
+  }
+  return again(task, std::move(attempt), Milliseconds{0}, random);
+}
+
+db::Settlement not_sent(const db::Claimed& task, const Error& why, double random) {
+  Attempt attempt = attempt_of(task, "failed", why.message);
+  if (why.code == Errc::invalid_argument) {
+    return failed(task, Reason::invalid, std::move(attempt));
+  }
+  return again(task, std::move(attempt), Milliseconds{0}, random);
+}
+
+db::Settlement lost(const db::Claimed& task, double random) {
+  return again(task, attempt_of(task, "lost", "the scheduler that made this attempt was lost"),
+               Milliseconds{0}, random);
+}
+
+db::Settlement past_deadline(const db::Claimed& task) {
+  db::Settlement end = settlement(task, State::failed, Reason::deadline);
+  end.last_error = "it could not start before its deadline";
+  return end;
+}
+
+db::Settlement given_back(const db::Claimed& task) { return settlement(task, State::ready); }
+
+bool is_last_attempt(const db::Claimed& task) {
+  return task.attempt - task.attempt_base >= task.spec.max_attempts ||
+         task.spec.retry_policy == "none";
+}
+
+}  // namespace postern::scheduler

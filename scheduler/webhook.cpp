@@ -1,0 +1,93 @@
+#include "scheduler/webhook.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/signing.h"
+#include "core/validate.h"
+#include "core/wire/webhook.h"
+#include "scheduler/outcome.h"
+
+namespace postern::scheduler {
+namespace {
+
+// How each dialect writes a webhook, in the order of Dialect. Until they have a form of their own, the others
+// send the native one.
+struct Form {
+  std::string (*body)(const TaskSpec& task, int attempt);
+};
+constexpr std::array<Form, 4> kForms = {{
+    {native_webhook_body},  // native
+    {native_webhook_body},  // asyncqueue
+    {native_webhook_body},  // taskmq
+    {native_webhook_body},  // asyncjobs
+}};
+
+// A GET never has a body; a DELETE has one when the task was given one.
+bool has_body(const TaskSpec& task) {
+  return task.method != "GET" && (task.method != "DELETE" || task.body);
+}
+
+bool names(const Headers& headers, std::string_view name) {
+  return std::any_of(headers.begin(), headers.end(), [&](const Header& header) {
+    return equal_ignoring_case(header.name, name);
+  });
+}
+
+}  // namespace
+
+Result<HttpRequest> webhook(const db::Claimed& task, Time now) {
+  const TaskSpec& spec = task.spec;
+  if (spec.url.empty()) {
+    return not_found("endpoint_not_found", fmt::format("no endpoint named {}", spec.endpoint));
+  }
+  auto url = parse_url(spec.url, "url");
+  if (!url) return url.error();
+  if (const auto checked = check_headers(spec.headers, "headers"); !checked) return checked.error();
+  if (const auto checked = check_method(spec.method, "method"); !checked) return checked.error();
+
+  HttpRequest request;
+  request.method = spec.method;
+  request.url = std::move(*url);
+  request.timeout = spec.timeout;
+  request.fresh_connection = is_last_attempt(task);
+  request.headers = spec.headers;
+  const auto add = [&](const char* name, std::string value) {
+    request.headers.push_back({name, std::move(value)});
+  };
+
+  if (has_body(spec)) {
+    request.body = kForms[static_cast<std::size_t>(spec.dialect)].body(spec, task.attempt);
+    const std::string type =
+        spec.body_form == BodyForm::payload ? "application/json" : spec.content_type;
+    if (!type.empty() && !names(spec.headers, "content-type")) {
+      if (const auto checked = check_content_type(type, "content_type"); !checked) {
+        return checked.error();
+      }
+      add("Content-Type", type);
+    }
+  }
+
+  // Standard Webhooks: the id is the same over all attempts, the time is this attempt's.
+  const std::string id = to_typeid(spec.id);
+  const auto seconds = std::chrono::floor<Seconds>(now).time_since_epoch().count();
+  add("webhook-id", id);
+  add("webhook-timestamp", std::to_string(seconds));
+  if (auto signature = standard_webhooks_signature(task.secrets, id, now, request.body);
+      !signature.empty()) {
+    add("webhook-signature", std::move(signature));
+  }
+  add("Postern-Attempt", std::to_string(task.attempt));
+  add("Postern-Queue", spec.queue);
+  if (is_traceparent(spec.traceparent) && !names(spec.headers, "traceparent")) {
+    add("traceparent", spec.traceparent);
+  }
+  return request;
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,133 @@
+"""What every benchmark needs: a stack to measure, contenders that take turns, a table of what they did."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from typing import Callable, Optional
+
+from stack import Stack
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def output_of(*command):
+    """Standard output of a program that has to succeed within a few minutes."""
+    command = [str(part) for part in command]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout
+
+
+@contextlib.contextmanager
+def running(*command, **options):
+    """A program for as long as the block lasts."""
+    process = subprocess.Popen([str(part) for part in command], text=True, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def wait_until(condition, what, seconds=30, every=0.05):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(every)
+
+
+@contextlib.contextmanager
+def temporary_folder():
+    """On a disk: /tmp may be memory, where fsync costs nothing."""
+    folder = tempfile.mkdtemp(prefix="postern-bench-", dir="/var/tmp")
+    try:
+        yield pathlib.Path(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def started_stack():
+    """A whole Postern for as long as the block lasts, nothing left of it afterwards."""
+    with temporary_folder() as folder:
+        stack = Stack(folder)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            # Another Ctrl-C must not leave a PostgreSQL behind.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            stack.kill()
+
+
+def psql(stack, *arguments):
+    """psql as superuser; `arguments` are its own, as -c or -f. Returns the rows as text."""
+    command = [stack.postgres.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", stack.postgres.url()]
+    return output_of(*command, *arguments).strip()
+
+
+def forget_tasks(stack):
+    """So that every turn begins with the same empty tables, and no checkpoint is due."""
+    psql(stack, "-c", "TRUNCATE postern.task, postern.task_finished", "-c", "CHECKPOINT")
+
+
+def conditions(stack):
+    """What the figures depend on, for the heading."""
+    names = ("fsync", "full_page_writes", "synchronous_commit")
+    settings = ", ".join(f"{name} {psql(stack, '-c', f'SHOW {name}')}" for name in names)
+    version = psql(stack, "-c", "SHOW server_version").split()[0]
+    return f"{os.cpu_count()} cores; PostgreSQL {version}: {settings}"
+
+
+@dataclasses.dataclass
+class Contender:
+    """Something that takes turns with the others. A benchmark's first contender is Postern."""
+
+    name: str
+    turn: Callable[[], float]  # does the work for some seconds and returns the rate
+    floor: Optional[float] = None  # the share of this rate that Postern must reach
+
+
+def compare(title, contenders, rounds):
+    """Lets them take turns, so that a noisy machine is unkind to all alike; prints a table.
+    True when Postern has reached every floor."""
+    rates = {contender.name: [] for contender in contenders}
+    for number in range(1, rounds + 1):
+        for contender in contenders:
+            rate = contender.turn()
+            rates[contender.name].append(rate)
+            print(f"round {number}: {contender.name}: {rate:,.0f}/s", file=sys.stderr, flush=True)
+
+    postern = statistics.median(rates[contenders[0].name])
+    reached = True
+    print(f"\n{title}")
+    print(f"{'':30}{'median/s':>10}  {'Postern is':>10}  {'floor':>6}  {'':8}  rounds")
+    for contender in contenders:
+        median = statistics.median(rates[contender.name])
+        share = floor = verdict = ""
+        if contender.floor is not None:
+            enough = postern >= contender.floor * median
+            reached = reached and enough
+            share = f"{postern / median:.2f} x"
+            floor = f"{contender.floor:.2f}"
+            verdict = "reached" if enough else f"{postern / median / contender.floor - 1:+.0%}"
+        turns = " ".join(f"{rate:,.0f}" for rate in rates[contender.name])
+        print(f"{contender.name:30}{median:>10,.0f}  {share:>10}  {floor:>6}  {verdict:8}  {turns}")
+    return reached

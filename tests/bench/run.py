@@ -1,0 +1,41 @@
+#!/usr/bin/python3
+"""The benchmarks: `./dev bench [NAME...]` runs this. Each measures Postern and what it is held against in the
+same run, on a stack of its own, and prints a table; the exit status says whether every floor was reached.
+
+Only ratios mean something: the load, the database and what is measured share one machine.
+"""
+
+import argparse
+import pathlib
+import signal
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import dispatch
+import intake
+from harness import conditions, started_stack
+
+BENCHES = {"intake": intake.run, "dispatch": dispatch.run}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures Postern beside its ceilings.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHES)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns for each contender")
+    parser.add_argument("--seconds", type=int, default=5, help="length of a turn (intake)")
+    parser.add_argument("--tasks", type=int, default=40_000, help="webhooks in a turn (dispatch)")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in BENCHES:
+            parser.error(f"there is no benchmark {name}; choose from: {', '.join(BENCHES)}")
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up like Ctrl-C
+    with started_stack() as stack:
+        print(conditions(stack))
+        reached = [BENCHES[name](stack, options) for name in options.names or BENCHES]
+    return 0 if all(reached) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

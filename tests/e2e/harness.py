@@ -1,0 +1,142 @@
+"""What the end-to-end tests share: a whole stack, receivers, and a client.
+
+    class Retries(StackTest):
+        settings = {"POSTERN_SLOTS": "8"}
+
+        def test_comes_again_after_a_500(self):
+            self.receiver.on("/hook", 500, 200)
+            task = self.create(self.receiver.url("/hook"))
+            self.receiver.wait_for(lambda requests: len(requests) == 2)
+            self.assertEqual(self.finished(task)["attempt_count"], 2)
+"""
+
+import dataclasses
+import http.client
+import json
+import pathlib
+import ssl
+import sys
+import tempfile
+import time
+import unittest
+import urllib.parse
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from postgres import tail  # noqa: E402
+from receiver import Answer, Receiver, Request  # noqa: E402, F401
+from stack import Stack  # noqa: E402
+
+
+def wait_until(condition, timeout=10, what=None):
+    """Asks until the condition is true, and returns what it said."""
+    end = time.monotonic() + timeout
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout} s: {what or 'what the test waits for'}")
+        time.sleep(0.02)
+    return result
+
+
+@dataclasses.dataclass
+class Reply:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Api:
+    """A client with a key, on one kept connection; for one thread."""
+
+    def __init__(self, url, key=None, ca=None, timeout=60):
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme == "https":
+            trust = ssl.create_default_context(cafile=ca)
+            self.connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trust)
+        else:
+            self.connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+        self.key = key
+
+    def request(self, method, path, body=None, headers=None):
+        """Sends `body`: bytes, parts of it for a chunked one, or what becomes JSON. Every status is
+        a reply."""
+        headers = dict(headers or {})
+        if self.key:
+            headers.setdefault("Authorization", f"Bearer {self.key}")
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+            if isinstance(body, (dict, list)):
+                body = json.dumps(body).encode()
+        try:
+            self.connection.request(method, path, body, headers)
+            answer = self.connection.getresponse()
+            return Reply(answer.status, answer.headers, answer.read())
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def get(self, path, **options):
+        return self.request("GET", path, **options)
+
+    def post(self, path, body=None, **options):
+        return self.request("POST", path, body, **options)
+
+    def delete(self, path, **options):
+        return self.request("DELETE", path, **options)
+
+    def close(self):
+        self.connection.close()
+
+
+class StackTest(unittest.TestCase):
+    """A stack for the class; a receiver and an admin's client for each test.
+
+    `settings` are POSTERN_* for the programs.
+    """
+
+    settings = {}
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="postern-", dir="/tmp")
+        cls.addClassCleanup(folder.cleanup)
+        cls.stack = Stack(folder.name, cls.settings)
+        cls.addClassCleanup(cls.stack.kill)
+        cls.stack.start()
+
+    def setUp(self):
+        self.receiver = Receiver()
+        self.addCleanup(self.receiver.close)
+        self.api = self.client("admin")
+
+    def client(self, role=None, url=None):
+        """A client with the key of `role` (admin, worker, read), or with none."""
+        key = self.stack.state[f"{role}_key"] if role else None
+        api = Api(url or self.stack.url, key, self.stack.certificate)
+        self.addCleanup(api.close)
+        return api
+
+    def create(self, webhook_url, **fields):
+        """Creates a task, in the queue "default" unless told otherwise, and returns what the API says."""
+        reply = self.api.post("/v1/tasks", {"queue": "default", "webhook_url": webhook_url, **fields})
+        self.assertEqual(reply.status, 201, reply.body)
+        return reply.json
+
+    def finished(self, task, timeout=20):
+        """The task once it is over."""
+        def ask():
+            shown = self.api.get(f"/v1/tasks/{task['id']}").json
+            return shown["status"] in ("completed", "failed", "cancelled") and shown
+        return self.wait_until(ask, timeout, f"the end of {task['id']}")
+
+    def wait_until(self, condition, timeout=10, what=None):
+        try:
+            return wait_until(condition, timeout, what)
+        except AssertionError as error:
+            logs = [self.stack.log / name for name in ("fcgi.log", "scheduler.log")]
+            said = "".join(f"\n{log.name}:\n{tail(log)}" for log in logs)
+            raise AssertionError(f"{error}{said}") from None

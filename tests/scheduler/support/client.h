@@ -1,0 +1,65 @@
+// What the tests of HttpClient have in common: a client that may reach loopback, and requests for it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "scheduler/http_client.h"
+
+namespace postern::scheduler::test {
+
+inline AddressPolicy policy_allowing(const std::vector<std::string>& cidrs) {
+  return AddressPolicy::make(cidrs).value();
+}
+
+inline HttpRequest request_to(const std::string& url, std::string method = "POST",
+                              std::string body = "hello") {
+  HttpRequest request;
+  request.method = std::move(method);
+  request.url = parse_url(url, "url").value();
+  request.body = std::move(body);
+  request.timeout = Milliseconds(10'000);
+  return request;
+}
+
+struct Client {
+  explicit Client(HttpClient::Options options = {},
+                  const std::vector<std::string>& allowed = {"127.0.0.0/8"})
+      : policy(policy_allowing(allowed)), http(with_user_agent(std::move(options)), policy) {}
+
+  // Waits for the results of all transfers, by id. A transfer that outlives its own timeout by far fails the test.
+  std::map<std::uint64_t, HttpResult> finish_all() {
+    std::map<std::uint64_t, HttpResult> results;
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    do {
+      http.wait({}, Milliseconds(1000));
+      for (auto& finished : http.take_finished()) {
+        results[finished.id] = std::move(finished.result);
+      }
+      if (std::chrono::steady_clock::now() > limit) {
+        ADD_FAILURE() << http.active() << " transfers do not end";
+        break;
+      }
+    } while (http.active() > 0);
+    return results;
+  }
+
+  HttpResult fetch(HttpRequest request) {
+    http.start(1, std::move(request));
+    return finish_all()[1];
+  }
+
+  static HttpClient::Options with_user_agent(HttpClient::Options options) {
+    if (options.user_agent.empty()) options.user_agent = "Postern/test";
+    return options;
+  }
+
+  CurlGlobal global;
+  AddressPolicy policy;
+  HttpClient http;
+};
+
+}  // namespace postern::scheduler::test

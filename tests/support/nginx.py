@@ -1,0 +1,68 @@
+"""nginx with the shipped configuration, in a folder of its own.
+
+The files of nginx/ are used as they are, but for the places they name: these are put in as a sysadmin
+would, by replacing text, and a text that is not there is an error.
+"""
+
+import os
+import pathlib
+
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "nginx"
+
+MAIN = """\
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_processes 2;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    fastcgi_temp_path {folder}/fastcgi;
+    proxy_temp_path {folder}/proxy;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include postern/http.conf;
+{servers}
+}}
+"""
+
+
+def command(folder, fcgi_socket, servers, places=None):
+    """Writes the configuration into `folder` and returns the command that runs nginx with it.
+
+    `servers` is the text inside http {}, behind the include of http.conf. `places` are further
+    replacements, for what `servers` includes.
+    """
+    folder = pathlib.Path(folder).resolve()
+    (folder / "postern").mkdir(parents=True, exist_ok=True)
+    places = {
+        "/run/postern/fcgi.sock": fcgi_socket,
+        "/run/postern-nginx": folder / "auth",
+        "/var/log/nginx/postern.log": folder / "access.log",
+        **(places or {}),
+    }
+    texts = {path.name: path.read_text() for path in SHIPPED.glob("*.conf")}
+    for old, new in places.items():
+        if not any(old in text for text in texts.values()):
+            raise LookupError(f"nginx/*.conf says nowhere: {old}")
+        texts = {name: text.replace(old, str(new)) for name, text in texts.items()}
+    for name, text in texts.items():
+        (folder / "postern" / name).write_text(text)
+    # Workers of a root nginx would become "nobody", who cannot reach the folder.
+    user = "user root;" if os.geteuid() == 0 else ""
+    (folder / "nginx.conf").write_text(MAIN.format(user=user, folder=folder, servers=servers))
+    return ["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"]
+
+
+def ready_vhost(http_port, tls_port, certificate, key):
+    """(servers, places) for the ready vhost on loopback, as `localhost`."""
+    return "    include postern/vhost.conf;", {
+        "listen 127.0.0.1:7678;": f"listen 127.0.0.1:{http_port};",
+        "listen 443 ": f"listen 127.0.0.1:{tls_port} ",
+        "listen [::]:443 ": f"listen 127.0.0.2:{tls_port} ",  # a machine may be without IPv6
+        "/etc/ssl/certs/tasks.example.com.pem": certificate,
+        "/etc/ssl/private/tasks.example.com.key": key,
+        "server_name tasks.example.com;": "server_name localhost;",
+    }

@@ -1,0 +1,135 @@
+"""A private PostgreSQL in a folder, reached by a unix socket there that only its owner can use.
+
+postgres.py COMMAND...: runs the command with DATABASE_URL naming a new server that is gone afterwards.
+"""
+
+import glob
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+from process import Process
+
+# Values of statements stay out of the log: they are payloads.
+CONFIGURATION = """
+listen_addresses = ''
+unix_socket_permissions = 0700
+max_connections = 200
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+log_min_error_statement = panic
+"""
+
+
+class Postgres:
+    def __init__(self, folder, pid_file, log):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "data"
+        self.log = log
+        self.process = Process(pid_file, self.data)
+        # Debian keeps each version's programs in a folder of its own; the newest it is.
+        versions = glob.glob("/usr/lib/postgresql/*/bin")
+        self.bin = pathlib.Path(max(versions, key=lambda path: int(path.split("/")[4])))
+
+    def url(self, user="postgres", database="postern"):
+        folder = urllib.parse.quote(str(self.folder))
+        return f"postgresql:///{database}?host={folder}&port=5432&user={user}"
+
+    def psql(self, sql, database="postern"):
+        """Runs a statement as superuser and returns what psql prints, without headings."""
+        return run([self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql,
+                    self.url(database=database)])
+
+    def start(self):
+        """Starts it if it does not run, and returns when it is ready."""
+        if not self.data.exists():
+            self._create()
+        if not self.process.pid:
+            self.process.stop(signal.SIGKILL)
+            # With none of its processes left its locks mean nothing; PostgreSQL would take a killed
+            # postmaster that nobody has collected yet for a running one.
+            for lock in (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock"):
+                lock.unlink(missing_ok=True)
+            with open(self.log, "ab") as log:
+                self.process.spawn([self.bin / "postgres", "-D", self.data], stdout=log, stderr=log,
+                                   stdin=subprocess.DEVNULL, **_as_owner())
+        wait_for(self._is_ready, self.process, self.log)
+        if not self.psql("SELECT 1 FROM pg_database WHERE datname = 'postern'", "postgres"):
+            self.psql("CREATE DATABASE postern", "postgres")
+
+    def stop(self, number=signal.SIGINT):
+        """SIGINT: fast; SIGQUIT: immediate, as if the power had failed."""
+        self.process.stop(number, timeout=30)
+
+    def _create(self):
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+            around = self.folder.parent
+            around.chmod(around.stat().st_mode | 0o011)
+        if subprocess.run(["test", "-x", self.folder], **_as_owner()).returncode:
+            raise SupportError(f"the user postgres cannot reach {self.folder}: take a folder elsewhere")
+        run([self.bin / "initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+             "--username=postgres", self.data], **_as_owner())
+        with open(self.data / "postgresql.conf", "a") as file:
+            file.write(f"{CONFIGURATION}unix_socket_directories = '{self.folder}'\n")
+
+    def _is_ready(self):
+        return not subprocess.run([self.bin / "pg_isready", "-q", "-d",
+                                   self.url(database="postgres")]).returncode
+
+
+class SupportError(Exception):
+    """What went wrong, in words for the person who started it."""
+
+
+def run(command, **options):
+    """The command's output, or its complaint as an error."""
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode:
+        raise SupportError(f"{' '.join(map(str, command))} failed:\n{done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def wait_for(ready, process, log, timeout=30):
+    """Polls, because none of these programs tells a stranger when it is ready."""
+    end = time.monotonic() + timeout
+    while not ready():
+        if not process.pid or time.monotonic() > end:
+            raise SupportError(f"{process.name} did not get ready; the end of {log}:\n{tail(log)}")
+        time.sleep(0.02)
+
+
+def tail(log):
+    return "\n".join(pathlib.Path(log).read_text(errors="replace").splitlines()[-15:])
+
+
+def _as_owner():
+    """PostgreSQL refuses to run as root; Debian's package has made a user for it."""
+    if os.geteuid() != 0:
+        return {"cwd": "/"}
+    return {"cwd": "/", "user": "postgres", "group": "postgres", "extra_groups": []}
+
+
+def main(command):
+    with tempfile.TemporaryDirectory(prefix="postern-", dir="/tmp") as folder:
+        folder = pathlib.Path(folder)
+        postgres = Postgres(folder / "pg", folder / "postgres.pid", folder / "postgres.log")
+        try:
+            postgres.start()
+            return subprocess.call(command, env={**os.environ, "DATABASE_URL": postgres.url()})
+        finally:
+            postgres.stop(signal.SIGQUIT)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SupportError as error:
+        sys.exit(f"postgres.py: {error}")
