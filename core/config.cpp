@@ -164,7 +164,7 @@ bool set_egress_allow(Settings& settings, const std::string& value) {
   return true;
 }
 
-enum class Users { all, fcgi, scheduler };
+enum class Users { all, daemons, fcgi, scheduler };
 
 struct Setting {
   // As in Settings and in the file; in the environment in capitals after POSTERN_.
@@ -187,6 +187,14 @@ constexpr Setting kSettings[] = {
      "the PostgreSQL database, as a libpq connection string or URI", set_text<&S::database>},
     {"log_level", Users::all, "LEVEL", "debug, info, warning or error", "info",
      "the least severe kind of message that is logged", set_log_level},
+
+    {"prepared_statements", Users::daemons, nullptr, kSwitch, "true",
+     "prepare statements on the server; off behind PgBouncer in transaction mode",
+     set_switch<&S::prepared_statements>},
+    {"unsafe_durability", Users::daemons, nullptr, kSwitch, "false",
+     "start although the database is set to lose acknowledged tasks in a crash (fsync or "
+     "synchronous_commit off)",
+     set_switch<&S::unsafe_durability>},
 
     {"listen", Users::fcgi, "ADDRESS",
      "unix:/path, or an IP address or localhost with a port such as 127.0.0.1:9000", "",
@@ -214,10 +222,6 @@ constexpr Setting kSettings[] = {
      "how long an Idempotency-Key is remembered", set_duration<&S::idempotency_window, 1>},
     {"pool_size", Users::fcgi, "NUMBER", "a number from 1 to 64", "8",
      "database connections for reads and rare writes", set_number<&S::pool_size, 1, 64>},
-    {"unsafe_durability", Users::fcgi, nullptr, kSwitch, "false",
-     "start although the database is set to lose acknowledged tasks in a crash (fsync or "
-     "synchronous_commit off)",
-     set_switch<&S::unsafe_durability>},
 
     {"name", Users::scheduler, "NAME", "1 to 128 printable ASCII characters without space", "",
      "this scheduler's name in the instance table; empty: the host's name", set_name},
@@ -246,6 +250,7 @@ constexpr Setting kSettings[] = {
 bool is_used_by(const Setting& setting, Program program) {
   switch (setting.users) {
     case Users::all: return true;
+    case Users::daemons: return program != Program::admin;
     case Users::fcgi: return program == Program::fcgi;
     case Users::scheduler: return program == Program::scheduler;
   }

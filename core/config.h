@@ -23,6 +23,9 @@ struct Settings {
   // all programs
   std::string database = "dbname=postern";
   std::string log_level = "info";
+  // both daemons
+  bool prepared_statements = true;
+  bool unsafe_durability = false;
   // postern-fcgi
   std::string listen;  // empty: the socket on file descriptor 0
   bool unsafe_bind = false;
@@ -34,7 +37,6 @@ struct Settings {
   std::int64_t max_body = 512 * 1024;  // bytes
   Seconds idempotency_window{600};
   int pool_size = 8;
-  bool unsafe_durability = false;
   // postern-scheduler
   std::string name;  // empty: the host's name
   int slots = 256;

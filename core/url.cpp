@@ -85,7 +85,7 @@ const char* fault_of_name(std::string_view host) {
 
 bool is_ipv6(const std::string& text) {
   std::array<unsigned char, 16> address;
-  return text.size() < INET6_ADDRSTRLEN && inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
+  return inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
 }
 
 // nullopt unless `text` is 1 to 5 digits that make 1..65535.

@@ -25,7 +25,7 @@ bool is_name_char(char c) {
 }
 bool is_media_token_char(char c) {
   return is_digit(c) || is_lower(c) || is_upper(c) ||
-         (c != '\0' && std::string_view("!#$&-^_.+").find(c) != std::string_view::npos);
+         std::string_view("!#$&-^_.+").find(c) != std::string_view::npos;
 }
 
 // Every character satisfies `allowed`, and there are 1 to `max` of them.

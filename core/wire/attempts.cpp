@@ -16,7 +16,7 @@ std::string attempt_json(const Attempt& attempt) {
     json.null();
   }
   if (!attempt.error.empty()) json.key("error").raw(json_quote(attempt.error, true));
-  json.member("executed_at", format_rfc3339(attempt.executed_at));
+  json.member("executed_at", format_rfc3339(attempt.executed_at, TimeDigits::millis));
   json.member("duration_ms", attempt.duration.count());
   if (!attempt.response.empty()) json.key("response").raw(json_quote(attempt.response, true));
   json.end_object();

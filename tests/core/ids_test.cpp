@@ -96,8 +96,9 @@ TEST(TaskId, RefusesEverythingElse) {
            // KSUIDs: not version 7, over 160 bits (by one), another second, a byte outside base 62
            "0ujtsYcgvSTl8PAuAdqWYSMnLOv",
            "aWgEPTl1tmebfsQzFP4bxwgy80W",
+           "cyabyXrqqDE1aw4L2RrWU1XrcGN",  // a good one and 2^160
            "zzzzzzzzzzzzzzzzzzzzzzzzzzz",
-           "2RuNZ56owQZPv3dLn2muW4qtUFr",
+           "2RuNZBtsydpm0XJ7XCa3Ixy9Brz",
            "2RuNZ46owQZPv3dLn2muW4qtUF-",
        }) {
     EXPECT_FALSE(parse_task_id(text)) << text;

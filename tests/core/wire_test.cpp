@@ -50,7 +50,7 @@ TEST(AttemptJson, ShowsASuccess) {
   attempt.executed_at = Time{Seconds{1'736'937'302}} + Milliseconds{250};
   attempt.duration = Milliseconds{120};
   EXPECT_EQ(attempt_json(attempt), R"({"number":1,"status":"success","response_code":200,)"
-                                   R"("executed_at":"2025-01-15T10:35:02Z","duration_ms":120})");
+                                   R"("executed_at":"2025-01-15T10:35:02.250Z","duration_ms":120})");
 }
 
 TEST(AttemptJson, ShowsAFailureWithoutAnAnswer) {
@@ -61,7 +61,7 @@ TEST(AttemptJson, ShowsAFailureWithoutAnAnswer) {
   attempt.executed_at = Time{Seconds{1'736'937'302}};
   EXPECT_EQ(attempt_json(attempt),
             R"({"number":3,"status":"failed","response_code":null,"error":"connection refused",)"
-            R"("executed_at":"2025-01-15T10:35:02Z","duration_ms":0})");
+            R"("executed_at":"2025-01-15T10:35:02.000Z","duration_ms":0})");
 }
 
 // jsonb refuses \u0000 and invalid UTF-8; a receiver must not be able to make its task's row
