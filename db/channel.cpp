@@ -1,5 +1,7 @@
 #include "db/channel.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -8,6 +10,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstBackoff{100};
 constexpr std::chrono::milliseconds kLastBackoff{5'000};
+constexpr std::chrono::seconds kConnectTimeout{5};  // libpq's own is only for those who block
 
 }  // namespace
 
@@ -24,6 +27,7 @@ int Channel::socket() const { return connection_ ? connection_->socket() : -1; }
 
 std::optional<Monotonic> Channel::wake_at() const {
   if (state_ == State::waiting) return retry_at_;
+  if (state_ == State::connecting) return connect_by_;
   if (state_ == State::ready && sent_ == Sent::nothing && !queue_.empty()) return Monotonic{};
   return std::nullopt;
 }
@@ -33,7 +37,10 @@ std::vector<Notification> Channel::take_notifications() {
 }
 
 void Channel::drive(Monotonic now) {
-  if (state_ == State::waiting && now >= retry_at_) connect();
+  if (state_ == State::waiting && now >= retry_at_) {
+    connect_by_ = now + kConnectTimeout;
+    connect();
+  }
   if (state_ == State::connecting) drive_connect(now);
   if (state_ == State::ready) drive_ready(now);
 }
@@ -45,6 +52,10 @@ void Channel::connect() {
 }
 
 void Channel::drive_connect(Monotonic now) {
+  if (now >= connect_by_) return lose(now, "no connection within 5 s");
+  // Called before its socket is ready, PQconnectPoll sends its first packet and waits for the connection.
+  pollfd fd{connection_->socket(), static_cast<short>(wants_write_ ? POLLOUT : POLLIN), 0};
+  if (fd.fd >= 0 && poll(&fd, 1, 0) == 0) return;
   switch (connection_->poll_connect()) {
     case PgConnection::Progress::reading: wants_write_ = false; return;
     case PgConnection::Progress::writing: wants_write_ = true; return;

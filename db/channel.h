@@ -76,6 +76,7 @@ class Channel {
   bool wants_write_ = false;
   int connects_ = 0;
   Monotonic retry_at_{};
+  Monotonic connect_by_{};
   std::chrono::milliseconds backoff_{0};
   std::string last_error_;
   std::deque<Job> queue_;

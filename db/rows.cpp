@@ -29,9 +29,13 @@ std::string headers_json(const Headers& headers) {
 Headers headers_from_json(std::string_view json) {
   Headers headers;
   if (json.empty()) return headers;
-  const auto value = boost::json::parse(json);
-  for (const auto& [key, text] : value.as_object()) {
-    headers.push_back({std::string(key), std::string(text.as_string())});
+  try {
+    const auto value = boost::json::parse(json);
+    for (const auto& [key, text] : value.as_object()) {
+      headers.push_back({std::string(key), std::string(text.as_string())});
+    }
+  } catch (const std::exception&) {
+    return {{"", "unreadable"}};
   }
   return headers;
 }

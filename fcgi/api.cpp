@@ -79,8 +79,8 @@ Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
   return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant), *role};
 }
 
-Result<Task> Api::reread(const Caller& caller, const TaskId& id) {
-  auto task = read_from(pool_, [&](auto& connection) { return db::get_task(connection, caller.tenant, id); });
+Result<Task> Api::reread(const std::string& tenant, const TaskId& id) {
+  auto task = read_from(pool_, [&](auto& connection) { return db::get_task(connection, tenant, id); });
   if (!task) return no_such_task(to_typeid(id));
   return std::move(*task);
 }
@@ -88,10 +88,10 @@ Result<Task> Api::reread(const Caller& caller, const TaskId& id) {
 Result<Task> Api::get(const Caller& caller, std::string_view id, Seconds wait) {
   const auto known = parse_task_id(id);
   if (!known) return no_such_task(id);
-  Result<Task> task = reread(caller, *known);
+  Result<Task> task = reread(caller.tenant, *known);
   if (!task || wait.count() == 0 || is_finished(task->state)) return task;
   waiters_.wait(*known, task->state, task->attempt, wait);
-  return reread(caller, *known);
+  return reread(caller.tenant, *known);
 }
 
 Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
@@ -124,13 +124,13 @@ Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit v
 Result<Task> Api::cancel(const Caller& caller, std::string_view id) {
   const auto done = transit(caller, id, db::cancel_task);
   if (!done) return done.error();
-  return reread(caller, *done);
+  return reread(caller.tenant, *done);
 }
 
 Result<Task> Api::retry(const Caller& caller, std::string_view id) {
   const auto done = transit(caller, id, db::retry_task);
   if (!done) return done.error();
-  return reread(caller, *done);
+  return reread(caller.tenant, *done);
 }
 
 Result<void> Api::remove(const Caller& caller, std::string_view id) {

@@ -77,10 +77,10 @@ class Api {
   struct Options {
     bool require_identity = true;  // false: whoever comes is an admin
     bool auto_create_queues = true;
-    std::string public_url;  // without a slash at the end; may be empty
+    std::string public_url = {};  // without a slash at the end; may be empty
     std::size_t max_body = 512 * 1024;
     int max_waiters = 16;
-    Uuid instance;
+    Uuid instance = {};
   };
 
   // `pool` and `intake` must outlive it.
@@ -90,9 +90,11 @@ class Api {
   // `unavailable` when the authenticator could not tell.
   Result<Caller> admit(const HttpRequest& request, Access access) const;
 
-  // Validates, routes and stores; returns when it is committed. Of the request are taken: the idempotency key with
-  // the body it stands for, and the traceparent.
-  Result<Created> create(const Caller& caller, const HttpRequest& request, Creation wanted);
+  // Validates, routes and stores; calls `done` once: now with an error, or when it is committed, on a thread of the
+  // intake's choice. Of the request are taken: the idempotency key with the body it stands for, and the
+  // traceparent. What it throws, it throws before it has called or will call `done`.
+  using Done = std::function<void(Result<Created>)>;
+  void create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done);
 
   // `id` in any spelling, here and below; what is none is `task_not_found`. With `wait` over 0 the answer may
   // take so long, unless the task is finished or its status changes.
@@ -115,7 +117,8 @@ class Api {
  private:
   using Transit = db::Transition (*)(db::PgConnection&, std::string_view tenant, const TaskId&, const Uuid&);
   Result<TaskId> transit(const Caller& caller, std::string_view id, Transit verb);
-  Result<Task> reread(const Caller& caller, const TaskId& id);
+  Result<Task> reread(const std::string& tenant, const TaskId& id);
+  Result<Created> created(const std::string& tenant, Intake::Taken taken);
 
   Result<NewTask> task_from(const Caller& caller, const HttpRequest& request, Creation wanted);
   Result<db::QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,

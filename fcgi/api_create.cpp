@@ -8,6 +8,7 @@
 
 #include "core/crypto.h"
 #include "core/lane.h"
+#include "core/log.h"
 #include "core/retry_policy.h"
 #include "core/url.h"
 #include "core/validate.h"
@@ -93,22 +94,35 @@ TaskId new_id(Time at, int shards, std::string_view tenant, std::string_view key
 
 }  // namespace
 
-Result<Created> Api::create(const Caller& caller, const HttpRequest& request, Creation wanted) {
+void Api::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
   Result<NewTask> task = task_from(caller, request, std::move(wanted));
-  if (!task) return task.error();
+  if (!task) return done(task.error());
   const std::int64_t lane = lane_of(task->spec);
-  Result<Intake::Taken> taken = intake_.submit(std::move(*task), lane);
-  if (!taken) return taken.error();
-  switch (taken->kind) {
+  intake_.submit(std::move(*task), lane,
+                 [this, tenant = caller.tenant, done = std::move(done)](Result<Intake::Taken> taken) {
+                   done(taken ? created(tenant, std::move(*taken)) : taken.error());
+                 });
+}
+
+Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
+  switch (taken.kind) {
     case Intake::Taken::Kind::created:
-      return Created{db::created_task(std::move(taken->task), taken->at), false};
+      return Created{db::created_task(std::move(taken.task), taken.at), false};
     case Intake::Taken::Kind::mismatched:
       return conflict("idempotency_key_reused",
                       "This Idempotency-Key was used before, for a request with another body.");
     case Intake::Taken::Kind::replayed: break;
   }
-  Result<Task> first = reread(caller, taken->holder);
-  if (first) return Created{std::move(*first), true};
+  try {
+    Result<Task> first = reread(tenant, taken.holder);
+    if (first) return Created{std::move(*first), true};
+  } catch (const std::exception& fault) {
+    if (is_database_fault(fault)) {
+      return unavailable("database_unavailable", "The database cannot be reached at the moment. Try again.");
+    }
+    spdlog::error("replay failed error=\"{}\"", log_safe(fault.what()));
+    return Error{Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
+  }
   // It was deleted this very moment, and its key with it.
   return unavailable("idempotency_key_released", "The task of this Idempotency-Key was just deleted. Try again.");
 }

@@ -64,18 +64,6 @@ Refusal refusal(const db::PgError& error) {
 
 }  // namespace
 
-namespace {
-
-Intake::Taken taken_from(const db::KeyedResult& result, const TaskId& own, Time now) {
-  using Kind = Intake::Taken::Kind;
-  // Also when it says "replayed": then an earlier try of this very batch was committed.
-  if (result.task == own) return {Kind::created, {}, now == Time{} ? own.time() : now, {}};
-  const bool mismatched = result.kind == db::KeyedResult::Kind::mismatched;
-  return {mismatched ? Kind::mismatched : Kind::replayed, {}, {}, result.task};
-}
-
-}  // namespace
-
 struct Intake::Job {
   std::size_t bytes() const { return kRowBytes + (task.spec.body ? task.spec.body->size() : 0); }
 
@@ -85,6 +73,15 @@ struct Intake::Job {
   Clock::time_point since;
   Done done;
   std::atomic<bool> answered = false;
+};
+
+// What became of a job: a Taken but for the task, which the job still has.
+struct Intake::Answer {
+  std::shared_ptr<Job> job;
+  std::optional<Error> error;
+  Taken::Kind kind = Taken::Kind::created;
+  Time at{};
+  TaskId holder{};
 };
 
 Intake::Intake(Options options)
@@ -124,14 +121,19 @@ void Intake::submit(NewTask task, std::int64_t lane, Done done) {
 
 // Has them answered, each at most once: the watch may have been faster. Those created take their task with them, so the
 // intake thread must be done with it.
-void Intake::answer(std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers) {
+void Intake::answer(std::vector<Answer> answers) {
   std::vector<std::function<void()>> work;
   work.reserve(answers.size());
-  for (auto& [job, result] : answers) {
-    if (job->answered.exchange(true)) continue;
-    work.emplace_back([job = std::move(job), result = std::move(result)]() mutable {
-      if (result) result->task = std::move(job->task);
-      job->done(std::move(result));
+  for (Answer& each : answers) {
+    if (each.job->answered.exchange(true)) continue;
+    work.emplace_back([answer = std::move(each)] {
+      Job& job = *answer.job;
+      const Done done = std::move(job.done);  // and with it whatever it holds
+      if (answer.error) {
+        done(*answer.error);
+      } else {
+        done(Taken{answer.kind, std::move(job.task), answer.at, answer.holder});
+      }
     });
   }
   if (options_.run) {
@@ -142,8 +144,9 @@ void Intake::answer(std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> 
 }
 
 void Intake::answer_all(JobSpan jobs, const Error& error) {
-  std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers;
-  for (const auto& job : jobs) answers.emplace_back(job, error);
+  std::vector<Answer> answers;
+  answers.reserve(jobs.size());
+  for (const auto& job : jobs) answers.push_back({job, error});
   answer(std::move(answers));
 }
 
@@ -170,21 +173,22 @@ void Intake::watch() {
 
 void Intake::run() {
   for (;;) {
-    ensure_connection();
     {
       std::unique_lock lock(mutex_);
-      if (ending_ && queue_.empty()) return;
-      if (!connection_) {
+      if (connection_) {
+        wake_.wait_until(lock, next_beat_, [&] { return ending_ || !queue_.empty(); });
+      } else {
         wake_.wait_for(lock, backoff_, [&] { return ending_; });
-        if (ending_) break;
-        continue;
       }
-      wake_.wait_until(lock, next_beat_, [&] { return ending_ || !queue_.empty(); });
+      if (ending_ && queue_.empty()) return;
     }
+    ensure_connection();
     beat();
-    if (connection_) write(take_batch());
+    if (!connection_) continue;
+    write(take_batch());
+    const std::lock_guard lock(mutex_);
+    writing_.clear();
   }
-  fail_queued();
 }
 
 Intake::Jobs Intake::take_batch() {
@@ -228,8 +232,9 @@ bool Intake::connect() {
 // Connects when there is no connection. A failure fails whoever waits, and everybody after them at once, until a
 // later call succeeds.
 void Intake::ensure_connection() {
-  // An idle connection may have been closed meanwhile. Noticed before anything is sent, nothing is in doubt.
-  if (connection_ && (!connection_->consume() || !connection_->alive())) connection_.reset();
+  // An idle connection may have been closed meanwhile. Noticed before anything is sent, nothing is in doubt. Twice,
+  // because the first look takes in the server's farewell and only the second sees the end.
+  if (connection_ && (!connection_->consume() || !connection_->consume())) connection_.reset();
   if (connection_ || connect()) return;
   backoff_ = std::clamp<Clock::duration>(backoff_ * 2, kMinBackoff, kMaxBackoff);
   fail_queued();
@@ -255,7 +260,7 @@ void Intake::fail_queued() {
 }
 
 void Intake::beat() {
-  if (Clock::now() < next_beat_) return;
+  if (!connection_ || Clock::now() < next_beat_) return;
   next_beat_ = Clock::now() + kBeatEvery;
   try {
     db::beat_handler(*connection_, options_.instance, options_.name);
@@ -326,21 +331,29 @@ void Intake::insert(JobSpan jobs, bool keyed) {
   const int shard = jobs.front()->task.spec.id.shard();
   connection_->take_unsure_commit();
 
-  std::vector<Taken> taken;
+  std::vector<Answer> answers;
+  answers.reserve(jobs.size());
   if (keyed) {
+    using Kind = db::KeyedResult::Kind;
     const auto done = db::insert_keyed_tasks(*connection_, shard, options_.instance, rows,
                                              options_.idempotency_window);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-      taken.push_back(taken_from(done.results[i], jobs[i]->task.spec.id, done.now));
+      const auto& [kind, holder] = done.results[i];
+      if (holder == jobs[i]->task.spec.id) {
+        // Also when it says "replayed": then an earlier try of this very batch was committed.
+        const Time at = done.now == Time{} ? holder.time() : done.now;
+        answers.push_back({jobs[i], {}, Taken::Kind::created, at, {}});
+      } else {
+        const bool mismatched = kind == Kind::mismatched;
+        answers.push_back(
+            {jobs[i], {}, mismatched ? Taken::Kind::mismatched : Taken::Kind::replayed, {}, holder});
+      }
     }
   } else {
     const Time now = db::insert_tasks(*connection_, shard, options_.instance, rows);
-    taken.assign(jobs.size(), Taken{Taken::Kind::created, {}, now, {}});
+    for (const auto& job : jobs) answers.push_back({job, {}, Taken::Kind::created, now, {}});
   }
   if (connection_->take_unsure_commit()) return answer_all(jobs, outcome_unknown());
-  std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers;
-  answers.reserve(jobs.size());
-  for (std::size_t i = 0; i < jobs.size(); ++i) answers.emplace_back(jobs[i], std::move(taken[i]));
   answer(std::move(answers));
 }
 
@@ -355,12 +368,12 @@ void Intake::look_up(JobSpan jobs) {
       try {
         std::vector<TaskId> ids;
         for (const auto& job : missing) ids.push_back(job->task.spec.id);
-        std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers;
+        std::vector<Answer> answers;
         const auto found = db::existing_tasks(*connection_, shard, ids);
         std::erase_if(missing, [&](const auto& job) {
           const TaskId id = job->task.spec.id;
           if (!found.contains(to_uuid(id))) return false;
-          answers.emplace_back(job, Taken{Taken::Kind::created, {}, id.time(), {}});
+          answers.push_back({job, {}, Taken::Kind::created, id.time(), {}});
           return true;
         });
         answer(std::move(answers));

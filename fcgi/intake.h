@@ -34,9 +34,9 @@ class Intake {
     std::string name;  // of this program, for people
     Seconds idempotency_window{600};
     // Called with each new connection before its use; may throw PgError, which counts as a failure to connect.
-    std::function<void(db::PgConnection&)> greet;
+    std::function<void(db::PgConnection&)> greet = {};
     // Runs answers, which may take their time, elsewhere; absent: on the thread that found them.
-    std::function<void(std::vector<std::function<void()>>)> run;
+    std::function<void(std::vector<std::function<void()>>)> run = {};
   };
 
   // What became of a task.
@@ -72,6 +72,7 @@ class Intake {
 
  private:
   struct Job;
+  struct Answer;
   using Jobs = std::vector<std::shared_ptr<Job>>;
   using JobSpan = std::span<const std::shared_ptr<Job>>;
   using Clock = std::chrono::steady_clock;
@@ -90,7 +91,7 @@ class Intake {
   void look_up(JobSpan jobs);
 
   void watch();
-  void answer(std::vector<std::pair<std::shared_ptr<Job>, Result<Taken>>> answers);
+  void answer(std::vector<Answer> answers);
   void answer_all(JobSpan jobs, const Error& error);
 
   const Options options_;

@@ -17,6 +17,7 @@
 #include "fcgi/dialects/dialects.h"
 #include "fcgi/fastcgi.h"
 #include "fcgi/intake.h"
+#include "fcgi/run_queue.h"
 
 namespace postern {
 namespace {
@@ -46,15 +47,18 @@ int serve(const Settings& settings) {
   Fd signals = FastCgiServer::take_signals();
   Listener listener = open_listener(settings.listen);
 
-  const db::PgConnection::Options database{settings.database, "postern-fcgi"};
+  const db::PgConnection::Options database{settings.database, "postern-fcgi",
+                                            settings.prepared_statements};
   const Uuid instance = random_uuid();
   db::Pool pool(database, settings.pool_size);
+  RunQueue queue;
   Intake intake({
       .database = database,
       .instance = instance,
       .name = host_name(),
       .idempotency_window = settings.idempotency_window,
       .greet = [&](auto& connection) { require_fit(connection, settings.unsafe_durability); },
+      .run = [&](auto answers) { queue.add(std::move(answers)); },
   });
   const auto max_body = static_cast<std::size_t>(settings.max_body);
   Api api(
@@ -70,8 +74,9 @@ int serve(const Settings& settings) {
   FastCgiServer server(
       std::move(listener),
       {.threads = settings.threads, .max_body = max_body, .idle_exit = settings.idle_exit},
-      [&](const HttpRequest& request) {
-        return request.service == "auth" ? authenticate(pool, request) : dispatch(api, request);
+      queue, [&](const HttpRequest& request, const Reply& reply) {
+        if (request.service == "auth") return reply(authenticate(pool, request));
+        dispatch(api, request, reply);
       });
 
   spdlog::info("postern-fcgi {} serving threads={}", POSTERN_VERSION, settings.threads);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,11 +44,21 @@ struct Call {
 // Parses, calls one use-case of the Api, renders. An error is returned, never rendered.
 using Handler = Result<HttpResponse> (*)(const Call&);
 
+// The same for an answer that is not there yet: calls `finish` once, now or later, on any thread, when `call` may be gone.
+using Finish = std::function<void(Result<HttpResponse>)>;
+using LateHandler = void (*)(const Call&, Finish finish);
+
 struct Route {
+  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_, Handler handler_)
+      : method(method_), pattern(pattern_), access(access_), handler(handler_) {}
+  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_, LateHandler late_)
+      : method(method_), pattern(pattern_), access(access_), late(late_) {}
+
   std::string_view method;
   std::string_view pattern;  // "/v1/tasks/{id}"
   Access access;
-  Handler handler;
+  Handler handler = nullptr;   // one of the two
+  LateHandler late = nullptr;
 };
 
 struct Match {

@@ -63,7 +63,8 @@ bool contains(const Cidr& cidr, const Bytes& address) {
 
 bool is_ipv4(const Bytes& address) { return contains({kMapped, kMappedLength}, address); }
 
-// "::/0" is all of IPv6 and must not mean all of IPv4 as well, only because that is kept as ::ffff:a.b.c.d.
+// "::/0" is all of IPv6 and must not mean all of IPv4 as well, only because that is kept as
+// ::ffff:a.b.c.d.
 bool covers(const Cidr& cidr, const Bytes& address) {
   return contains(cidr, address) && (!is_ipv4(address) || cidr.length >= kMappedLength);
 }
@@ -128,8 +129,8 @@ const Tables& tables() {
   return kTables;
 }
 
-// The IPv4 address that a gateway (or the kernel) would make of this IPv6 one. The mapped form needs no
-// unwrapping: it is how IPv4 is kept here.
+// The IPv4 address that a gateway (or the kernel) would make of this IPv6 one. The mapped form
+// needs no unwrapping: it is how IPv4 is kept here.
 std::optional<Bytes> embedded_ipv4(const Bytes& address) {
   if (contains(tables().six_to_four, address)) return ipv4(address.data() + 2);
   if (contains(tables().nat64, address) || contains(tables().compatible, address)) {
@@ -169,6 +170,11 @@ bool AddressPolicy::allows(const sockaddr& address) const {
     return allows(bytes);
   }
   return false;
+}
+
+bool AddressPolicy::allows(const std::string& address) const {
+  const auto bytes = parse_address(address);
+  return bytes && allows(*bytes);
 }
 
 bool AddressPolicy::allows(const Bytes& address) const {

@@ -13,7 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A lease lasts the task's timeout and this: time for the claim's answer to arrive and the result to settle.
+// A lease lasts the task's timeout and this: time for the claim's answer to arrive and the result
+// to settle.
 constexpr Seconds kGrace{30};
 // An answer later than this is too late to start: the transfer might outlive its lease.
 constexpr auto kLatestStart = kGrace - 5s;
@@ -56,9 +57,12 @@ void Dispatcher::finish(const HttpClient::Finished& finished) {
   settler_.add(outcome(node.mapped(), finished.result, wall_clock(), random()));
 }
 
-// What is not settled holds its slot: when the database is away, work stops instead of piling up.
+// Results that wait to be settled may hold as many slots again: enough to keep transfers going
+// during a statement, and when the database is away, work stops instead of piling up.
 int Dispatcher::free_slots() const {
-  return options_.slots - static_cast<int>(in_flight_.size() + settler_.size());
+  const int in_flight = static_cast<int>(in_flight_.size());
+  const int unsettled = static_cast<int>(settler_.size());
+  return options_.slots - in_flight - std::max(0, unsettled - options_.slots);
 }
 
 bool Dispatcher::may_claim(Monotonic now) const {
@@ -128,10 +132,9 @@ void Dispatcher::give_back_in_flight() {
 }
 
 bool Dispatcher::holds(const TaskId& task) const {
-  return settler_.holds(task) || std::any_of(in_flight_.begin(), in_flight_.end(),
-                                             [&](const auto& each) {
-                                               return each.second.spec.id == task;
-                                             });
+  return settler_.holds(task) ||
+         std::any_of(in_flight_.begin(), in_flight_.end(),
+                     [&](const auto& each) { return each.second.spec.id == task; });
 }
 
 }  // namespace postern::scheduler

@@ -1,5 +1,5 @@
-// From claim to settle: takes ready tasks while there are free slots, calls their webhooks, and hands what came
-// of it to the settler. Owns the tasks that are under way.
+// From claim to settle: takes ready tasks while there are free slots, calls their webhooks, and
+// hands what came of it to the settler. Owns the tasks that are under way.
 #pragma once
 
 #include <optional>
@@ -45,7 +45,8 @@ class Dispatcher {
 
   // Whether a task is ours: in flight, or its end not settled yet.
   bool holds(const TaskId& task) const;
-  // A claim's answer was lost: there may be tasks of ours that we do not know, until someone has looked.
+  // A claim's answer was lost: there may be tasks of ours that we do not know, until someone has
+  // looked.
   bool claim_unknown() const { return claim_unknown_; }
   void claims_known() { claim_unknown_ = false; }
 

@@ -18,7 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kPromotions = 1000;
-// Looking around takes at most a fifth of the connection's time, however closely due times follow each other.
+// Looking around takes at most a fifth of the connection's time, however closely due times follow
+// each other.
 constexpr auto kTickSpacing = 5ms;
 constexpr int kTickShare = 4;
 // As many as db's statements return at most.
@@ -67,7 +68,8 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
 
 bool Housekeeping::may_run(const Duty& duty) const {
   const bool is_beat = duty.run == &Housekeeping::beat;
-  return duty.under_way == 0 && duty.channel->connected() && (is_beat || (has_beaten_ && !stopped_));
+  return duty.under_way == 0 && duty.channel->connected() &&
+         (is_beat || (has_beaten_ && !stopped_));
 }
 
 void Housekeeping::turn(Monotonic now) {
@@ -113,7 +115,7 @@ void Housekeeping::ask(Duty& duty, const db::Statement& statement, db::Params pa
       });
 }
 
-// --- the heart, and what it tells about others -------------------------------------------------------
+// --- the heart, and what it tells about others --------------------------------------------------
 
 void Housekeeping::beat(Duty& duty, Monotonic) {
   ask(duty, db::kBeat, db::beat_params(options_.instance, options_.name, gauges_()),
@@ -125,7 +127,8 @@ void Housekeeping::beat(Duty& duty, Monotonic) {
       });
 }
 
-// A claim whose answer was lost may have left us tasks that we do not know: for them we are dead ourselves.
+// A claim whose answer was lost may have left us tasks that we do not know: for them we are dead
+// ourselves.
 void Housekeeping::rescue(Duty& duty, Monotonic now) {
   auto dead = judge_.dead(now);
   const bool own_too = dispatcher_.claim_unknown();
@@ -141,19 +144,21 @@ void Housekeeping::rescue(Duty& duty, Monotonic now) {
 void Housekeeping::take_over(int shard, std::vector<db::Orphan> orphans, bool own_too) {
   if (own_too) dispatcher_.claims_known();
   std::erase_if(orphans, [&](const auto& each) { return dispatcher_.holds(each.task.spec.id); });
-  int taken = 0;
+  int rescued = 0, reclaimed = 0;
   for (const auto& [task, instance, gone] :
        judge_.judge(shard, std::move(orphans), std::chrono::steady_clock::now())) {
     // Our own were claimed, but we never saw them: nobody has called their receivers.
     const bool never_sent = own_too && instance == options_.instance;
     dispatcher_.settler().add(never_sent ? given_back(task)
                                          : lost(task, std::uniform_real_distribution<>()(random_)));
-    ++taken;
+    ++(never_sent ? reclaimed : rescued);
   }
-  if (taken > 0) spdlog::warn("event=rescued tasks={}", taken);
+  if (rescued + reclaimed > 0) {
+    spdlog::warn("event=rescued tasks={} reclaimed={}", rescued, reclaimed);
+  }
 }
 
-// --- work: what is there, and where it goes ----------------------------------------------------------
+// --- work: what is there, and where it goes -----------------------------------------------------
 
 void Housekeeping::tick(Duty& duty, Monotonic now) {
   for (int shard = 0; shard < options_.shards; ++shard) {
@@ -217,7 +222,7 @@ db::Routing routing_of(const Task& task) {
   return routing;
 }
 
-// --- the house ---------------------------------------------------------------------------------------
+// --- the house ----------------------------------------------------------------------------------
 
 void Housekeeping::make_partitions(Duty& duty, Monotonic) {
   ask(duty, db::kMakePartitions, {}, [](const db::PgResult& result) {
@@ -228,9 +233,8 @@ void Housekeeping::make_partitions(Duty& duty, Monotonic) {
 }
 
 void Housekeeping::drop_partitions(Duty& duty, Monotonic) {
-  for (const auto& [retention_class, keep] :
-       {std::pair{"short", options_.retention_short},
-        std::pair{"standard", options_.retention_standard}}) {
+  for (const auto& [retention_class, keep] : {std::pair{"short", options_.retention_short},
+                                              std::pair{"standard", options_.retention_standard}}) {
     ask(duty, db::kDropPartition, db::drop_partition_params(retention_class, keep),
         [&duty](const db::PgResult& result) {
           if (result.is_null(0, 0)) return;

@@ -1,5 +1,5 @@
-// The scheduler's periodic duties, as a table: heartbeat, looking for work, rescue, routing, partitions, expiry. Each is
-// a statement and what follows from its answer.
+// The scheduler's periodic duties, as a table: heartbeat, looking for work, rescue, routing,
+// partitions, expiry. Each is a statement and what follows from its answer.
 #pragma once
 
 #include <array>
@@ -30,8 +30,8 @@ class Housekeeping {
     Seconds retention_short{86'400};
     Seconds retention_standard{30 * 86'400};
   };
-  // The heartbeat goes over `beats`, all else over `duties`; they and the dispatcher must outlive it. `gauges`: what the
-  // heartbeat tells about this scheduler, as JSON.
+  // The heartbeat goes over `beats`, all else over `duties`; they and the dispatcher must outlive
+  // it. `gauges`: what the heartbeat tells about this scheduler, as JSON.
   Housekeeping(Options options, db::Channel& duties, db::Channel& beats, Dispatcher& dispatcher,
                std::function<std::string()> gauges);
 
@@ -46,8 +46,8 @@ class Housekeeping {
   // From now on only the heart beats.
   void stop() { stopped_ = true; }
 
-  // Whether the database knows of this instance. Until then nothing is claimed, or another scheduler would take our
-  // tasks for a dead one's.
+  // Whether the database knows of this instance. Until then nothing is claimed, or another
+  // scheduler would take our tasks for a dead one's.
   bool has_beaten() const { return has_beaten_; }
 
  private:
@@ -60,7 +60,12 @@ class Housekeeping {
     Monotonic not_before = {};  // whoever asks for it
     int under_way = 0;          // statements
   };
-  enum class Id { beat, tick, rescue, route };  // the duties that others ask for, in the table's order
+  enum class Id {
+    beat,
+    tick,
+    rescue,
+    route
+  };  // the duties that others ask for, in the table's order
 
   void beat(Duty& duty, Monotonic now);
   void tick(Duty& duty, Monotonic now);
@@ -93,7 +98,8 @@ class Housekeeping {
   Seldom log_failed_;
 };
 
-// What core finds of a task that came by the SQL door: where it goes, or what is wrong with it. Pure.
+// What core finds of a task that came by the SQL door: where it goes, or what is wrong with it.
+// Pure.
 db::Routing routing_of(const Task& task);
 
 }  // namespace postern::scheduler

@@ -11,8 +11,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
 #include <limits>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -55,8 +57,7 @@ bool is_address(const Url& url) {
 // For poll(): never too early, or it would be called again and again in the last millisecond.
 int milliseconds_until(Clock::time_point then) {
   const auto left = std::chrono::ceil<Milliseconds>(then - Clock::now()).count();
-  return static_cast<int>(
-      std::clamp<Milliseconds::rep>(left, 0, std::numeric_limits<int>::max()));
+  return static_cast<int>(std::clamp<Milliseconds::rep>(left, 0, std::numeric_limits<int>::max()));
 }
 
 short poll_events(const WaitFd& fd) {
@@ -65,8 +66,9 @@ short poll_events(const WaitFd& fd) {
 
 }  // namespace
 
-// libcurl tells which sockets it waits for; they are in an epoll set, so that a wake-up costs what is ready and
-// not what is under way (curl_multi_perform asks the kernel about every single transfer).
+// libcurl tells which sockets it waits for; they are in an epoll set, so that a wake-up costs what
+// is ready and not what is under way (curl_multi_perform asks the kernel about every single
+// transfer).
 struct HttpClient::Impl {
   Options options;
   const AddressPolicy& policy;
@@ -78,7 +80,7 @@ struct HttpClient::Impl {
   // Waiting for their names, the one that gives up first in front.
   using Ticket = std::pair<Clock::time_point, std::uint64_t>;
   std::map<Ticket, TransferPtr> unresolved;
-  std::unordered_map<std::string, std::vector<Ticket>> by_name;
+  std::unordered_map<std::string, std::set<Ticket>> by_name;
   std::uint64_t last_ticket = 0;
 
   std::vector<TransferPtr> running;
@@ -139,7 +141,7 @@ struct HttpClient::Impl {
       return run_or_fail(std::move(transfer), *known);
     }
     const Ticket ticket{transfer->deadline(), ++last_ticket};
-    by_name[url.host].push_back(ticket);
+    by_name[url.host].insert(ticket);
     resolver.look_up(url.host, transfer->deadline());
     unresolved.emplace(ticket, std::move(transfer));
   }
@@ -154,16 +156,31 @@ struct HttpClient::Impl {
     }
   }
 
-  void run_or_fail(TransferPtr transfer, const Addresses& addresses) {
-    if (!addresses.empty()) return run(std::move(transfer), &addresses);
-    HttpResult result = transfer->end(Kind::name_not_resolved, "name could not be resolved");
+  // Denied addresses are left out here because libcurl takes seconds to see that none is left;
+  // whatever comes to be connected to is judged once more, there.
+  void run_or_fail(TransferPtr transfer, const Addresses& found) {
+    if (found.empty()) {
+      return fail(std::move(transfer), Kind::name_not_resolved, "name could not be resolved");
+    }
+    Addresses allowed;
+    std::copy_if(found.begin(), found.end(), std::back_inserter(allowed),
+                 [&](const std::string& address) { return policy.allows(address); });
+    if (allowed.empty()) return fail(std::move(transfer), Kind::egress_denied, kEgressDenied);
+    run(std::move(transfer), &allowed);
+  }
+
+  // For a transfer that libcurl has not seen.
+  void fail(TransferPtr transfer, Kind kind, const char* error) {
+    HttpResult result = transfer->end(kind, error);
     finish(std::move(transfer), std::move(result));
   }
 
-  // libcurl's limit counts the connections in use, too.
+  // libcurl's limit counts the connections in use, too; that of the transfer at whose end it looks
+  // becomes idle.
   void limit_kept_connections() {
-    curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS,
-                      static_cast<long>(options.kept_connections + running.size()));
+    const std::size_t in_use = std::max<std::size_t>(running.size(), 1) - 1;
+    const std::size_t limit = std::max<std::size_t>(options.kept_connections + in_use, 1);
+    curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(limit));
   }
 
   void finish(TransferPtr transfer, HttpResult result) {
@@ -173,8 +190,7 @@ struct HttpClient::Impl {
   }
 
   void wait(std::span<WaitFd> fds, Milliseconds timeout) {
-    auto until = Clock::now() + timeout;
-    if (!finished.empty()) until = Clock::time_point::min();
+    auto until = Clock::now() + (finished.empty() ? timeout : Milliseconds(0));
     if (curl_timer) until = std::min(until, *curl_timer);
     if (const auto timer = resolver.next_timer()) until = std::min(until, *timer);
     if (!unresolved.empty()) until = std::min(until, unresolved.begin()->first.first);
@@ -189,7 +205,6 @@ struct HttpClient::Impl {
     resolve(poll_fds[1].revents != 0);
     give_up_unresolved();
     transfer_ready(poll_fds[0].revents != 0);
-    take_ended();
   }
 
   void resolve(bool ready) {
@@ -199,8 +214,8 @@ struct HttpClient::Impl {
       const auto waiting = by_name.extract(answer.name);
       if (waiting.empty()) continue;
       for (const Ticket& ticket : waiting.mapped()) {
-        const auto node = unresolved.extract(ticket);
-        if (!node.empty()) run_or_fail(std::move(node.mapped()), answer.addresses);
+        auto node = unresolved.extract(ticket);
+        run_or_fail(std::move(node.mapped()), answer.addresses);
       }
     }
   }
@@ -208,9 +223,12 @@ struct HttpClient::Impl {
   void give_up_unresolved() {
     const auto now = Clock::now();
     while (!unresolved.empty() && unresolved.begin()->first.first <= now) {
-      TransferPtr transfer = std::move(unresolved.extract(unresolved.begin()).mapped());
-      HttpResult result = transfer->end(Kind::timed_out, "timed out while the name was looked up");
-      finish(std::move(transfer), std::move(result));
+      auto node = unresolved.extract(unresolved.begin());
+      TransferPtr transfer = std::move(node.mapped());
+      const auto waiting = by_name.find(transfer->request().url.host);
+      waiting->second.erase(node.key());
+      if (waiting->second.empty()) by_name.erase(waiting);
+      fail(std::move(transfer), Kind::timed_out, "timed out while the name was looked up");
     }
   }
 
@@ -225,11 +243,13 @@ struct HttpClient::Impl {
                          (event.events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                          (event.events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
         curl_multi_socket_action(multi.get(), event.data.fd, what, &still_running);
+        take_ended();
       }
     }
     if (curl_timer && *curl_timer <= Clock::now()) {
       curl_timer.reset();
       curl_multi_socket_action(multi.get(), CURL_SOCKET_TIMEOUT, 0, &still_running);
+      take_ended();
     }
   }
 
@@ -247,9 +267,9 @@ struct HttpClient::Impl {
       running[ended->place]->place = ended->place;
       TransferPtr transfer = std::move(running.back());
       running.pop_back();
+      limit_kept_connections();
       finish(std::move(transfer), std::move(result));
     }
-    limit_kept_connections();
   }
 };
 

@@ -1,6 +1,6 @@
-// Many HTTP transfers at once in one thread, over libcurl's multi interface. Only http_client.cpp includes curl.
-// Knows nothing of tasks: requests in, results out. A request goes out once at most: what libcurl would send
-// again by itself becomes `broken`.
+// Many HTTP transfers at once in one thread, over libcurl's multi interface. Only http_client.cpp
+// includes curl. Knows nothing of tasks: requests in, results out. A request goes out once at most:
+// what libcurl would send again by itself becomes `broken`.
 #pragma once
 
 #include <chrono>
@@ -22,26 +22,28 @@ namespace postern::scheduler {
 struct HttpRequest {
   std::string method;  // GET, POST, PUT, PATCH, DELETE
   Url url;
-  Headers headers;      // checked ones; Host, Content-Length and the like are libcurl's
+  Headers headers;  // checked ones; Host, Content-Length and the like are libcurl's
   std::string body;
   Milliseconds timeout{30'000};  // of the whole transfer, name resolution included
-  bool fresh_connection = false;  // do not reuse a kept one: nothing may go wrong that a retry would mend
+  bool fresh_connection =
+      false;  // do not reuse a kept one: nothing may go wrong that a retry would mend
 };
 
 struct HttpResult {
   enum class Kind {
-    answered,           // with `status`, headers and body
+    answered,  // with `status`, headers and body
     timed_out,
     name_not_resolved,
-    egress_denied,      // the address that would be connected to is not allowed
-    not_connected,      // refused, unreachable, TLS handshake failed, ...
-    broken,             // connected, but no complete answer: reset, closed, not HTTP
+    egress_denied,  // the address that would be connected to is not allowed
+    not_connected,  // refused, unreachable, TLS handshake failed, ...
+    broken,         // connected, but no complete answer: reset, closed, not HTTP
   };
   Kind kind = Kind::broken;
-  int status = 0;      // 0 unless `answered`
-  Headers headers;     // of the final answer, names in lower case; at most 100 and 16 KiB
-  std::string body;    // first 16 KiB; more is read up to 1 MiB and dropped, then the transfer ends as it is
-  std::string error;   // for people, when not `answered`; names no address
+  int status = 0;   // 0 unless `answered`
+  Headers headers;  // of the final answer, names in lower case; at most 100 and 16 KiB
+  std::string
+      body;  // first 16 KiB; more is read up to 1 MiB and dropped, then the transfer ends as it is
+  std::string error;  // for people, when not `answered`; names no address
   Milliseconds duration{0};
 };
 
@@ -56,12 +58,13 @@ class HttpClient {
  public:
   struct Options {
     std::string user_agent;
-    std::string ca_file;  // empty: the system's bundle
+    std::string ca_file;                 // empty: the system's bundle
     std::size_t kept_connections = 256;  // idle ones, besides those in use
-    std::string dns_servers;  // "127.0.0.1:5353,..." instead of those of /etc/resolv.conf; for tests
+    std::string
+        dns_servers;  // "127.0.0.1:5353,..." instead of those of /etc/resolv.conf; for tests
   };
-  // `policy` must outlive the client. REQUIRES: one CurlGlobal lives. Throws std::runtime_error when libcurl,
-  // c-ares or epoll cannot be set up.
+  // `policy` must outlive the client. REQUIRES: one CurlGlobal lives. Throws std::runtime_error
+  // when libcurl, c-ares or epoll cannot be set up.
   HttpClient(Options options, const AddressPolicy& policy);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
@@ -70,7 +73,8 @@ class HttpClient {
   // Starts a transfer; its result comes from take_finished under `id`, never from within this call.
   void start(std::uint64_t id, HttpRequest request);
 
-  // Waits until a transfer can go on, one of `fds` is ready, or `timeout` is over; moves transfers on.
+  // Waits until a transfer can go on, one of `fds` is ready, or `timeout` is over; moves transfers
+  // on.
   void wait(std::span<WaitFd> fds, std::chrono::milliseconds timeout);
 
   struct Finished {
@@ -89,7 +93,8 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
-// curl_global_init and its counterpart; one, in main. Has SIGPIPE ignored, which libcurl leaves to us.
+// curl_global_init and its counterpart; one, in main. Has SIGPIPE ignored, which libcurl leaves to
+// us.
 class CurlGlobal {
  public:
   CurlGlobal();

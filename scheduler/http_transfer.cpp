@@ -21,8 +21,8 @@ constexpr std::size_t kBodyRead = 1024 * 1024;
 constexpr std::size_t kHeadersKept = 100;
 constexpr std::size_t kHeaderBytesKept = 16 * 1024;
 constexpr Milliseconds kConnectTimeout{5000};
-// Many servers close a kept connection after 5 s (Node's default), and a request that crosses that on its way
-// is lost. libcurl counts whole seconds, so that 3 means less than 4.
+// Many servers close a kept connection after 5 s (Node's default), and a request that crosses that
+// on its way is lost. libcurl counts whole seconds, so that 3 means less than 4.
 constexpr long kMaxIdleSeconds = 3;
 constexpr char kSystemCaFile[] = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -49,8 +49,9 @@ std::string_view trimmed(std::string_view text) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
   return out;
 }
 
@@ -72,15 +73,13 @@ bool is_tls_error(CURLcode code) {
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-      return true;
-    default:
-      return false;
+    case CURLE_SSL_INVALIDCERTSTATUS: return true;
+    default: return false;
   }
 }
 
-// What is wrong stands behind the first colon of "SSL certificate problem: certificate has expired", and
-// behind the last two of "error:0A00042E:SSL routines::tlsv1 alert protocol version".
+// What is wrong stands behind the first colon of "SSL certificate problem: certificate has
+// expired", and behind the last two of "error:0A00042E:SSL routines::tlsv1 alert protocol version".
 std::string tls_error(CURLcode code, std::string_view message) {
   if (code == CURLE_SSL_CACERT_BADFILE) return "TLS: the trusted certificates cannot be read";
   const std::string_view mark = code == CURLE_PEER_FAILED_VERIFICATION ? ": " : "::";
@@ -109,7 +108,8 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
   set(easy, CURLOPT_MAXAGE_CONN, kMaxIdleSeconds);
   set(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16'384L);  // 64 KiB each by default
 
-  // One file and no directory: only then does libcurl parse the certificates once, not for each connection.
+  // One file and no directory: only then does libcurl parse the certificates once, not for each
+  // connection.
   set(easy, CURLOPT_CAINFO, options.ca_file.empty() ? kSystemCaFile : options.ca_file.c_str());
   set(easy, CURLOPT_CAPATH, static_cast<char*>(nullptr));
   set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -211,8 +211,9 @@ curl_socket_t Transfer::open_socket(void* self, curlsocktype purpose,
   return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-// The second call within a transfer is libcurl about to repeat a request whose kept connection died. The
-// receiver may have acted on the first one, so that a repetition is not libcurl's to decide.
+// The second call within a transfer is libcurl about to repeat a request whose kept connection
+// died. The receiver may have acted on the first one, so that a repetition is not libcurl's to
+// decide.
 int Transfer::before_send(void* self, char*, char*, int, int) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
   return std::exchange(transfer.sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
@@ -234,8 +235,8 @@ std::size_t Transfer::on_header(char* data, std::size_t, std::size_t size, void*
   if (colon == line.npos || continues_another || line.starts_with("HTTP/")) return size;
   transfer.header_bytes_ += size;
   if (headers.size() < kHeadersKept && transfer.header_bytes_ <= kHeaderBytesKept) {
-    headers.push_back({lower(trimmed(line.substr(0, colon))),
-                       std::string(trimmed(line.substr(colon + 1)))});
+    headers.push_back(
+        {lower(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1)))});
   }
   return size;
 }
@@ -275,7 +276,7 @@ Transfer::Verdict Transfer::verdict(CURLcode code) const {
   if (code == CURLE_OPERATION_TIMEDOUT) return timeout_verdict();
   if (!sent_) {
     if (addresses_denied_ > 0 && sockets_opened_ == 0) {
-      return {Kind::egress_denied, "address not allowed by the egress policy"};
+      return {Kind::egress_denied, kEgressDenied};
     }
     if (is_tls_error(code)) return {Kind::not_connected, tls_error(code, message)};
     return {Kind::not_connected, connect_error()};
@@ -284,14 +285,11 @@ Transfer::Verdict Transfer::verdict(CURLcode code) const {
   if (message.starts_with("Too large")) return {Kind::broken, "the answer's headers are too large"};
   switch (code) {
     case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-      return {Kind::broken, "the connection was reset before an answer came"};
+    case CURLE_RECV_ERROR: return {Kind::broken, "the connection was reset before an answer came"};
     case CURLE_OK:
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return {Kind::broken, "what came is not an HTTP answer"};
-    default:
-      return {Kind::broken, "the connection was closed before an answer came"};
+    case CURLE_UNSUPPORTED_PROTOCOL: return {Kind::broken, "what came is not an HTTP answer"};
+    default: return {Kind::broken, "the connection was closed before an answer came"};
   }
 }
 
@@ -311,20 +309,16 @@ std::string Transfer::connect_error() const {
   long error = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
   switch (error) {
-    case ECONNREFUSED:
-      return "connection refused";
+    case ECONNREFUSED: return "connection refused";
     case ENETUNREACH:
-    case EHOSTUNREACH:
-      return "the host cannot be reached";
-    case ECONNRESET:
-      return "the connection was reset";
-    default:
-      return "no connection";
+    case EHOSTUNREACH: return "the host cannot be reached";
+    case ECONNRESET: return "the connection was reset";
+    default: return "no connection";
   }
 }
 
-// The whole answer has come, whatever libcurl met afterwards: a receiver may answer without reading the request to
-// its end, and close.
+// The whole answer has come, whatever libcurl met afterwards: a receiver may answer without reading
+// the request to its end, and close.
 bool Transfer::is_complete() const {
   const curl_off_t length = announced_length();
   return status() == 204 || (length >= 0 && received_ == static_cast<std::size_t>(length));

@@ -1,5 +1,5 @@
-// One HTTP transfer of HttpClient: how its request is put to libcurl, and what its end means. Included by
-// http_client.cpp only.
+// One HTTP transfer of HttpClient: how its request is put to libcurl, and what its end means.
+// Included by http_client.cpp only.
 #pragma once
 
 #include <curl/curl.h>
@@ -15,6 +15,8 @@
 #include "scheduler/resolver.h"
 
 namespace postern::scheduler {
+
+inline constexpr char kEgressDenied[] = "address not allowed by the egress policy";
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -39,7 +41,8 @@ class Transfer {
 
   // The time runs from here.
   void begin(std::uint64_t id, HttpRequest request);
-  // Makes the easy handle ready to be added. `addresses` are those of the host; nullptr: it is an address.
+  // Makes the easy handle ready to be added. `addresses` are those of the host; nullptr: it is an
+  // address.
   void prepare(const Addresses* addresses);
 
   // The result. The transfer is free for another begin() then.
@@ -90,8 +93,9 @@ class Transfer {
 
   SList headers_, pins_;
   std::string pinned_host_, pin_;
-  // A name's addresses go into libcurl's DNS cache. Each transfer has one of its own: in the one that transfers
-  // share by default, entries stay for ever or vanish under a transfer that still needs them.
+  // A name's addresses go into libcurl's DNS cache. Each transfer has one of its own: in the one
+  // that transfers share by default, entries stay for ever or vanish under a transfer that still
+  // needs them.
   std::unique_ptr<CURLSH, FreeShare> dns_cache_{curl_share_init()};
   std::unique_ptr<CURL, FreeEasy> easy_{curl_easy_init()};
 };

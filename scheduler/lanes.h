@@ -19,12 +19,12 @@ class KnownLanes {
   bool empty() const { return lanes_.empty(); }
   std::size_t size() const { return lanes_.size(); }
 
-  // Shares `free` slots: each lane gets the same, what does not divide goes to the next ones in turn. One lane
-  // alone gets all of them.
+  // Shares `free` slots: each lane gets the same, what does not divide goes to the next ones in
+  // turn. One lane alone gets all of them.
   std::vector<db::LaneSlots> share(int free);
 
-  // What a claim of `asked` brought. A lane that had less than was asked for is forgotten, unless it has been
-  // added since: its new work may have come too late for that claim.
+  // What a claim of `asked` brought. A lane that had less than was asked for is forgotten, unless
+  // it has been added since: its new work may have come too late for that claim.
   void claimed(std::span<const db::LaneSlots> asked, std::span<const db::Claimed> tasks);
 
  private:
@@ -32,7 +32,8 @@ class KnownLanes {
   std::int64_t last_favoured_ = 0;
 };
 
-// The lane ids of a notification, "1,-2,3". Empty means: look yourself; so does anything that is not ids.
+// The lane ids of a notification, "1,-2,3". Empty means: look yourself; so does anything that is
+// not ids.
 std::vector<std::int64_t> parse_lanes(std::string_view payload);
 
 }  // namespace postern::scheduler

@@ -92,12 +92,10 @@ void Loop::report(Line& line) {
   if (connected && !line.was_connected) {
     spdlog::info("event=database_connected connection={}", line.name);
     systemd_.status("running");
-  } else if (!connected && !line.channel.last_error().empty()) {
-    if (const auto more = line.log_away.pass()) {
-      spdlog::warn("event=database_away connection={} more={} error={}", line.name, *more,
-                   log_safe(line.channel.last_error()));
-      systemd_.status("waiting for PostgreSQL");
-    }
+  } else if (!connected && !line.channel.last_error().empty() && line.log_away.pass()) {
+    spdlog::warn("event=database_away connection={} error={}", line.name,
+                 log_safe(line.channel.last_error()));
+    systemd_.status("waiting for PostgreSQL");
   }
   line.was_connected = connected;
 }
@@ -141,7 +139,8 @@ int Loop::drain() {
       turn_until([&] { return dispatcher_.in_flight() == 0; }, settings_.drain_timeout);
   if (!finished) {
     spdlog::warn("event=given_back tasks={}", dispatcher_.in_flight());
-    // First cut the transfers off, so that none overlaps the next attempt.
+    // First cut the transfers off, so that none overlaps the next attempt. The dispatcher's
+    // reference stays valid: the new client stands where the old one stood.
     http_.emplace(client_options(), policy_);
     dispatcher_.give_back_in_flight();
   }

@@ -1,5 +1,5 @@
-// The scheduler's one thread and its one wait: transfers, two connections to PostgreSQL, signals and timers. Knows
-// in which order a turn goes and how the program ends.
+// The scheduler's one thread and its one wait: transfers, two connections to PostgreSQL, signals
+// and timers. Knows in which order a turn goes and how the program ends.
 #pragma once
 
 #include <functional>
@@ -20,12 +20,13 @@ namespace postern::scheduler {
 
 class Loop {
  public:
-  // `settings` has its name filled in; `signals` is a signalfd of those that end the program. What is given by
-  // reference must outlive the loop. REQUIRES: one CurlGlobal lives.
+  // `settings` has its name filled in; `signals` is a signalfd of those that end the program. What
+  // is given by reference must outlive the loop. REQUIRES: one CurlGlobal lives.
   Loop(const Settings& settings, const db::PgConnection::Options& database, int shards,
        const AddressPolicy& policy, int signals);
 
-  // Runs until a signal asks to end, then drains. Returns the exit code. A second signal ends the process at once.
+  // Runs until a signal asks to end, then drains. Returns the exit code. A second signal ends the
+  // process at once.
   int run();
 
  private:

@@ -1,5 +1,5 @@
-// postern-scheduler: takes due tasks from PostgreSQL and calls their webhooks. Wires the parts; the loop does
-// the work.
+// postern-scheduler: takes due tasks from PostgreSQL and calls their webhooks. Wires the parts; the
+// loop does the work.
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
 
@@ -23,7 +23,12 @@ namespace {
 
 using namespace postern;
 
-// The signals that end the program, from now on read from a descriptor. A second thread would inherit the mask.
+// Exit codes, besides 0 and config's 2.
+constexpr int kCannotStart = 1;
+constexpr int kDatabaseUnfit = 3;
+
+// The signals that end the program, from now on read from a descriptor. A second thread would
+// inherit the mask.
 sigset_t block_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -41,8 +46,8 @@ std::string host_name() {
   return name.data();
 }
 
-// A slot takes a descriptor, and so does each connection kept for later; the rest needs a few dozen. Raises the soft
-// limit as far as it may, and cuts the slots to what it then allows.
+// A slot takes a descriptor, and so does each connection kept for later; the rest needs a few
+// dozen. Raises the soft limit as far as it may, and cuts the slots to what it then allows.
 void fit_descriptors(Settings& settings) {
   constexpr int kOthers = 64;
   rlimit limit{};
@@ -55,18 +60,18 @@ void fit_descriptors(Settings& settings) {
   settings.slots = slots;
 }
 
-// Waits until PostgreSQL is there, then returns how many shards it holds. Throws when it is not one that we can
-// work with; 0: a signal came first.
+// Waits until PostgreSQL is there, then returns how many shards it holds. Ends the program when it
+// is not one that we can work with; 0: a signal came first.
 int wait_for_database(const db::PgConnection::Options& options, const sigset_t& signals,
                       bool unsafe_durability) {
   for (;;) {
     try {
       auto connection = db::PgConnection::connect(options);
-      if (const auto why = db::schema_misfit(connection)) throw std::runtime_error(*why);
-      if (const auto why = db::unsafe_durability(connection); why && !unsafe_durability) {
-        throw std::runtime_error(*why);
-      }
-      return db::shard_count(connection);
+      auto why = db::schema_misfit(connection);
+      if (!why && !unsafe_durability) why = db::unsafe_durability(connection);
+      if (!why) return db::shard_count(connection);
+      spdlog::critical("postern-scheduler: {}", *why);
+      std::exit(kDatabaseUnfit);
     } catch (const db::PgError& error) {
       if (!error.connection_lost()) throw;
       spdlog::warn("event=database_away error={}", log_safe(error.what()));
@@ -90,6 +95,7 @@ int main(int argc, char** argv) try {
   db::PgConnection::Options database;
   database.conninfo = settings.database;
   database.program = "postern-scheduler";
+  database.prepare = settings.prepared_statements;
   const int shards = wait_for_database(database, signals, settings.unsafe_durability);
   if (shards == 0) return 0;
 
@@ -97,6 +103,6 @@ int main(int argc, char** argv) try {
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   return scheduler::Loop(settings, database, shards, *policy, signal_fd).run();
 } catch (const std::exception& fault) {
-  std::fprintf(stderr, "postern-scheduler: %s\n", fault.what());
-  return 1;
+  spdlog::critical("postern-scheduler: {}", fault.what());
+  return kCannotStart;
 }

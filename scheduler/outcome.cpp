@@ -122,8 +122,7 @@ db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time n
     case HttpResult::Kind::timed_out:
     case HttpResult::Kind::name_not_resolved:
     case HttpResult::Kind::not_connected:
-    case HttpResult::Kind::broken:
-      break;
+    case HttpResult::Kind::broken: break;
   }
   return again(task, std::move(attempt), Milliseconds{0}, random);
 }

@@ -1,5 +1,6 @@
-// What an attempt's end means for its task. The one place that decides whether a task is over, is tried
-// again and when, or goes back; pure, so that the same attempt and random number give the same end.
+// What an attempt's end means for its task. The one place that decides whether a task is over, is
+// tried again and when, or goes back; pure, so that the same attempt and random number give the
+// same end.
 #pragma once
 
 #include "core/error.h"
@@ -9,11 +10,12 @@
 namespace postern::scheduler {
 
 // After a transfer. `now` is for a Retry-After that holds a date; `random` is uniform in [0, 1).
-// Success is 2xx; in the asyncqueue dialect every status below 500, redirects that were not followed included.
+// Success is 2xx; in the asyncqueue dialect every status below 500, redirects that were not
+// followed included.
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random);
 
-// No request could be made of the task. What is wrong with the task itself (invalid_argument) ends it; a missing
-// endpoint is a failed attempt, since it may be there next time.
+// No request could be made of the task. What is wrong with the task itself (invalid_argument) ends
+// it; a missing endpoint is a failed attempt, since it may be there next time.
 db::Settlement not_sent(const db::Claimed& task, const Error& why, double random);
 
 // Its scheduler died: nobody knows whether the receiver was called.
@@ -22,8 +24,8 @@ db::Settlement lost(const db::Claimed& task, double random);
 // Its latest start has passed: over, without this attempt.
 db::Settlement past_deadline(const db::Claimed& task);
 
-// Ready again as if it had not been claimed. REQUIRES: the receiver was not called, or the call was cut off by
-// ourselves.
+// Ready again as if it had not been claimed. REQUIRES: the receiver was not called, or the call was
+// cut off by ourselves.
 db::Settlement given_back(const db::Claimed& task);
 
 // Whether no further attempt is permitted after this one.

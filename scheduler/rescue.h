@@ -1,5 +1,5 @@
-// Who is dead, and which of their tasks are to be taken over. Pure: beats and orphans in, verdicts out; no
-// clock is compared with another machine's.
+// Who is dead, and which of their tasks are to be taken over. Pure: beats and orphans in, verdicts
+// out; no clock is compared with another machine's.
 #pragma once
 
 #include <map>
@@ -24,16 +24,18 @@ class Rescue {
  public:
   Rescue(const Uuid& self, std::string name, Seconds rescue_after);
 
-  // All beats, as they stand now. `connects`: how often our connection has been established. All observations start
-  // anew after a reconnect or a long pause: nobody is declared dead because the database was away.
+  // All beats, as they stand now. `connects`: how often our connection has been established. All
+  // observations start anew after a reconnect or a long pause: nobody is declared dead because the
+  // database was away.
   void observe(std::span<const db::Heartbeat> beats, int connects, Monotonic now);
 
-  // The schedulers whose beat has not changed for `rescue_after`, by our own clock. One that bore our own name, whose
-  // restart we are, is dead after 11 s already.
+  // The schedulers whose beat has not changed for `rescue_after`, by our own clock. One that bore
+  // our own name, whose restart we are, is dead after 11 s already.
   std::vector<Uuid> dead(Monotonic now) const;
 
-  // Those of a shard's `orphans` to be rescued now. A task whose scheduler lives although the lease ran out must have been
-  // seen so twice, `rescue_after` apart: it may be the database's clock that jumped.
+  // Those of a shard's `orphans` to be rescued now. A task whose scheduler lives although the lease
+  // ran out must have been seen so twice, `rescue_after` apart: it may be the database's clock that
+  // jumped.
   std::vector<db::Orphan> judge(int shard, std::vector<db::Orphan> orphans, Monotonic now);
 
  private:

@@ -38,8 +38,8 @@ struct FileStamp {
   }
 };
 
-// IPv4 first whatever order the answers came in: libcurl tries in this order, and a machine whose IPv6 leads
-// nowhere is more common than one whose IPv4 does.
+// IPv4 first whatever order the answers came in: libcurl tries in this order, and a machine whose
+// IPv6 leads nowhere is more common than one whose IPv4 does.
 Addresses numeric(const ares_addrinfo* found) {
   Addresses ipv4, ipv6;
   for (const ares_addrinfo_node* node = found->nodes; node; node = node->ai_next) {
@@ -138,13 +138,13 @@ struct Resolver::Impl {
     char lookups[] = "fb";
     settings.lookups = lookups;
     settings.resolvconf_path = options.resolv_conf.data();
+    settings.udp_port = settings.tcp_port = options.port;
     settings.sock_state_cb = on_socket;
     settings.sock_state_cb_data = this;
     ares_channel opened = nullptr;
-    const int status = ares_init_options(&opened, &settings,
-                                         ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-                                             ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB);
-    if (status != ARES_SUCCESS) return nullptr;
+    const int given = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF |
+                      ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT | ARES_OPT_SOCK_STATE_CB;
+    if (ares_init_options(&opened, &settings, given) != ARES_SUCCESS) return nullptr;
     if (!options.servers.empty() &&
         ares_set_servers_ports_csv(opened, options.servers.c_str()) != ARES_SUCCESS) {
       ares_destroy(opened);
@@ -178,19 +178,14 @@ struct Resolver::Impl {
       addresses = numeric(found);
       ares_freeaddrinfo(found);
     }
-    const auto good_for =
-        addresses.empty() ? resolver.options.kept_failure : resolver.options.kept;
+    const auto good_for = addresses.empty() ? resolver.options.kept_failure : resolver.options.kept;
     resolver.kept.add(lookup->name, addresses, Clock::now() + good_for);
-    resolver.end(lookup->name, std::move(addresses));
+    resolver.answers.push_back({lookup->name, std::move(addresses)});
+    resolver.under_way.erase(resolver.answers.back().name);
   }
 
-  // `name` is a copy: it may be that of the lookup which goes away here.
-  void end(std::string name, Addresses addresses) {
-    under_way.erase(name);
-    answers.push_back({std::move(name), std::move(addresses)});
-  }
-
-  // A machine's name servers change while it runs, and at boot the file may come after us; c-ares reads it once.
+  // A machine's name servers change while it runs, and at boot the file may come after us; c-ares
+  // reads it once.
   void follow_resolv_conf() {
     const auto now = Clock::now();
     if (now < resolv_conf_seen + kLookAtResolvConf) return;
@@ -211,7 +206,7 @@ struct Resolver::Impl {
       line.pop_front();
       Lookup& lookup = under_way.at(name);
       if (lookup.until <= Clock::now()) {  // nobody waits for it any more
-        end(name, {});
+        under_way.erase(name);
         continue;
       }
       ++sent;
@@ -241,9 +236,7 @@ void Resolver::look_up(const std::string& name, Clock::time_point until) {
   impl_->send_from_line();
 }
 
-std::vector<Resolver::Answer> Resolver::take_answers() {
-  return std::exchange(impl_->answers, {});
-}
+std::vector<Resolver::Answer> Resolver::take_answers() { return std::exchange(impl_->answers, {}); }
 
 int Resolver::fd() const { return impl_->epoll_fd; }
 

@@ -11,11 +11,12 @@
 
 namespace postern::scheduler {
 
-// Does nothing when systemd does not listen. A message that cannot be sent is dropped: systemd's own
-// timeouts are the remedy, and no work may fail for it. Confined to one thread.
+// Does nothing when systemd does not listen. A message that cannot be sent is dropped: systemd's
+// own timeouts are the remedy, and no work may fail for it. Confined to one thread.
 class SdNotify {
  public:
-  // Reads $NOTIFY_SOCKET (a path, or "@name" for an abstract socket), $WATCHDOG_USEC and $WATCHDOG_PID.
+  // Reads $NOTIFY_SOCKET (a path, or "@name" for an abstract socket), $WATCHDOG_USEC and
+  // $WATCHDOG_PID.
   SdNotify();
   ~SdNotify();
   SdNotify(const SdNotify&) = delete;
@@ -27,8 +28,8 @@ class SdNotify {
   // One line for `systemctl status`; control bytes become spaces.
   void status(std::string_view text);
 
-  // systemd kills this process when no watchdog() came for this long: call it twice as often. nullopt:
-  // nobody watches.
+  // systemd kills this process when no watchdog() came for this long: call it twice as often.
+  // nullopt: nobody watches.
   std::optional<Microseconds> watchdog_period() const { return watchdog_period_; }
 
  private:

@@ -51,8 +51,7 @@ bool Settler::holds(const TaskId& task) const {
 void Settler::send() {
   const int shard = waiting_.front().id.shard();
   const auto end = std::stable_partition(
-      waiting_.begin(), waiting_.end(),
-      [&, room = limit_](const db::Settlement& each) mutable {
+      waiting_.begin(), waiting_.end(), [&, room = limit_](const db::Settlement& each) mutable {
         return each.id.shard() == shard && room > 0 && room-- > 0;
       });
   sent_.assign(std::move_iterator(waiting_.begin()), std::move_iterator(end));
@@ -72,7 +71,8 @@ void Settler::settled(const std::vector<TaskId>& ids) {
     const auto due = now + each.delay;
     if (!retry_at_ || due < *retry_at_) retry_at_ = due;
   }
-  // Not settled: the lease was lost to a rescue. Or settled the first time, when its answer was lost.
+  // Not settled: the lease was lost to a rescue. Or settled the first time, when its answer was
+  // lost.
   if (ids.size() < batch.size() && !repeated_) {
     if (const auto more = log_lease_lost_.pass()) {
       const std::set<TaskId> known(ids.begin(), ids.end());
@@ -90,8 +90,10 @@ void Settler::refused(const db::PgError& error) {
   if (is_data_error(error.sqlstate())) {
     // One row must not hold up the others: halve the batch until it stands alone.
     if (sent_.size() == 1) {
-      spdlog::error("event=settlement_refused task={} error={}", to_typeid(sent_.front().id),
-                    log_safe(error.what()));
+      if (const auto more = log_dropped_.pass()) {
+        spdlog::error("event=settlement_refused task={} more={} error={}",
+                      to_typeid(sent_.front().id), *more, log_safe(error.what()));
+      }
       sent_.clear();  // its lease runs out, and it is rescued
       limit_ = kMost;
       return;

@@ -1,5 +1,6 @@
-// Results on their way into the database: gathered, sent in one statement after the other, and sent again
-// until they are known to be there. Everything is fenced by the lease, so sending twice does no harm.
+// Results on their way into the database: gathered, sent in one statement after the other, and sent
+// again until they are known to be there. Everything is fenced by the lease, so sending twice does
+// no harm.
 #pragma once
 
 #include <optional>
@@ -22,7 +23,8 @@ class Settler {
 
   void add(db::Settlement settlement);
 
-  // Sends what has gathered, if it is time. `hurry`: nothing else will come soon, so do not wait for more.
+  // Sends what has gathered, if it is time. `hurry`: nothing else will come soon, so do not wait
+  // for more.
   void turn(Monotonic now, bool hurry);
   // When to call turn even if nothing happens.
   std::optional<Monotonic> wake_at() const;
@@ -48,11 +50,11 @@ class Settler {
   std::size_t limit_;                 // of one statement; halved while it is refused
   bool repeated_ = false;             // some of waiting_ or sent_ may be settled already
   std::optional<Monotonic> retry_at_;
-  Seldom log_refused_, log_lease_lost_;
+  Seldom log_refused_, log_dropped_, log_lease_lost_;
 };
 
-// Whether the server found fault with the data of a statement, as opposed to its own state of the moment: only then
-// leaving a row out can help.
+// Whether the server found fault with the data of a statement, as opposed to its own state of the
+// moment: only then leaving a row out can help.
 bool is_data_error(std::string_view sqlstate);
 
 }  // namespace postern::scheduler

@@ -16,8 +16,8 @@
 namespace postern::scheduler {
 namespace {
 
-// How each dialect writes a webhook, in the order of Dialect. Until they have a form of their own, the others
-// send the native one.
+// How each dialect writes a webhook, in the order of Dialect. Until they have a form of their own,
+// the others send the native one.
 struct Form {
   std::string (*body)(const TaskSpec& task, int attempt);
 };
@@ -34,9 +34,8 @@ bool has_body(const TaskSpec& task) {
 }
 
 bool names(const Headers& headers, std::string_view name) {
-  return std::any_of(headers.begin(), headers.end(), [&](const Header& header) {
-    return equal_ignoring_case(header.name, name);
-  });
+  return std::any_of(headers.begin(), headers.end(),
+                     [&](const Header& header) { return equal_ignoring_case(header.name, name); });
 }
 
 }  // namespace

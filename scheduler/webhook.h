@@ -1,5 +1,5 @@
-// The HTTP request that a claimed task stands for: URL, headers, signature, and the body in its dialect's
-// form. Pure; everything is checked again here, whatever the row says.
+// The HTTP request that a claimed task stands for: URL, headers, signature, and the body in its
+// dialect's form. Pure; everything is checked again here, whatever the row says.
 #pragma once
 
 #include "core/error.h"
@@ -8,8 +8,8 @@
 
 namespace postern::scheduler {
 
-// `now` becomes the webhook-timestamp. Errors: invalid_argument when the task holds what may not be sent;
-// not_found when it names an endpoint that is not there.
+// `now` becomes the webhook-timestamp. Errors: invalid_argument when the task holds what may not be
+// sent; not_found when it names an endpoint that is not there.
 Result<HttpRequest> webhook(const db::Claimed& task, Time now);
 
 }  // namespace postern::scheduler

@@ -509,6 +509,8 @@ BEGIN
     RAISE EXCEPTION 'deadline: must not be in the past' USING ERRCODE = 'check_violation';
   ELSIF method IS NULL OR method NOT IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE') THEN
     RAISE EXCEPTION 'method: must be GET, POST, PUT, PATCH or DELETE' USING ERRCODE = 'check_violation';
+  ELSIF jsonb_typeof(headers) <> 'object' OR jsonb_path_exists(headers, '$.* ? (@.type() != "string")') THEN
+    RAISE EXCEPTION 'headers: must be an object of strings' USING ERRCODE = 'check_violation';
   ELSIF octet_length(bytes) > 16777216 THEN
     RAISE EXCEPTION 'payload: at most 16 MiB' USING ERRCODE = 'check_violation';
   END IF;

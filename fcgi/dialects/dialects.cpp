@@ -1,6 +1,8 @@
 #include "fcgi/dialects/dialects.h"
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -32,19 +34,32 @@ int status_of(Errc code) {
   return 500;
 }
 
+// A database that is away fails every request: one line a second tells it well enough.
+bool may_log_database_fault() {
+  using Clock = std::chrono::steady_clock;
+  static std::atomic<Clock::rep> next{0};
+  const auto now = Clock::now().time_since_epoch().count();
+  Clock::rep due = next;
+  return now >= due && next.compare_exchange_strong(due, now + Clock::duration(std::chrono::seconds(1)).count());
+}
+
 // A fault's text can quote a row or a path, so the client only learns its kind.
 Error error_of(const HttpRequest& request, const std::exception& fault) {
-  const std::string_view what = fault.what();
-  spdlog::error("request failed request_id={} method={} path={} error=\"{}\"",
-                log_safe(request.request_id), log_safe(request.method), log_safe(request.path),
-                log_safe(what.substr(0, what.find('\n'))));
-  if (is_database_fault(fault)) {
+  const bool of_database = is_database_fault(fault);
+  if (!of_database || may_log_database_fault()) {
+    const std::string_view what = fault.what();
+    spdlog::error("request failed request_id={} method={} path={} error=\"{}\"",
+                  log_safe(request.request_id), log_safe(request.method), log_safe(request.path),
+                  log_safe(what.substr(0, what.find('\n'))));
+  }
+  if (of_database) {
     return unavailable("database_unavailable", "The database cannot be reached at the moment. Try again.");
   }
   return {Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
 }
 
-Result<HttpResponse> answer(Api& api, const HttpRequest& request, const Match& match) {
+// What stands in the way of a request; else who asks.
+Result<Caller> admit(Api& api, const HttpRequest& request, const Match& match) {
   if (request.path.find("//") != request.path.npos) {
     return invalid("path_invalid", "", "The path holds an empty segment (\"//\").");
   }
@@ -55,13 +70,12 @@ Result<HttpResponse> answer(Api& api, const HttpRequest& request, const Match& m
     return Error{Errc::method_not_allowed, "method_not_allowed", "",
                  fmt::format("This path takes {}.", match.allowed)};
   }
-  const Result<Caller> caller = api.admit(request, match.route->access);
-  if (!caller) return caller.error();
-  if (request.body_too_large) {
+  Result<Caller> caller = api.admit(request, match.route->access);
+  if (caller && request.body_too_large) {
     return Error{Errc::payload_too_large, "body_too_large", "",
                  fmt::format("The body is larger than {} bytes.", api.max_body())};
   }
-  return match.route->handler({api, request, *caller, match.args});
+  return caller;
 }
 
 }  // namespace
@@ -73,19 +87,26 @@ const DialectTable& choose_dialect(const HttpRequest& request) {
   return native();
 }
 
-HttpResponse dispatch(Api& api, const HttpRequest& request) {
+void dispatch(Api& api, const HttpRequest& request, const Reply& reply) {
   const DialectTable& table = choose_dialect(request);
   const Match match = find_route(table.routes, request.method, request.path);
-  HttpResponse response;
+  const auto finish = [&](Result<HttpResponse> result) {
+    HttpResponse response = result ? std::move(*result) : table.render_error(result.error());
+    if (!match.allowed.empty()) response.header("Allow", match.allowed);
+    if (request.method == "HEAD") response.body.clear();
+    reply(response);
+  };
   try {
-    Result<HttpResponse> result = answer(api, request, match);
-    response = result ? std::move(*result) : table.render_error(result.error());
+    const Result<Caller> caller = admit(api, request, match);
+    if (!caller) return finish(caller.error());
+    const Call call{api, request, *caller, match.args};
+    if (match.route->handler != nullptr) return finish(match.route->handler(call));
+    match.route->late(call, [&table, reply](const Result<HttpResponse>& result) {
+      reply(result ? *result : table.render_error(result.error()));
+    });
   } catch (const std::exception& fault) {
-    response = table.render_error(error_of(request, fault));
+    finish(error_of(request, fault));
   }
-  if (response.status == 405) response.header("Allow", match.allowed);
-  if (request.method == "HEAD") response.body.clear();
-  return response;
 }
 
 HttpResponse error_response(const Error& error, std::string json) {

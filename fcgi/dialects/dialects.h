@@ -22,8 +22,8 @@ const DialectTable& native();
 // The dialect that the vhost names, else the one the request speaks.
 const DialectTable& choose_dialect(const HttpRequest& request);
 
-// Answers one request, whatever it is and whatever happens. Any thread.
-HttpResponse dispatch(Api& api, const HttpRequest& request);
+// Answers one request, whatever it is and whatever happens, now or later. Any thread.
+void dispatch(Api& api, const HttpRequest& request, const Reply& reply);
 
 // The status and headers an error has in every dialect but for exceptions, around the dialect's own body.
 HttpResponse error_response(const Error& error, std::string json);

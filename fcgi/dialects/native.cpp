@@ -19,16 +19,19 @@ HttpResponse task_response(int status, const Task& task) {
   return json_response(status, out.take());
 }
 
-Result<HttpResponse> create_task(const Call& call) {
+void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = native_wire::parse_creation(call.request.body);
-  if (!wanted) return wanted.error();
-  const Result<Created> created = call.api.create(call.caller, call.request, std::move(*wanted));
-  if (!created) return created.error();
-  HttpResponse response = task_response(created->replayed ? 200 : 201, created->task);
-  response.header("Location", fmt::format("{}{}/v1/tasks/{}", call.api.public_url(), call.request.base_path,
-                                          to_typeid(created->task.spec.id)));
-  if (created->replayed) response.header("Idempotency-Replayed", "true");
-  return response;
+  if (!wanted) return finish(wanted.error());
+  call.api.create(
+      call.caller, call.request, std::move(*wanted),
+      [finish = std::move(finish), tasks = call.api.public_url() + call.request.base_path +
+                                           "/v1/tasks/"](const Result<Created>& created) {
+        if (!created) return finish(created.error());
+        HttpResponse response = task_response(created->replayed ? 200 : 201, created->task);
+        response.header("Location", tasks + to_typeid(created->task.spec.id));
+        if (created->replayed) response.header("Idempotency-Replayed", "true");
+        finish(std::move(response));
+      });
 }
 
 Result<HttpResponse> list_tasks(const Call& call) {

@@ -65,7 +65,7 @@ def postern(stack, target):
 def bare_libcurl(target, tasks):
     target.reset()
     command = [BIN / "bench-curl", "--port", target.port, "--hosts", HOSTS, "--slots", SLOTS]
-    command += ["--count", tasks, "--seconds", 120, "--body", json.dumps(WEBHOOK)]
+    command += ["--count", tasks, "--seconds", 120, "--body", json.dumps(WEBHOOK, separators=(",", ":"))]
     result = json.loads(output_of(*command))
     if result["failed"]:
         raise RuntimeError(f"bare libcurl: {result}")

@@ -17,8 +17,10 @@ namespace {
 const std::string kBody =
     R"({"id":"task_01hzy3v7k2e8s9q4r5t6w7x8y9","queue":"bench","status":"pending"})"
     "\n";
+// The verdict is for nginx's subrequest, when this is asked to authenticate.
 const std::string kAnswer =
-    "Status: 201 Created\r\nContent-Type: application/json\r\nContent-Length: " +
+    "Status: 201 Created\r\nContent-Type: application/json\r\nPostern-Verdict: ok\r\n"
+    "X-Accel-Expires: 5\r\nContent-Length: " +
     std::to_string(kBody.size()) + "\r\n\r\n" + kBody;
 
 void serve(int listener) {

@@ -121,11 +121,11 @@ def compare(title, contenders, rounds):
     print(f"{'':30}{'median/s':>10}  {'Postern is':>10}  {'floor':>6}  {'':8}  rounds")
     for contender in contenders:
         median = statistics.median(rates[contender.name])
-        share = floor = verdict = ""
+        share = "" if contender is contenders[0] else f"{postern / median:.2f} x"
+        floor = verdict = ""
         if contender.floor is not None:
             enough = postern >= contender.floor * median
             reached = reached and enough
-            share = f"{postern / median:.2f} x"
             floor = f"{contender.floor:.2f}"
             verdict = "reached" if enough else f"{postern / median / contender.floor - 1:+.0%}"
         turns = " ".join(f"{rate:,.0f}" for rate in rates[contender.name])

@@ -1,8 +1,9 @@
 """Durable creates per second: one task per POST through nginx, key authentication on, 64 connections.
 
 Beside it, in turns: pgbench inserting the same row one at a time into the same table (64 clients), and an
-empty FastCGI handler behind the same nginx settings, which is the ceiling. The tasks are due in an hour,
-so the scheduler leaves them alone.
+empty FastCGI handler behind a bare nginx, which is the ceiling. The same handler behind the shipped
+configuration, with its authentication, tells how much of the distance is nginx's. The tasks are due in an
+hour, so the scheduler leaves them alone.
 """
 
 import contextlib
@@ -22,11 +23,11 @@ TASK = {
     "delay": 3600,
 }
 
-# Postern's upstream, as shipped, and nothing around it.
-EMPTY_SERVER = """
+# The empty handler twice: behind Postern's upstream with nothing around it, and behind all that is shipped,
+# where it is its own authenticator too.
+EMPTY_SERVERS = """
     server {{
-        listen 127.0.0.1:{port};
-        set $postern_identity "";  # the shipped log format asks for it
+        listen 127.0.0.1:{bare};
         location / {{
             client_body_buffer_size 512k;
             fastcgi_pass postern;
@@ -38,13 +39,17 @@ EMPTY_SERVER = """
             fastcgi_param CONTENT_LENGTH $content_length;
         }}
     }}
+    server {{
+        listen 127.0.0.1:{shipped};
+        include postern/site.conf;
+    }}
 """
 
 
 def load(port, seconds, headers=()):
     """Posts TASK as fast as 64 connections can; returns answers per second."""
     command = [BIN / "bench-load", "--port", port, "--path", "/v1/tasks", "--seconds", seconds]
-    command += ["--connections", CONNECTIONS, "--body", json.dumps(TASK)]
+    command += ["--connections", CONNECTIONS, "--body", json.dumps(TASK, separators=(",", ":"))]
     for header in ("Content-Type: application/json", *headers):
         command += ["--header", header]
     result = json.loads(output_of(*command))
@@ -81,15 +86,21 @@ def pgbench(stack, seconds):
 
 
 @contextlib.contextmanager
-def empty_handler(seconds):
+def empty_handlers(seconds):
+    """Turns of the bare one and of the one behind the shipped configuration."""
     with temporary_folder() as folder:
-        (port,) = free_ports(1)
+        bare, shipped = free_ports(2)
         fcgi_socket = folder / "fcgi.sock"
+        servers = EMPTY_SERVERS.format(bare=bare, shipped=shipped)
         handler = running(BIN / "bench-empty-fcgi", "--listen", fcgi_socket)
-        server = running(*nginx.command(folder, fcgi_socket, EMPTY_SERVER.format(port=port)))
+        server = running(*nginx.command(folder, fcgi_socket, servers))
         with handler, server:
-            wait_until(lambda: answers(port), "nginx in front of the empty handler", 10)
-            yield lambda: load(port, seconds)["per_second"]
+            wait_until(lambda: answers(bare), "nginx in front of the empty handler", 10)
+            key = ["Authorization: Bearer anything"]
+            yield (
+                lambda: load(bare, seconds)["per_second"],
+                lambda: load(shipped, seconds, key)["per_second"],
+            )
 
 
 def answers(port):
@@ -98,10 +109,11 @@ def answers(port):
 
 
 def run(stack, options):
-    with empty_handler(options.seconds) as empty:
+    with empty_handlers(options.seconds) as (bare, shipped):
         contenders = [
             Contender("Postern", postern(stack, options.seconds)),
             Contender("pgbench, single-row inserts", pgbench(stack, options.seconds), floor=0.7),
-            Contender("nginx + empty handler", empty, floor=0.4),
+            Contender("nginx + empty handler", bare, floor=0.4),
+            Contender("the same, nginx as shipped", shipped),
         ]
         return compare("intake: durable creates, one per POST, 64 connections", contenders, options.rounds)

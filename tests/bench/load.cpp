@@ -82,10 +82,10 @@ class Load {
     const auto answers = static_cast<double>(latencies_.size());
     std::printf(
         "{\"answers\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,\"not_2xx\":%lld,"
-        "\"unanswered\":%lld,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n",
+        "\"unanswered\":%lld,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f}\n",
         latencies_.size(), elapsed_, elapsed_ > 0 ? answers / elapsed_ : 0,
         static_cast<long long>(not_2xx_), static_cast<long long>(unanswered_), quantile(0.5),
-        quantile(0.99));
+        quantile(0.99), quantile(1));
   }
 
  private:

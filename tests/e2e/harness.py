@@ -5,7 +5,7 @@
 
         def test_comes_again_after_a_500(self):
             self.receiver.on("/hook", 500, 200)
-            task = self.create(self.receiver.url("/hook"))
+            task = self.create()
             self.receiver.wait_for(lambda requests: len(requests) == 2)
             self.assertEqual(self.finished(task)["attempt_count"], 2)
 """
@@ -14,18 +14,22 @@ import dataclasses
 import http.client
 import json
 import pathlib
+import signal
 import ssl
+import subprocess
 import sys
 import tempfile
 import time
 import unittest
 import urllib.parse
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from postgres import tail  # noqa: E402
+from process import Process  # noqa: E402
 from receiver import Answer, Receiver, Request  # noqa: E402, F401
-from stack import Stack  # noqa: E402
+from stack import BIN, Stack  # noqa: E402
 
 
 def wait_until(condition, timeout=10, what=None):
@@ -92,21 +96,36 @@ class Api:
         self.connection.close()
 
 
+def uuid_of(task_id):
+    """The UUID, as the tables have it, of an id as the API shows it: 26 digits of Crockford's base 32."""
+    number = 0
+    for digit in task_id.removeprefix("task_"):
+        number = 32 * number + "0123456789abcdefghjkmnpqrstvwxyz".index(digit)
+    return str(uuid.UUID(int=number))
+
+
 class StackTest(unittest.TestCase):
-    """A stack for the class; a receiver and an admin's client for each test.
+    """A stack for all classes of a file that have the same settings; a receiver and an admin's client for
+    each test.
 
     `settings` are POSTERN_* for the programs.
     """
 
     settings = {}
+    stack_type = Stack
+    _stacks = {}
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(prefix="postern-", dir="/tmp")
-        cls.addClassCleanup(folder.cleanup)
-        cls.stack = Stack(folder.name, cls.settings)
-        cls.addClassCleanup(cls.stack.kill)
-        cls.stack.start()
+        kind = (cls.stack_type, *cls.settings.items())
+        if kind not in cls._stacks:
+            folder = tempfile.TemporaryDirectory(prefix="postern-", dir="/tmp")
+            unittest.addModuleCleanup(folder.cleanup)
+            stack = cls.stack_type(folder.name, cls.settings)
+            unittest.addModuleCleanup(stack.kill)
+            stack.start()
+            cls._stacks[kind] = stack
+        cls.stack = cls._stacks[kind]
 
     def setUp(self):
         self.receiver = Receiver()
@@ -120,18 +139,33 @@ class StackTest(unittest.TestCase):
         self.addCleanup(api.close)
         return api
 
-    def create(self, webhook_url, **fields):
-        """Creates a task, in the queue "default" unless told otherwise, and returns what the API says."""
-        reply = self.api.post("/v1/tasks", {"queue": "default", "webhook_url": webhook_url, **fields})
+    def another_scheduler(self, name):
+        """A second one on the same database, until the end of the test."""
+        process = Process(self.stack.run / f"{name}.pid")
+        self.addCleanup(process.stop, signal.SIGKILL)
+        with open(self.stack.log / f"{name}.log", "ab") as log:
+            process.spawn([BIN / "postern-scheduler", "--name", name], stdout=log, stderr=log,
+                          stdin=subprocess.DEVNULL, env=self.stack._environment("postern_scheduler"))
+        return process
+
+    def create(self, **fields):
+        """The new task; what is not said is a webhook to our receiver, at once."""
+        task = {"queue": "default", "webhook_url": self.receiver.url("/hook"), **fields}
+        reply = self.api.post("/v1/tasks", task)
         self.assertEqual(reply.status, 201, reply.body)
         return reply.json
 
-    def finished(self, task, timeout=20):
+    def get(self, task):
+        """The task as it is now."""
+        reply = self.api.get(f"/v1/tasks/{task['id']}")
+        self.assertEqual(reply.status, 200, reply.body)
+        return reply.json
+
+    def finished(self, task, timeout=15):
         """The task once it is over."""
-        def ask():
-            shown = self.api.get(f"/v1/tasks/{task['id']}").json
-            return shown["status"] in ("completed", "failed", "cancelled") and shown
-        return self.wait_until(ask, timeout, f"the end of {task['id']}")
+        over = ("completed", "failed", "cancelled")
+        return self.wait_until(lambda: (now := self.get(task))["status"] in over and now, timeout,
+                               f"{task['id']} is over")
 
     def wait_until(self, condition, timeout=10, what=None):
         try:

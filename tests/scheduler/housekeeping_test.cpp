@@ -33,7 +33,10 @@ TEST(RoutingOf, RefusesWhatSqlCouldNotCheck) {
     void (*spoil)(TaskSpec&);
   } cases[] = {
       {"URL", [](TaskSpec& spec) { spec.url = "http://0x7f.1/"; }},
-      {"header", [](TaskSpec& spec) { spec.headers = {{"Host", "x"}}; }},
+      {"header",
+       [](TaskSpec& spec) {
+         spec.headers = {{"Host", "x"}};
+       }},
       {"retry policy", [](TaskSpec& spec) { spec.retry_policy = "weekly"; }},
       {"content type", [](TaskSpec& spec) { spec.content_type = "a\nb"; }},
       {"tag", [](TaskSpec& spec) { spec.tags = {""}; }},

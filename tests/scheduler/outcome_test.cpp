@@ -169,8 +169,7 @@ TEST(Outcome, WaitsAsLongAsTheReceiverAsks) {
       {503, "Sat, 28 Feb 2026 00:00:00 GMT", 1s},
   };
   for (const auto& [status, retry_after, delay] : cases) {
-    const auto next =
-        outcome(claimed(), answer(status, {{"retry-after", retry_after}}), kNow, 0);
+    const auto next = outcome(claimed(), answer(status, {{"retry-after", retry_after}}), kNow, 0);
     EXPECT_EQ(next.state, State::delayed);
     EXPECT_EQ(next.delay, delay) << status << " " << retry_after;
   }

@@ -46,9 +46,8 @@ TEST(Webhook, WrapsThePayloadUnchanged) {
   EXPECT_EQ(request.url.canonical(), "https://example.com/hook?a=1");
   EXPECT_EQ(request.timeout, 7s);
   EXPECT_FALSE(request.fresh_connection);
-  EXPECT_EQ(request.body,
-            R"({"task_id":"task_01hzy3v7k2e8s9q4r5t6w7x8y9","queue":"mail",)"
-            R"("payload":{"n":1e2, "z":"\u0000"},"attempt":2})");
+  EXPECT_EQ(request.body, R"({"task_id":"task_01hzy3v7k2e8s9q4r5t6w7x8y9","queue":"mail",)"
+                          R"("payload":{"n":1e2, "z":"\u0000"},"attempt":2})");
   EXPECT_EQ(header(request, "Content-Type"), "application/json");
   EXPECT_EQ(header(request, "X-Mine"), "yes");
   EXPECT_EQ(header(request, "Postern-Attempt"), "2");
@@ -102,7 +101,7 @@ TEST(Webhook, HasABodyOnlyWhereItBelongs) {
     bool given;
     bool sent;
   } cases[] = {
-      {"GET", true, false},   {"GET", false, false}, {"DELETE", true, true},
+      {"GET", true, false},     {"GET", false, false}, {"DELETE", true, true},
       {"DELETE", false, false}, {"POST", false, true}, {"PUT", false, true},
       {"PATCH", true, true},
   };
@@ -147,8 +146,14 @@ TEST(Webhook, RefusesWhatTheRowShouldNotHold) {
     void (*spoil)(TaskSpec&);
   } cases[] = {
       {"URL", [](TaskSpec& spec) { spec.url = "ftp://example.com/"; }},
-      {"header value", [](TaskSpec& spec) { spec.headers = {{"X-A", "1\r\nHost: b"}}; }},
-      {"reserved header", [](TaskSpec& spec) { spec.headers = {{"Host", "b"}}; }},
+      {"header value",
+       [](TaskSpec& spec) {
+         spec.headers = {{"X-A", "1\r\nHost: b"}};
+       }},
+      {"reserved header",
+       [](TaskSpec& spec) {
+         spec.headers = {{"Host", "b"}};
+       }},
       {"method", [](TaskSpec& spec) { spec.method = "GET / HTTP/1.1\r\nX:"; }},
       {"content type",
        [](TaskSpec& spec) {

@@ -1,4 +1,5 @@
-// What the tests of HttpClient have in common: a client that may reach loopback, and requests for it.
+// What the tests of HttpClient have in common: a client that may reach loopback, and requests for
+// it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -6,6 +7,8 @@
 #include <map>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "scheduler/http_client.h"
 
@@ -25,12 +28,33 @@ inline HttpRequest request_to(const std::string& url, std::string method = "POST
   return request;
 }
 
+inline const char* name(HttpResult::Kind kind) {
+  switch (kind) {
+    case HttpResult::Kind::answered: return "answered";
+    case HttpResult::Kind::timed_out: return "timed_out";
+    case HttpResult::Kind::name_not_resolved: return "name_not_resolved";
+    case HttpResult::Kind::egress_denied: return "egress_denied";
+    case HttpResult::Kind::not_connected: return "not_connected";
+    case HttpResult::Kind::broken: return "broken";
+  }
+  return "?";
+}
+
+// "answered 200 hello", "broken: the connection was closed before an answer came", ...
+inline std::string summary(const HttpResult& result) {
+  if (result.kind == HttpResult::Kind::answered && result.error.empty()) {
+    return fmt::format("answered {} {}", result.status, result.body);
+  }
+  return fmt::format("{}: {}", name(result.kind), result.error);
+}
+
 struct Client {
   explicit Client(HttpClient::Options options = {},
                   const std::vector<std::string>& allowed = {"127.0.0.0/8"})
       : policy(policy_allowing(allowed)), http(with_user_agent(std::move(options)), policy) {}
 
-  // Waits for the results of all transfers, by id. A transfer that outlives its own timeout by far fails the test.
+  // Waits for the results of all transfers, by id. A transfer that outlives its own timeout by far
+  // fails the test.
   std::map<std::uint64_t, HttpResult> finish_all() {
     std::map<std::uint64_t, HttpResult> results;
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -117,13 +117,19 @@ int DnsServer::queries(const std::string& name) const {
 }
 
 void DnsServer::serve() {
+  std::vector<pollfd> fds = {{stop_[0], POLLIN, 0}, {udp_, POLLIN, 0}, {tcp_, POLLIN, 0}};
   for (;;) {
-    std::array<pollfd, 3> fds{{{stop_[0], POLLIN, 0}, {udp_, POLLIN, 0}, {tcp_, POLLIN, 0}}};
     poll(fds.data(), fds.size(), -1);
-    if (fds[0].revents) return;
+    if (fds[0].revents) break;
     if (fds[1].revents) serve_udp();
-    if (fds[2].revents) serve_tcp();
+    for (std::size_t i = fds.size() - 1; i > 2; --i) {
+      if (!fds[i].revents || serve_tcp(fds[i].fd)) continue;
+      close(fds[i].fd);
+      fds.erase(fds.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    if (fds[2].revents) fds.push_back({accept4(tcp_, nullptr, nullptr, SOCK_CLOEXEC), POLLIN, 0});
   }
+  for (std::size_t i = 3; i < fds.size(); ++i) close(fds[i].fd);
 }
 
 void DnsServer::serve_udp() {
@@ -143,25 +149,21 @@ void DnsServer::serve_udp() {
   if (!answer.empty()) sendto(udp_, answer.data(), answer.size(), 0, peer, size);
 }
 
-void DnsServer::serve_tcp() {
-  const int fd = accept4(tcp_, nullptr, nullptr, SOCK_CLOEXEC);
-  const timeval limit{1, 0};  // a resolver that does not close must not keep the test waiting
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+bool DnsServer::serve_tcp(int fd) {
   std::string size, query;
-  while (read_exactly(fd, size, 2)) {
-    const auto high = static_cast<unsigned char>(size[0]);
-    if (!read_exactly(fd, query, high * 256u + static_cast<unsigned char>(size[1]))) break;
-    const std::string answer = reply(query, 65'535);
-    const std::string framed = two_bytes(answer.size()) + answer;
-    if (send(fd, framed.data(), framed.size(), MSG_NOSIGNAL) < 0) break;
-  }
-  close(fd);
+  if (!read_exactly(fd, size, 2)) return false;
+  const auto high = static_cast<unsigned char>(size[0]);
+  if (!read_exactly(fd, query, high * 256u + static_cast<unsigned char>(size[1]))) return false;
+  const std::string answer = reply(query, 65'535);
+  const std::string framed = two_bytes(answer.size()) + answer;
+  return send(fd, framed.data(), framed.size(), MSG_NOSIGNAL) > 0;
 }
 
 std::string DnsServer::reply(std::string_view query, std::size_t limit) {
   std::size_t at = kHeader;
   const std::string name = read_name(query, at);
-  const int type = static_cast<unsigned char>(query[at]) * 256 + static_cast<unsigned char>(query[at + 1]);
+  const int type =
+      static_cast<unsigned char>(query[at]) * 256 + static_cast<unsigned char>(query[at + 1]);
   const DnsReply answer = zone_(name);
   if (answer.kind == DnsReply::Kind::silence) return "";
 

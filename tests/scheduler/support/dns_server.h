@@ -14,8 +14,9 @@ namespace postern::scheduler::test {
 struct DnsReply {
   enum class Kind { answer, no_such_name, server_failure, silence };
   Kind kind = Kind::answer;
-  std::string alias;                  // the name that a CNAME points to; empty: none
-  std::vector<std::string> addresses{};  // those of the other family than was asked for are left out
+  std::string alias{};  // the name that a CNAME points to; empty: none
+  std::vector<std::string>
+      addresses{};  // those of the other family than was asked for are left out
 };
 
 class DnsServer {
@@ -28,13 +29,13 @@ class DnsServer {
   DnsServer& operator=(const DnsServer&) = delete;
 
   int port() const { return port_; }
-  std::string endpoint() const;  // "127.0.0.1:12345"
+  std::string endpoint() const;                // "127.0.0.1:12345"
   int queries(const std::string& name) const;  // of either family, over UDP
 
  private:
   void serve();
   void serve_udp();
-  void serve_tcp();
+  bool serve_tcp(int fd);  // one question; false: the connection is over
   // Empty: silence. Cut to an empty, truncated answer when it is longer than `limit`.
   std::string reply(std::string_view query, std::size_t limit);
 

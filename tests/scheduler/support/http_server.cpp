@@ -83,11 +83,13 @@ std::string Connection::server_name() const {
   return name ? name : "";
 }
 
-HttpServer::HttpServer(Script script, ssl_ctx_st* tls) : script_(std::move(script)), tls_(tls) {
+HttpServer::HttpServer(Script script, ssl_ctx_st* tls, const char* address_text)
+    : script_(std::move(script)), tls_(tls) {
   std::signal(SIGPIPE, SIG_IGN);
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  inet_pton(AF_INET, address_text, &address.sin_addr);
   socklen_t size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   if (listener_ < 0 || bind(listener_, generic, size) != 0 || listen(listener_, 1024) != 0 ||
@@ -124,9 +126,8 @@ void HttpServer::accept_all() {
     const std::lock_guard lock(mutex_);
     ++accepted_;
     open_.push_back(fd);
-    threads_.emplace_back([this, fd, number, local = std::string(text)] {
-      serve(fd, number, local);
-    });
+    threads_.emplace_back(
+        [this, fd, number, local = std::string(text)] { serve(fd, number, local); });
   }
 }
 
@@ -173,9 +174,8 @@ int HttpServer::accepted() const {
 
 bool HttpServer::wait_until_open(int connections) const {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(10), [&] {
-    return static_cast<int>(open_.size()) == connections;
-  });
+  return changed_.wait_for(lock, std::chrono::seconds(10),
+                           [&] { return static_cast<int>(open_.size()) == connections; });
 }
 
 bool HttpServer::wait_until_requested(std::size_t requests) const {

@@ -29,9 +29,9 @@ class Connection {
   // Has the connection end with a reset.
   void reset();
 
-  int number() const { return number_; }           // 0 is the server's first
+  int number() const { return number_; }                   // 0 is the server's first
   const std::string& address() const { return address_; }  // the own one, e.g. "127.0.0.2"
-  std::string server_name() const;                 // the SNI of a TLS connection
+  std::string server_name() const;                         // the SNI of a TLS connection
 
  private:
   friend class HttpServer;
@@ -48,9 +48,9 @@ class Connection {
 class HttpServer {
  public:
   using Script = std::function<void(Connection&)>;
-  // Runs `script` for each connection and closes it at the script's end. Listens on all of 127.0.0.0/8; with
-  // `tls` (not owned) speaks TLS.
-  explicit HttpServer(Script script, ssl_ctx_st* tls = nullptr);
+  // Runs `script` for each connection and closes it at the script's end. With `tls` (not owned)
+  // speaks TLS.
+  explicit HttpServer(Script script, ssl_ctx_st* tls = nullptr, const char* address = "0.0.0.0");
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+"""Receivers on their bad days: each attempt says what happened, and the retry policy goes on from there."""
+
+import datetime
+import select
+import socket
+import threading
+import time
+import unittest
+
+from harness import Answer, StackTest
+
+SOON = {"intervals": [0.1]}  # a retry policy for tests that do not look at the delay
+
+
+class Receivers(StackTest):
+    # The proxies of the environment are nobody's business: nothing listens there.
+    settings = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "ALL_PROXY")}
+
+    def fails_once(self, answer, **fields):
+        """The record of the first attempt, which gets `answer`; the second one gets a 200."""
+        self.receiver.requests.clear()
+        self.receiver.on("/hook", answer, 200)
+        task = self.finished(self.create(retry_policy=SOON, **fields))
+        self.assertEqual((task["status"], task["attempt_count"]), ("completed", 2), task)
+        first, second = task["attempts"]
+        self.assertEqual((first["status"], second["status"]), ("failed", "success"))
+        self.assertEqual(len(self.receiver.requests), 2)
+        return first
+
+    def ends(self, status, reason, *answers, **fields):
+        """The task, which must end so."""
+        self.receiver.requests.clear()
+        self.receiver.on("/hook", *answers)
+        task = self.finished(self.create(**fields))
+        self.assertEqual((task["status"], task.get("reason")), (status, reason), task)
+        self.assertEqual(len(self.receiver.at("/hook")), task["attempt_count"])
+        return task
+
+    def test_away_then_back(self):
+        with socket.socket() as receiver:
+            receiver.bind(("127.0.0.1", 0))  # and does not listen
+            task = self.create(webhook_url=f"http://127.0.0.1:{receiver.getsockname()[1]}/")
+            self.wait_until(lambda: self.get(task)["attempts"])
+            receiver.listen()
+            connection, _ = receiver.accept()
+            with connection:
+                self.assertTrue(connection.recv(65536).startswith(b"POST / HTTP/1.1\r\n"))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                task = self.finished(task)
+        first, second = task["attempts"]
+        self.assertEqual((first["response_code"], first["error"]), (None, "connection refused"))
+        self.assertEqual((task["status"], second["status"]), ("completed", "success"))
+
+    def test_slow(self):
+        first = self.fails_once(Answer(until=threading.Event()), timeout=1)
+        self.assertEqual((first["response_code"], first["error"]), (None, "no answer within 1 s"))
+        self.assertGreaterEqual(first["duration_ms"], 1000)
+        self.assertLess(first["duration_ms"], 2000)
+
+    def test_an_endless_answer_is_cut(self):
+        # What it says first is what counts; of the rest little is read and less is kept.
+        task = self.ends("completed", None, Answer(fault="endless"), timeout=20)
+        self.assertEqual(len(task["result"]["body"]), 16 * 1024)
+        self.assertLess(task["attempts"][0]["duration_ms"], 10_000)
+        first = self.fails_once(Answer(503, fault="endless"), timeout=20)
+        self.assertEqual(first["error"], "HTTP 503")
+
+    def test_a_lying_content_length(self):
+        first = self.fails_once(Answer(body=b"12345", fault="short"))
+        self.assertEqual((first["response_code"], first["error"]),
+                         (None, "the answer ended early: status 200, 5 of 1005 bytes"))
+
+    def test_a_reset(self):
+        first = self.fails_once(Answer(fault="reset"))
+        self.assertEqual(first["error"], "the connection was reset before an answer came")
+
+    def test_a_redirect_is_not_followed(self):
+        first = self.fails_once(Answer(302, headers={"Location": self.receiver.url("/elsewhere")}))
+        self.assertEqual((first["response_code"], first["error"]), (302, "HTTP 302"))
+        self.assertEqual(self.receiver.at("/elsewhere"), [])
+
+    def test_any_bytes_in_an_answer(self):
+        body = b"\x00\xff\xfe\"\\\r\n" + "😀".encode()
+        task = self.ends("completed", None, Answer(201, body, {"X-Odd": "\x01 \xe9"}))
+        self.assertEqual(task["result"]["response_code"], 201)
+        self.assertIn("😀", task["result"]["body"])
+
+    def test_410_is_the_end(self):
+        task = self.ends("failed", "gone", 410)
+        self.assertEqual(task["attempt_count"], 1)
+
+    def test_the_receiver_may_forbid_retries(self):
+        task = self.ends("failed", "terminated", Answer(500, b"no such user", {"Postern-No-Retry": "1"}))
+        self.assertEqual(task["attempt_count"], 1)
+        self.assertEqual((task["last_error"], task["result"]["body"]), ("HTTP 500", "no such user"))
+
+    def test_attempts_run_out(self):
+        task = self.ends("failed", "exhausted", 500, 404, 301, 503, max_retries=3, retry_policy=SOON)
+        self.assertEqual([each["response_code"] for each in task["attempts"]], [500, 404, 301, 503])
+        self.assertEqual([each["number"] for each in task["attempts"]], [1, 2, 3, 4])
+        self.assertEqual(task["last_error"], "HTTP 503")
+        task = self.ends("failed", "exhausted", 500, max_retries=3, retry_policy="none")
+        self.assertEqual(task["attempt_count"], 1)
+
+    def test_retry_after_is_honoured(self):
+        for answer in (Answer(429, headers={"Retry-After": "2"}), Answer(503, headers={"Retry-After": "1"})):
+            self.fails_once(answer)
+            first, second = self.receiver.requests
+            asked = int(answer.headers["Retry-After"])
+            self.assertGreaterEqual(second.time - first.time, asked)
+            self.assertLess(second.time - first.time, asked + 0.9)
+
+    def test_no_start_after_the_deadline(self):
+        deadline = time.time() + 1.6
+        clock = time.time() - time.monotonic()
+        task = self.ends("failed", "deadline", 500, max_retries=10, retry_policy="fixed",
+                         deadline=datetime.datetime.fromtimestamp(deadline, datetime.UTC).isoformat())
+        self.assertIn(task["attempt_count"], (1, 2))
+        self.assertLess(self.receiver.requests[-1].time + clock, deadline)
+
+
+class Egress(StackTest):
+    settings = {"POSTERN_EGRESS_ALLOW": ""}  # as it is out of the box
+
+    def test_denied_addresses_get_no_packet(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            port = listener.getsockname()[1]
+            hosts = ("127.0.0.1", "127.0.0.2", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0",
+                     "[::]", "[64:ff9b::127.0.0.1]")
+            tasks = [self.create(webhook_url=f"http://{host}:{port}/") for host in hosts]
+            for task in tasks:
+                for attempts in (1, 2):
+                    over = self.finished(task)
+                    self.assertEqual((over["status"], over["reason"], over["attempt_count"]),
+                                     ("failed", "egress_denied", attempts), over)
+                    if attempts == 1:  # nor does a retry by hand help
+                        self.assertEqual(self.api.post(f"/v1/tasks/{task['id']}/retry").status, 200)
+                        self.wait_until(lambda: self.get(task)["attempt_count"] == 2)
+            self.assertEqual(select.select([listener], [], [], 0)[0], [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""The SQL door: tasks made inside the caller's own transaction, by a role that may do nothing else."""
+
+import subprocess
+import unittest
+
+from harness import Api, StackTest
+
+
+class SqlDoor(StackTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.stack.postgres.psql("CREATE ROLE app LOGIN; GRANT postern_enqueue TO app;"
+                                "CREATE TABLE mail (address text); GRANT INSERT ON mail TO app")
+
+    def sql(self, text, role="app"):
+        """What psql prints, or its complaint."""
+        postgres = self.stack.postgres
+        done = subprocess.run([postgres.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", postgres.url(role)],
+                              input=text, capture_output=True, text=True)
+        return done.stdout.strip() or done.stderr.strip()
+
+    def enqueue(self, path, payload="{}", more=""):
+        return f"SELECT postern.enqueue('door', '{self.receiver.url(path)}', '{payload}'{more});"
+
+    def test_the_task_exists_if_the_transaction_commits(self):
+        undone = self.sql("BEGIN; INSERT INTO mail VALUES ('a'); " + self.enqueue("/undone") + "ROLLBACK;")
+        failed = self.sql("BEGIN; " + self.enqueue("/failed") + "SELECT 1/0; COMMIT;")
+        done = self.sql("BEGIN; INSERT INTO mail VALUES ('b'); "
+                        + self.enqueue("/done", '{"to": "b", "n": 1e2}', ", priority => 8") + "COMMIT;")
+        task = self.finished({"id": done})  # the id as SQL spells it
+        self.assertEqual((task["status"], task["queue"], task["priority"]), ("completed", "door", 8))
+        [webhook] = self.receiver.requests
+        self.assertEqual((webhook.path, webhook.json["task_id"]), ("/done", task["id"]))
+        self.assertEqual(webhook.json["payload"], {"to": "b", "n": 100})
+        for lost in (undone, failed.splitlines()[0]):
+            self.assertEqual(self.api.get(f"/v1/tasks/{lost}").status, 404)
+
+    def test_nothing_is_sent_while_the_transaction_is_open(self):
+        postgres = self.stack.postgres
+        with subprocess.Popen([postgres.bin / "psql", "-XAtq", postgres.url("app")], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            client.stdin.write("BEGIN; " + self.enqueue("/open") + "\n")
+            client.stdin.flush()
+            self.assertTrue(client.stdout.readline().strip())
+            # One that commits later overtakes it, and is delivered, so a scheduler has looked.
+            self.sql(self.enqueue("/overtakes"))
+            self.receiver.wait_for(lambda requests: requests)
+            client.stdin.write("COMMIT;\n")
+            client.stdin.close()
+            self.receiver.wait_for(lambda requests: len(requests) == 2)
+        self.assertEqual([request.path for request in self.receiver.requests], ["/overtakes", "/open"])
+
+    def test_a_body_of_any_bytes_and_a_delay(self):
+        task = self.sql(f"SELECT postern.enqueue('door', '{self.receiver.url('/raw')}', "
+                        "'\\x00ff0a'::bytea, 'a/b', delay => '1 second', tags => '{x}')")
+        self.assertEqual(self.get({"id": task})["status"], "pending")
+        [webhook] = self.receiver.wait_for(lambda requests: requests)
+        self.assertEqual((webhook.body, webhook.headers["Content-Type"]), (b"\x00\xff\n", "a/b"))
+
+    def test_what_sql_can_tell_is_refused_at_once(self):
+        for text in ("SELECT postern.enqueue('no such!', 'http://a.example/')",
+                     "SELECT postern.enqueue('door', 'ftp://a.example/')",
+                     "SELECT postern.enqueue('door', 'http://u:p@a.example/')",
+                     "SELECT postern.enqueue('door', 'http://a.example/', priority => 11)",
+                     "SELECT postern.enqueue('door', 'http://a.example/', delay => '-1 s')"):
+            self.assertIn("must", self.sql(text))
+
+    def test_what_only_postern_can_tell_ends_invalid(self):
+        task = self.finished({"id": self.sql(self.enqueue("/x", more=""", headers => '{"Host": "else"}'"""))})
+        self.assertEqual((task["status"], task["reason"], task["attempts"]), ("failed", "invalid", []))
+        self.assertIn("Host", task["last_error"])
+        self.assertEqual(self.receiver.requests, [])
+
+    def test_a_role_enqueues_for_its_tenant_and_sees_nothing(self):
+        self.stack.postern("tenant", "create", "--name", "shop")
+        made = self.stack.postern("key", "create", "--name", "shop", "--role", "read", "--tenant", "shop")
+        self.stack.postgres.psql("CREATE ROLE shop LOGIN; GRANT postern_enqueue TO shop;"
+                                 "INSERT INTO postern.role_tenant VALUES ('shop', 'shop')")
+        task = self.sql(self.enqueue("/shop"), "shop")
+        self.receiver.wait_for(lambda requests: requests)
+        theirs = Api(self.stack.url, made["key"])
+        self.addCleanup(theirs.close)
+        self.assertEqual(theirs.get(f"/v1/tasks/{task}").status, 200)
+        self.assertEqual(self.api.get(f"/v1/tasks/{task}").status, 404)
+        for text in ("SELECT * FROM postern.task", "DELETE FROM postern.task", "SELECT postern.tenant_secret",
+                     "INSERT INTO postern.role_tenant VALUES ('app', 'shop')"):
+            self.assertRegex(self.sql(text, "shop"), "permission denied|does not exist|missing FROM")
+
+
+if __name__ == "__main__":
+    unittest.main()
