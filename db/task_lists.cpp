@@ -23,10 +23,10 @@ constexpr Statement kList{"list_tasks", R"sql(
   WITH page AS (
     SELECT * FROM (
       (SELECT * FROM postern.task WHERE )sql" POSTERN_FILTER R"sql(
-          AND ($7::uuid IS NULL OR id < $7) ORDER BY id DESC LIMIT $8 + $9)
+          AND ($7::uuid IS NULL OR uuid_send(id) < uuid_send($7)) ORDER BY uuid_send(id) DESC LIMIT $8 + $9)
       UNION ALL
       (SELECT * FROM postern.task_finished WHERE )sql" POSTERN_FILTER R"sql(
-          AND ($7::uuid IS NULL OR id < $7) ORDER BY id DESC LIMIT $8 + $9)) both_halves
+          AND ($7::uuid IS NULL OR uuid_send(id) < uuid_send($7)) ORDER BY uuid_send(id) DESC LIMIT $8 + $9)) both_halves
     ORDER BY id DESC OFFSET $9 LIMIT $8)
   SELECT )sql" POSTERN_TASK_COLUMNS(POSTERN_LIST_BODY) " FROM page ORDER BY id DESC"};
 

@@ -255,7 +255,9 @@ CREATE INDEX task_ready ON postern.task (shard, lane, priority DESC, run_at, id)
 CREATE INDEX task_delayed ON postern.task (shard, run_at) WHERE state = 'delayed';
 CREATE INDEX task_active ON postern.task (shard, lease_until) WHERE state = 'active';
 CREATE INDEX task_unrouted ON postern.task (shard, id) WHERE lane IS NULL;
-CREATE INDEX task_of_tenant ON postern.task (tenant, id);
+-- For lists. uuid_send, so that nobody mistakes this index for one to find an id by: on a table that was nearly
+-- empty when it was planned, reading all of it looks as cheap as one descent of the primary key.
+CREATE INDEX task_of_tenant ON postern.task (tenant, uuid_send(id));
 CREATE INDEX task_job_id ON postern.task (job_id) WHERE job_id IS NOT NULL;
 CREATE SEQUENCE postern.job_id;
 
@@ -268,7 +270,7 @@ CREATE TABLE postern.task_finished (
   CONSTRAINT task_finished_no_lease CHECK (lease IS NULL AND lease_until IS NULL)
 ) PARTITION BY LIST (retention);
 CREATE INDEX task_finished_id ON postern.task_finished (shard, id);
-CREATE INDEX task_finished_of_tenant ON postern.task_finished (tenant, id);
+CREATE INDEX task_finished_of_tenant ON postern.task_finished (tenant, uuid_send(id));
 CREATE INDEX task_finished_job_id ON postern.task_finished (job_id) WHERE job_id IS NOT NULL;
 
 CREATE TABLE postern.task_finished_short PARTITION OF postern.task_finished
