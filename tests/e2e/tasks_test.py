@@ -99,7 +99,7 @@ class DocumentedExamples(TasksTest):
             self.assertEqual(page["count"], len(page["tasks"]))
             return page, [task["id"] for task in page["tasks"]]
 
-        newest_first = pending[::-1]
+        newest_first = sorted(pending, reverse=True)  # to the millisecond, with which ids begin
         page, ids = listed("&status=pending")
         self.assertEqual(ids, newest_first)
         self.assertEqual(page["pagination"], {"total": 5, "limit": 20, "offset": 0, "hasMore": False})
@@ -110,7 +110,7 @@ class DocumentedExamples(TasksTest):
         self.assertEqual(ids, newest_first[3:])
         self.assertEqual(listed("&status=completed")[1], [completed])
         self.assertEqual(listed("&status=failed")[1], [])
-        self.assertEqual(listed("")[1], [completed] + newest_first)
+        self.assertEqual(listed("")[1], sorted([completed, *pending], reverse=True))
 
     def test_delete_a_pending_task(self):
         self.receiver.on("/hook", 500)
