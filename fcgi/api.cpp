@@ -9,7 +9,7 @@
 #include "core/ids.h"
 #include "core/log.h"
 #include "db/migrations.h"
-#include "fcgi/reading.h"
+#include "fcgi/database.h"
 
 namespace postern {
 namespace {
@@ -49,7 +49,10 @@ const std::string& tenant_or_default(const std::string& tenant) {
 }  // namespace
 
 Api::Api(Options options, db::Pool& pool, Intake& intake)
-    : options_(std::move(options)), pool_(pool), intake_(intake), waiters_(pool, options_.max_waiters) {}
+    : options_(std::move(options)),
+      pool_(pool),
+      intake_(intake),
+      waiters_(pool, options_.max_waiters) {}
 
 Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
   if (access == Access::open) return Caller{};
@@ -66,21 +69,26 @@ Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
     case Verdict::forbidden:
       return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
     case Verdict::unavailable:
-      return unavailable("authenticator_unavailable", "The API key cannot be checked at the moment. Try again.");
+      return unavailable("authenticator_unavailable",
+                         "The API key cannot be checked at the moment. Try again.");
   }
   // The authenticator has compared the two already; but nginx may ask another.
-  if (!request.tenant.empty() && !request.key_tenant.empty() && request.tenant != request.key_tenant) {
+  if (!request.tenant.empty() && !request.key_tenant.empty() &&
+      request.tenant != request.key_tenant) {
     return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
   }
   const auto role = role_from(request.role);
   if (!role || !allows(*role, access)) {
-    return forbidden("role_not_allowed", fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
+    return forbidden("role_not_allowed",
+                     fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
   }
-  return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant), *role};
+  return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant),
+                *role};
 }
 
 Result<Task> Api::reread(const std::string& tenant, const TaskId& id) {
-  auto task = read_from(pool_, [&](auto& connection) { return db::get_task(connection, tenant, id); });
+  auto task =
+      read_from(pool_, [&](auto& connection) { return db::get_task(connection, tenant, id); });
   if (!task) return no_such_task(to_typeid(id));
   return std::move(*task);
 }
@@ -95,13 +103,16 @@ Result<Task> Api::get(const Caller& caller, std::string_view id, Seconds wait) {
 }
 
 Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
-  return read_from(pool_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
+  return read_from(
+      pool_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
 }
 
-// Transitions are asked for once: when the connection breaks under way, nobody knows whether it was done.
+// Transitions are asked for once: when the connection breaks under way, nobody knows whether it was
+// done.
 Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit verb) {
   const auto known = parse_task_id(id);
   if (!known) return no_such_task(id);
+  const Crew::Away away;
   auto connection = pool_.acquire();
   const db::Transition done = verb(*connection, caller.tenant, *known, options_.instance);
   if ((*connection).take_unsure_commit()) {
@@ -116,7 +127,8 @@ Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit v
     return conflict("task_already_active", "The task is being carried out at the moment.");
   }
   if (is_finished(done.state)) {
-    return conflict("task_already_finished", fmt::format("The task is finished: it is {}.", name(done.state)));
+    return conflict("task_already_finished",
+                    fmt::format("The task is finished: it is {}.", name(done.state)));
   }
   return conflict("task_not_finished", "The task is not finished yet.");
 }
@@ -157,17 +169,6 @@ Readiness Api::readiness() {
     spdlog::debug("not ready error=\"{}\"", log_safe(error.what()));
   }
   return ready;
-}
-
-bool is_database_fault(const std::exception& fault) {
-  const auto* error = dynamic_cast<const db::PgError*>(&fault);
-  if (error == nullptr) return false;
-  if (error->connection_lost()) return true;
-  // Connection, transaction state (read-only), rollback, resources, locks, intervention, system.
-  for (const char* passing : {"08", "25", "40", "53", "55", "57", "58"}) {
-    if (error->sqlstate().starts_with(passing)) return true;
-  }
-  return false;
 }
 
 }  // namespace postern

@@ -1,9 +1,8 @@
-// What can be done with tasks over HTTP, whatever the dialect: every rule is in here. Dialects parse into these types and
-// render from them. Database faults are thrown.
+// What can be done with tasks over HTTP, whatever the dialect: every rule is in here. Dialects
+// parse into these types and render from them. Database faults are thrown.
 #pragma once
 
 #include <chrono>
-#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -55,7 +54,7 @@ struct Creation {
   std::optional<std::int64_t> max_retries;
   std::optional<std::string> retry_policy;
   std::optional<Milliseconds> timeout;
-  std::int64_t delay = 0;  // seconds
+  std::int64_t delay = 0;      // seconds
   std::optional<Time> run_at;  // wins over `delay`
   std::optional<Time> deadline;
   std::vector<std::string> tags;
@@ -86,18 +85,19 @@ class Api {
   // `pool` and `intake` must outlive it.
   Api(Options options, db::Pool& pool, Intake& intake);
 
-  // Whether nginx vouches for the caller, and the role allows it. Errors: `unauthenticated`, `forbidden`, and
-  // `unavailable` when the authenticator could not tell.
+  // Whether nginx vouches for the caller, and the role allows it. Errors: `unauthenticated`,
+  // `forbidden`, and `unavailable` when the authenticator could not tell.
   Result<Caller> admit(const HttpRequest& request, Access access) const;
 
-  // Validates, routes and stores; calls `done` once: now with an error, or when it is committed, on a thread of the
-  // intake's choice. Of the request are taken: the idempotency key with the body it stands for, and the
-  // traceparent. What it throws, it throws before it has called or will call `done`.
+  // Validates, routes and stores; calls `done` once: now with an error, or when it is committed, on
+  // a thread of the intake's choice. Of the request are taken: the idempotency key with the body it
+  // stands for, and the traceparent. What it throws, it throws before it has called or will call
+  // `done`.
   using Done = std::function<void(Result<Created>)>;
   void create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done);
 
-  // `id` in any spelling, here and below; what is none is `task_not_found`. With `wait` over 0 the answer may
-  // take so long, unless the task is finished or its status changes.
+  // `id` in any spelling, here and below; what is none is `task_not_found`. With `wait` over 0 the
+  // answer may take so long, unless the task is finished or its status changes.
   Result<Task> get(const Caller& caller, std::string_view id, Seconds wait);
   Result<db::Page> list(const Caller& caller, const db::TaskFilter& filter);
   // Only what has not begun, else `conflict`. No attempt starts after it.
@@ -115,7 +115,8 @@ class Api {
   std::size_t max_body() const { return options_.max_body; }
 
  private:
-  using Transit = db::Transition (*)(db::PgConnection&, std::string_view tenant, const TaskId&, const Uuid&);
+  using Transit = db::Transition (*)(db::PgConnection&, std::string_view tenant, const TaskId&,
+                                     const Uuid&);
   Result<TaskId> transit(const Caller& caller, std::string_view id, Transit verb);
   Result<Task> reread(const std::string& tenant, const TaskId& id);
   Result<Created> created(const std::string& tenant, Intake::Taken taken);
@@ -138,8 +139,5 @@ class Api {
   std::unordered_map<std::string, CachedQueue> queues_;
   std::unordered_set<std::int64_t> lanes_;  // whose rows are there
 };
-
-// Whether a caught exception means that the database is away or overloaded, so that trying again helps.
-bool is_database_fault(const std::exception& fault);
 
 }  // namespace postern

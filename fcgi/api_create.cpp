@@ -13,7 +13,7 @@
 #include "core/url.h"
 #include "core/validate.h"
 #include "fcgi/api.h"
-#include "fcgi/reading.h"
+#include "fcgi/database.h"
 
 namespace postern {
 namespace {
@@ -56,12 +56,14 @@ Result<void> check(const Creation& wanted, const HttpRequest& request, Time at) 
   const FieldNames& fields = *wanted.fields;
   if (const auto ok = check_queue_name(wanted.queue, fields.queue); !ok) return ok;
   if (wanted.url.empty()) {
-    return invalid("url_required", std::string(fields.url), fmt::format("{} is required.", fields.url));
+    return invalid("url_required", std::string(fields.url),
+                   fmt::format("{} is required.", fields.url));
   }
   if (const auto ok = check_method(wanted.method, fields.method); !ok) return ok;
   if (const auto ok = check_headers(wanted.headers, fields.headers); !ok) return ok;
   if (!wanted.content_type.empty()) {
-    if (const auto ok = check_content_type(wanted.content_type, fields.content_type); !ok) return ok;
+    if (const auto ok = check_content_type(wanted.content_type, fields.content_type); !ok)
+      return ok;
   }
   if (wanted.max_retries) {
     if (const auto ok = check_max_retries(*wanted.max_retries, fields.max_retries); !ok) return ok;
@@ -98,10 +100,11 @@ void Api::create(const Caller& caller, const HttpRequest& request, Creation want
   Result<NewTask> task = task_from(caller, request, std::move(wanted));
   if (!task) return done(task.error());
   const std::int64_t lane = lane_of(task->spec);
-  intake_.submit(std::move(*task), lane,
-                 [this, tenant = caller.tenant, done = std::move(done)](Result<Intake::Taken> taken) {
-                   done(taken ? created(tenant, std::move(*taken)) : taken.error());
-                 });
+  intake_.submit(
+      std::move(*task), lane,
+      [this, tenant = caller.tenant, done = std::move(done)](Result<Intake::Taken> taken) {
+        done(taken ? created(tenant, std::move(*taken)) : taken.error());
+      });
 }
 
 Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
@@ -117,14 +120,13 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
     Result<Task> first = reread(tenant, taken.holder);
     if (first) return Created{std::move(*first), true};
   } catch (const std::exception& fault) {
-    if (is_database_fault(fault)) {
-      return unavailable("database_unavailable", "The database cannot be reached at the moment. Try again.");
-    }
+    if (is_database_fault(fault)) return database_away();
     spdlog::error("replay failed error=\"{}\"", log_safe(fault.what()));
     return Error{Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
   }
   // It was deleted this very moment, and its key with it.
-  return unavailable("idempotency_key_released", "The task of this Idempotency-Key was just deleted. Try again.");
+  return unavailable("idempotency_key_released",
+                     "The task of this Idempotency-Key was just deleted. Try again.");
 }
 
 Result<NewTask> Api::task_from(const Caller& caller, const HttpRequest& request, Creation wanted) {
@@ -134,11 +136,13 @@ Result<NewTask> Api::task_from(const Caller& caller, const HttpRequest& request,
   if (!url) return url.error();
   std::optional<RetryPolicy> policy;
   if (wanted.retry_policy) {
-    Result<RetryPolicy> parsed = RetryPolicy::parse(*wanted.retry_policy, wanted.fields->retry_policy);
+    Result<RetryPolicy> parsed =
+        RetryPolicy::parse(*wanted.retry_policy, wanted.fields->retry_policy);
     if (!parsed) return parsed.error();
     policy = std::move(*parsed);
   }
-  const Result<db::QueueDefaults> queue = queue_defaults(caller.tenant, wanted.queue, wanted.fields->queue);
+  const Result<db::QueueDefaults> queue =
+      queue_defaults(caller.tenant, wanted.queue, wanted.fields->queue);
   if (!queue) return queue.error();
 
   NewTask task;
@@ -170,8 +174,8 @@ Result<NewTask> Api::task_from(const Caller& caller, const HttpRequest& request,
   return task;
 }
 
-// From a cache, since every creation asks. A change to a queue takes so long to be seen. Whoever finds an entry too
-// old renews it while the others still use it.
+// From a cache, since every creation asks. A change to a queue takes so long to be seen. Whoever
+// finds an entry too old renews it while the others still use it.
 Result<db::QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::string& queue,
                                               std::string_view field) {
   const std::string key = tenant + '\n' + queue;
@@ -202,7 +206,8 @@ Result<db::QueueDefaults> Api::queue_defaults(const std::string& tenant, const s
   }
   if (!defaults) {
     forget();
-    if (no_tenant) return not_found("tenant_not_found", fmt::format("There is no tenant \"{}\".", tenant));
+    if (no_tenant)
+      return not_found("tenant_not_found", fmt::format("There is no tenant \"{}\".", tenant));
     Error error = not_found("queue_not_found", fmt::format("There is no queue \"{}\".", queue));
     error.field = field;
     return error;
@@ -213,7 +218,8 @@ Result<db::QueueDefaults> Api::queue_defaults(const std::string& tenant, const s
   return *std::move(defaults);
 }
 
-// The lane's row is for people and limits; no task depends on it, so that once made it is not looked for again.
+// The lane's row is for people and limits; no task depends on it, so that once made it is not
+// looked for again.
 std::int64_t Api::lane_of(const TaskSpec& task) {
   const std::string target = lane_target(task);
   const std::int64_t lane = lane_id(task.tenant, task.queue, target);
@@ -221,7 +227,9 @@ std::int64_t Api::lane_of(const TaskSpec& task) {
     const std::lock_guard lock(mutex_);
     if (lanes_.contains(lane)) return lane;
   }
-  read_from(pool_, [&](auto& connection) { db::make_lane(connection, lane, task.tenant, task.queue, target); });
+  read_from(pool_, [&](auto& connection) {
+    db::make_lane(connection, lane, task.tenant, task.queue, target);
+  });
   const std::lock_guard lock(mutex_);
   if (lanes_.size() >= kMaxCached) lanes_.clear();
   lanes_.insert(lane);

@@ -8,7 +8,7 @@
 #include "core/headers.h"
 #include "core/log.h"
 #include "db/keys.h"
-#include "fcgi/reading.h"
+#include "fcgi/database.h"
 
 namespace postern {
 namespace {
@@ -47,7 +47,8 @@ Answer judge(db::Pool& pool, const HttpRequest& request) {
   if (key->empty()) return {"missing", {}};
   try {
     const Sha256 hash = sha256(*key);
-    auto identity = read_from(pool, [&](auto& connection) { return db::authenticate(connection, hash); });
+    auto identity =
+        read_from(pool, [&](auto& connection) { return db::authenticate(connection, hash); });
     if (!identity) return {"invalid", {}};
     if (!request.tenant.empty() && request.tenant != identity->tenant) return {"forbidden", {}};
     return {"ok", std::move(*identity)};

@@ -6,8 +6,9 @@
 
 namespace postern {
 
-// Always 204, with the verdict in headers (Postern-Verdict, -Identity, -Role, -Tenant), because nginx would turn other
-// statuses into a 500 for the client. X-Accel-Expires says how long nginx may keep the answer. Never throws.
+// Always 204, with the verdict in headers (Postern-Verdict, -Identity, -Role, -Tenant), because
+// nginx would turn other statuses into a 500 for the client. X-Accel-Expires says how long nginx
+// may keep the answer. Never throws.
 HttpResponse authenticate(db::Pool& pool, const HttpRequest& request);
 
 }  // namespace postern

@@ -18,8 +18,10 @@
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "core/log.h"
@@ -29,23 +31,32 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// Sixty-four threads of the default 8 MiB would do no harm but for the look of it; nothing here recurses.
+// Sixty-four threads of the default 8 MiB would do no harm but for the look of it; nothing here
+// recurses.
 constexpr std::size_t kStack = 512 * 1024;
 
-// nginx sends a request as a whole and reads the answer at once; whoever does not is cut off, so that nobody
-// holds a thread.
+// nginx sends a request as a whole and reads the answer at once; whoever does not is cut off, so
+// that nobody holds a thread.
 constexpr timeval kPatience{10, 0};
 
-// A body over the limit is read and thrown away up to here, so that the client sees a 413 and not a broken
-// connection. nginx has the same limit and lets nothing over it through.
+// How many threads work at least, so that one which is caught by a slow client does not stop
+// everything.
+constexpr int kMinDuty = 2;
+
+// nginx sends what is smaller, and takes it, in one go. For what is larger somebody may have to
+// wait.
+constexpr std::size_t kLarge = 32 * 1024;
+
+// A body over the limit is read and thrown away up to here, so that the client sees a 413 and not a
+// broken connection. nginx has the same limit and lets nothing over it through.
 constexpr std::size_t kMaxDiscarded = 64 * 1024 * 1024;
 
 void check(bool ok, const char* what) {
   if (!ok) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
 }
 
-// What an event is about. Not told by its descriptor: the listening socket's may be a connection's after it
-// was closed.
+// What an event is about. Not told by its descriptor: the listening socket's may be a connection's
+// after it was closed.
 enum Topic : std::uint32_t { kConnection, kListener, kQueue, kStop };
 
 bool watch(int epoll, int op, int fd, std::uint32_t events, Topic topic) {
@@ -53,8 +64,8 @@ bool watch(int epoll, int op, int fd, std::uint32_t events, Topic topic) {
   event.events = events;
   event.data.u64 = std::uint64_t{topic} << 32 | static_cast<std::uint32_t>(fd);
 #ifdef __SANITIZE_THREAD__
-  // The sanitizer does not know that whoever closes the descriptor was told by this call to have it, and takes the two
-  // for a race; it does not look into bare system calls.
+  // The sanitizer does not know that whoever closes the descriptor was told by this call to have
+  // it, and takes the two for a race; it does not look into bare system calls.
   if (op == EPOLL_CTL_MOD) return syscall(SYS_epoll_ctl, epoll, op, fd, &event) == 0;
 #endif
   return epoll_ctl(epoll, op, fd, &event) == 0;
@@ -71,10 +82,10 @@ void signal_eventfd(int fd) {
 class FastCgiServer::Exchange {
  public:
   Exchange(FastCgiServer& server, int fd) : server_(server) {
-    // Without a socket to accept from, libfcgi gives up when it cannot read the request, instead of waiting
-    // for another connection. keepConnection: it finishes a previous request first, of which there is
-    // none, and must not close this connection on that occasion. detached: when it does close one, it
-    // must not wait for the other side to do the same (up to 2 s).
+    // Without a socket to accept from, libfcgi gives up when it cannot read the request, instead of
+    // waiting for another connection. keepConnection: it finishes a previous request first, of
+    // which there is none, and must not close this connection on that occasion. detached: when it
+    // does close one, it must not wait for the other side to do the same (up to 2 s).
     FCGX_InitRequest(&request_, -1, FCGI_FAIL_ACCEPT_ON_INTR);
     request_.ipcFd = fd;
     request_.keepConnection = 1;
@@ -102,6 +113,8 @@ class FastCgiServer::Exchange {
 
   void answer(const HttpResponse& response) {
     if (!open_) return;
+    std::optional<Crew::Away> away;
+    if (response.body.size() > kLarge) away.emplace();
     const std::string head = response_head(response);
     FCGX_PutStr(head.data(), static_cast<int>(head.size()), request_.out);
     FCGX_PutStr(response.body.data(), static_cast<int>(response.body.size()), request_.out);
@@ -118,8 +131,8 @@ class FastCgiServer::Exchange {
     server_.forget_connection();
   }
 
-  // Reads to the end of the stream even when the length is known: its end is a record of its own, which would
-  // otherwise stand before the next request.
+  // Reads to the end of the stream even when the length is known: its end is a record of its own,
+  // which would otherwise stand before the next request.
   bool read_body(HttpRequest& out) {
     constexpr std::size_t kFirstGuess = 8192;
     const std::size_t max_body = server_.options_.max_body;
@@ -127,8 +140,12 @@ class FastCgiServer::Exchange {
     const std::string_view digits(length_text == nullptr ? "" : length_text);
     std::size_t length = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (!digits.empty() && (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size())) return false;
+    if (!digits.empty() &&
+        (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()))
+      return false;
 
+    std::optional<Crew::Away> away;
+    if (length > kLarge) away.emplace();
     std::size_t size = 0;
     out.body.resize(std::min(length, max_body) + 1);  // one more, to see the end
     for (;;) {
@@ -153,7 +170,8 @@ class FastCgiServer::Exchange {
   }
 
   std::size_t get(char* to, std::size_t size) {
-    return static_cast<std::size_t>(std::max(0, FCGX_GetStr(to, static_cast<int>(size), request_.in)));
+    return static_cast<std::size_t>(
+        std::max(0, FCGX_GetStr(to, static_cast<int>(size), request_.in)));
   }
 
   FastCgiServer& server_;
@@ -176,6 +194,8 @@ Fd FastCgiServer::take_signals() {
 FastCgiServer::FastCgiServer(Listener listener, Options options, RunQueue& queue, Serve serve)
     : options_(options),
       queue_(queue),
+      crew_(std::min(options.threads,
+                     std::max(kMinDuty, static_cast<int>(std::thread::hardware_concurrency())))),
       serve_(std::move(serve)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -193,6 +213,7 @@ FastCgiServer::FastCgiServer(Listener listener, Options options, RunQueue& queue
 }
 
 FastCgiServer::~FastCgiServer() {
+  crew_.dismiss();
   signal_eventfd(stop_.get());
   for (const pthread_t thread : threads_) pthread_join(thread, nullptr);
 }
@@ -264,13 +285,14 @@ bool FastCgiServer::idle_for(Seconds time) const {
 void FastCgiServer::stop_accepting() {
   if (listener_.ours) accept_connections();
   const std::lock_guard lock(accept_mutex_);
-  // Closing alone would not do: others have the same socket open, and epoll would go on watching it.
+  // Closing alone would not do: others have the same socket open, and epoll would go on watching
+  // it.
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.fd.get(), nullptr);
   listener_.fd.reset();
 }
 
 void FastCgiServer::work() {
-  for (;;) {
+  while (crew_.next_turn()) {
     epoll_event event{};
     if (epoll_wait(epoll_.get(), &event, 1, -1) != 1) continue;
     switch (static_cast<Topic>(event.data.u64 >> 32)) {
@@ -312,7 +334,8 @@ void FastCgiServer::serve_connection(int fd) {
     const auto exchange = std::make_shared<Exchange>(*this, fd);
     HttpRequest request;
     if (!exchange->read(request)) return;
-    serve_(std::move(request), [exchange](const HttpResponse& response) { exchange->answer(response); });
+    serve_(std::move(request),
+           [exchange](const HttpResponse& response) { exchange->answer(response); });
   } catch (const std::exception& fault) {
     spdlog::error("request failed error=\"{}\"", log_safe(fault.what()));
   }

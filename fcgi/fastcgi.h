@@ -1,9 +1,10 @@
-// The FastCGI server. Requests are read and answered by libfcgi, but libfcgi never accepts a connection: it would hold
-// a thread for every kept connection, even an idle one, so that sixty-four of nginx's would stop a server of
-// sixty-four threads. Here all threads wait in one epoll, for the listening socket and for every connection;
-// the one that gets a readable connection lends it to libfcgi for the length of one request. A connection
-// without a request costs a descriptor and nothing else; and a request whose answer is made elsewhere, such as
-// a task that waits for its commit, costs no thread either.
+// The FastCGI server. Requests are read and answered by libfcgi, but libfcgi never accepts a
+// connection: it would hold a thread for every kept connection, even an idle one, so that
+// sixty-four of nginx's would stop a server of sixty-four threads. Here all threads wait in one
+// epoll, for the listening socket and for every connection; the one that gets a readable connection
+// lends it to libfcgi for the length of one request. A connection without a request costs a
+// descriptor and nothing else; and a request whose answer is made elsewhere, such as a task that
+// waits for its commit, costs no thread either.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <pthread.h>
 
 #include "core/time.h"
+#include "fcgi/crew.h"
 #include "fcgi/http.h"
 #include "fcgi/listener.h"
 #include "fcgi/run_queue.h"
@@ -29,22 +31,24 @@ class FastCgiServer {
     Seconds idle_exit{0};  // 0: never
     Seconds drain_timeout{60};
   };
-  // Called by many threads at once. A request whose Reply is dropped costs its connection; so does what this throws.
+  // Called by many threads at once. A request whose Reply is dropped costs its connection; so does
+  // what this throws.
   using Serve = std::function<void(HttpRequest, Reply)>;
 
-  // Holds SIGTERM, SIGINT and SIGHUP back from every thread started from now on, for `run` to read from the
-  // descriptor returned. Ignores SIGPIPE. Call it before the first thread.
+  // Holds SIGTERM, SIGINT and SIGHUP back from every thread started from now on, for `run` to read
+  // from the descriptor returned. Ignores SIGPIPE. Call it before the first thread.
   static Fd take_signals();
 
-  // Its threads run what comes into `queue` too.
+  // Its threads run what comes into `queue` too. Whatever blocks in either says so by Crew::Away.
   FastCgiServer(Listener listener, Options options, RunQueue& queue, Serve serve);
   ~FastCgiServer();
   FastCgiServer(const FastCgiServer&) = delete;
   FastCgiServer& operator=(const FastCgiServer&) = delete;
 
-  // Serves until SIGTERM or SIGINT, `drain`, or the idle time. Then it accepts no more, serves the connections
-  // that are there until nginx closes them, and returns true; after drain_timeout, or at a second signal,
-  // false, and threads may still be at work. `signals`: from take_signals; may be empty.
+  // Serves until SIGTERM or SIGINT, `drain`, or the idle time. Then it accepts no more, serves the
+  // connections that are there until nginx closes them, and returns true; after drain_timeout, or
+  // at a second signal, false, and threads may still be at work. `signals`: from take_signals; may
+  // be empty.
   bool run(Fd signals);
 
   // Ends `run` as SIGTERM would. Any thread.
@@ -68,6 +72,7 @@ class FastCgiServer {
 
   const Options options_;
   RunQueue& queue_;
+  Crew crew_;
   const Serve serve_;
   Fd epoll_;
   Fd stop_;     // readable: the workers end

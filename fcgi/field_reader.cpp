@@ -67,10 +67,12 @@ std::optional<Time> FieldReader::time(std::string_view name) {
   return time;
 }
 
-std::optional<std::string_view> FieldReader::object(std::string_view name, std::string_view reason) {
+std::optional<std::string_view> FieldReader::object(std::string_view name,
+                                                    std::string_view reason) {
   const auto raw = take(name);
   if (!raw || json_kind(*raw) == JsonKind::object) return raw;
-  refuse(invalid(std::string(reason), std::string(name), fmt::format("{} must be a JSON object.", name)));
+  refuse(invalid(std::string(reason), std::string(name),
+                 fmt::format("{} must be a JSON object.", name)));
   return std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-// The fields of a JSON object, typed. Whatever is not asked for by the end was not known: an error, because a
-// misspelt "delay" must not become a task that runs at once.
+// The fields of a JSON object, typed. Whatever is not asked for by the end was not known: an error,
+// because a misspelt "delay" must not become a task that runs at once.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,17 @@
 
 namespace postern {
 
-// Reads one field after the other. null means absent. The first thing that is wrong is kept and everything after it
-// reads as absent, so that a dialect asks once, at the end. Wrong types have the reason "invalid_type".
+// Reads one field after the other. null means absent. The first thing that is wrong is kept and
+// everything after it reads as absent, so that a dialect asks once, at the end. Wrong types have
+// the reason "invalid_type".
 class FieldReader {
  public:
   // `body` must outlive the reader. Errors as of parse_json_object.
   static Result<FieldReader> parse(std::string_view body);
 
   std::optional<std::string> text(std::string_view name);
-  // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to the nearest
-  // that does, for the field's range check to refuse.
+  // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to
+  // the nearest that does, for the field's range check to refuse.
   std::optional<std::int64_t> integer(std::string_view name);
   // RFC 3339, else reason "time_invalid".
   std::optional<Time> time(std::string_view name);

@@ -1,5 +1,6 @@
-// One HTTP request and its answer, as the handlers see them: no FastCGI in here. What stands in a request was put
-// there by nginx (nginx/pass.conf); no header of the client becomes a field by itself.
+// One HTTP request and its answer, as the handlers see them: no FastCGI in here. What stands in a
+// request was put there by nginx (nginx/pass.conf); no header of the client becomes a field by
+// itself.
 #pragma once
 
 #include <functional>
@@ -40,7 +41,8 @@ struct HttpRequest {
   std::string api_key;
 };
 
-// Takes one FastCGI parameter; those that are not known are ignored. CONTENT_LENGTH is the server's own affair.
+// Takes one FastCGI parameter; those that are not known are ignored. CONTENT_LENGTH is the server's
+// own affair.
 void set_param(HttpRequest& request, std::string_view name, std::string_view value);
 
 struct HttpResponse {

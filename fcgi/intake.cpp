@@ -7,6 +7,7 @@
 #include "db/housekeeping.h"
 #include "db/routing.h"
 #include "db/tasks.h"
+#include "fcgi/database.h"
 
 namespace postern {
 namespace {
@@ -28,12 +29,10 @@ constexpr milliseconds kMinBackoff{100};
 constexpr milliseconds kMaxBackoff{2'000};
 constexpr int kMaxTries = 3;
 
-Error database_away() {
-  return unavailable("database_unavailable", "The database cannot be reached at the moment. Try again.");
-}
-
 Error too_slow() {
-  return unavailable("database_slow", "The database is too slow at the moment; the task was not created. Try again.");
+  return unavailable(
+      "database_slow",
+      "The database is too slow at the moment; the task was not created. Try again.");
 }
 
 Error outcome_unknown() {
@@ -119,8 +118,8 @@ void Intake::submit(NewTask task, std::int64_t lane, Done done) {
   }
 }
 
-// Has them answered, each at most once: the watch may have been faster. Those created take their task with them, so the
-// intake thread must be done with it.
+// Has them answered, each at most once: the watch may have been faster. Those created take their
+// task with them, so the intake thread must be done with it.
 void Intake::answer(std::vector<Answer> answers) {
   std::vector<std::function<void()>> work;
   work.reserve(answers.size());
@@ -150,7 +149,8 @@ void Intake::answer_all(JobSpan jobs, const Error& error) {
   answer(std::move(answers));
 }
 
-// Answers those who have waited too long, for the intake thread may be waiting itself, for a database that hangs.
+// Answers those who have waited too long, for the intake thread may be waiting itself, for a
+// database that hangs.
 void Intake::watch() {
   std::unique_lock lock(mutex_);
   while (!end_watch_.wait_for(lock, kWatchEvery, [&] { return ending_; })) {
@@ -206,7 +206,8 @@ Intake::Jobs Intake::take_batch() {
   return batch;
 }
 
-// Connections -----------------------------------------------------------------------------------------
+// Connections
+// -----------------------------------------------------------------------------------------
 
 bool Intake::connect() {
   try {
@@ -229,11 +230,12 @@ bool Intake::connect() {
   }
 }
 
-// Connects when there is no connection. A failure fails whoever waits, and everybody after them at once, until a
-// later call succeeds.
+// Connects when there is no connection. A failure fails whoever waits, and everybody after them at
+// once, until a later call succeeds.
 void Intake::ensure_connection() {
-  // An idle connection may have been closed meanwhile. Noticed before anything is sent, nothing is in doubt. Twice,
-  // because the first look takes in the server's farewell and only the second sees the end.
+  // An idle connection may have been closed meanwhile. Noticed before anything is sent, nothing is
+  // in doubt. Twice, because the first look takes in the server's farewell and only the second sees
+  // the end.
   if (connection_ && (!connection_->consume() || !connection_->consume())) connection_.reset();
   if (connection_ || connect()) return;
   backoff_ = std::clamp<Clock::duration>(backoff_ * 2, kMinBackoff, kMaxBackoff);
@@ -269,10 +271,12 @@ void Intake::beat() {
   }
 }
 
-// Writing ---------------------------------------------------------------------------------------------
+// Writing
+// ---------------------------------------------------------------------------------------------
 
 void Intake::write(Jobs batch) {
-  // Usually one group. Keyed tasks are apart because they take several statements and wait for each other's keys.
+  // Usually one group. Keyed tasks are apart because they take several statements and wait for each
+  // other's keys.
   const auto group = [](const auto& job) {
     return std::pair(job->task.spec.id.shard(), !job->task.spec.idempotency_key.empty());
   };
@@ -312,7 +316,8 @@ void Intake::write_group(JobSpan jobs, bool keyed) {
                         to_uuid(jobs.front()->task.spec.id), error.sqlstate());
           return answer_all(jobs, row_refused());
         case Refusal::server:
-          lose_connection(error.what());  // a demoted primary, for example: perhaps another server is right
+          lose_connection(
+              error.what());  // a demoted primary, for example: perhaps another server is right
           return answer_all(jobs, database_away());
       }
     } catch (const std::exception& fault) {
@@ -345,8 +350,11 @@ void Intake::insert(JobSpan jobs, bool keyed) {
         answers.push_back({jobs[i], {}, Taken::Kind::created, at, {}});
       } else {
         const bool mismatched = kind == Kind::mismatched;
-        answers.push_back(
-            {jobs[i], {}, mismatched ? Taken::Kind::mismatched : Taken::Kind::replayed, {}, holder});
+        answers.push_back({jobs[i],
+                           {},
+                           mismatched ? Taken::Kind::mismatched : Taken::Kind::replayed,
+                           {},
+                           holder});
       }
     }
   } else {
@@ -357,8 +365,9 @@ void Intake::insert(JobSpan jobs, bool keyed) {
   answer(std::move(answers));
 }
 
-// The connection broke and nobody knows whether the commit came through. Nothing is inserted again: by now a scheduler
-// may have finished a task and moved its row. Those that are found were created; the rest is in doubt.
+// The connection broke and nobody knows whether the commit came through. Nothing is inserted again:
+// by now a scheduler may have finished a task and moved its row. Those that are found were created;
+// the rest is in doubt.
 void Intake::look_up(JobSpan jobs) {
   Jobs missing(jobs.begin(), jobs.end());
   const int shard = jobs.front()->task.spec.id.shard();

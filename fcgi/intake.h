@@ -1,8 +1,9 @@
-// Taking tasks in, by group commit: the handlers' threads hand over what they have checked and go on; one thread writes
-// whatever has gathered as one statement and has all of them answered when it is committed. While one commit
-// is under way the next batch gathers, so batches are as large as the load makes them and a lone task does
-// not wait for company. One connection: two were slower. Nobody waits on a thread of their own: waking
-// one for each task cost as much as everything else that is done for it.
+// Taking tasks in, by group commit: the handlers' threads hand over what they have checked and go
+// on; one thread writes whatever has gathered as one statement and has all of them answered when it
+// is committed. While one commit is under way the next batch gathers, so batches are as large as
+// the load makes them and a lone task does not wait for company. One connection: two were slower.
+// Nobody waits on a thread of their own: waking one for each task cost as much as everything else
+// that is done for it.
 #pragma once
 
 #include <atomic>
@@ -33,7 +34,8 @@ class Intake {
     Uuid instance;     // whose row beats, and for whom tasks are counted
     std::string name;  // of this program, for people
     Seconds idempotency_window{600};
-    // Called with each new connection before its use; may throw PgError, which counts as a failure to connect.
+    // Called with each new connection before its use; may throw PgError, which counts as a failure
+    // to connect.
     std::function<void(db::PgConnection&)> greet = {};
     // Runs answers, which may take their time, elsewhere; absent: on the thread that found them.
     std::function<void(std::vector<std::function<void()>>)> run = {};
@@ -60,10 +62,10 @@ class Intake {
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
 
-  // Calls `done` once: when the task is committed, or with an error: `unavailable` when the database is away or too
-  // slow, or when it is not known what became of the commit; `internal` when the row was refused. That is
-  // within 30 s, whatever the database does. Does not block, any thread. REQUIRES: the task is valid, and
-  // its id's shard below shards().
+  // Calls `done` once: when the task is committed, or with an error: `unavailable` when the
+  // database is away or too slow, or when it is not known what became of the commit; `internal`
+  // when the row was refused. That is within 30 s, whatever the database does. Does not block, any
+  // thread. REQUIRES: the task is valid, and its id's shard below shards().
   void submit(NewTask task, std::int64_t lane, Done done);
 
   // Whether the database was there when it was last asked.

@@ -23,15 +23,16 @@ namespace {
 constexpr int kBacklog = 4096;
 
 [[noreturn]] void fail(const std::string& listen, const char* what) {
-  throw std::runtime_error(fmt::format("cannot listen on {}: {}: {}", listen, what,
-                                       std::strerror(errno)));
+  throw std::runtime_error(
+      fmt::format("cannot listen on {}: {}: {}", listen, what, std::strerror(errno)));
 }
 
 // Frees descriptor 0, so that no file opened later is taken for the socket.
 Listener inherited() {
   int listening = 0;
   socklen_t size = sizeof(listening);
-  if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) {
+  if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 ||
+      listening == 0) {
     throw std::runtime_error(
         "standard input is not a listening socket: start this program by postern-fcgi.socket or "
         "spawn-fcgi, or give --listen unix:PATH or ADDRESS:PORT");
@@ -56,10 +57,12 @@ Listener at_path(const std::string& listen, const std::string& path) {
   struct stat found {};
   if (lstat(path.c_str(), &found) == 0) {
     if (!S_ISSOCK(found.st_mode)) {
-      throw std::runtime_error(fmt::format("cannot listen on {}: there is a file that is no socket", listen));
+      throw std::runtime_error(
+          fmt::format("cannot listen on {}: there is a file that is no socket", listen));
     }
     if (answers(address)) {
-      throw std::runtime_error(fmt::format("cannot listen on {}: another program does already", listen));
+      throw std::runtime_error(
+          fmt::format("cannot listen on {}: another program does already", listen));
     }
     unlink(path.c_str());
   }

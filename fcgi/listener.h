@@ -29,8 +29,9 @@ struct Listener {
   bool ours = false;
 };
 
-// `listen` is empty for the socket on file descriptor 0, else "unix:PATH" (mode 0660; a stale socket is replaced)
-// or "ADDRESS:PORT", as core/config.h has checked. Throws std::runtime_error with a sentence.
+// `listen` is empty for the socket on file descriptor 0, else "unix:PATH" (mode 0660; a stale
+// socket is replaced) or "ADDRESS:PORT", as core/config.h has checked. Throws std::runtime_error
+// with a sentence.
 Listener open_listener(const std::string& listen);
 
 }  // namespace postern

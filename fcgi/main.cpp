@@ -32,8 +32,8 @@ std::string host_name() {
   return name.data();
 }
 
-// Checked at each new connection, since the database may be away when we start and another when it comes back. Threads
-// are at work, so this does not return through main.
+// Checked at each new connection, since the database may be away when we start and another when it
+// comes back. Threads are at work, so this does not return through main.
 void require_fit(db::PgConnection& connection, bool unsafe_durability) {
   auto sentence = db::schema_misfit(connection);
   if (!sentence && !unsafe_durability) sentence = db::unsafe_durability(connection);
@@ -48,7 +48,7 @@ int serve(const Settings& settings) {
   Listener listener = open_listener(settings.listen);
 
   const db::PgConnection::Options database{settings.database, "postern-fcgi",
-                                            settings.prepared_statements};
+                                           settings.prepared_statements};
   const Uuid instance = random_uuid();
   db::Pool pool(database, settings.pool_size);
   RunQueue queue;
@@ -73,8 +73,8 @@ int serve(const Settings& settings) {
       pool, intake);
   FastCgiServer server(
       std::move(listener),
-      {.threads = settings.threads, .max_body = max_body, .idle_exit = settings.idle_exit},
-      queue, [&](const HttpRequest& request, const Reply& reply) {
+      {.threads = settings.threads, .max_body = max_body, .idle_exit = settings.idle_exit}, queue,
+      [&](const HttpRequest& request, const Reply& reply) {
         if (request.service == "auth") return reply(authenticate(pool, request));
         dispatch(api, request, reply);
       });

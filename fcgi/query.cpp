@@ -45,7 +45,11 @@ bool is_utf8(std::string_view text) {
       ++i;
       continue;
     }
-    const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    const std::size_t length = lead < 0xC2   ? 0
+                               : lead < 0xE0 ? 2
+                               : lead < 0xF0 ? 3
+                               : lead < 0xF5 ? 4
+                                             : 0;
     if (length == 0 || i + length > text.size()) return false;
     for (std::size_t k = 1; k < length; ++k) {
       if ((byte(i + k) & 0xC0) != 0x80) return false;
@@ -110,7 +114,8 @@ std::optional<std::int64_t> Query::integer(std::string_view name, std::string_vi
   if (!value) return std::nullopt;
   const auto number = parse_integer(*value);
   if (!number) {
-    refuse(invalid(std::string(reason), std::string(name), fmt::format("{} must be an integer.", name)));
+    refuse(invalid(std::string(reason), std::string(name),
+                   fmt::format("{} must be an integer.", name)));
   }
   return number;
 }

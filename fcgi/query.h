@@ -1,5 +1,5 @@
-// The parameters of a query string, typed. Unknown parameters are ignored, as HTTP clients and proxies add their own;
-// one that is known must make sense.
+// The parameters of a query string, typed. Unknown parameters are ignored, as HTTP clients and
+// proxies add their own; one that is known must make sense.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ namespace postern {
 // Whether `text` is well-formed UTF-8 (no overlong form, no surrogate).
 bool is_utf8(std::string_view text);
 
-// The integer that is the whole of `text`; what does not fit is cut to the nearest that does, for the caller's range
-// check to refuse. nullopt: it is not an integer.
+// The integer that is the whole of `text`; what does not fit is cut to the nearest that does, for
+// the caller's range check to refuse. nullopt: it is not an integer.
 std::optional<std::int64_t> parse_integer(std::string_view text);
 
-// Reads one parameter after the other. The first thing that is wrong is kept and everything after it
-// reads as absent, so that a handler asks once, at the end.
+// Reads one parameter after the other. The first thing that is wrong is kept and everything after
+// it reads as absent, so that a handler asks once, at the end.
 class Query {
  public:
   // Decodes percent escapes and "+". Reason "query_invalid" for bad escapes, bad UTF-8 and NUL.

@@ -44,20 +44,23 @@ struct Call {
 // Parses, calls one use-case of the Api, renders. An error is returned, never rendered.
 using Handler = Result<HttpResponse> (*)(const Call&);
 
-// The same for an answer that is not there yet: calls `finish` once, now or later, on any thread, when `call` may be gone.
+// The same for an answer that is not there yet: calls `finish` once, now or later, on any thread,
+// when `call` may be gone.
 using Finish = std::function<void(Result<HttpResponse>)>;
 using LateHandler = void (*)(const Call&, Finish finish);
 
 struct Route {
-  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_, Handler handler_)
+  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_,
+                  Handler handler_)
       : method(method_), pattern(pattern_), access(access_), handler(handler_) {}
-  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_, LateHandler late_)
+  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_,
+                  LateHandler late_)
       : method(method_), pattern(pattern_), access(access_), late(late_) {}
 
   std::string_view method;
   std::string_view pattern;  // "/v1/tasks/{id}"
   Access access;
-  Handler handler = nullptr;   // one of the two
+  Handler handler = nullptr;  // one of the two
   LateHandler late = nullptr;
 };
 
@@ -67,7 +70,8 @@ struct Match {
   std::string allowed;  // without a route: the methods the path has, for Allow; empty: no such path
 };
 
-// A GET route answers HEAD too. A {name} takes one segment that is not empty. `args` point into `path`.
+// A GET route answers HEAD too. A {name} takes one segment that is not empty. `args` point into
+// `path`.
 Match find_route(std::span<const Route> routes, std::string_view method, std::string_view path);
 
 }  // namespace postern

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "db/tasks.h"
+#include "fcgi/crew.h"
 
 namespace postern {
 namespace {
@@ -32,6 +33,7 @@ Waiters::~Waiters() {
 }
 
 void Waiters::wait(const TaskId& id, State state, int attempt, Milliseconds time) {
+  const Crew::Away away;
   std::unique_lock lock(mutex_);
   if (waiting_.size() >= limit_) return;
   const auto me = waiting_.insert(waiting_.end(), Waiter{id, state, attempt});

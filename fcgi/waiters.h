@@ -1,5 +1,5 @@
-// Long polls: threads that wait until a task's status changes. One thread looks up all tasks that are waited for in
-// one statement, so that a hundred waiters cost the database as much as one.
+// Long polls: threads that wait until a task's status changes. One thread looks up all tasks that
+// are waited for in one statement, so that a hundred waiters cost the database as much as one.
 #pragma once
 
 #include <chrono>
@@ -22,8 +22,9 @@ class Waiters {
   Waiters(const Waiters&) = delete;
   Waiters& operator=(const Waiters&) = delete;
 
-  // Blocks until the task is no longer as it was seen, has gone, or the time is over. Returns at once when too many
-  // wait already, so that long polls never take the threads that others need. Any thread.
+  // Blocks until the task is no longer as it was seen, has gone, or the time is over. Returns at
+  // once when too many wait already, so that long polls never take the threads that others need.
+  // Any thread.
   void wait(const TaskId& id, State state, int attempt, Milliseconds time);
 
  private:

@@ -131,10 +131,10 @@ void Dispatcher::give_back_in_flight() {
   in_flight_.clear();
 }
 
-bool Dispatcher::holds(const TaskId& task) const {
-  return settler_.holds(task) ||
-         std::any_of(in_flight_.begin(), in_flight_.end(),
-                     [&](const auto& each) { return each.second.spec.id == task; });
+std::set<TaskId> Dispatcher::held() const {
+  auto held = settler_.tasks();
+  for (const auto& [id, task] : in_flight_) held.insert(task.spec.id);
+  return held;
 }
 
 }  // namespace postern::scheduler

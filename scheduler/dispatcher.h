@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <random>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -43,8 +44,8 @@ class Dispatcher {
   // Gives back what is in flight. REQUIRES: the client has been told to drop it.
   void give_back_in_flight();
 
-  // Whether a task is ours: in flight, or its end not settled yet.
-  bool holds(const TaskId& task) const;
+  // The tasks that are ours: in flight, or their end not settled yet.
+  std::set<TaskId> held() const;
   // A claim's answer was lost: there may be tasks of ours that we do not know, until someone has
   // looked.
   bool claim_unknown() const { return claim_unknown_; }

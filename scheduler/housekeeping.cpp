@@ -135,15 +135,20 @@ void Housekeeping::rescue(Duty& duty, Monotonic now) {
   if (own_too) dead.push_back(options_.instance);
   for (int shard = 0; shard < options_.shards; ++shard) {
     ask(duty, db::kOrphans, db::orphans_params(shard, dead),
-        [this, shard, own_too](const db::PgResult& result) {
-          take_over(shard, db::orphans_from(result), own_too);
+        [this, shard, own_too, held = dispatcher_.held()](const db::PgResult& result) {
+          auto orphans = db::orphans_from(result);
+          // What we held when we asked may have been settled since, and what a claim brought since
+          // is held now.
+          std::erase_if(orphans, [&, held_now = dispatcher_.held()](const db::Orphan& each) {
+            return held.contains(each.task.spec.id) || held_now.contains(each.task.spec.id);
+          });
+          take_over(shard, std::move(orphans), own_too);
         });
   }
 }
 
 void Housekeeping::take_over(int shard, std::vector<db::Orphan> orphans, bool own_too) {
   if (own_too) dispatcher_.claims_known();
-  std::erase_if(orphans, [&](const auto& each) { return dispatcher_.holds(each.task.spec.id); });
   int rescued = 0, reclaimed = 0;
   for (const auto& [task, instance, gone] :
        judge_.judge(shard, std::move(orphans), std::chrono::steady_clock::now())) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "core/log.h"
 
@@ -41,10 +40,12 @@ std::optional<Monotonic> Settler::wake_at() const {
   return std::max(oldest_ + kGather, not_before_);
 }
 
-bool Settler::holds(const TaskId& task) const {
-  const auto is_it = [&](const db::Settlement& each) { return each.id == task; };
-  return std::any_of(waiting_.begin(), waiting_.end(), is_it) ||
-         std::any_of(sent_.begin(), sent_.end(), is_it);
+std::set<TaskId> Settler::tasks() const {
+  std::set<TaskId> tasks;
+  for (const auto* part : {&waiting_, &sent_}) {
+    for (const auto& each : *part) tasks.insert(each.id);
+  }
+  return tasks;
 }
 
 // One statement takes the oldest of one shard.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -31,7 +32,7 @@ class Settler {
 
   // Settlements that the database is not known to have.
   std::size_t size() const { return waiting_.size() + sent_.size(); }
-  bool holds(const TaskId& task) const;
+  std::set<TaskId> tasks() const;
 
   // The start of the earliest retry settled since the last call.
   std::optional<Monotonic> take_retry_at() { return std::exchange(retry_at_, std::nullopt); }

@@ -10,6 +10,7 @@
 
 #include "core/log.h"
 #include "fcgi/api.h"
+#include "fcgi/database.h"
 
 namespace postern {
 namespace {
@@ -40,7 +41,8 @@ bool may_log_database_fault() {
   static std::atomic<Clock::rep> next{0};
   const auto now = Clock::now().time_since_epoch().count();
   Clock::rep due = next;
-  return now >= due && next.compare_exchange_strong(due, now + Clock::duration(std::chrono::seconds(1)).count());
+  return now >= due &&
+         next.compare_exchange_strong(due, now + Clock::duration(std::chrono::seconds(1)).count());
 }
 
 // A fault's text can quote a row or a path, so the client only learns its kind.
@@ -52,9 +54,7 @@ Error error_of(const HttpRequest& request, const std::exception& fault) {
                   log_safe(request.request_id), log_safe(request.method), log_safe(request.path),
                   log_safe(what.substr(0, what.find('\n'))));
   }
-  if (of_database) {
-    return unavailable("database_unavailable", "The database cannot be reached at the moment. Try again.");
-  }
+  if (of_database) return database_away();
   return {Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
 }
 

@@ -25,7 +25,8 @@ const DialectTable& choose_dialect(const HttpRequest& request);
 // Answers one request, whatever it is and whatever happens, now or later. Any thread.
 void dispatch(Api& api, const HttpRequest& request, const Reply& reply);
 
-// The status and headers an error has in every dialect but for exceptions, around the dialect's own body.
+// The status and headers an error has in every dialect but for exceptions, around the dialect's own
+// body.
 HttpResponse error_response(const Error& error, std::string json);
 
 }  // namespace postern

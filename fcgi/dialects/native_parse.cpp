@@ -29,7 +29,8 @@ constexpr FieldNames kFields{
 };
 
 // Known, but not carried out yet: taken silently, they would be a promise that is not kept.
-constexpr std::array kNotYet{"endpoint", "key", "dependencies", "on_complete_url", "on_failure_url"};
+constexpr std::array kNotYet{"endpoint", "key", "dependencies", "on_complete_url",
+                             "on_failure_url"};
 
 constexpr int kMinPriority = 1;
 constexpr int kMaxPriority = 10;
@@ -44,8 +45,8 @@ void read_priority(FieldReader& fields, Creation& wanted) {
   if (!priority) return;
   if (*priority < kMinPriority || *priority > kMaxPriority) {
     fields.refuse(invalid("priority_out_of_range", "priority",
-                          fmt::format("priority must be {} to {}; it is {}.", kMinPriority, kMaxPriority,
-                                      *priority)));
+                          fmt::format("priority must be {} to {}; it is {}.", kMinPriority,
+                                      kMaxPriority, *priority)));
     return;
   }
   wanted.priority = static_cast<int>(*priority) * kPriorityScale;
@@ -103,7 +104,8 @@ std::vector<State> states_of(std::string_view status) {
 void read_pages(Query& query, db::TaskFilter& filter) {
   if (const auto limit = query.integer("limit", "limit_invalid")) {
     if (*limit < 1 || *limit > kMaxLimit) {
-      query.refuse(invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", kMaxLimit)));
+      query.refuse(
+          invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", kMaxLimit)));
     }
     filter.limit = static_cast<int>(std::clamp<std::int64_t>(*limit, 1, kMaxLimit));
   }
@@ -120,7 +122,8 @@ void read_pages(Query& query, db::TaskFilter& filter) {
   if (const auto cursor = query.text("cursor")) {
     filter.before = parse_task_id(*cursor);
     if (!filter.before) {
-      query.refuse(invalid("cursor_invalid", "cursor", "cursor must be the next_cursor of another page."));
+      query.refuse(
+          invalid("cursor_invalid", "cursor", "cursor must be the next_cursor of another page."));
     } else if (filter.offset > 0) {
       query.refuse(invalid("cursor_invalid", "cursor", "cursor and offset do not go together."));
     }

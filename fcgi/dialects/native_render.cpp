@@ -66,10 +66,11 @@ std::optional<Time> time_of(std::string_view json_text) {
   return text ? parse_rfc3339(*text) : std::nullopt;
 }
 
-// The row's own JSON in the order of the documentation and with times in seconds like all others; jsonb keeps neither.
+// The row's own JSON in the order of the documentation and with times in seconds like all others;
+// jsonb keeps neither.
 void write_attempts(JsonWriter& out, std::string_view json) {
-  constexpr std::array kKeys{"number", "status", "response_code", "executed_at",
-                             "duration_ms", "error", "response"};
+  constexpr std::array kKeys{"number",      "status", "response_code", "executed_at",
+                             "duration_ms", "error",  "response"};
   out.begin_array();
   for (const std::string_view attempt : json_elements(json)) {
     const Result<std::vector<JsonMember>> members = parse_json_object(attempt);
@@ -101,7 +102,8 @@ void write_result(JsonWriter& out, const Answer& answer) {
 // When it runs: as asked for until the first attempt, then when the next one is due.
 void write_schedule(JsonWriter& out, const Task& task) {
   if (task.attempt == 0) {
-    const auto delay = std::chrono::round<Seconds>(std::max(task.run_at - task.created_at, Microseconds{0}));
+    const auto delay =
+        std::chrono::round<Seconds>(std::max(task.run_at - task.created_at, Microseconds{0}));
     out.member("delay", std::int64_t{delay.count()});
   }
   if (task.state == State::ready || task.state == State::delayed) {

@@ -1,4 +1,5 @@
-// The native dialect's two translations: JSON to what the Api takes, and what it gives back to JSON. No rules.
+// The native dialect's two translations: JSON to what the Api takes, and what it gives back to
+// JSON. No rules.
 #pragma once
 
 #include <string>

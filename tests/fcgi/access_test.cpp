@@ -16,7 +16,8 @@ class AccessTest : public WireTest {
     post.body = R"({"queue":"q","webhook_url":"http://a.test/","delay":3600})";
     return ask(post);
   }
-  static HttpRequest as(std::string method, std::string path, std::string role, std::string tenant) {
+  static HttpRequest as(std::string method, std::string path, std::string role,
+                        std::string tenant) {
     HttpRequest out = request(std::move(method), std::move(path));
     out.role = std::move(role);
     out.key_tenant = std::move(tenant);
@@ -56,10 +57,10 @@ TEST_F(AccessTest, RolesDoWhatTheyMay) {
   };
   const std::string cancel = path + "/cancel", retry = path + "/retry";
   const Case cases[] = {
-      {"GET", "/v1/tasks", true, true},         {"GET", path.c_str(), true, true},
-      {"HEAD", path.c_str(), true, true},       {"GET", "/v1/info", true, true},
-      {"POST", retry.c_str(), true, false},     {"POST", cancel.c_str(), false, false},
-      {"DELETE", path.c_str(), false, false},   {"POST", "/v1/tasks", false, false},
+      {"GET", "/v1/tasks", true, true},       {"GET", path.c_str(), true, true},
+      {"HEAD", path.c_str(), true, true},     {"GET", "/v1/info", true, true},
+      {"POST", retry.c_str(), true, false},   {"POST", cancel.c_str(), false, false},
+      {"DELETE", path.c_str(), false, false}, {"POST", "/v1/tasks", false, false},
   };
   for (const auto& each : cases) {
     for (const std::string role : {"worker", "read", "", "root", "Admin"}) {
@@ -79,8 +80,12 @@ TEST_F(AccessTest, TenantsSeeNothingOfEachOther) {
   const std::string theirs = create_as(as("", "", "admin", "acme")).text("id");
   for (const std::string rest : {"", "/cancel", "/retry"}) {
     const char* method = rest.empty() ? "GET" : "POST";
-    EXPECT_EQ(ask(as(method, "/v1/tasks/" + ours + rest, "admin", "acme")).reason(), "task_not_found") << rest;
-    EXPECT_EQ(ask(as(method, "/v1/tasks/" + theirs + rest, "admin", "default")).reason(), "task_not_found") << rest;
+    EXPECT_EQ(ask(as(method, "/v1/tasks/" + ours + rest, "admin", "acme")).reason(),
+              "task_not_found")
+        << rest;
+    EXPECT_EQ(ask(as(method, "/v1/tasks/" + theirs + rest, "admin", "default")).reason(),
+              "task_not_found")
+        << rest;
   }
   EXPECT_EQ(ask(as("DELETE", "/v1/tasks/" + ours, "admin", "acme")).status, 404);
   EXPECT_EQ(ask(as("GET", "/v1/tasks", "admin", "acme")).text("tasks/0/id"), theirs);
@@ -116,7 +121,8 @@ class AuthenticatorTest : public WireTest {
  protected:
   void SetUp() override {
     db::create_key(admin_, sha256("secret-key"), "ci", "worker", "default", std::nullopt);
-    db::create_key(admin_, sha256("old-key"), "old", "admin", "default", *parse_rfc3339("2020-01-01T00:00:00Z"));
+    db::create_key(admin_, sha256("old-key"), "old", "admin", "default",
+                   *parse_rfc3339("2020-01-01T00:00:00Z"));
   }
   std::map<std::string, std::string> verdict(std::string authorization, std::string api_key = {},
                                              std::string tenant = {}) {
@@ -132,8 +138,9 @@ class AuthenticatorTest : public WireTest {
 };
 
 TEST_F(AuthenticatorTest, KnowsKeys) {
-  for (auto& answer : {verdict("Bearer secret-key"), verdict("bearer secret-key"), verdict("", "secret-key"),
-                       verdict("Bearer  secret-key", "secret-key"), verdict("", "secret-key", "default")}) {
+  for (auto& answer :
+       {verdict("Bearer secret-key"), verdict("bearer secret-key"), verdict("", "secret-key"),
+        verdict("Bearer  secret-key", "secret-key"), verdict("", "secret-key", "default")}) {
     EXPECT_EQ(answer.at("Postern-Verdict"), "ok");
     EXPECT_EQ(answer.at("Postern-Identity"), "ci");
     EXPECT_EQ(answer.at("Postern-Role"), "worker");
@@ -145,9 +152,10 @@ TEST_F(AuthenticatorTest, KnowsKeys) {
 TEST_F(AuthenticatorTest, RefusesEverythingElse) {
   EXPECT_EQ(verdict("").at("Postern-Verdict"), "missing");
   for (auto& answer :
-       {verdict("Bearer wrong"), verdict("Bearer "), verdict("Bearer"), verdict("secret-key"), verdict("Basic c2VjcmV0"),
-        verdict("Bearer secret-key", "other"), verdict("Bearer old-key"), verdict("Bearer " + std::string(257, 'x')),
-        verdict("", std::string(100'000, 'x')), verdict("Bearer secret-key x")}) {
+       {verdict("Bearer wrong"), verdict("Bearer "), verdict("Bearer"), verdict("secret-key"),
+        verdict("Basic c2VjcmV0"), verdict("Bearer secret-key", "other"), verdict("Bearer old-key"),
+        verdict("Bearer " + std::string(257, 'x')), verdict("", std::string(100'000, 'x')),
+        verdict("Bearer secret-key x")}) {
     EXPECT_EQ(answer.at("Postern-Verdict"), "invalid");
     EXPECT_EQ(answer.at("Postern-Role"), "");
     EXPECT_EQ(answer.at("Postern-Tenant"), "");
@@ -160,8 +168,10 @@ TEST_F(AuthenticatorTest, RefusesEverythingElse) {
 
 TEST_F(AuthenticatorTest, SurvivesALostConnectionAndSaysWhenItCannotTell) {
   EXPECT_EQ(verdict("Bearer secret-key").at("Postern-Verdict"), "ok");
-  admin_.exec({"", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-                   "AND pid <> pg_backend_pid()"});
+  admin_.exec(
+      {"",
+       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+       "AND pid <> pg_backend_pid()"});
   EXPECT_EQ(verdict("Bearer secret-key").at("Postern-Verdict"), "ok");
 
   db::Pool nowhere({"host=/nowhere", "test"}, 1);

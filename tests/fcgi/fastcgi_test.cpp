@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -40,7 +39,8 @@ std::ptrdiff_t open_descriptors() {
 class FastCgiTest : public ::testing::Test {
  protected:
   FastCgiTest() {
-    folder_ = std::filesystem::temp_directory_path() / ("postern-fcgi-test-" + std::to_string(getpid()));
+    folder_ =
+        std::filesystem::temp_directory_path() / ("postern-fcgi-test-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder_);
     path_ = folder_ / "fcgi.sock";
   }
@@ -54,10 +54,13 @@ class FastCgiTest : public ::testing::Test {
     if (!serve) {
       serve = [this](const HttpRequest& request, const Reply& reply) {
         ++served_;
-        reply({200, {}, std::to_string(request.body.size()) + (request.body_too_large ? " too large" : "")});
+        reply({200,
+               {},
+               std::to_string(request.body.size()) + (request.body_too_large ? " too large" : "")});
       };
     }
-    server_ = std::make_unique<FastCgiServer>(open_listener("unix:" + path_), options, queue_, std::move(serve));
+    server_ = std::make_unique<FastCgiServer>(open_listener("unix:" + path_), options, queue_,
+                                              std::move(serve));
     done_ = std::async(std::launch::async, [this] { return server_->run(Fd()); });
   }
   void start(int threads = 4) { start({.threads = threads, .max_body = 1024 * 1024}); }
@@ -86,8 +89,9 @@ TEST_F(FastCgiTest, HandsOverTheRequestAndSendsTheAnswer) {
     reply({201, {{"Location", "/here"}}, "made"});
   });
   const std::string long_value(300, 'q');
-  EXPECT_EQ(client().ask("body", true, {{"DOCUMENT_URI", "/v1/tasks"}, {"QUERY_STRING", long_value}}),
-            "Status: 201 Created\r\nLocation: /here\r\nContent-Length: 4\r\n\r\nmade");
+  EXPECT_EQ(
+      client().ask("body", true, {{"DOCUMENT_URI", "/v1/tasks"}, {"QUERY_STRING", long_value}}),
+      "Status: 201 Created\r\nLocation: /here\r\nContent-Length: 4\r\n\r\nmade");
   EXPECT_EQ(seen.method, "POST");
   EXPECT_EQ(seen.path, "/v1/tasks");
   EXPECT_EQ(seen.query, long_value);
@@ -145,7 +149,8 @@ TEST_F(FastCgiTest, ClosesConnectionsThatAreNotToBeKept) {
 TEST_F(FastCgiTest, TakesBodiesOfAnySize) {
   start();
   FcgiClient connection = client();
-  for (const std::size_t size : {0u, 1u, 8'191u, 8'192u, 65'535u, 65'536u, 524'288u, 524'289u, 1'048'576u}) {
+  for (const std::size_t size :
+       {0u, 1u, 8'191u, 8'192u, 65'535u, 65'536u, 524'288u, 524'289u, 1'048'576u}) {
     const std::string body(size, 'x');
     for (const bool with_length : {true, false}) {
       const std::string length = with_length ? std::to_string(size) : "";
@@ -161,7 +166,8 @@ TEST_F(FastCgiTest, ReadsTooLargeBodiesToTheirEnd) {
   FcgiClient connection = client();
   for (const std::size_t size : {1'048'577u, 5'000'000u}) {
     for (const std::string& length : {std::string(), std::to_string(size)}) {
-      const auto answer = connection.ask(std::string(size, 'x'), true, {{"CONTENT_LENGTH", length}});
+      const auto answer =
+          connection.ask(std::string(size, 'x'), true, {{"CONTENT_LENGTH", length}});
       ASSERT_TRUE(answer);
       EXPECT_TRUE(answer->ends_with("\r\n\r\n0 too large")) << *answer;
     }
@@ -183,8 +189,9 @@ TEST_F(FastCgiTest, SendsLargeAnswers) {
 TEST_F(FastCgiTest, ServesNothingThatIsNotWhole) {
   start();
   const std::string whole = request_text(std::string(20'000, 'x'));
-  for (const std::size_t size : {std::size_t{1}, std::size_t{8}, std::size_t{15}, std::size_t{16}, std::size_t{30},
-                                 std::size_t{100}, std::size_t{10'000}, whole.size() - 9, whole.size() - 1}) {
+  for (const std::size_t size :
+       {std::size_t{1}, std::size_t{8}, std::size_t{15}, std::size_t{16}, std::size_t{30},
+        std::size_t{100}, std::size_t{10'000}, whole.size() - 9, whole.size() - 1}) {
     FcgiClient connection = client();
     connection.send(whole.substr(0, size));
     connection.close();
@@ -209,7 +216,8 @@ TEST_F(FastCgiTest, ServesNothingWhoseLengthIsWrong) {
 
 TEST_F(FastCgiTest, GivesUpAbortedRequests) {
   start();
-  const std::string head = begin_record(true) + params_record({{"REQUEST_METHOD", "POST"}, {"CONTENT_LENGTH", "6"}});
+  const std::string head =
+      begin_record(true) + params_record({{"REQUEST_METHOD", "POST"}, {"CONTENT_LENGTH", "6"}});
   FcgiClient in_body = client();
   in_body.send(head + record(Record::input, "abc") + record(Record::abort, ""));
   EXPECT_TRUE(in_body.closes());
@@ -218,7 +226,8 @@ TEST_F(FastCgiTest, GivesUpAbortedRequests) {
   EXPECT_TRUE(before_params.closes());
   EXPECT_EQ(served_, 0);
 
-  // After the answer it means nothing any more; the connection is good for another request, or is closed.
+  // After the answer it means nothing any more; the connection is good for another request, or is
+  // closed.
   FcgiClient late = client();
   ASSERT_TRUE(late.ask("abc"));
   late.send(record(Record::abort, ""));
@@ -233,7 +242,8 @@ TEST_F(FastCgiTest, ClosesOnGarbage) {
   for (int i = 0; i < 300; ++i) {
     FcgiClient connection = client();
     std::string bytes = i % 3 == 0 ? std::string(200, 'G') : whole;
-    for (int n = 0; n < 1 + i % 7; ++n) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (int n = 0; n < 1 + i % 7; ++n)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     connection.send(bytes);
     connection.shut_writing();
     connection.read_answer();  // whatever comes, it ends
@@ -284,7 +294,8 @@ TEST_F(FastCgiTest, AnswersLaterFromAnyThread) {
     return replies.size() == 20;
   }));
   std::vector<std::function<void()>> answers;
-  for (Reply& reply : replies) answers.emplace_back([reply = std::move(reply)] { reply({200, {}, "later"}); });
+  for (Reply& reply : replies)
+    answers.emplace_back([reply = std::move(reply)] { reply({200, {}, "later"}); });
   replies.clear();
   queue_.add(std::move(answers));
   for (int i = 0; i < 20; ++i) {
@@ -369,7 +380,9 @@ TEST_F(FastCgiTest, TakesSigtermFromADescriptor) {
     Fd signals = FastCgiServer::take_signals();
     RunQueue queue;
     FastCgiServer server(open_listener("unix:" + path_), {.threads = 2}, queue,
-                         [](const HttpRequest&, const Reply& reply) { reply({200, {}, "x"}); });
+                         [](const HttpRequest&, const Reply& reply) {
+                           reply({200, {}, "x"});
+                         });
     std::_Exit(server.run(std::move(signals)) ? 0 : 1);
   }
   ASSERT_TRUE(soon([&] { return client().connected(); }));
@@ -383,31 +396,6 @@ TEST_F(FastCgiTest, TakesSigtermFromADescriptor) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
-}
-
-TEST_F(FastCgiTest, ListensWithTheRightMode) {
-  const Listener listener = open_listener("unix:" + path_);
-  struct stat found {};
-  ASSERT_EQ(stat(path_.c_str(), &found), 0);
-  EXPECT_EQ(found.st_mode & 0777, 0660u);
-  EXPECT_TRUE(listener.ours);
-}
-
-TEST_F(FastCgiTest, ReplacesAStaleSocketAndNothingElse) {
-  { const Listener stale = open_listener("unix:" + path_); }
-  const Listener live = open_listener("unix:" + path_);
-  EXPECT_THROW(open_listener("unix:" + path_), std::runtime_error);
-  const std::string file = folder_ / "file";
-  fclose(fopen(file.c_str(), "w"));
-  EXPECT_THROW(open_listener("unix:" + file), std::runtime_error);
-  EXPECT_TRUE(std::filesystem::exists(file));
-  EXPECT_THROW(open_listener("unix:" + path_ + "/below"), std::runtime_error);
-}
-
-TEST_F(FastCgiTest, ListensOnLoopback) {
-  const Listener v4 = open_listener("127.0.0.1:0");
-  EXPECT_TRUE(v4.fd);
-  EXPECT_THROW(open_listener("203.0.113.1:1"), std::runtime_error);
 }
 
 }  // namespace

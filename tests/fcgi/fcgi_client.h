@@ -17,12 +17,25 @@
 
 namespace postern::test {
 
-enum class Record : unsigned char { begin = 1, abort = 2, end = 3, params = 4, input = 5, output = 6 };
+enum class Record : unsigned char {
+  begin = 1,
+  abort = 2,
+  end = 3,
+  params = 4,
+  input = 5,
+  output = 6
+};
 
 inline std::string record(Record type, std::string_view content, int id = 1) {
   const auto byte = [](std::size_t value) { return static_cast<char>(value & 0xff); };
-  std::string out{1, static_cast<char>(type), byte(static_cast<std::size_t>(id) >> 8),
-                  byte(static_cast<std::size_t>(id)), byte(content.size() >> 8), byte(content.size()), 0, 0};
+  std::string out{1,
+                  static_cast<char>(type),
+                  byte(static_cast<std::size_t>(id) >> 8),
+                  byte(static_cast<std::size_t>(id)),
+                  byte(content.size() >> 8),
+                  byte(content.size()),
+                  0,
+                  0};
   return out.append(content);
 }
 
@@ -51,7 +64,8 @@ inline std::string params_record(const std::map<std::string, std::string>& param
 inline std::string input_records(std::string_view body) {
   constexpr std::size_t kMost = 65'000;
   std::string out;
-  for (std::size_t at = 0; at < body.size(); at += kMost) out += record(Record::input, body.substr(at, kMost));
+  for (std::size_t at = 0; at < body.size(); at += kMost)
+    out += record(Record::input, body.substr(at, kMost));
   return out + record(Record::input, "");
 }
 
@@ -66,11 +80,13 @@ inline std::string request_text(std::string_view body, bool keep = true,
 
 class FcgiClient {
  public:
-  explicit FcgiClient(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit FcgiClient(const std::string& path)
+      : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), path.size());
-    connected_ = connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    connected_ =
+        connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   }
 
   bool connected() const { return connected_; }
@@ -87,13 +103,16 @@ class FcgiClient {
     return true;
   }
 
-  // The output of one request, up to its end record; nullopt when the connection ends or nothing comes for 10 s.
+  // The output of one request, up to its end record; nullopt when the connection ends or nothing
+  // comes for 10 s.
   std::optional<std::string> read_answer() {
     std::string output;
     for (;;) {
       const auto head = take(8);
       if (!head) return std::nullopt;
-      const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>((*head)[i])); };
+      const auto byte = [&](std::size_t i) {
+        return static_cast<std::size_t>(static_cast<unsigned char>((*head)[i]));
+      };
       const auto content = take((byte(4) << 8 | byte(5)) + byte(6));
       if (!content) return std::nullopt;
       const auto type = static_cast<Record>((*head)[1]);

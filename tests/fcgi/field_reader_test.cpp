@@ -25,7 +25,8 @@ TEST(FieldReader, ReadsEachType) {
 }
 
 TEST(FieldReader, TakesNullForAbsent) {
-  FieldReader fields = reader(R"({"a":null,"b":null,"c":null,"d":null,"e":null,"f":null,"g":null})");
+  FieldReader fields =
+      reader(R"({"a":null,"b":null,"c":null,"d":null,"e":null,"f":null,"g":null})");
   EXPECT_EQ(fields.text("a"), std::nullopt);
   EXPECT_EQ(fields.integer("b"), std::nullopt);
   EXPECT_EQ(fields.time("c"), std::nullopt);
@@ -45,13 +46,32 @@ TEST(FieldReader, RefusesWrongTypes) {
   const Read headers = [](FieldReader& fields) { fields.headers("f"); };
   const Read either = [](FieldReader& fields) { fields.text_or_object("f"); };
   const std::pair<Read, std::string_view> cases[] = {
-      {text, "5"},        {text, "true"},      {text, "{}"},       {text, "[\"a\"]"},
-      {integer, "1.5"},   {integer, "\"5\""},  {integer, "1e3"},   {integer, "1.0"},
-      {integer, "true"},  {integer, "[1]"},    {integer, "1E400"}, {object, "[]"},
-      {object, "\"{}\""}, {object, "1"},       {texts, "\"a\""},   {texts, "{}"},
-      {texts, "[1]"},     {texts, "[\"a\",null]"}, {texts, "[[\"a\"]]"}, {headers, "[]"},
-      {headers, "{\"A\":1}"}, {headers, "{\"A\":null}"}, {headers, "\"A: 1\""}, {either, "5"},
-      {either, "[]"},     {either, "false"},
+      {text, "5"},
+      {text, "true"},
+      {text, "{}"},
+      {text, "[\"a\"]"},
+      {integer, "1.5"},
+      {integer, "\"5\""},
+      {integer, "1e3"},
+      {integer, "1.0"},
+      {integer, "true"},
+      {integer, "[1]"},
+      {integer, "1E400"},
+      {object, "[]"},
+      {object, "\"{}\""},
+      {object, "1"},
+      {texts, "\"a\""},
+      {texts, "{}"},
+      {texts, "[1]"},
+      {texts, "[\"a\",null]"},
+      {texts, "[[\"a\"]]"},
+      {headers, "[]"},
+      {headers, "{\"A\":1}"},
+      {headers, "{\"A\":null}"},
+      {headers, "\"A: 1\""},
+      {either, "5"},
+      {either, "[]"},
+      {either, "false"},
   };
   for (const auto& [read, value] : cases) {
     const std::string body = "{\"f\":" + std::string(value) + "}";
@@ -90,8 +110,12 @@ TEST(FieldReader, RefusesFieldsThatNobodyAsksFor) {
 
 TEST(FieldReader, RefusesWhatIsNoObject) {
   const std::pair<std::string_view, std::string_view> cases[] = {
-      {"", "invalid_json"},          {"[]", "object_required"},     {"\"a\"", "object_required"},
-      {"{\"a\":1,}", "invalid_json"}, {"{} x", "invalid_json"},      {"{\"a\":\"\xFF\"}", "invalid_json"},
+      {"", "invalid_json"},
+      {"[]", "object_required"},
+      {"\"a\"", "object_required"},
+      {"{\"a\":1,}", "invalid_json"},
+      {"{} x", "invalid_json"},
+      {"{\"a\":\"\xFF\"}", "invalid_json"},
       {"{\"a\":1,\"a\":2}", "duplicate_field"},
   };
   for (const auto& [body, reason] : cases) {

@@ -19,8 +19,9 @@ TEST(SetParam, FillsTheRequest) {
 
 TEST(SetParam, TakesNothingFromClientHeaders) {
   HttpRequest request;
-  for (const char* name : {"HTTP_POSTERN_VERDICT", "HTTP_POSTERN_ROLE", "HTTP_PROXY", "HTTP_AUTHORIZATION",
-                           "HTTP_IDEMPOTENCY_KEY", "postern_verdict", "POSTERN_VERDICT "}) {
+  for (const char* name :
+       {"HTTP_POSTERN_VERDICT", "HTTP_POSTERN_ROLE", "HTTP_PROXY", "HTTP_AUTHORIZATION",
+        "HTTP_IDEMPOTENCY_KEY", "postern_verdict", "POSTERN_VERDICT "}) {
     set_param(request, name, "ok");
   }
   EXPECT_EQ(request.verdict, Verdict::absent);
@@ -31,9 +32,14 @@ TEST(SetParam, TakesNothingFromClientHeaders) {
 
 TEST(SetParam, KnowsTheVerdicts) {
   const std::pair<std::string_view, Verdict> cases[] = {
-      {"ok", Verdict::ok},           {"missing", Verdict::missing},         {"invalid", Verdict::invalid},
-      {"forbidden", Verdict::forbidden}, {"unavailable", Verdict::unavailable}, {"", Verdict::absent},
-      {"OK", Verdict::absent},       {"okay", Verdict::absent},
+      {"ok", Verdict::ok},
+      {"missing", Verdict::missing},
+      {"invalid", Verdict::invalid},
+      {"forbidden", Verdict::forbidden},
+      {"unavailable", Verdict::unavailable},
+      {"", Verdict::absent},
+      {"OK", Verdict::absent},
+      {"okay", Verdict::absent},
   };
   for (const auto& [word, verdict] : cases) {
     HttpRequest request;

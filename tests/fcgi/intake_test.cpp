@@ -1,4 +1,5 @@
-// Nothing acknowledged is lost, nothing is made twice: idempotency keys, bad rows, broken connections.
+// Nothing acknowledged is lost, nothing is made twice: idempotency keys, bad rows, broken
+// connections.
 #include <atomic>
 #include <set>
 #include <thread>
@@ -15,15 +16,17 @@ constexpr char kBody[] = R"({"queue":"q","webhook_url":"http://a.test/","delay":
 
 class IntakeTest : public WireTest {
  protected:
-  Answer create_keyed(const std::string& key, const std::string& body = kBody, const std::string& tenant = "default") {
+  Answer create_keyed(const std::string& key, const std::string& body = kBody,
+                      const std::string& tenant = "default") {
     HttpRequest post = request("POST", "/v1/tasks", body);
     post.idempotency_key = key;
     post.key_tenant = tenant;
     return ask(post);
   }
   void cut_connections() {
-    admin_.exec({"", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                     "WHERE datname = current_database() AND usename = 'postern_api'"});
+    admin_.exec({"",
+                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                 "WHERE datname = current_database() AND usename = 'postern_api'"});
   }
 };
 
@@ -41,7 +44,8 @@ TEST_F(IntakeTest, AKeyMakesOneTask) {
 
 TEST_F(IntakeTest, AKeyIsForOneBody) {
   create_keyed("k");
-  const Answer other = create_keyed("k", R"({"queue":"q","webhook_url":"http://a.test/","delay":3601})");
+  const Answer other =
+      create_keyed("k", R"({"queue":"q","webhook_url":"http://a.test/","delay":3601})");
   EXPECT_EQ(other.status, 422);
   EXPECT_EQ(other.text("error/code"), "conflict");
   EXPECT_EQ(other.reason(), "idempotency_key_reused");
@@ -63,8 +67,9 @@ TEST_F(IntakeTest, DeletingTheTaskForgetsTheKey) {
 }
 
 TEST_F(IntakeTest, RefusesOddKeys) {
-  for (const std::string& key : {std::string("a,b"), std::string("a b"), std::string(129, 'k'), std::string(1'000'000, 'k'),
-                                 std::string("\xC3\xA4"), std::string("a\nb")}) {
+  for (const std::string& key :
+       {std::string("a,b"), std::string("a b"), std::string(129, 'k'), std::string(1'000'000, 'k'),
+        std::string("\xC3\xA4"), std::string("a\nb")}) {
     const Answer answer = create_keyed(key);
     EXPECT_EQ(answer.status, 400);
     EXPECT_EQ(answer.reason(), "idempotency_key_invalid");
@@ -106,11 +111,12 @@ TEST_F(IntakeTest, KeyedTasksOfTwoProcessesDoNotLockEachOtherOut) {
     task.spec.idempotency_key = "k" + std::to_string(i % 2 == 0 ? i / 2 : 199 - i / 2);
     task.request_hash = "h";
     const auto lane = lane_of(task);
-    (i % 2 == 0 ? *intake_ : other).submit(std::move(task), lane, [&](const Result<Intake::Taken>& taken) {
-      if (!taken) ++failed;
-      if (taken && taken->kind == Intake::Taken::Kind::created) ++made;
-      --left;
-    });
+    (i % 2 == 0 ? *intake_ : other)
+        .submit(std::move(task), lane, [&](const Result<Intake::Taken>& taken) {
+          if (!taken) ++failed;
+          if (taken && taken->kind == Intake::Taken::Kind::created) ++made;
+          --left;
+        });
   }
   for (int i = 0; i < 3'000 && left > 0; ++i) std::this_thread::sleep_for(10ms);
   EXPECT_EQ(left, 0);
@@ -153,8 +159,8 @@ TEST_F(IntakeTest, GathersWhatComesTogether) {
   EXPECT_LE(count("SELECT count(DISTINCT created_at) FROM postern.task"), 100);
 }
 
-// The intake's and the pool's connections are cut again and again under load. What was acknowledged is there, nothing is
-// there twice, and in the end all works again.
+// The intake's and the pool's connections are cut again and again under load. What was acknowledged
+// is there, nothing is there twice, and in the end all works again.
 TEST_F(IntakeTest, EveryAcknowledgedTaskIsThereWhenConnectionsBreak) {
   ASSERT_EQ(create().status, 201);
   std::atomic<bool> over = false;
@@ -166,10 +172,12 @@ TEST_F(IntakeTest, EveryAcknowledgedTaskIsThereWhenConnectionsBreak) {
     clients.emplace_back([&, i] {
       for (int n = 0; !over; ++n) {
         const bool keyed = n % 3 == 0;
-        const Answer answer = keyed ? create_keyed(std::to_string(i) + "-" + std::to_string(n)) : create();
+        const Answer answer =
+            keyed ? create_keyed(std::to_string(i) + "-" + std::to_string(n)) : create();
         const std::lock_guard lock(mutex);
         ++statuses[answer.status];
-        if (answer.status == 201) acknowledged.insert(to_uuid(parse_task_id(answer.text("id")).value()));
+        if (answer.status == 201)
+          acknowledged.insert(to_uuid(parse_task_id(answer.text("id")).value()));
       }
     });
   }
@@ -179,7 +187,8 @@ TEST_F(IntakeTest, EveryAcknowledgedTaskIsThereWhenConnectionsBreak) {
   }
   over = true;
   for (auto& client : clients) client.join();
-  for (const auto& [status, times] : statuses) EXPECT_TRUE(status == 201 || status == 503) << status << " " << times;
+  for (const auto& [status, times] : statuses)
+    EXPECT_TRUE(status == 201 || status == 503) << status << " " << times;
   EXPECT_GT(acknowledged.size(), 20u);
 
   std::set<std::string> there;
@@ -230,7 +239,8 @@ TEST(IntakeWithoutDatabase, FailsFastAndRecovers) {
     auto promise = std::make_shared<std::promise<Result<Intake::Taken>>>();
     NewTask task = new_task();
     const auto lane = lane_of(task);
-    intake.submit(std::move(task), lane, [promise](Result<Intake::Taken> taken) { promise->set_value(std::move(taken)); });
+    intake.submit(std::move(task), lane,
+                  [promise](Result<Intake::Taken> taken) { promise->set_value(std::move(taken)); });
     return promise->get_future().get();
   };
   const auto begun = std::chrono::steady_clock::now();
@@ -273,8 +283,13 @@ TEST_F(IntakeTest, AnswersWithoutADatabase) {
 
 TEST_F(IntakeTest, BeatsForItsInstance) {
   ASSERT_EQ(create().status, 201);
-  EXPECT_EQ(count("SELECT count(*) FROM postern.instance WHERE program = 'postern-fcgi' AND name = 'test'"), 1);
-  EXPECT_EQ(count("SELECT count(*) FROM postern.counter c JOIN postern.instance i ON i.id = c.instance"), 1);
+  EXPECT_EQ(
+      count(
+          "SELECT count(*) FROM postern.instance WHERE program = 'postern-fcgi' AND name = 'test'"),
+      1);
+  EXPECT_EQ(
+      count("SELECT count(*) FROM postern.counter c JOIN postern.instance i ON i.id = c.instance"),
+      1);
 }
 
 }  // namespace

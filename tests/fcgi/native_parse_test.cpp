@@ -1,5 +1,5 @@
-// What the native dialect refuses, field by field: the wire's own errors. The rules behind them are in
-// core/validate and, with the database, in native_test.cpp.
+// What the native dialect refuses, field by field: the wire's own errors. The rules behind them are
+// in core/validate and, with the database, in native_test.cpp.
 #include <gtest/gtest.h>
 
 #include "fcgi/dialects/native_wire.h"
@@ -123,9 +123,10 @@ TEST(ParseCreation, RefusesWhatIsNoJsonObject) {
   for (int i = 0; i < 64; ++i) deep += R"({"a":)";
   deep += "1" + std::string(65, '}');
   for (const std::string& body :
-       {std::string(), std::string("null"), std::string("[]"), std::string("{"), std::string("{}{}"),
-        std::string("\xEF\xBB\xBF{}"), std::string("{\"a\":NaN}"), std::string("{'a':1}"),
-        std::string("{\"a\":1,}"), std::string("{\"a\":\"\x01\"}"), std::string(100'000, '['), deep}) {
+       {std::string(), std::string("null"), std::string("[]"), std::string("{"),
+        std::string("{}{}"), std::string("\xEF\xBB\xBF{}"), std::string("{\"a\":NaN}"),
+        std::string("{'a':1}"), std::string("{\"a\":1,}"), std::string("{\"a\":\"\x01\"}"),
+        std::string(100'000, '['), deep}) {
     const auto wanted = parse_creation(body);
     ASSERT_FALSE(wanted) << body.substr(0, 50);
     EXPECT_EQ(wanted.error().code, Errc::invalid_argument);
@@ -134,7 +135,8 @@ TEST(ParseCreation, RefusesWhatIsNoJsonObject) {
 
 TEST(ParseFilter, ReadsEveryParameter) {
   const auto filter = parse_filter(
-      "queue=emails&status=pending&tag=a&created_since=2025-01-15&created_until=2025-01-16T00:00:00Z"
+      "queue=emails&status=pending&tag=a&created_since=2025-01-15&created_until=2025-01-16T00:00:"
+      "00Z"
       "&limit=100&offset=10000&other=x&other=y");
   ASSERT_TRUE(filter);
   EXPECT_EQ(filter->queue, "emails");
@@ -184,9 +186,11 @@ TEST(ParseFilter, RefusesParameterByParameter) {
 }
 
 TEST(ParseWait, Clamps) {
-  const std::pair<std::string_view, int> cases[] = {{"", 0},          {"wait=0", 0},   {"wait=25", 25},
-                                                    {"wait=26", 25},  {"wait=-1", 0},  {"wait=99999999999999999999", 25}};
-  for (const auto& [query, seconds] : cases) EXPECT_EQ(parse_wait(query).value(), Seconds{seconds}) << query;
+  const std::pair<std::string_view, int> cases[] = {
+      {"", 0},         {"wait=0", 0},  {"wait=25", 25},
+      {"wait=26", 25}, {"wait=-1", 0}, {"wait=99999999999999999999", 25}};
+  for (const auto& [query, seconds] : cases)
+    EXPECT_EQ(parse_wait(query).value(), Seconds{seconds}) << query;
   for (const std::string_view query : {"wait=", "wait=5s", "wait=1.5", "wait=1&wait=1"}) {
     EXPECT_FALSE(parse_wait(query)) << query;
   }

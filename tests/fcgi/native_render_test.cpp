@@ -24,11 +24,12 @@ Task task() {
 }
 
 TEST(WriteTask, ShowsANewOne) {
-  EXPECT_EQ(render(task()),
-            R"({"id":"task_01h455vb4pex5vsknk084sn02q","queue":"emails","status":"pending","priority":8,)"
-            R"("delay":300,"next_attempt_at":"2025-01-15T10:35:00Z","webhook_url":"https://a.test/hook",)"
-            R"("method":"POST","max_retries":3,"retry_policy":"exponential","timeout":30,"attempts":[],)"
-            R"("attempt_count":0,"created_at":"2025-01-15T10:30:00Z","updated_at":"2025-01-15T10:30:00Z"})");
+  EXPECT_EQ(
+      render(task()),
+      R"({"id":"task_01h455vb4pex5vsknk084sn02q","queue":"emails","status":"pending","priority":8,)"
+      R"("delay":300,"next_attempt_at":"2025-01-15T10:35:00Z","webhook_url":"https://a.test/hook",)"
+      R"("method":"POST","max_retries":3,"retry_policy":"exponential","timeout":30,"attempts":[],)"
+      R"("attempt_count":0,"created_at":"2025-01-15T10:30:00Z","updated_at":"2025-01-15T10:30:00Z"})");
 }
 
 TEST(WriteTask, ShowsAttemptsAsDocumented) {
@@ -40,11 +41,12 @@ TEST(WriteTask, ShowsAttemptsAsDocumented) {
       R"([{"error": "HTTP 500", "number": 1, "status": "failed", "duration_ms": 12, "executed_at": "2025-01-15T10:35:00.123Z", "response_code": 500}, )"
       R"({"number": 2, "status": "success", "response": "a\nb", "executed_at": "2025-01-15T10:35:02.001Z", "response_code": null}])";
   const std::string json = render(done);
-  EXPECT_NE(json.find(R"("attempts":[{"number":1,"status":"failed","response_code":500,)"
-                      R"("executed_at":"2025-01-15T10:35:00Z","duration_ms":12,"error":"HTTP 500"},)"
-                      R"({"number":2,"status":"success","response_code":null,)"
-                      R"("executed_at":"2025-01-15T10:35:02Z","response":"a\nb"}],"attempt_count":2)"),
-            std::string::npos)
+  EXPECT_NE(
+      json.find(R"("attempts":[{"number":1,"status":"failed","response_code":500,)"
+                R"("executed_at":"2025-01-15T10:35:00Z","duration_ms":12,"error":"HTTP 500"},)"
+                R"({"number":2,"status":"success","response_code":null,)"
+                R"("executed_at":"2025-01-15T10:35:02Z","response":"a\nb"}],"attempt_count":2)"),
+      std::string::npos)
       << json;
   EXPECT_NE(json.find(R"("completed_at":"2025-01-15T10:35:02Z")"), std::string::npos) << json;
   EXPECT_EQ(json.find("next_attempt_at"), std::string::npos) << json;
@@ -53,8 +55,8 @@ TEST(WriteTask, ShowsAttemptsAsDocumented) {
 
 TEST(WriteTask, ShowsStatusesAndReasons) {
   const std::pair<State, std::string_view> cases[] = {
-      {State::ready, "pending"}, {State::delayed, "pending"},     {State::active, "active"},
-      {State::blocked, "blocked"}, {State::completed, "completed"}, {State::failed, "failed"},
+      {State::ready, "pending"},      {State::delayed, "pending"},     {State::active, "active"},
+      {State::blocked, "blocked"},    {State::completed, "completed"}, {State::failed, "failed"},
       {State::cancelled, "cancelled"}};
   for (const auto& [state, status] : cases) {
     Task each = task();
@@ -62,7 +64,8 @@ TEST(WriteTask, ShowsStatusesAndReasons) {
     if (state == State::failed) each.reason = Reason::exhausted;
     const std::string json = render(each);
     EXPECT_NE(json.find("\"status\":\"" + std::string(status) + "\""), std::string::npos) << json;
-    EXPECT_EQ(json.find(R"("reason":"exhausted")") != std::string::npos, state == State::failed) << json;
+    EXPECT_EQ(json.find(R"("reason":"exhausted")") != std::string::npos, state == State::failed)
+        << json;
   }
 }
 
@@ -90,11 +93,13 @@ TEST(RenderPage, HasTheUnionEnvelope) {
   filter.limit = 2;
   const std::string json = render_page(page, filter);
   EXPECT_TRUE(json.starts_with(R"({"tasks":[{"id":)")) << json;
-  EXPECT_TRUE(json.ends_with(R"(],"count":2,"pagination":{"total":12345,"limit":2,"offset":0,"hasMore":true,)"
-                             R"("total_estimated":true,"next_cursor":"task_01h455vb4pex5vsknk084sn02q"}})"))
+  EXPECT_TRUE(json.ends_with(
+      R"(],"count":2,"pagination":{"total":12345,"limit":2,"offset":0,"hasMore":true,)"
+      R"("total_estimated":true,"next_cursor":"task_01h455vb4pex5vsknk084sn02q"}})"))
       << json;
-  EXPECT_EQ(render_page({}, {}),
-            R"({"tasks":[],"count":0,"pagination":{"total":0,"limit":20,"offset":0,"hasMore":false}})");
+  EXPECT_EQ(
+      render_page({}, {}),
+      R"({"tasks":[],"count":0,"pagination":{"total":0,"limit":20,"offset":0,"hasMore":false}})");
 }
 
 }  // namespace

@@ -13,14 +13,17 @@ class NativeTest : public WireTest {
  protected:
   // Takes one ready task of the queue to its end, as a scheduler would.
   void finish(const std::string& queue, State state, Reason reason) {
-    const auto lane = admin_.exec({"", "SELECT lane FROM postern.task WHERE queue = $1 AND state = 'ready'"},
-                                  db::Params().text(queue));
+    const auto lane =
+        admin_.exec({"", "SELECT lane FROM postern.task WHERE queue = $1 AND state = 'ready'"},
+                    db::Params().text(queue));
     ASSERT_EQ(lane.rows(), 1);
     const Uuid instance = random_uuid();
     const db::LaneSlots slots{lane.integer(0, 0), 1};
     const Uuid lease = random_uuid();
     const auto claimed = db::claimed_from(
-        admin_.exec(db::kClaim, db::claim_params(0, std::span(&slots, 1), lease, instance, Seconds{5})), lease);
+        admin_.exec(db::kClaim,
+                    db::claim_params(0, std::span(&slots, 1), lease, instance, Seconds{5})),
+        lease);
     ASSERT_EQ(claimed.size(), 1u);
     if (!is_finished(state)) return;
     Attempt attempt;
@@ -28,20 +31,24 @@ class NativeTest : public WireTest {
     attempt.status = state == State::completed ? "success" : "failed";
     attempt.response_code = 200;
     attempt.executed_at = claimed[0].claimed_at;
-    db::Settlement settlement{.id = claimed[0].spec.id,
-                              .lease = claimed[0].lease,
-                              .state = state,
-                              .reason = reason,
-                              .attempt = attempt,
-                              .last_error = {},
-                              .result = postern::Answer{200, {{"x-a", "1"}}, "done", Milliseconds{7}}};
-    const auto settled = admin_.exec(db::kSettle, db::settle_params(0, instance, std::span(&settlement, 1)));
+    db::Settlement settlement{
+        .id = claimed[0].spec.id,
+        .lease = claimed[0].lease,
+        .state = state,
+        .reason = reason,
+        .attempt = attempt,
+        .last_error = {},
+        .result = postern::Answer{200, {{"x-a", "1"}}, "done", Milliseconds{7}}};
+    const auto settled =
+        admin_.exec(db::kSettle, db::settle_params(0, instance, std::span(&settlement, 1)));
     ASSERT_EQ(db::settled_from(settled).size(), 1u);
   }
   void claim_only(const std::string& queue) { finish(queue, State::active, Reason::none); }
 
   std::string ready_task(const std::string& queue) {
-    return ask("POST", "/v1/tasks", R"({"webhook_url":"http://receiver.test/","queue":")" + queue + "\"}").text("id");
+    return ask("POST", "/v1/tasks",
+               R"({"webhook_url":"http://receiver.test/","queue":")" + queue + "\"}")
+        .text("id");
   }
 };
 
@@ -63,7 +70,8 @@ TEST_F(NativeTest, CreatesAndReadsBack) {
   const Answer read = ask("GET", "/v1/tasks/" + made.text("id"));
   EXPECT_EQ(read.status, 200);
   EXPECT_EQ(read.json(), made.json());
-  EXPECT_NE(read.body.find(R"("payload":{"to": "user@example.com", "template": "welcome"})"), std::string::npos);
+  EXPECT_NE(read.body.find(R"("payload":{"to": "user@example.com", "template": "welcome"})"),
+            std::string::npos);
 
   // In the other spellings too.
   const TaskId id = parse_task_id(made.text("id")).value();
@@ -93,10 +101,12 @@ TEST_F(NativeTest, ShowsWhatWasSet) {
 }
 
 TEST_F(NativeTest, KeepsPayloadsByteForByte) {
-  const std::string payload = R"({ "z":1e2, "a" :[ -0, 123456789012345678901234567890 ],"nul":"\u0000","z":2 })";
+  const std::string payload =
+      R"({ "z":1e2, "a" :[ -0, 123456789012345678901234567890 ],"nul":"\u0000","z":2 })";
   const Answer made = create("\"payload\":" + payload);
   ASSERT_EQ(made.status, 201) << made.body;
-  EXPECT_NE(ask("GET", "/v1/tasks/" + made.text("id")).body.find("\"payload\":" + payload), std::string::npos);
+  EXPECT_NE(ask("GET", "/v1/tasks/" + made.text("id")).body.find("\"payload\":" + payload),
+            std::string::npos);
 }
 
 TEST_F(NativeTest, RefusesWhatCannotBe) {
@@ -109,7 +119,8 @@ TEST_F(NativeTest, RefusesWhatCannotBe) {
       {R"("queue":"../etc")", "queue_name_invalid", "queue"},
       {R"("queue":"\u0000")", "queue_name_invalid", "queue"},
       {R"("queue":"\ud83d\udc18")", "queue_name_invalid", "queue"},
-      {R"("queue":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")", "queue_name_invalid", "queue"},
+      {R"("queue":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")",
+       "queue_name_invalid", "queue"},
       {R"("webhook_url":"")", "url_required", "webhook_url"},
       {R"("webhook_url":"ftp://a.test/")", "url_invalid", "webhook_url"},
       {R"("webhook_url":"http://u:p@a.test/")", "url_invalid", "webhook_url"},
@@ -134,12 +145,15 @@ TEST_F(NativeTest, RefusesWhatCannotBe) {
       {R"("headers":{"A":"1","a":"2"})", "header_repeated", "headers.a"},
       {R"("run_at":"2999-01-01T00:00:00Z")", "run_at_out_of_range", "run_at"},
       {R"("deadline":"2020-01-01T00:00:00Z")", "deadline_past", "deadline"},
-      {R"("delay":31536000,"deadline":"2027-01-01T00:00:00Z")", "deadline_before_start", "deadline"},
-      {R"("run_at":"2031-01-01T00:00:00Z","deadline":"2030-01-01T00:00:00Z")", "deadline_before_start", "deadline"},
+      {R"("delay":31536000,"deadline":"2027-01-01T00:00:00Z")", "deadline_before_start",
+       "deadline"},
+      {R"("run_at":"2031-01-01T00:00:00Z","deadline":"2030-01-01T00:00:00Z")",
+       "deadline_before_start", "deadline"},
       {R"("retry_policy":"often")", "unknown_retry_policy", "retry_policy"},
       {R"("retry_policy":{"intervals":[]})", "retry_policy_invalid", "retry_policy"},
       {R"("tags":["a,b"])", "tag_invalid", "tags"},
-      {R"("tags":["1","2","3","4","5","6","7","8","9","10","11","12","13","14","15","16","17"])", "tags_too_many", "tags"},
+      {R"("tags":["1","2","3","4","5","6","7","8","9","10","11","12","13","14","15","16","17"])",
+       "tags_too_many", "tags"},
   };
   for (const auto& [fields, reason, field] : cases) {
     // Given alone; what else is needed is filled in.
@@ -161,11 +175,13 @@ TEST_F(NativeTest, RefusesWhatCannotBe) {
 
 TEST_F(NativeTest, TakesWhatIsJustAllowed) {
   for (const std::string_view fields :
-       {R"("priority":1)", R"("priority":10)", R"("max_retries":0)", R"("max_retries":100)", R"("timeout":1)",
-        R"("timeout":1800)", R"("delay":0)", R"("run_at":"1999-01-01T00:00:00Z")", R"("payload":null)",
-        R"("tags":[])", R"("headers":{})", R"("payload":{})", R"("body":"")", R"("retry_policy":"none")"}) {
-    const Answer answer = ask("POST", "/v1/tasks",
-                              R"({"queue":"q","webhook_url":"HTTP://A.test:80",)" + std::string(fields) + "}");
+       {R"("priority":1)", R"("priority":10)", R"("max_retries":0)", R"("max_retries":100)",
+        R"("timeout":1)", R"("timeout":1800)", R"("delay":0)", R"("run_at":"1999-01-01T00:00:00Z")",
+        R"("payload":null)", R"("tags":[])", R"("headers":{})", R"("payload":{})", R"("body":"")",
+        R"("retry_policy":"none")"}) {
+    const Answer answer =
+        ask("POST", "/v1/tasks",
+            R"({"queue":"q","webhook_url":"HTTP://A.test:80",)" + std::string(fields) + "}");
     EXPECT_EQ(answer.status, 201) << fields << answer.body;
     EXPECT_EQ(answer.text("webhook_url"), "http://a.test/");
   }
@@ -174,7 +190,8 @@ TEST_F(NativeTest, TakesWhatIsJustAllowed) {
 TEST_F(NativeTest, RunAtWinsOverDelay) {
   const Answer answer = create(R"("run_at":"2030-01-01T00:00:00Z")");
   EXPECT_EQ(answer.text("next_attempt_at"), "2030-01-01T00:00:00Z");
-  EXPECT_EQ(ask("GET", "/v1/tasks/" + answer.text("id")).text("next_attempt_at"), "2030-01-01T00:00:00Z");
+  EXPECT_EQ(ask("GET", "/v1/tasks/" + answer.text("id")).text("next_attempt_at"),
+            "2030-01-01T00:00:00Z");
 }
 
 TEST_F(NativeTest, TakesDefaultsFromTheQueue) {
@@ -216,7 +233,8 @@ TEST_F(NativeTest, ListsNewestFirstPageByPage) {
   std::vector<std::string> ids;
   for (int i = 0; i < 5; ++i) {
     ids.push_back(create(i % 2 == 0 ? R"("tags":["even"])" : "").text("id"));
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // ids are in order from one millisecond to the next
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(2));  // ids are in order from one millisecond to the next
   }
   create("", "other");
   Answer page = ask("GET", "/v1/tasks?queue=q&status=pending&limit=2");
@@ -226,7 +244,8 @@ TEST_F(NativeTest, ListsNewestFirstPageByPage) {
   std::vector<std::string> seen;
   for (int i = 0; i < 10 && page.status == 200; ++i) {
     const auto whole = page.json();
-    for (const auto& task : whole.at("tasks").as_array()) seen.emplace_back(task.at("id").as_string());
+    for (const auto& task : whole.at("tasks").as_array())
+      seen.emplace_back(task.at("id").as_string());
     if (page.text("pagination/hasMore") == "false") break;
     page = ask("GET", "/v1/tasks?queue=q&limit=2&cursor=" + page.text("pagination/next_cursor"));
   }
@@ -236,8 +255,9 @@ TEST_F(NativeTest, ListsNewestFirstPageByPage) {
   EXPECT_EQ(ask("GET", "/v1/tasks?status=active").text("count"), "0");
   EXPECT_EQ(ask("GET", "/v1/tasks?created_since=2100-01-01").text("count"), "0");
   EXPECT_EQ(ask("GET", "/v1/tasks?created_until=2100-01-01").text("count"), "6");
-  EXPECT_EQ(ask("GET", "/v1/tasks?queue=none").body,
-            R"({"tasks":[],"count":0,"pagination":{"total":0,"limit":20,"offset":0,"hasMore":false}})");
+  EXPECT_EQ(
+      ask("GET", "/v1/tasks?queue=none").body,
+      R"({"tasks":[],"count":0,"pagination":{"total":0,"limit":20,"offset":0,"hasMore":false}})");
   EXPECT_EQ(ask("GET", "/v1/tasks?limit=101").reason(), "limit_invalid");
 }
 
@@ -307,53 +327,16 @@ TEST_F(NativeTest, ShowsAndRetriesWhatIsFinished) {
 }
 
 TEST_F(NativeTest, KnowsNoOtherTasks) {
-  for (const std::string id : {"task_01h455vb4pex5vsknk084sn02q", "01890a5d-ac96-774b-bcce-b302099a8057", "retry",
-                               "task_x", "'; DROP TABLE task; --", "%00", "0", "\xFF"}) {
-    for (const auto& [method, rest] : {std::pair{"GET", ""}, {"DELETE", ""}, {"POST", "/cancel"}, {"POST", "/retry"}}) {
+  for (const std::string id :
+       {"task_01h455vb4pex5vsknk084sn02q", "01890a5d-ac96-774b-bcce-b302099a8057", "retry",
+        "task_x", "'; DROP TABLE task; --", "%00", "0", "\xFF"}) {
+    for (const auto& [method, rest] :
+         {std::pair{"GET", ""}, {"DELETE", ""}, {"POST", "/cancel"}, {"POST", "/retry"}}) {
       const Answer answer = ask(method, "/v1/tasks/" + id + rest);
       EXPECT_EQ(answer.status, 404) << id << rest;
       EXPECT_EQ(answer.reason(), "task_not_found") << id << rest;
     }
   }
-}
-
-TEST_F(NativeTest, WaitsForAChange) {
-  using Clock = std::chrono::steady_clock;
-  const std::string id = create().text("id");
-  const auto begun = Clock::now();
-  EXPECT_EQ(ask("GET", "/v1/tasks/" + id + "?wait=1").text("status"), "pending");
-  EXPECT_GE(Clock::now() - begun, std::chrono::milliseconds(990));
-
-  auto waiting = std::async(std::launch::async, [&] { return ask("GET", "/v1/tasks/" + id + "?wait=25"); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_EQ(ask("POST", "/v1/tasks/" + id + "/cancel").status, 200);
-  ASSERT_EQ(waiting.wait_for(std::chrono::seconds(5)), std::future_status::ready);
-  EXPECT_EQ(waiting.get().text("status"), "cancelled");
-
-  // What is over is over; what goes away is gone.
-  EXPECT_EQ(ask("GET", "/v1/tasks/" + id + "?wait=25").text("status"), "cancelled");
-  const std::string other = create().text("id");
-  auto gone = std::async(std::launch::async, [&] { return ask("GET", "/v1/tasks/" + other + "?wait=25"); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_EQ(ask("DELETE", "/v1/tasks/" + other).status, 204);
-  ASSERT_EQ(gone.wait_for(std::chrono::seconds(5)), std::future_status::ready);
-  EXPECT_EQ(gone.get().status, 404);
-  EXPECT_EQ(ask("GET", "/v1/tasks/" + other + "?wait=x").reason(), "wait_invalid");
-}
-
-TEST_F(NativeTest, AnswersAtOnceWhenTooManyWait) {
-  start({.max_waiters = 2});
-  const std::string path = "/v1/tasks/" + create().text("id");
-  std::vector<std::future<Answer>> waiting;
-  for (int i = 0; i < 2; ++i) {
-    waiting.push_back(std::async(std::launch::async, [&] { return ask("GET", path + "?wait=25"); }));
-  }
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  const auto begun = std::chrono::steady_clock::now();
-  EXPECT_EQ(ask("GET", path + "?wait=25").status, 200);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
-  ask("POST", path + "/cancel");
-  for (auto& each : waiting) EXPECT_EQ(each.get().text("status"), "cancelled");
 }
 
 TEST_F(NativeTest, KnowsItsPathsAndMethods) {
@@ -382,7 +365,8 @@ TEST_F(NativeTest, IsHealthyAndReady) {
 }
 
 TEST_F(NativeTest, KeepsAValidTraceparent) {
-  HttpRequest post = request("POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://a.test/"})");
+  HttpRequest post =
+      request("POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://a.test/"})");
   post.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   ask(post);
   post.traceparent = "nonsense";

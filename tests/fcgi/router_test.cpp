@@ -29,9 +29,10 @@ TEST(FindRoute, MatchesWholeSegments) {
 }
 
 TEST(FindRoute, TakesNoOtherPath) {
-  for (const std::string_view path : {"", "/", "/v1", "/v1/", "/v1/tasks/", "/v1/tasks/a/b", "/v1/taskss",
-                                      "/V1/tasks", "v1/tasks", "/v1/tasks//", "/v1//tasks", "//v1/tasks",
-                                      "/v1/queues//tasks/t1", "/v1/tasks/{id}/"}) {
+  for (const std::string_view path :
+       {"", "/", "/v1", "/v1/", "/v1/tasks/", "/v1/tasks/a/b", "/v1/taskss", "/V1/tasks",
+        "v1/tasks", "/v1/tasks//", "/v1//tasks", "//v1/tasks", "/v1/queues//tasks/t1",
+        "/v1/tasks/{id}/"}) {
     const Match match = find_route(kRoutes, "GET", path);
     EXPECT_EQ(match.route, nullptr) << path;
     EXPECT_EQ(match.allowed, "") << path;

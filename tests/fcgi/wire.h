@@ -1,5 +1,5 @@
-// The whole of the handlers in process, against a real database: requests through dispatch(), as nginx would hand them over,
-// without FastCGI in between.
+// The whole of the handlers in process, against a real database: requests through dispatch(), as
+// nginx would hand them over, without FastCGI in between.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -73,7 +73,8 @@ class WireTest : public ::testing::Test {
 
   Answer ask(const HttpRequest& request) {
     const auto promise = std::make_shared<std::promise<HttpResponse>>();
-    dispatch(*api_, request, [promise](const HttpResponse& response) { promise->set_value(response); });
+    dispatch(*api_, request,
+             [promise](const HttpResponse& response) { promise->set_value(response); });
     auto future = promise->get_future();
     if (future.wait_for(std::chrono::seconds(40)) != std::future_status::ready) {
       ADD_FAILURE() << "no answer to " << request.method << " " << request.path;
@@ -87,7 +88,8 @@ class WireTest : public ::testing::Test {
   }
 
   // Creates a task with these fields (JSON members) and returns its id.
-  Answer create(const std::string& fields = R"("payload":{"a":1})", const std::string& queue = "q") {
+  Answer create(const std::string& fields = R"("payload":{"a":1})",
+                const std::string& queue = "q") {
     return ask("POST", "/v1/tasks",
                R"({"queue":")" + queue + R"(","webhook_url":"http://receiver.test/","delay":3600)" +
                    (fields.empty() ? "" : "," + fields) + "}");

@@ -40,14 +40,21 @@ class Manager {
     const ssize_t count = recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
     return count < 0 ? "" : std::string(buffer, static_cast<std::size_t>(count));
   }
+  // By several senders, since each may also be stopped by its own send buffer.
   void fill() {
-    const int client = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockaddr_un address{};
     socklen_t size = sizeof address;
     getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
-    while (sendto(client, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), size) == 1) {
+    for (bool is_full = false; !is_full;) {
+      const int client = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      const auto send = [&] {
+        return sendto(client, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), size) == 1;
+      };
+      is_full = !send();
+      while (send()) {
+      }
+      close(client);
     }
-    close(client);
   }
 
  private:

@@ -1,0 +1,21 @@
+#include "fcgi/database.h"
+
+namespace postern {
+
+bool is_database_fault(const std::exception& fault) {
+  const auto* error = dynamic_cast<const db::PgError*>(&fault);
+  if (error == nullptr) return false;
+  if (error->connection_lost()) return true;
+  // Connection, transaction state (read-only), rollback, resources, locks, intervention, system.
+  for (const char* passing : {"08", "25", "40", "53", "55", "57", "58"}) {
+    if (error->sqlstate().starts_with(passing)) return true;
+  }
+  return false;
+}
+
+Error database_away() {
+  return unavailable("database_unavailable",
+                     "The database cannot be reached at the moment. Try again.");
+}
+
+}  // namespace postern

@@ -1,0 +1,36 @@
+// What the handlers' parts have in common about the database being away.
+#pragma once
+
+#include <exception>
+#include <utility>
+
+#include "core/error.h"
+#include "db/pool.h"
+#include "fcgi/crew.h"
+
+namespace postern {
+
+// Whether a caught exception means that the database is away or overloaded, so that trying again
+// helps.
+bool is_database_fault(const std::exception& fault);
+
+// What the client is told then.
+Error database_away();
+
+// Runs `ask` on a pooled connection, and once more on another when the first turns out to be dead,
+// as idle ones are after the server was restarted. Only for what may be done twice. Throws what the
+// second try throws.
+template <class Ask>
+auto read_from(db::Pool& pool, const Ask& ask) -> decltype(ask(std::declval<db::PgConnection&>())) {
+  const Crew::Away away;
+  try {
+    auto connection = pool.acquire();
+    return ask(*connection);
+  } catch (const db::PgError& error) {
+    if (!error.connection_lost()) throw;
+  }
+  auto connection = pool.acquire();
+  return ask(*connection);
+}
+
+}  // namespace postern

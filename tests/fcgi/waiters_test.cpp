@@ -1,0 +1,55 @@
+// Long polls, through the native dialect.
+#include <chrono>
+#include <thread>
+
+#include "tests/fcgi/wire.h"
+
+namespace postern::test {
+namespace {
+
+using WaitersTest = WireTest;
+
+TEST_F(WaitersTest, WaitsForAChange) {
+  using Clock = std::chrono::steady_clock;
+  const std::string id = create().text("id");
+  const auto begun = Clock::now();
+  EXPECT_EQ(ask("GET", "/v1/tasks/" + id + "?wait=1").text("status"), "pending");
+  EXPECT_GE(Clock::now() - begun, std::chrono::milliseconds(990));
+
+  auto waiting =
+      std::async(std::launch::async, [&] { return ask("GET", "/v1/tasks/" + id + "?wait=25"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(ask("POST", "/v1/tasks/" + id + "/cancel").status, 200);
+  ASSERT_EQ(waiting.wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  EXPECT_EQ(waiting.get().text("status"), "cancelled");
+
+  // What is over is over; what goes away is gone.
+  EXPECT_EQ(ask("GET", "/v1/tasks/" + id + "?wait=25").text("status"), "cancelled");
+  const std::string other = create().text("id");
+  auto gone =
+      std::async(std::launch::async, [&] { return ask("GET", "/v1/tasks/" + other + "?wait=25"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(ask("DELETE", "/v1/tasks/" + other).status, 204);
+  ASSERT_EQ(gone.wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  EXPECT_EQ(gone.get().status, 404);
+  EXPECT_EQ(ask("GET", "/v1/tasks/" + other + "?wait=x").reason(), "wait_invalid");
+}
+
+TEST_F(WaitersTest, AnswersAtOnceWhenTooManyWait) {
+  start({.max_waiters = 2});
+  const std::string path = "/v1/tasks/" + create().text("id");
+  std::vector<std::future<Answer>> waiting;
+  for (int i = 0; i < 2; ++i) {
+    waiting.push_back(
+        std::async(std::launch::async, [&] { return ask("GET", path + "?wait=25"); }));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(ask("GET", path + "?wait=25").status, 200);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+  ask("POST", path + "/cancel");
+  for (auto& each : waiting) EXPECT_EQ(each.get().text("status"), "cancelled");
+}
+
+}  // namespace
+}  // namespace postern::test
