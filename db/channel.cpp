@@ -53,7 +53,8 @@ void Channel::connect() {
 
 void Channel::drive_connect(Monotonic now) {
   if (now >= connect_by_) return lose(now, "no connection within 5 s");
-  // Called before its socket is ready, PQconnectPoll sends its first packet and waits for the connection.
+  // Called before its socket is ready, PQconnectPoll sends its first packet and waits for the
+  // connection.
   pollfd fd{connection_->socket(), static_cast<short>(wants_write_ ? POLLOUT : POLLIN), 0};
   if (fd.fd >= 0 && poll(&fd, 1, 0) == 0) return;
   switch (connection_->poll_connect()) {

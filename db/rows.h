@@ -34,8 +34,9 @@ Task task_from(const PgResult& result, int row);
 constexpr int kSpecColumnCount = 24;
 TaskSpec spec_from(const PgResult& result, int row);
 
-// A header map as the JSON object its column keeps, and back. Empty <-> "". What cannot be read becomes a header
-// that check_headers refuses, so that one bad row ends as a failed task and does not stop its whole batch.
+// A header map as the JSON object its column keeps, and back. Empty <-> "". What cannot be read
+// becomes a header that check_headers refuses, so that one bad row ends as a failed task and does
+// not stop its whole batch.
 std::string headers_json(const Headers& headers);
 Headers headers_from_json(std::string_view json);
 

@@ -136,13 +136,14 @@ class FastCgiServer::Exchange {
   bool read_body(HttpRequest& out) {
     constexpr std::size_t kFirstGuess = 8192;
     const std::size_t max_body = server_.options_.max_body;
-    const char* length_text = FCGX_GetParam("CONTENT_LENGTH", request_.envp);
-    const std::string_view digits(length_text == nullptr ? "" : length_text);
+    const char* given = FCGX_GetParam("CONTENT_LENGTH", request_.envp);
+    const bool has_length = given != nullptr && *given != '\0';
     std::size_t length = 0;
-    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (!digits.empty() &&
-        (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()))
-      return false;
+    if (has_length) {
+      const char* end = given + std::strlen(given);
+      const auto [stop, error] = std::from_chars(given, end, length);
+      if (error != std::errc() || stop != end) return false;
+    }
 
     std::optional<Crew::Away> away;
     if (length > kLarge) away.emplace();
@@ -155,7 +156,7 @@ class FastCgiServer::Exchange {
       out.body.resize(std::min(std::max(2 * size, kFirstGuess), max_body + 1));
     }
     out.body.resize(size);
-    return FCGX_GetError(request_.in) == 0 && (digits.empty() || size == length);
+    return FCGX_GetError(request_.in) == 0 && (!has_length || size == length);
   }
 
   bool discard(HttpRequest& out, std::size_t size) {

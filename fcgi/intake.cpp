@@ -206,8 +206,7 @@ Intake::Jobs Intake::take_batch() {
   return batch;
 }
 
-// Connections
-// -----------------------------------------------------------------------------------------
+// Connections -------------------------------------------------------------------------------
 
 bool Intake::connect() {
   try {
@@ -224,7 +223,7 @@ bool Intake::connect() {
     const std::lock_guard lock(mutex_);
     refusing_ = false;
     return true;
-  } catch (const db::PgError& error) {
+  } catch (const std::exception& error) {
     lose_connection(error.what());
     return false;
   }
@@ -266,13 +265,12 @@ void Intake::beat() {
   next_beat_ = Clock::now() + kBeatEvery;
   try {
     db::beat_handler(*connection_, options_.instance, options_.name);
-  } catch (const db::PgError& error) {
+  } catch (const std::exception& error) {
     lose_connection(error.what());
   }
 }
 
-// Writing
-// ---------------------------------------------------------------------------------------------
+// Writing -----------------------------------------------------------------------------------
 
 void Intake::write(Jobs batch) {
   // Usually one group. Keyed tasks are apart because they take several statements and wait for each
@@ -297,7 +295,9 @@ void Intake::write_group(JobSpan jobs, bool keyed) {
     try {
       return insert(jobs, keyed);
     } catch (const db::PgError& error) {
-      if (error.connection_lost() || !connection_->alive()) {
+      // 57P0x: the server is told to end, perhaps behind the commit.
+      if (error.connection_lost() || !connection_->alive() ||
+          error.sqlstate().starts_with("57P")) {
         lose_connection(error.what());
         return look_up(jobs);
       }
@@ -316,8 +316,8 @@ void Intake::write_group(JobSpan jobs, bool keyed) {
                         to_uuid(jobs.front()->task.spec.id), error.sqlstate());
           return answer_all(jobs, row_refused());
         case Refusal::server:
-          lose_connection(
-              error.what());  // a demoted primary, for example: perhaps another server is right
+          // A demoted primary, for example: perhaps another server is the right one now.
+          lose_connection(error.what());
           return answer_all(jobs, database_away());
       }
     } catch (const std::exception& fault) {

@@ -49,8 +49,9 @@ TEST(AttemptJson, ShowsASuccess) {
   attempt.response_code = 200;
   attempt.executed_at = Time{Seconds{1'736'937'302}} + Milliseconds{250};
   attempt.duration = Milliseconds{120};
-  EXPECT_EQ(attempt_json(attempt), R"({"number":1,"status":"success","response_code":200,)"
-                                   R"("executed_at":"2025-01-15T10:35:02.250Z","duration_ms":120})");
+  EXPECT_EQ(attempt_json(attempt),
+            R"({"number":1,"status":"success","response_code":200,)"
+            R"("executed_at":"2025-01-15T10:35:02.250Z","duration_ms":120})");
 }
 
 TEST(AttemptJson, ShowsAFailureWithoutAnAnswer) {

@@ -1,9 +1,11 @@
 // The SQL door: postern.enqueue, and the routing of what came through it.
 #include <gtest/gtest.h>
 
+#include "core/url.h"
 #include "db/deliveries.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
+#include "tests/support/url_corpus.h"
 
 namespace postern::test {
 namespace {
@@ -111,6 +113,28 @@ TEST_F(Enqueue, RefusesWhatIsOutOfRangeNamingTheField) {
           << c.arguments << ": " << error.what();
     }
   }
+}
+
+TEST_F(Enqueue, NeverRefusesAUrlThatCoreTakes) {
+  const auto takes = [&](const char* url) {
+    try {
+      app_->exec({"", "SELECT postern.enqueue('q', $1)"}, db::Params().text(url));
+      return true;
+    } catch (const db::PgError& error) {
+      EXPECT_EQ(error.sqlstate(), "23514") << url;
+      return false;
+    }
+  };
+  for (const char* url : kGoodUrls) {
+    EXPECT_TRUE(parse_url(url, "url")) << url;
+    EXPECT_TRUE(takes(url)) << url;
+  }
+  int refused = 0;
+  for (const char* url : kBadUrls) {
+    EXPECT_FALSE(parse_url(url, "url")) << url;
+    refused += takes(url) ? 0 : 1;
+  }
+  EXPECT_GE(refused, 25) << "the shape alone tells most of them";
 }
 
 TEST_F(Enqueue, OneRoutedTaskIsClaimedAndCounted) {

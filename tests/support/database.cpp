@@ -68,9 +68,10 @@ Database::Database() : name_(unique_name()) {
   auto connection = server();
   connection.script(fmt::format("CREATE DATABASE {} TEMPLATE {}", name_, template_database()));
   // A copy does not take over the rights on the database itself, which the migrator has set.
-  connection.script(fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} "
-                                "TO postern_api, postern_scheduler, postern_enqueue",
-                                name_));
+  connection.script(
+      fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} "
+                  "TO postern_api, postern_scheduler, postern_enqueue",
+                  name_));
 }
 
 Database::~Database() {
