@@ -14,7 +14,7 @@ constexpr std::size_t kShownName = 100;
 Result<FieldReader> FieldReader::parse(std::string_view body) {
   Result<std::vector<JsonMember>> members = parse_json_object(body);
   if (!members) return members.error();
-  return FieldReader(std::move(*members));
+  return Result<FieldReader>(boost::system::in_place_value, std::move(*members));
 }
 
 std::optional<std::string_view> FieldReader::take(std::string_view name) {

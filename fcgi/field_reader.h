@@ -20,6 +20,8 @@ namespace postern {
 // the reason "invalid_type".
 class FieldReader {
  public:
+  explicit FieldReader(std::vector<JsonMember> members)
+      : members_(std::move(members)), taken_(members_.size()) {}
   // `body` must outlive the reader. Errors as of parse_json_object.
   static Result<FieldReader> parse(std::string_view body);
 
@@ -46,8 +48,6 @@ class FieldReader {
   Result<void> finish() const;
 
  private:
-  explicit FieldReader(std::vector<JsonMember> members)
-      : members_(std::move(members)), taken_(members_.size()) {}
   // The value; nullopt when absent, null, or after an error.
   std::optional<std::string_view> take(std::string_view name);
   void wrong_type(std::string_view name, std::string_view expected);
