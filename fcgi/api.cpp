@@ -113,7 +113,7 @@ Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit v
   const auto known = parse_task_id(id);
   if (!known) return no_such_task(id);
   const Crew::Away away;
-  auto connection = pool_.acquire();
+  auto connection = acquire_live(pool_);
   const db::Transition done = verb(*connection, caller.tenant, *known, options_.instance);
   if ((*connection).take_unsure_commit()) {
     return unavailable("outcome_unknown", "Whether this was done is not known. Look at the task.");

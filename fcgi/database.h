@@ -33,4 +33,8 @@ auto read_from(db::Pool& pool, const Ask& ask) -> decltype(ask(std::declval<db::
   return ask(*connection);
 }
 
+// A connection for what must not be done twice: one that was alive a moment ago, so that a server's
+// restart is not taken for a failure under way.
+db::Pool::Lease acquire_live(db::Pool& pool);
+
 }  // namespace postern

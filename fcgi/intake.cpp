@@ -296,8 +296,7 @@ void Intake::write_group(JobSpan jobs, bool keyed) {
       return insert(jobs, keyed);
     } catch (const db::PgError& error) {
       // 57P0x: the server is told to end, perhaps behind the commit.
-      if (error.connection_lost() || !connection_->alive() ||
-          error.sqlstate().starts_with("57P")) {
+      if (error.connection_lost() || !connection_->alive() || error.sqlstate().starts_with("57P")) {
         lose_connection(error.what());
         return look_up(jobs);
       }

@@ -23,7 +23,8 @@ enum class Record : unsigned char {
   end = 3,
   params = 4,
   input = 5,
-  output = 6
+  output = 6,
+  get_values = 9,
 };
 
 inline std::string record(Record type, std::string_view content, int id = 1) {

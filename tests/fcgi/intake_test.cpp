@@ -204,10 +204,14 @@ TEST_F(IntakeTest, NoticesAConnectionThatDiedWhileIdle) {
   for (int i = 0; i < 5; ++i) {
     cut_connections();
     std::this_thread::sleep_for(50ms);  // until the server has closed it
-    EXPECT_EQ(create().status, 201);
+    const Answer made = create();
+    EXPECT_EQ(made.status, 201);
     cut_connections();
     std::this_thread::sleep_for(50ms);
     EXPECT_EQ(ask("GET", "/v1/tasks").status, 200);
+    cut_connections();
+    std::this_thread::sleep_for(50ms);
+    EXPECT_EQ(ask("DELETE", "/v1/tasks/" + made.text("id")).status, 204);
   }
 }
 
