@@ -176,18 +176,17 @@ KeyedBatch insert_keyed_tasks(PgConnection& connection, int shard, const Uuid& i
                       Holder{others.uuid(i, 2), std::string(others.text(i, 3)), false});
     }
   }
+  if (holders.size() < first.size()) {
+    // A key's holder went away between two statements: as good as a lost race. Before the commit, so
+    // that whoever tries again finds nothing of this try.
+    throw PgError("an idempotency key was released meanwhile", "40001", false);
+  }
   KeyedBatch out;
   out.now = ours.empty() ? Time{} : insert_tasks(connection, shard, instance, ours);
   transaction.commit();
 
   for (const auto& [task, lane] : batch) {
-    const auto holder = holders.find({task->spec.tenant, task->spec.idempotency_key});
-    if (holder == holders.end()) {
-      // The key's holder went away between two statements: as good as a lost race; the client tries
-      // again.
-      throw PgError("an idempotency key was released meanwhile", "40001", false);
-    }
-    const auto& [id, hash, is_ours] = holder->second;
+    const auto& [id, hash, is_ours] = holders.at({task->spec.tenant, task->spec.idempotency_key});
     if (is_ours && id == task->spec.id) {
       out.results.push_back({KeyedResult::Kind::created, id});
     } else if (hash == task->request_hash) {

@@ -1,4 +1,4 @@
-// The real libfcgi behind our own accepting and waiting, driven by raw records.
+// libfcgi itself behind our own accepting and waiting, driven by raw records.
 #include "fcgi/fastcgi.h"
 
 #include <gtest/gtest.h>
