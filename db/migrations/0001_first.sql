@@ -235,7 +235,7 @@ CREATE TABLE postern.task (
   retention       text NOT NULL DEFAULT 'standard',
   result_headers  text,                    -- JSON object
   result_body     bytea,                   -- first 16 KiB
-  PRIMARY KEY (shard, id),
+  PRIMARY KEY (id, shard),                 -- this way round: see kClaim
   CONSTRAINT task_state_live CHECK (state IN ('ready', 'delayed', 'active', 'blocked')),
   CONSTRAINT task_not_finished CHECK (finished_at IS NULL AND reason = ''),
   CONSTRAINT task_lease_while_active CHECK (
@@ -254,7 +254,7 @@ CREATE INDEX task_ready ON postern.task (shard, lane, priority DESC, run_at, id)
   WHERE state = 'ready' AND lane IS NOT NULL;
 CREATE INDEX task_delayed ON postern.task (shard, run_at) WHERE state = 'delayed';
 CREATE INDEX task_active ON postern.task (shard, lease_until) WHERE state = 'active';
-CREATE INDEX task_unrouted ON postern.task (shard, id) WHERE lane IS NULL;
+CREATE INDEX task_unrouted ON postern.task (id, shard) WHERE lane IS NULL;
 -- For lists. uuid_send, so that nobody mistakes this index for one to find an id by: on a table that was nearly
 -- empty when it was planned, reading all of it looks as cheap as one descent of the primary key.
 CREATE INDEX task_of_tenant ON postern.task (tenant, uuid_send(id));
