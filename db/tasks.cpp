@@ -177,8 +177,8 @@ KeyedBatch insert_keyed_tasks(PgConnection& connection, int shard, const Uuid& i
     }
   }
   if (holders.size() < first.size()) {
-    // A key's holder went away between two statements: as good as a lost race. Before the commit, so
-    // that whoever tries again finds nothing of this try.
+    // A key's holder went away between two statements: as good as a lost race. Before the commit,
+    // so that whoever tries again finds nothing of this try.
     throw PgError("an idempotency key was released meanwhile", "40001", false);
   }
   KeyedBatch out;
