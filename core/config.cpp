@@ -196,6 +196,10 @@ constexpr Setting kSettings[] = {
      "synchronous_commit off)",
      set_switch<&S::unsafe_durability>},
 
+    {"public_url", Users::daemons, "URL", "an http or https URL without query", "",
+     "the address clients know us by, for links in answers and webhooks; empty: links are paths",
+     set_public_url},
+
     {"listen", Users::fcgi, "ADDRESS",
      "unix:/path, or an IP address or localhost with a port such as 127.0.0.1:9000", "",
      "where FastCGI requests come in; empty: the socket on file descriptor 0", set_listen},
@@ -211,9 +215,6 @@ constexpr Setting kSettings[] = {
     {"auth", Users::fcgi, "WHO", "nginx or none", "nginx",
      "who authenticates: nginx by auth_request, or none, where every request is an admin's",
      set_auth},
-    {"public_url", Users::fcgi, "URL", "an http or https URL without query", "",
-     "the address clients know us by, for links in answers; empty: links are paths",
-     set_public_url},
     {"auto_create_queues", Users::fcgi, nullptr, kSwitch, "true",
      "make a queue when its first task arrives", set_switch<&S::auto_create_queues>},
     {"max_body", Users::fcgi, "BYTES", "1k to 64m: bytes, or a number with k or m", "512k",

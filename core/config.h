@@ -26,13 +26,13 @@ struct Settings {
   // both daemons
   bool prepared_statements = true;
   bool unsafe_durability = false;
+  std::string public_url;
   // postern-fcgi
   std::string listen;  // empty: the socket on file descriptor 0
   bool unsafe_bind = false;
   int threads = 64;
   Seconds idle_exit{0};  // 0: never
   std::string auth = "nginx";
-  std::string public_url;
   bool auto_create_queues = true;
   std::int64_t max_body = 512 * 1024;  // bytes
   Seconds idempotency_window{600};

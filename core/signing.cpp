@@ -50,4 +50,11 @@ std::string standard_webhooks_signature(std::span<const std::string> secrets, st
   return out;
 }
 
+std::string completion_token(const Uuid& lease, const TaskId& id) {
+  const auto bytes = [](const TaskId& uuid) {
+    return std::string_view(reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size());
+  };
+  return to_hex(hmac_sha256(bytes(lease), bytes(id)));
+}
+
 }  // namespace postern

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/time.h"
+#include "core/uuid.h"
 
 namespace postern {
 
@@ -23,5 +24,9 @@ std::optional<std::string> webhook_secret_key(std::string_view secret);
 // `webhook-timestamp`.
 std::string standard_webhooks_signature(std::span<const std::string> secrets, std::string_view id,
                                         Time at, std::string_view body);
+
+// What lets a receiver tell the end of an attempt later: the lease, which nobody else knows, signs
+// the task's id. Lower-case hexadecimal.
+std::string completion_token(const Uuid& lease, const TaskId& id);
 
 }  // namespace postern

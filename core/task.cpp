@@ -13,14 +13,15 @@ constexpr std::array<std::string_view, 4> kDialects = {"native", "asyncqueue", "
                                                        "asyncjobs"};
 constexpr std::array<std::string_view, 7> kStates = {"ready",     "delayed", "active",   "blocked",
                                                      "completed", "failed",  "cancelled"};
-constexpr std::array<std::string_view, 11> kReasons = {
-    "",        "exhausted",   "deadline",  "terminated",   "gone",         "egress_denied",
-    "invalid", "unreachable", "cancelled", "queue_purged", "queue_deleted"};
+constexpr std::array<std::string_view, 13> kReasons = {
+    "",        "exhausted",   "deadline",  "terminated",   "gone",          "egress_denied",
+    "invalid", "unreachable", "cancelled", "queue_purged", "queue_deleted", "discarded",
+    "max_age"};
 constexpr std::array<std::string_view, 2> kBodyForms = {"payload", "raw"};
 
 static_assert(kDialects.size() == static_cast<std::size_t>(Dialect::asyncjobs) + 1);
 static_assert(kStates.size() == static_cast<std::size_t>(State::cancelled) + 1);
-static_assert(kReasons.size() == static_cast<std::size_t>(Reason::queue_deleted) + 1);
+static_assert(kReasons.size() == static_cast<std::size_t>(Reason::max_age) + 1);
 static_assert(kBodyForms.size() == static_cast<std::size_t>(BodyForm::raw) + 1);
 
 template <class Enum, std::size_t n>

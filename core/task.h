@@ -35,6 +35,8 @@ enum class Reason {
   cancelled,      // by a client
   queue_purged,
   queue_deleted,
+  discarded,  // its queue was full, and makes room by dropping the oldest
+  max_age,    // it waited longer than its queue lets tasks wait
 };
 
 // What the body is: the caller's payload, which the webhook wraps in the dialect's own envelope, or
@@ -69,9 +71,10 @@ struct TaskSpec {
   int priority = 50;                // 0..100, higher first
   int max_attempts = 4;             // of one budget; 1..101 on native wires
   std::string retry_policy = "exponential";  // RetryPolicy::text()
-  Milliseconds timeout{30'000};              // of one attempt, connect included
-  std::optional<Time> deadline;              // the latest start of an attempt
-  std::string key;                           // ordering key
+  // Of one attempt, connect included. 0: its endpoint's, else its queue's, as they are then.
+  Milliseconds timeout{30'000};
+  std::optional<Time> deadline;  // the latest start of an attempt
+  std::string key;               // ordering key
   std::vector<std::string> tags;
   std::vector<TaskId> dependencies;
   std::string on_complete_url;
@@ -122,6 +125,8 @@ struct Task {
   std::optional<std::int64_t> job_id;
   Time created_at, updated_at, run_at;
   std::optional<Time> finished_at;
+  std::string resolved;       // the endpoint that the last attempt went to; empty: none
+  bool deferred = false;      // the receiver said 202 and will tell the end later
   bool body_omitted = false;  // a list left a large body out
 };
 

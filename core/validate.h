@@ -13,6 +13,7 @@ namespace postern {
 constexpr Seconds kMaxDelay{10LL * 366 * 86'400};  // ten years
 constexpr Milliseconds kMinTimeout{1'000};
 constexpr Milliseconds kMaxTimeout{30LL * 60 * 1'000};  // half an hour
+constexpr Seconds kMaxDefer{7LL * 86'400};              // a week
 constexpr int kMaxRetries = 100;
 constexpr std::size_t kMaxTags = 16;
 

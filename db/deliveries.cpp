@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/wire/attempts.h"
+#include "db/counters.h"
 #include "db/rows.h"
 
 namespace postern::db {
@@ -17,9 +18,12 @@ namespace postern::db {
 // that looked small when the plan was made, a join reads the whole table and compares each row with
 // the batch (20,000 tasks in a fresh database: 800 webhooks/s instead of 10,000). The primary key
 // begins with the id for the same reason: by its shard alone nothing can be looked for.
+// What an attempt takes from its endpoint and queue is decided in here, so that a change to them is
+// in force for tasks that wait.
 const Statement kClaim{"claim", R"sql(
-  WITH picked AS MATERIALIZED (
-    SELECT t.id FROM unnest($2::bigint[], $3::int4[]) AS w(lane, free)
+  WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2, $3)),
+  picked AS MATERIALIZED (
+    SELECT t.id FROM allowed w
      CROSS JOIN LATERAL (
        SELECT id FROM postern.task
         WHERE shard = $1 AND lane = w.lane AND state = 'ready'
@@ -28,15 +32,27 @@ const Statement kClaim{"claim", R"sql(
     UPDATE postern.task t
        SET state = 'active', attempt = attempt + 1, lease = $4, instance = $5, claimed_at = now(),
            updated_at = now(),
-           lease_until = now() + timeout_ms * interval '1 millisecond' + $6 * interval '1 second'
+           lease_until = now() + $6 * interval '1 second' + interval '1 millisecond'
+             * (SELECT least(coalesce(t.timeout_ms, a.default_ms), a.most_ms) FROM allowed a WHERE a.lane = t.lane),
+           resolved = CASE WHEN t.endpoint IS NOT NULL
+                           THEN (SELECT a.resolved FROM allowed a WHERE a.lane = t.lane) END
      WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT id FROM picked))
     RETURNING t.*)
   SELECT )sql" POSTERN_TASK_SPEC("body") R"sql(,
-         lane, attempt, attempt_base, claimed_at, lease_until, deadline < claimed_at, secret, previous
+         lane, attempt, attempt_base, claimed_at, lease_until, deadline < claimed_at,
+         e.target_url, e.target_method, e.target_headers,
+         coalesce(e.target_secret, s.secret),
+         CASE WHEN e.target_secret IS NULL THEN s.previous ELSE e.target_previous END,
+         held, wait_ms, full_up
     FROM claimed c
     LEFT JOIN (SELECT tenant AS of_tenant, secret,
                       CASE WHEN previous_until > now() THEN previous END AS previous
-                 FROM postern.tenant_secret) s ON s.of_tenant = c.tenant)sql"};
+                 FROM postern.tenant_secret) s ON s.of_tenant = c.tenant
+    LEFT JOIN (SELECT tenant AS target_tenant, name AS target_name, url AS target_url, method AS target_method,
+                      headers AS target_headers, secret AS target_secret,
+                      CASE WHEN previous_until > now() THEN previous END AS target_previous
+                 FROM postern.endpoint) e ON e.target_tenant = c.tenant AND e.target_name = c.resolved
+    FULL JOIN (SELECT w.lane AS held, w.wait_ms, w.full_up FROM allowed w WHERE w.wait_ms IS NOT NULL) h ON false)sql"};
 
 Params claim_params(int shard, std::span<const LaneSlots> lanes, const Uuid& lease,
                     const Uuid& instance, Seconds grace) {
@@ -50,10 +66,32 @@ Params claim_params(int shard, std::span<const LaneSlots> lanes, const Uuid& lea
   return params;
 }
 
-std::vector<Claimed> claimed_from(const PgResult& result, const Uuid& lease) {
-  std::vector<Claimed> out;
-  out.reserve(static_cast<std::size_t>(result.rows()));
+namespace {
+
+// The endpoint says where and how; a header of the task wins over one of the endpoint.
+void apply_endpoint(TaskSpec& spec, const PgResult& result, int row, int col) {
+  spec.url = result.text(row, col);
+  spec.method = result.text(row, col + 1);
+  for (auto& header : headers_from_json(result.text(row, col + 2))) {
+    const bool given = std::any_of(spec.headers.begin(), spec.headers.end(), [&](const auto& own) {
+      return equal_ignoring_case(own.name, header.name);
+    });
+    if (!given) spec.headers.push_back(std::move(header));
+  }
+}
+
+}  // namespace
+
+ClaimAnswer claimed_from(const PgResult& result, const Uuid& lease, Seconds grace) {
+  ClaimAnswer out;
+  out.tasks.reserve(static_cast<std::size_t>(result.rows()));
+  constexpr int kHeld = kSpecColumnCount + 11;
   for (int i = 0; i < result.rows(); ++i) {
+    if (!result.is_null(i, kHeld)) {
+      out.held.push_back({result.integer(i, kHeld), Milliseconds{result.integer(i, kHeld + 1)},
+                          result.boolean(i, kHeld + 2)});
+      continue;
+    }
     Claimed claimed;
     claimed.spec = spec_from(result, i);
     claimed.lease = lease;
@@ -63,12 +101,16 @@ std::vector<Claimed> claimed_from(const PgResult& result, const Uuid& lease) {
     claimed.attempt_base = static_cast<int>(result.integer(i, col++));
     claimed.claimed_at = result.time(i, col++);
     claimed.lease_until = result.time(i, col++);
+    claimed.spec.timeout =
+        std::chrono::round<Milliseconds>(claimed.lease_until - claimed.claimed_at) - grace;
     claimed.past_deadline = !result.is_null(i, col) && result.boolean(i, col);
     ++col;
-    for (; col < kSpecColumnCount + 8; ++col) {
+    if (!result.is_null(i, col)) apply_endpoint(claimed.spec, result, i, col);
+    col += 3;
+    for (; col < kHeld; ++col) {
       if (!result.is_null(i, col)) claimed.secrets.emplace_back(result.text(i, col));
     }
-    out.push_back(std::move(claimed));
+    out.tasks.push_back(std::move(claimed));
   }
   return out;
 }
@@ -78,24 +120,28 @@ std::vector<Claimed> claimed_from(const PgResult& result, const Uuid& lease) {
 
 // One statement, one commit, for all that has gathered: finished rows move, retries get the start
 // that core decided, given-back ones lose the attempt they did not use; attempts and endings are
-// counted. Everything is fenced by the lease, under which `mine` locks its rows: nobody can take
-// one away before it is written. A row appears in `r` once, so each goes one way only.
+// counted, and what follows from an end is noted. Everything is fenced by the lease, under which
+// `mine` locks its rows: nobody can take one away before it is written. A row appears in `r` once,
+// so each goes one way only.
 const Statement kSettle{"settle", R"sql(
   WITH r AS MATERIALIZED (
     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::int8[], $8::text[],
-                         $9::text[], $10::text[], $11::int4[], $12::int4[], $13::text[], $14::bytea[])
-      AS r(id, lease, to_state, reason, delay_ms, record, outcome, last_error, result_code, result_ms,
-           result_headers, result_body)),
+                         $9::text[], $10::int4[], $11::text[], $12::int4[], $13::int4[], $14::text[],
+                         $15::bytea[])
+      AS r(id, lease, to_state, reason, delay_ms, record, outcome, took_ms, last_error, result_code,
+           result_ms, result_headers, result_body)),
   mine AS MATERIALIZED (
-    SELECT t.*, r.to_state, r.reason AS why, r.delay_ms, r.record, r.outcome, r.last_error AS error,
-           r.result_code AS code, r.result_ms AS ms, r.result_headers AS answer_headers,
-           r.result_body AS answer
+    SELECT t.*, r.to_state, r.reason AS why, r.delay_ms, r.record, r.outcome, r.took_ms,
+           r.last_error AS error, r.result_code AS code, r.result_ms AS ms,
+           r.result_headers AS answer_headers, r.result_body AS answer
       FROM r CROSS JOIN LATERAL (
         SELECT * FROM postern.task WHERE shard = $1 AND id = r.id AND lease = r.lease FOR UPDATE) t),
-  over AS MATERIALIZED (SELECT * FROM mine WHERE to_state IN ('completed', 'failed')),
+  over AS MATERIALIZED (
+    SELECT *, CASE to_state WHEN 'completed' THEN on_complete_url ELSE on_failure_url END AS callback
+      FROM mine WHERE to_state IN ('completed', 'failed')),
   again AS MATERIALIZED (
-    SELECT id AS task, tenant, queue, to_state, delay_ms, record, outcome, error FROM mine
-     WHERE to_state IN ('delayed', 'ready')),
+    SELECT id AS task, to_state, delay_ms, record, error FROM mine
+     WHERE to_state IN ('delayed', 'ready', 'active')),
   gone AS (
     DELETE FROM postern.task WHERE shard = $1 AND id = ANY(ARRAY(SELECT id FROM over))),
   moved AS (
@@ -110,31 +156,50 @@ const Statement kSettle{"settle", R"sql(
                   FROM postern.queue q WHERE q.tenant = over.tenant AND q.name = over.queue), 'standard'),
       code, ms, answer_headers, answer
     FROM over),
+  followed AS (
+    INSERT INTO postern.sequel (task, tenant, queue, key, callback)
+    SELECT id, tenant, queue, key, callback IS NOT NULL FROM over
+     WHERE key IS NOT NULL OR callback IS NOT NULL
+        OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = over.id)
+    RETURNING task),
   back AS (
     UPDATE postern.task t
-       SET state = CASE WHEN r.to_state = 'delayed' AND r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+       SET state = CASE WHEN r.to_state = 'active' THEN 'active'
+                        WHEN r.to_state = 'delayed' AND r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
            run_at = CASE WHEN r.to_state = 'delayed' THEN now() + r.delay_ms * interval '1 millisecond'
                          ELSE t.run_at END,
            attempt = CASE WHEN r.to_state = 'ready' THEN t.attempt - 1 ELSE t.attempt END,
            attempts = CASE WHEN r.record IS NULL THEN t.attempts ELSE t.attempts || r.record::jsonb END,
-           last_error = CASE WHEN r.to_state = 'ready' THEN t.last_error ELSE r.error END,
-           lease = NULL, instance = NULL, lease_until = NULL, updated_at = now()
+           last_error = CASE WHEN r.to_state = 'delayed' THEN r.error ELSE t.last_error END,
+           deferred = r.to_state = 'active',
+           lease = CASE WHEN r.to_state = 'active' THEN t.lease END,
+           lease_until = CASE WHEN r.to_state = 'active' THEN now() + r.delay_ms * interval '1 millisecond' END,
+           instance = NULL, updated_at = now()
       FROM again r
      WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT task FROM again)) AND t.id = r.task),
+  attempted AS (
+    SELECT tenant, queue, outcome, took_ms, extract(epoch FROM claimed_at - run_at) * 1000 AS late_ms
+      FROM mine WHERE outcome IS NOT NULL),
   counted AS (
     INSERT INTO postern.counter AS c (shard, instance, tenant, queue, name, value)
-    SELECT $1, $2, tenant, queue, name, count(*)
-      FROM (SELECT tenant, queue, 'attempts_' || outcome AS name FROM over WHERE outcome IS NOT NULL
-            UNION ALL SELECT tenant, queue, 'attempts_' || outcome FROM again WHERE outcome IS NOT NULL
-            UNION ALL SELECT tenant, queue, 'finished_' || to_state FROM over) events
+    SELECT $1, $2, tenant, queue, name, sum(n)
+      FROM (SELECT tenant, queue, 'attempts_' || outcome AS name, 1 AS n FROM attempted
+            UNION ALL SELECT tenant, queue, 'duration_' || width_bucket(took_ms - 0.5, )sql" POSTERN_BUCKETS
+                                  R"sql(), 1 FROM attempted
+            UNION ALL SELECT tenant, queue, 'duration_ms', took_ms FROM attempted
+            UNION ALL SELECT tenant, queue, 'lateness_' || width_bucket(late_ms, )sql" POSTERN_BUCKETS
+                                  R"sql(), 1 FROM attempted
+            UNION ALL SELECT tenant, queue, 'lateness_ms', late_ms FROM attempted
+            UNION ALL SELECT tenant, queue, 'finished_' || to_state, 1 FROM over
+            UNION ALL SELECT tenant, queue, 'egress_blocked', 1 FROM over WHERE why = 'egress_denied') events
      GROUP BY tenant, queue, name
     ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + excluded.value)
-  SELECT id FROM mine)sql"};
+  SELECT id, EXISTS (SELECT FROM followed) FROM mine)sql"};
 
 Params settle_params(int shard, const Uuid& instance, std::span<const Settlement> batch) {
   Array id(Oid::uuid), lease(Oid::uuid), state(Oid::text), reason(Oid::text), delay(Oid::int8),
-      record(Oid::text), outcome(Oid::text), last_error(Oid::text), code(Oid::int4), ms(Oid::int4),
-      headers(Oid::text), body(Oid::bytea);
+      record(Oid::text), outcome(Oid::text), took(Oid::int4), last_error(Oid::text),
+      code(Oid::int4), ms(Oid::int4), headers(Oid::text), body(Oid::bytea);
   for (const auto& s : batch) {
     id.uuid(s.id);
     lease.uuid(s.lease);
@@ -143,6 +208,7 @@ Params settle_params(int shard, const Uuid& instance, std::span<const Settlement
     delay.int8(s.delay.count());
     s.attempt ? record.text(attempt_json(*s.attempt)) : record.null();
     s.attempt ? outcome.text(s.attempt->status) : outcome.null();
+    took.int4(s.attempt ? static_cast<std::int32_t>(s.attempt->duration.count()) : 0);
     last_error.text_or_null(s.last_error);
     if (s.result) {
       code.int4(s.result->status);
@@ -158,17 +224,20 @@ Params settle_params(int shard, const Uuid& instance, std::span<const Settlement
   }
   Params params;
   params.int2(shard).uuid(instance);
-  for (const auto* column : {&id, &lease, &state, &reason, &delay, &record, &outcome, &last_error,
-                             &code, &ms, &headers, &body}) {
+  for (const auto* column : {&id, &lease, &state, &reason, &delay, &record, &outcome, &took,
+                             &last_error, &code, &ms, &headers, &body}) {
     params.array(*column);
   }
   return params;
 }
 
-std::vector<TaskId> settled_from(const PgResult& result) {
-  std::vector<TaskId> out;
-  out.reserve(static_cast<std::size_t>(result.rows()));
-  for (int i = 0; i < result.rows(); ++i) out.push_back(result.uuid(i, 0));
+Settled settled_from(const PgResult& result) {
+  Settled out;
+  out.tasks.reserve(static_cast<std::size_t>(result.rows()));
+  for (int i = 0; i < result.rows(); ++i) {
+    out.tasks.push_back(result.uuid(i, 0));
+    out.sequels = result.boolean(i, 1);
+  }
   return out;
 }
 
@@ -176,7 +245,8 @@ std::vector<TaskId> settled_from(const PgResult& result) {
 // ------------------------------------------------------------------------------------------
 
 // The lanes with ready work by a loose index scan: one index descent per lane, however many tasks.
-// Kinds: 0 lane, 1 promoted, 2 microseconds to the next delayed task, 3 unrouted tasks are there.
+// Kinds: 0 lane, 1 promoted, 2 microseconds to the next delayed task, 3 unrouted tasks are there,
+// 4 sequels are there, 5 microseconds to the next occurrence of a schedule.
 const Statement kTick{"tick", R"sql(
   WITH RECURSIVE due AS MATERIALIZED (
     SELECT id FROM postern.task WHERE shard = $1 AND state = 'delayed' AND run_at <= now()
@@ -201,7 +271,12 @@ const Statement kTick{"tick", R"sql(
   (SELECT 2, (extract(epoch FROM run_at - clock_timestamp()) * 1000000)::bigint FROM postern.task
     WHERE shard = $1 AND state = 'delayed' AND run_at > now() ORDER BY run_at LIMIT 1)
   UNION ALL
-  (SELECT 3, 1 FROM postern.task WHERE shard = $1 AND lane IS NULL LIMIT 1))sql"};
+  (SELECT 3, 1 FROM postern.task WHERE shard = $1 AND lane IS NULL LIMIT 1)
+  UNION ALL
+  (SELECT 4, 1 FROM postern.sequel LIMIT 1)
+  UNION ALL
+  (SELECT 5, (extract(epoch FROM next_at - clock_timestamp()) * 1000000)::bigint FROM postern.schedule
+    WHERE NOT paused AND next_at IS NOT NULL ORDER BY next_at LIMIT 1))sql"};
 
 Params tick_params(int shard, int limit) {
   Params params;
@@ -220,7 +295,9 @@ Tick tick_from(const PgResult& result) {
         // Rounded up: a timer that fires before the time is worth nothing.
         tick.next_due = Milliseconds{std::max<std::int64_t>(0, value) / 1000 + 1};
         break;
-      default: tick.unrouted = true;
+      case 3: tick.unrouted = true; break;
+      case 4: tick.sequels = true; break;
+      default: tick.next_occurrence = Milliseconds{std::max<std::int64_t>(0, value + 999) / 1000};
     }
   }
   return tick;
@@ -230,9 +307,10 @@ Tick tick_from(const PgResult& result) {
 // ----------------------------------------------------------------------------------------
 
 const Statement kOrphans{"orphans", "SELECT " POSTERN_TASK_SPEC("NULL::bytea") R"sql(,
-         lease, lane, attempt, attempt_base, claimed_at, lease_until, deadline < now(), instance, gone
-    FROM (SELECT t.*, t.instance = ANY($2) OR t.instance IS NULL
-                      OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = t.instance) AS gone
+         lease, lane, attempt, attempt_base, claimed_at, lease_until, deadline < now(), instance, gone, deferred
+    FROM (SELECT t.*, CASE WHEN t.deferred THEN t.lease_until < now()
+                           ELSE t.instance = ANY($2) OR t.instance IS NULL
+                             OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = t.instance) END AS gone
             FROM postern.task t WHERE t.shard = $1 AND t.state = 'active') active
    WHERE gone OR lease_until < now()
    ORDER BY gone DESC, lease_until LIMIT 500)sql"};
@@ -262,6 +340,7 @@ std::vector<Orphan> orphans_from(const PgResult& result) {
     ++col;
     if (!result.is_null(i, col)) orphan.instance = result.uuid(i, col);
     orphan.instance_gone = result.boolean(i, ++col);
+    task.deferred = result.boolean(i, ++col);
     out.push_back(std::move(orphan));
   }
   return out;

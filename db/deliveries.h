@@ -32,26 +32,41 @@ struct Claimed {
   int attempt_base = 0;  // attempts of earlier budgets
   Time claimed_at;
   Time lease_until;
-  bool past_deadline = false;        // it may not start any more: settle it as failed
-  std::vector<std::string> secrets;  // the tenant's: current, and previous while it still signs
+  bool past_deadline = false;  // it may not start any more: settle it as failed
+  bool deferred = false;       // its receiver has accepted it, and was to tell the end
+  // Its endpoint's, else the tenant's: current, and previous while it still signs.
+  std::vector<std::string> secrets;
 };
 
-// Claims, fair among the lanes, by priority and then start within one, and counts the attempt. The
-// lease lasts each task's timeout plus `grace`.
+// A lane that has more than its queue or endpoint permits now.
+struct HeldLane {
+  std::int64_t lane;
+  Milliseconds wait;  // ask again then,
+  bool full_up;       // or when an attempt has ended, which frees a place
+};
+
+// Claims, fair among the lanes, by priority and then start within one, within the limits of queues
+// and endpoints, and counts the attempt. The lease lasts each task's timeout plus `grace`.
 extern const Statement kClaim;
 Params claim_params(int shard, std::span<const LaneSlots> lanes, const Uuid& lease,
                     const Uuid& instance, Seconds grace);
-// `lease` as given to claim_params.
-std::vector<Claimed> claimed_from(const PgResult& result, const Uuid& lease);
+struct ClaimAnswer {
+  // Their specs say what holds for this attempt: the endpoint's URL, method and headers, and the
+  // timeout that comes of task, endpoint and queue. No URL: there is no such endpoint.
+  std::vector<Claimed> tasks;
+  std::vector<HeldLane> held;
+};
+// `lease` and `grace` as given to claim_params.
+ClaimAnswer claimed_from(const PgResult& result, const Uuid& lease, Seconds grace);
 
-// --- settle: active -> finished, delayed or ready
+// --- settle: active -> finished, delayed, ready or deferred
 // --------------------------------------------------
 
 struct Settlement {
   TaskId id;
   Uuid lease;
   // completed or failed: over. delayed: again after `delay`. ready: given back, the attempt not
-  // counted.
+  // counted. active: deferred, the lease runs for `delay`.
   State state;
   Reason reason = Reason::none;
   Milliseconds delay{0};
@@ -63,8 +78,11 @@ struct Settlement {
 // Applies all of them, counts attempts and endings. Those whose lease was lost are left alone.
 extern const Statement kSettle;
 Params settle_params(int shard, const Uuid& instance, std::span<const Settlement> batch);
-// The ids that were settled.
-std::vector<TaskId> settled_from(const PgResult& result);
+struct Settled {
+  std::vector<TaskId> tasks;
+  bool sequels = false;  // something follows from one of them
+};
+Settled settled_from(const PgResult& result);
 
 // --- tick: what there is to do
 // ---------------------------------------------------------------------
@@ -78,6 +96,8 @@ struct Tick {
   int promoted = 0;                      // as many as the limit: there may be more
   std::optional<Milliseconds> next_due;  // until the next delayed task; nullopt: there is none
   bool unrouted = false;                 // tasks came in by the SQL door
+  bool sequels = false;                  // something follows from a task's end
+  std::optional<Milliseconds> next_occurrence;  // of a schedule; nullopt: there is none
 };
 Tick tick_from(const PgResult& result);
 

@@ -65,6 +65,16 @@ const Statement kFoldCounters{"fold_counters", R"sql(
     FROM folded GROUP BY shard, tenant, queue, name
   ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + excluded.value)sql"};
 
+const Statement kExpireEntries{"expire_entries", "SELECT postern.expire_entries($1, 500)"};
+
+// An unreachable task keeps its edges, so that it comes back with what it waited for.
+const Statement kForgetDependencies{"forget_dependencies", R"sql(
+  DELETE FROM postern.dependency d
+   WHERE postern.finished_since(d.task) < now() - interval '2 days'
+     AND NOT EXISTS (SELECT FROM postern.task t WHERE t.id = d.task AND t.shard = d.shard)
+     AND NOT EXISTS (SELECT FROM postern.task_finished f WHERE f.shard = d.shard AND f.id = d.task
+                        AND f.finished_at >= postern.finished_since(d.task)))sql"};
+
 // A task never depends on its lane's row, so taking one away that is still wanted only means it is
 // made again.
 const Statement kCollectLanes{"collect_lanes", R"sql(

@@ -35,6 +35,11 @@ extern const Statement kExpireKeys;
 // Adds up the counters of instances without a row into one, and removes the rows of instances
 // silent for a day.
 extern const Statement kFoldCounters;
+// Ends, up to 500 of each queue, the entries that waited longer than its max_age. Parameters: the
+// instance. Returns how many.
+extern const Statement kExpireEntries;
+// Forgets what tasks waited for that are gone.
+extern const Statement kForgetDependencies;
 // Removes lanes not used for a day that hold no setting and have no live task.
 extern const Statement kCollectLanes;
 

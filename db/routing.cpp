@@ -3,7 +3,7 @@
 namespace postern::db {
 
 constexpr Statement kQueueDefaults{"queue_defaults", R"sql(
-  SELECT max_retries, max_tries, retry_policy, timeout_ms, endpoint
+  SELECT max_retries, max_tries, retry_policy, timeout_ms, endpoint, max_entries IS NOT NULL
     FROM postern.queue WHERE tenant = $1 AND name = $2)sql"};
 
 std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
@@ -16,6 +16,7 @@ std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::strin
   out.retry_policy = row.text(0, 2);
   out.timeout = Milliseconds{row.integer(0, 3)};
   out.endpoint = row.text(0, 4);
+  out.bounded = row.boolean(0, 5);
   return out;
 }
 
@@ -28,6 +29,18 @@ constexpr Statement kTenantExists{"tenant_exists",
 bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue) {
   if (connection.exec(kMakeQueue, Params().text(tenant).text(queue)).affected() > 0) return true;
   return connection.exec(kTenantExists, Params().text(tenant)).boolean(0, 0);
+}
+
+// As postern.allow does it when the task is delivered.
+constexpr Statement kResolveEndpoint{"resolve_endpoint", R"sql(
+  SELECT name FROM postern.endpoint WHERE tenant = $1 AND starts_with($2, name)
+   ORDER BY length(name) DESC LIMIT 1)sql"};
+
+std::optional<std::string> resolve_endpoint(PgConnection& connection, std::string_view tenant,
+                                            std::string_view name) {
+  const auto row = connection.exec(kResolveEndpoint, Params().text(tenant).text(name));
+  if (row.rows() == 0) return std::nullopt;
+  return std::string(row.text(0, 0));
 }
 
 constexpr Statement kMakeLane{"make_lane", R"sql(

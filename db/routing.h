@@ -6,25 +6,21 @@
 #include <string>
 #include <string_view>
 
-#include "core/time.h"
+#include "core/creation.h"
 #include "db/pg.h"
 
 namespace postern::db {
-
-// What a task takes from its queue when it does not say itself.
-struct QueueDefaults {
-  int max_retries;
-  std::optional<int> max_tries;  // a cap on attempts
-  std::string retry_policy;
-  Milliseconds timeout;
-  std::string endpoint;  // default target; may be empty
-};
 
 std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
                                             std::string_view queue);
 
 // Makes the queue with the server's defaults unless it is there. False: there is no such tenant.
 bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue);
+
+// The endpoint that `name` stands for: the one of that name, else the one with the longest name
+// that it begins with, else the one named "". nullopt: none.
+std::optional<std::string> resolve_endpoint(PgConnection& connection, std::string_view tenant,
+                                            std::string_view name);
 
 // Makes the lane's row unless it is there.
 void make_lane(PgConnection& connection, std::int64_t id, std::string_view tenant,

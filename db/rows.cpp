@@ -40,9 +40,8 @@ Headers headers_from_json(std::string_view json) {
   return headers;
 }
 
-TaskSpec spec_from(const PgResult& r, int row) {
+TaskSpec spec_from(const PgResult& r, int row, int col) {
   TaskSpec spec;
-  int col = 0;
   spec.id = r.uuid(row, col++);
   spec.tenant = string_at(r, row, col++);
   spec.dialect = dialect_from(r.text(row, col++));
@@ -58,7 +57,7 @@ TaskSpec spec_from(const PgResult& r, int row) {
   spec.priority = int_at(r, row, col++);
   spec.max_attempts = int_at(r, row, col++);
   spec.retry_policy = string_at(r, row, col++);
-  spec.timeout = Milliseconds{r.integer(row, col++)};
+  spec.timeout = Milliseconds{r.integer_or_null(row, col++).value_or(0)};
   spec.deadline = r.time_or_null(row, col++);
   spec.key = string_at(r, row, col++);
   spec.tags = r.text_array(row, col++);
@@ -71,10 +70,10 @@ TaskSpec spec_from(const PgResult& r, int row) {
   return spec;
 }
 
-Task task_from(const PgResult& r, int row) {
+Task task_from(const PgResult& r, int row, int col) {
   Task task;
-  task.spec = spec_from(r, row);
-  int col = kSpecColumnCount;
+  task.spec = spec_from(r, row, col);
+  col += kSpecColumnCount;
   task.state = state_from(r.text(row, col++));
   task.reason = reason_from(r.text(row, col++));
   task.attempt = int_at(r, row, col++);
@@ -93,6 +92,9 @@ Task task_from(const PgResult& r, int row) {
   task.run_at = r.time(row, col++);
   task.finished_at = r.time_or_null(row, col++);
   task.body_omitted = !task.spec.body && !r.is_null(row, col);
+  ++col;
+  task.resolved = string_at(r, row, col++);
+  task.deferred = r.boolean(row, col++);
   return task;
 }
 

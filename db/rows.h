@@ -18,21 +18,23 @@
   POSTERN_TASK_SPEC(BODY)                                                                        \
   ", state, reason, attempt, attempt_base, attempts::text, last_error, result_code, result_ms, " \
   "result_headers, result_body, job_id, created_at, updated_at, run_at, finished_at, "           \
-  "octet_length(body)"
+  "octet_length(body), resolved, deferred"
 
 // What goes along unchanged when a task moves to task_finished.
-#define POSTERN_TASK_MOVED  \
-  POSTERN_TASK_SPEC("body") \
-  ", shard, lane, job_id, attempt, attempt_base, created_at, run_at, claimed_at"
+#define POSTERN_TASK_MOVED                                                                  \
+  POSTERN_TASK_SPEC("body")                                                                 \
+  ", shard, lane, job_id, attempt, attempt_base, created_at, run_at, claimed_at, key_seq, " \
+  "resolved"
 
 namespace postern::db {
 
 // The task in `row`. Throws std::runtime_error when the row holds what no program of ours writes.
-Task task_from(const PgResult& result, int row);
+// Its columns begin at `col`.
+Task task_from(const PgResult& result, int row, int col = 0);
 
 // Columns of POSTERN_TASK_SPEC.
 constexpr int kSpecColumnCount = 24;
-TaskSpec spec_from(const PgResult& result, int row);
+TaskSpec spec_from(const PgResult& result, int row, int col = 0);
 
 // A header map as the JSON object its column keeps, and back. Empty <-> "". What cannot be read
 // becomes a header that check_headers refuses, so that one bad row ends as a failed task and does

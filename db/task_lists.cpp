@@ -9,34 +9,51 @@
 namespace postern::db {
 namespace {
 
-// What both halves of a list ask. NULL parameters ask nothing.
+// What both halves of a list ask of a task in queue `n.queue`. NULL parameters ask nothing.
 #define POSTERN_FILTER                                                                            \
-  "tenant = $1 AND ($2::text IS NULL OR queue = $2) AND ($3::text[] IS NULL OR state = ANY($3)) " \
+  "tenant = $1 AND k.queue = n.queue AND ($3::text[] IS NULL OR state = ANY($3)) "                \
   "AND ($4::text IS NULL OR $4 = ANY(tags)) "                                                     \
   "AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at " \
   "< $6) "
 
+// The one queue asked for, or all that hold tasks: an index descent for each, however many tasks.
+#define POSTERN_QUEUES(NAME, TABLE)                                                                \
+  NAME "(queue) AS ((SELECT coalesce($2::text, (SELECT queue FROM " TABLE                          \
+       " WHERE tenant = $1 ORDER BY queue LIMIT 1))) UNION ALL SELECT (SELECT k.queue FROM " TABLE \
+       " k WHERE k.tenant = $1 AND k.queue > n.queue ORDER BY k.queue LIMIT 1) FROM " NAME         \
+       " n WHERE $2::text IS NULL AND n.queue IS NOT NULL)"
+
 #define POSTERN_LIST_BODY "CASE WHEN octet_length(body) <= 16384 THEN body END AS body"
 
-// Newest first, each half by its own index; the bodies of a page's rows alone are read.
-constexpr Statement kList{"list_tasks", R"sql(
-  WITH page AS (
-    SELECT * FROM (
-      (SELECT * FROM postern.task WHERE )sql" POSTERN_FILTER R"sql(
-          AND ($7::uuid IS NULL OR uuid_send(id) < uuid_send($7)) ORDER BY uuid_send(id) DESC LIMIT $8 + $9)
-      UNION ALL
-      (SELECT * FROM postern.task_finished WHERE )sql" POSTERN_FILTER R"sql(
-          AND ($7::uuid IS NULL OR uuid_send(id) < uuid_send($7)) ORDER BY uuid_send(id) DESC LIMIT $8 + $9)) both_halves
+// The newest of each queue, then the newest of these; the bodies of a page's rows alone are read.
+#define POSTERN_NEWEST(NAME, TABLE)                                                      \
+  "(SELECT f.* FROM " NAME " n CROSS JOIN LATERAL (SELECT * FROM " TABLE                 \
+  " k WHERE " POSTERN_FILTER                                                             \
+  "AND ($7::uuid IS NULL OR uuid_send(id) < uuid_send($7)) ORDER BY uuid_send(id) DESC " \
+  "LIMIT $8 + $9) f)"
+
+constexpr Statement kList{
+    "list_tasks", "WITH RECURSIVE " POSTERN_QUEUES("live", "postern.task") ", " POSTERN_QUEUES(
+                      "over", "postern.task_finished") R"sql(,
+  page AS (
+    SELECT * FROM ()sql" POSTERN_NEWEST("live",
+                                        "postern.task") " UNION ALL " POSTERN_NEWEST("over",
+                                                                                     "postern.task_"
+                                                                                     "finished") R"sql() both_halves
     ORDER BY id DESC OFFSET $9 LIMIT $8)
   SELECT )sql" POSTERN_TASK_COLUMNS(POSTERN_LIST_BODY) " FROM page ORDER BY id DESC"};
 
 constexpr int kExactTotal = 10'000;
 
-constexpr Statement kCount{"count_tasks", R"sql(
+constexpr Statement kCount{
+    "count_tasks", "WITH RECURSIVE " POSTERN_QUEUES("live", "postern.task") ", " POSTERN_QUEUES(
+                       "over", "postern.task_finished") R"sql(
   SELECT count(*) FROM (
-    SELECT FROM postern.task WHERE )sql" POSTERN_FILTER R"sql(
+    SELECT FROM live n CROSS JOIN LATERAL (SELECT FROM postern.task k WHERE )sql" POSTERN_FILTER
+                                                        R"sql(LIMIT 10001) f
     UNION ALL
-    SELECT FROM postern.task_finished WHERE )sql" POSTERN_FILTER R"sql(
+    SELECT FROM over n CROSS JOIN LATERAL (SELECT FROM postern.task_finished k WHERE )sql" POSTERN_FILTER
+                                                        R"sql(LIMIT 10001) f
     LIMIT 10001) few)sql"};
 
 // Past the exact range, the counters tell how many there have been; what retention has dropped is

@@ -11,15 +11,10 @@
 
 #include "core/task.h"
 #include "core/uuid.h"
+#include "db/insertion.h"
 #include "db/pg.h"
 
 namespace postern::db {
-
-// One task of a batch, and the lane it was routed to (core/lane.h).
-struct Insertion {
-  const NewTask* task;
-  std::int64_t lane;
-};
 
 // Inserts all of `batch` in one statement, counts them for `instance` and notifies the schedulers
 // if any of them is ready. Returns the database's now(), which is their created_at. All or nothing.
@@ -27,11 +22,21 @@ struct Insertion {
 Time insert_tasks(PgConnection& connection, int shard, const Uuid& instance,
                   std::span<const Insertion> batch);
 
+// The same for a queue that has a bound (max_entries): as many of the first as there is room for,
+// after the oldest were dropped where the queue says so. REQUIRES: all in one queue.
+struct BoundedBatch {
+  Time now;
+  std::size_t inserted = 0;
+};
+BoundedBatch insert_bounded_tasks(PgConnection& connection, int shard, const Uuid& instance,
+                                  std::span<const Insertion> batch);
+
 struct KeyedResult {
   enum class Kind {
     created,
     replayed,    // the key was used before, for `task`
     mismatched,  // the same, but with another request body
+    full,        // its queue has no room
   };
   Kind kind;
   TaskId task;
@@ -44,9 +49,10 @@ struct KeyedBatch {
 
 // Inserts tasks that carry an idempotency key, each at most once per (tenant, key) within `window`,
 // in one transaction. The same key twice in one batch: the first wins. REQUIRES: every spec has an
-// idempotency_key.
+// idempotency_key; with `bounded`, for a queue that has a bound, the batch is of one.
 KeyedBatch insert_keyed_tasks(PgConnection& connection, int shard, const Uuid& instance,
-                              std::span<const Insertion> batch, Seconds window);
+                              std::span<const Insertion> batch, Seconds window,
+                              bool bounded = false);
 
 // Which of `ids` exist, live or finished: what became of a commit whose answer was lost.
 std::unordered_set<std::string> existing_tasks(PgConnection& connection, int shard,

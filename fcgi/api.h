@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/creation.h"
 #include "core/error.h"
 #include "core/task.h"
 #include "core/uuid.h"
@@ -31,33 +32,6 @@ enum class Role { read, worker, admin };
 struct Caller {
   std::string tenant;
   Role role = Role::read;
-};
-
-// The fields of a creation as a dialect spells them, for the errors.
-struct FieldNames {
-  std::string_view queue, url, method, headers, content_type, max_retries, retry_policy, timeout,
-      delay, run_at, deadline, tags;
-};
-
-// A task as asked for. What is absent comes from its queue.
-struct Creation {
-  const FieldNames* fields = nullptr;  // REQUIRES: set
-  Dialect dialect = Dialect::native;
-  std::string queue;
-  std::string url;
-  std::string method = "POST";
-  Headers headers;
-  BodyForm body_form = BodyForm::payload;
-  std::optional<std::string> body;
-  std::string content_type;
-  int priority = 50;  // 0..100
-  std::optional<std::int64_t> max_retries;
-  std::optional<std::string> retry_policy;
-  std::optional<Milliseconds> timeout;
-  std::int64_t delay = 0;      // seconds
-  std::optional<Time> run_at;  // wins over `delay`
-  std::optional<Time> deadline;
-  std::vector<std::string> tags;
 };
 
 struct Created {
@@ -121,9 +95,16 @@ class Api {
   Result<Task> reread(const std::string& tenant, const TaskId& id);
   Result<Created> created(const std::string& tenant, Intake::Taken taken);
 
-  Result<NewTask> task_from(const Caller& caller, const HttpRequest& request, Creation wanted);
-  Result<db::QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
-                                           std::string_view field);
+  // A task that may be written: where it is routed, and whether its queue has a bound.
+  struct Ready {
+    NewTask task;
+    std::int64_t lane;
+    bool bounded;
+  };
+  Result<Ready> prepare(const Caller& caller, const HttpRequest& request, Creation wanted);
+  Result<QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
+                                       std::string_view field);
+  bool has_endpoint(const std::string& tenant, const std::string& name);
   std::int64_t lane_of(const TaskSpec& task);
 
   const Options options_;
@@ -132,12 +113,14 @@ class Api {
   Waiters waiters_;
 
   struct CachedQueue {
-    db::QueueDefaults defaults;
+    QueueDefaults defaults;
     std::chrono::steady_clock::time_point good_until;
   };
-  std::mutex mutex_;  // guards the next two
+  std::mutex mutex_;  // guards the caches
   std::unordered_map<std::string, CachedQueue> queues_;
   std::unordered_set<std::int64_t> lanes_;  // whose rows are there
+  // Endpoints that were found, and until when they need not be looked for again.
+  std::unordered_map<std::string, std::chrono::steady_clock::time_point> endpoints_;
 };
 
 }  // namespace postern

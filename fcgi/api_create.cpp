@@ -9,8 +9,6 @@
 #include "core/crypto.h"
 #include "core/lane.h"
 #include "core/log.h"
-#include "core/retry_policy.h"
-#include "core/url.h"
 #include "core/validate.h"
 #include "fcgi/api.h"
 #include "fcgi/database.h"
@@ -18,64 +16,11 @@
 namespace postern {
 namespace {
 
-constexpr std::chrono::seconds kQueueKnownFor{2};
+constexpr std::chrono::seconds kKnownFor{2};
 // The caches are emptied when they get larger: a bound is all they need.
 constexpr std::size_t kMaxCached = 10'000;
 
 Time now() { return std::chrono::floor<Microseconds>(std::chrono::system_clock::now()); }
-
-Result<void> check_times(const Creation& wanted, Time at) {
-  const FieldNames& fields = *wanted.fields;
-  if (const auto ok = check_delay(wanted.delay, fields.delay); !ok) return ok;
-  if (wanted.run_at) {
-    if (const auto ok = check_run_at(*wanted.run_at, at, fields.run_at); !ok) return ok;
-  }
-  if (!wanted.deadline) return {};
-  if (*wanted.deadline <= at) {
-    return invalid("deadline_past", std::string(fields.deadline), "The deadline is in the past.");
-  }
-  if (*wanted.deadline < wanted.run_at.value_or(at + Seconds{wanted.delay})) {
-    return invalid("deadline_before_start", std::string(fields.deadline),
-                   "The deadline is before the task's start, so it could never run.");
-  }
-  return {};
-}
-
-Result<void> check_tags(const std::vector<std::string>& tags, std::string_view field) {
-  if (tags.size() > kMaxTags) {
-    return invalid("tags_too_many", std::string(field), fmt::format("At most {} tags.", kMaxTags));
-  }
-  for (const auto& tag : tags) {
-    if (const auto ok = check_tag(tag, field); !ok) return ok;
-  }
-  return {};
-}
-
-// Everything that can be told without the database.
-Result<void> check(const Creation& wanted, const HttpRequest& request, Time at) {
-  const FieldNames& fields = *wanted.fields;
-  if (const auto ok = check_queue_name(wanted.queue, fields.queue); !ok) return ok;
-  if (wanted.url.empty()) {
-    return invalid("url_required", std::string(fields.url),
-                   fmt::format("{} is required.", fields.url));
-  }
-  if (const auto ok = check_method(wanted.method, fields.method); !ok) return ok;
-  if (const auto ok = check_headers(wanted.headers, fields.headers); !ok) return ok;
-  if (!wanted.content_type.empty()) {
-    if (const auto ok = check_content_type(wanted.content_type, fields.content_type); !ok)
-      return ok;
-  }
-  if (wanted.max_retries) {
-    if (const auto ok = check_max_retries(*wanted.max_retries, fields.max_retries); !ok) return ok;
-  }
-  if (wanted.timeout) {
-    if (const auto ok = check_timeout(*wanted.timeout, fields.timeout); !ok) return ok;
-  }
-  if (const auto ok = check_times(wanted, at); !ok) return ok;
-  if (const auto ok = check_tags(wanted.tags, fields.tags); !ok) return ok;
-  if (!request.idempotency_key.empty()) return check_idempotency_key(request.idempotency_key);
-  return {};
-}
 
 std::string_view view(const Sha256& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
@@ -97,11 +42,10 @@ TaskId new_id(Time at, int shards, std::string_view tenant, std::string_view key
 }  // namespace
 
 void Api::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
-  Result<NewTask> task = task_from(caller, request, std::move(wanted));
-  if (!task) return done(task.error());
-  const std::int64_t lane = lane_of(task->spec);
+  Result<Ready> ready = prepare(caller, request, std::move(wanted));
+  if (!ready) return done(ready.error());
   intake_.submit(
-      std::move(*task), lane,
+      std::move(ready->task), ready->lane, ready->bounded,
       [this, tenant = caller.tenant, done = std::move(done)](Result<Intake::Taken> taken) {
         done(taken ? created(tenant, std::move(*taken)) : taken.error());
       });
@@ -114,6 +58,9 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
     case Intake::Taken::Kind::mismatched:
       return conflict("idempotency_key_reused",
                       "This Idempotency-Key was used before, for a request with another body.");
+    case Intake::Taken::Kind::full:
+      return conflict("queue_full", fmt::format("The queue \"{}\" holds as many tasks as it may.",
+                                                taken.task.spec.queue));
     case Intake::Taken::Kind::replayed: break;
   }
   try {
@@ -129,62 +76,67 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
                      "The task of this Idempotency-Key was just deleted. Try again.");
 }
 
-Result<NewTask> Api::task_from(const Caller& caller, const HttpRequest& request, Creation wanted) {
+Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request, Creation wanted) {
   const Time at = now();
-  if (const auto ok = check(wanted, request, at); !ok) return ok.error();
-  const Result<Url> url = parse_url(wanted.url, wanted.fields->url);
-  if (!url) return url.error();
-  std::optional<RetryPolicy> policy;
-  if (wanted.retry_policy) {
-    Result<RetryPolicy> parsed =
-        RetryPolicy::parse(*wanted.retry_policy, wanted.fields->retry_policy);
-    if (!parsed) return parsed.error();
-    policy = std::move(*parsed);
+  if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
+  if (!request.idempotency_key.empty()) {
+    if (const auto ok = check_idempotency_key(request.idempotency_key); !ok) return ok.error();
   }
-  const Result<db::QueueDefaults> queue =
-      queue_defaults(caller.tenant, wanted.queue, wanted.fields->queue);
+  const FieldNames& fields = *wanted.fields;
+  // A native task names an endpoint that is there; on other wires it may come later.
+  if (wanted.dialect == Dialect::native && !wanted.endpoint.empty() &&
+      !has_endpoint(caller.tenant, wanted.endpoint)) {
+    Error error = not_found("endpoint_not_found",
+                            fmt::format("There is no endpoint \"{}\".", wanted.endpoint));
+    error.field = fields.endpoint;
+    return error;
+  }
+  const Result<QueueDefaults> queue = queue_defaults(caller.tenant, wanted.queue, fields.queue);
   if (!queue) return queue.error();
 
-  NewTask task;
-  task.delay = Seconds{wanted.delay};
-  task.run_at = wanted.run_at;
-  TaskSpec& spec = task.spec;
-  spec.id = new_id(at, intake_.shards(), caller.tenant, request.idempotency_key);
-  spec.tenant = caller.tenant;
-  spec.dialect = wanted.dialect;
-  spec.queue = std::move(wanted.queue);
-  spec.method = std::move(wanted.method);
-  spec.url = url->canonical();
-  spec.headers = std::move(wanted.headers);
-  spec.body_form = wanted.body_form;
-  spec.body = std::move(wanted.body);
-  spec.content_type = std::move(wanted.content_type);
-  spec.priority = wanted.priority;
-  spec.max_attempts = 1 + static_cast<int>(wanted.max_retries.value_or(queue->max_retries));
-  if (queue->max_tries) spec.max_attempts = std::min(spec.max_attempts, *queue->max_tries);
-  spec.retry_policy = policy ? policy->text() : queue->retry_policy;
-  spec.timeout = wanted.timeout.value_or(queue->timeout);
-  spec.deadline = wanted.deadline;
-  spec.tags = std::move(wanted.tags);
+  Result<NewTask> task =
+      new_task(std::move(wanted), *queue, caller.tenant,
+               new_id(at, intake_.shards(), caller.tenant, request.idempotency_key));
+  if (!task) return task.error();
+  TaskSpec& spec = task->spec;
   if (is_traceparent(request.traceparent)) spec.traceparent = request.traceparent;
   if (!request.idempotency_key.empty()) {
     spec.idempotency_key = request.idempotency_key;
-    task.request_hash = view(sha256(request.body));
+    task->request_hash = view(sha256(request.body));
   }
-  return task;
+  const std::int64_t lane = lane_of(spec);
+  return Ready{std::move(*task), lane, queue->bounded};
+}
+
+bool Api::has_endpoint(const std::string& tenant, const std::string& name) {
+  const std::string key = tenant + '\n' + name;
+  const auto clock = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = endpoints_.find(key);
+    if (found != endpoints_.end() && clock < found->second) return true;
+  }
+  const bool found = read_from(pool_, [&](auto& connection) {
+    return db::resolve_endpoint(connection, tenant, name).has_value();
+  });
+  if (!found) return false;
+  const std::lock_guard lock(mutex_);
+  if (endpoints_.size() >= kMaxCached) endpoints_.clear();
+  endpoints_.insert_or_assign(key, clock + kKnownFor);
+  return true;
 }
 
 // From a cache, since every creation asks. A change to a queue takes so long to be seen. Whoever
 // finds an entry too old renews it while the others still use it.
-Result<db::QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::string& queue,
-                                              std::string_view field) {
+Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::string& queue,
+                                          std::string_view field) {
   const std::string key = tenant + '\n' + queue;
   const auto clock = std::chrono::steady_clock::now();
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = queues_.find(key); found != queues_.end()) {
       if (clock < found->second.good_until) return found->second.defaults;
-      found->second.good_until = clock + kQueueKnownFor;
+      found->second.good_until = clock + kKnownFor;
     }
   }
   bool no_tenant = false;
@@ -192,7 +144,7 @@ Result<db::QueueDefaults> Api::queue_defaults(const std::string& tenant, const s
     const std::lock_guard lock(mutex_);
     queues_.erase(key);
   };
-  std::optional<db::QueueDefaults> defaults;
+  std::optional<QueueDefaults> defaults;
   try {
     defaults = read_from(pool_, [&](auto& connection) {
       auto known = db::queue_defaults(connection, tenant, queue);
@@ -214,7 +166,7 @@ Result<db::QueueDefaults> Api::queue_defaults(const std::string& tenant, const s
   }
   const std::lock_guard lock(mutex_);
   if (queues_.size() >= kMaxCached) queues_.clear();
-  queues_.insert_or_assign(key, CachedQueue{*defaults, clock + kQueueKnownFor});
+  queues_.insert_or_assign(key, CachedQueue{*defaults, clock + kKnownFor});
   return *std::move(defaults);
 }
 

@@ -1,6 +1,7 @@
 #include "fcgi/intake.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "core/log.h"
@@ -66,9 +67,12 @@ Refusal refusal(const db::PgError& error) {
 struct Intake::Job {
   std::size_t bytes() const { return kRowBytes + (task.spec.body ? task.spec.body->size() : 0); }
 
+  bool keyed() const { return !task.spec.idempotency_key.empty(); }
+
   static constexpr std::size_t kRowBytes = 1024;  // about what a task takes besides its body
   NewTask task;
   std::int64_t lane;
+  bool bounded;
   Clock::time_point since;
   Done done;
   std::atomic<bool> answered = false;
@@ -97,10 +101,11 @@ Intake::~Intake() {
   watch_.join();
 }
 
-void Intake::submit(NewTask task, std::int64_t lane, Done done) {
+void Intake::submit(NewTask task, std::int64_t lane, bool bounded, Done done) {
   auto job = std::make_shared<Job>();
   job->task = std::move(task);
   job->lane = lane;
+  job->bounded = bounded;
   job->since = Clock::now();
   job->done = std::move(done);
   {
@@ -274,26 +279,29 @@ void Intake::beat() {
 
 void Intake::write(Jobs batch) {
   // Usually one group. Keyed tasks are apart because they take several statements and wait for each
-  // other's keys.
+  // other's keys; those of a queue with a bound because they wait for each other's room.
   const auto group = [](const auto& job) {
-    return std::pair(job->task.spec.id.shard(), !job->task.spec.idempotency_key.empty());
+    const TaskSpec& spec = job->task.spec;
+    return std::tuple(spec.id.shard(), job->keyed(), job->bounded ? spec.tenant : std::string(),
+                      job->bounded ? spec.queue : std::string());
   };
   std::stable_sort(batch.begin(), batch.end(),
                    [&](const auto& a, const auto& b) { return group(a) < group(b); });
   for (std::size_t from = 0; from < batch.size();) {
-    const auto kind = group(batch[from]);
+    // A key that finds no room is free again, so it cannot be in one transaction with others.
+    const bool alone = batch[from]->keyed() && batch[from]->bounded;
     std::size_t to = from + 1;
-    while (to < batch.size() && group(batch[to]) == kind) ++to;
-    write_group(std::span(batch).subspan(from, to - from), kind.second);
+    while (!alone && to < batch.size() && group(batch[to]) == group(batch[from])) ++to;
+    write_group(std::span(batch).subspan(from, to - from));
     from = to;
   }
 }
 
-void Intake::write_group(JobSpan jobs, bool keyed) {
+void Intake::write_group(JobSpan jobs) {
   if (!connection_ && !connect()) return answer_all(jobs, database_away());
   for (int tries = 1;; ++tries) {
     try {
-      return insert(jobs, keyed);
+      return insert(jobs);
     } catch (const db::PgError& error) {
       // 57P0x: the server is told to end, perhaps behind the commit.
       if (error.connection_lost() || !connection_->alive() || error.sqlstate().starts_with("57P")) {
@@ -307,8 +315,8 @@ void Intake::write_group(JobSpan jobs, bool keyed) {
         case Refusal::data:
           if (jobs.size() > 1) {
             const auto half = jobs.size() / 2;
-            write_group(jobs.first(half), keyed);
-            return write_group(jobs.subspan(half), keyed);
+            write_group(jobs.first(half));
+            return write_group(jobs.subspan(half));
           }
           // The server's message may quote the row; its code may not.
           spdlog::error("task refused by the database task={} sqlstate={}",
@@ -328,40 +336,67 @@ void Intake::write_group(JobSpan jobs, bool keyed) {
 }
 
 // Throws what the database throws; then nobody has been answered.
-void Intake::insert(JobSpan jobs, bool keyed) {
+void Intake::insert(JobSpan jobs) {
+  connection_->take_unsure_commit();
+  auto answers = jobs.front()->keyed()   ? insert_keyed(jobs)
+                 : jobs.front()->bounded ? insert_bounded(jobs)
+                                         : insert_plain(jobs);
+  if (connection_->take_unsure_commit()) return answer_all(jobs, outcome_unknown());
+  answer(std::move(answers));
+}
+
+std::vector<Intake::Answer> Intake::insert_keyed(JobSpan jobs) {
+  using Kind = db::KeyedResult::Kind;
+  const auto done =
+      db::insert_keyed_tasks(*connection_, shard_of(jobs), options_.instance, rows_of(jobs),
+                             options_.idempotency_window, jobs.front()->bounded);
+  std::vector<Answer> answers;
+  answers.reserve(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const auto& [kind, holder] = done.results[i];
+    if (kind == Kind::full) {
+      answers.push_back({jobs[i], {}, Taken::Kind::full, {}, {}});
+    } else if (holder == jobs[i]->task.spec.id) {
+      // Also when it says "replayed": then an earlier try of this very batch was committed.
+      const Time at = done.now == Time{} ? holder.time() : done.now;
+      answers.push_back({jobs[i], {}, Taken::Kind::created, at, {}});
+    } else {
+      const bool mismatched = kind == Kind::mismatched;
+      answers.push_back(
+          {jobs[i], {}, mismatched ? Taken::Kind::mismatched : Taken::Kind::replayed, {}, holder});
+    }
+  }
+  return answers;
+}
+
+std::vector<Intake::Answer> Intake::insert_bounded(JobSpan jobs) {
+  const auto done =
+      db::insert_bounded_tasks(*connection_, shard_of(jobs), options_.instance, rows_of(jobs));
+  std::vector<Answer> answers;
+  answers.reserve(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const bool has_room = i < done.inserted;
+    answers.push_back(
+        {jobs[i], {}, has_room ? Taken::Kind::created : Taken::Kind::full, done.now, {}});
+  }
+  return answers;
+}
+
+std::vector<Intake::Answer> Intake::insert_plain(JobSpan jobs) {
+  const Time now = db::insert_tasks(*connection_, shard_of(jobs), options_.instance, rows_of(jobs));
+  std::vector<Answer> answers;
+  answers.reserve(jobs.size());
+  for (const auto& job : jobs) answers.push_back({job, {}, Taken::Kind::created, now, {}});
+  return answers;
+}
+
+int Intake::shard_of(JobSpan jobs) { return jobs.front()->task.spec.id.shard(); }
+
+std::vector<db::Insertion> Intake::rows_of(JobSpan jobs) {
   std::vector<db::Insertion> rows;
   rows.reserve(jobs.size());
   for (const auto& job : jobs) rows.push_back({&job->task, job->lane});
-  const int shard = jobs.front()->task.spec.id.shard();
-  connection_->take_unsure_commit();
-
-  std::vector<Answer> answers;
-  answers.reserve(jobs.size());
-  if (keyed) {
-    using Kind = db::KeyedResult::Kind;
-    const auto done = db::insert_keyed_tasks(*connection_, shard, options_.instance, rows,
-                                             options_.idempotency_window);
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-      const auto& [kind, holder] = done.results[i];
-      if (holder == jobs[i]->task.spec.id) {
-        // Also when it says "replayed": then an earlier try of this very batch was committed.
-        const Time at = done.now == Time{} ? holder.time() : done.now;
-        answers.push_back({jobs[i], {}, Taken::Kind::created, at, {}});
-      } else {
-        const bool mismatched = kind == Kind::mismatched;
-        answers.push_back({jobs[i],
-                           {},
-                           mismatched ? Taken::Kind::mismatched : Taken::Kind::replayed,
-                           {},
-                           holder});
-      }
-    }
-  } else {
-    const Time now = db::insert_tasks(*connection_, shard, options_.instance, rows);
-    for (const auto& job : jobs) answers.push_back({job, {}, Taken::Kind::created, now, {}});
-  }
-  if (connection_->take_unsure_commit()) return answer_all(jobs, outcome_unknown());
-  answer(std::move(answers));
+  return rows;
 }
 
 // The connection broke and nobody knows whether the commit came through. Nothing is inserted again:

@@ -23,6 +23,7 @@
 #include "core/error.h"
 #include "core/task.h"
 #include "core/uuid.h"
+#include "db/insertion.h"
 #include "db/pg.h"
 
 namespace postern {
@@ -47,6 +48,7 @@ class Intake {
       created,
       replayed,    // its idempotency key was used before, for `holder`
       mismatched,  // the same, with another request
+      full,        // its queue has no room; nothing was made
     };
     Kind kind;
     NewTask task;   // as it was handed over
@@ -65,8 +67,9 @@ class Intake {
   // Calls `done` once: when the task is committed, or with an error: `unavailable` when the
   // database is away or too slow, or when it is not known what became of the commit; `internal`
   // when the row was refused. That is within 30 s, whatever the database does. Does not block, any
-  // thread. REQUIRES: the task is valid, and its id's shard below shards().
-  void submit(NewTask task, std::int64_t lane, Done done);
+  // thread. `bounded`: its queue has a bound, which is then kept. REQUIRES: the task is valid, and
+  // its id's shard below shards().
+  void submit(NewTask task, std::int64_t lane, bool bounded, Done done);
 
   // Whether the database was there when it was last asked.
   bool connected() const { return connected_; }
@@ -88,8 +91,13 @@ class Intake {
   void beat();
 
   void write(Jobs batch);
-  void write_group(JobSpan jobs, bool keyed);
-  void insert(JobSpan jobs, bool keyed);
+  void write_group(JobSpan jobs);
+  void insert(JobSpan jobs);
+  std::vector<Answer> insert_keyed(JobSpan jobs);
+  std::vector<Answer> insert_bounded(JobSpan jobs);
+  std::vector<Answer> insert_plain(JobSpan jobs);
+  static int shard_of(JobSpan jobs);
+  static std::vector<db::Insertion> rows_of(JobSpan jobs);
   void look_up(JobSpan jobs);
 
   void watch();

@@ -48,6 +48,11 @@ void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) {
 void Dispatcher::turn(Monotonic now) {
   for (const auto& finished : http_.take_finished()) finish(finished);
   settler_.turn(now, in_flight_.empty());
+  const bool place_freed = settler_.take_settled();
+  for (auto& known : lanes_) {
+    if (place_freed) known.place_freed();
+    known.release(now);
+  }
   if (may_claim(now)) claim(now);
 }
 
@@ -78,6 +83,10 @@ std::optional<Monotonic> Dispatcher::wake_at() const {
   auto wake = settler_.wake_at();
   const auto claim_at = std::max(claim_at_, not_before_);
   if (may_claim(claim_at) && (!wake || claim_at < *wake)) wake = claim_at;
+  for (const auto& known : lanes_) {
+    const auto at = known.release_at();
+    if (at && (!wake || *at < *wake)) wake = at;
+  }
   return wake;
 }
 
@@ -97,8 +106,10 @@ void Dispatcher::claimed(const db::PgResult& result) {
   const Claim claim = *std::exchange(claiming_, std::nullopt);
   const auto now = std::chrono::steady_clock::now();
   claim_at_ = now + kGather;
-  auto tasks = db::claimed_from(result, claim.lease);
-  lanes_[static_cast<std::size_t>(claim.shard)].claimed(claim.asked, tasks);
+  auto [tasks, held] = db::claimed_from(result, claim.lease, kGrace);
+  auto& known = lanes_[static_cast<std::size_t>(claim.shard)];
+  known.claimed(claim.asked, tasks);
+  known.hold(held, now);
   const bool too_late = stopped_ || now > claim.sent_at + kLatestStart;
   for (auto& task : tasks) start(std::move(task), too_late);
 }
@@ -116,7 +127,7 @@ void Dispatcher::claim_failed(const db::PgError& error) {
 void Dispatcher::start(db::Claimed task, bool too_late) {
   if (too_late) return settler_.add(given_back(task));
   if (task.past_deadline) return settler_.add(past_deadline(task));
-  auto request = webhook(task, wall_clock());
+  auto request = webhook(task, wall_clock(), options_.public_url);
   if (!request) return settler_.add(not_sent(task, request.error(), random()));
   // The request holds them now.
   task.spec.body.reset();

@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -25,6 +26,7 @@ class Dispatcher {
     Uuid instance;
     int slots = 256;
     int shards = 1;
+    std::string public_url = {};  // for the receivers that tell an attempt's end later
   };
   // The channels and the client must outlive it.
   Dispatcher(const Options& options, db::Channel& claims, db::Channel& settles, HttpClient& http);

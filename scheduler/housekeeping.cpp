@@ -4,11 +4,13 @@
 #include <exception>
 #include <utility>
 
+#include "core/crypto.h"
 #include "core/lane.h"
 #include "core/log.h"
 #include "core/retry_policy.h"
 #include "core/url.h"
 #include "core/validate.h"
+#include "core/wire/callback.h"
 #include "db/housekeeping.h"
 #include "scheduler/outcome.h"
 
@@ -24,6 +26,8 @@ constexpr auto kTickSpacing = 5ms;
 constexpr int kTickShare = 4;
 // As many as db's statements return at most.
 constexpr std::size_t kRouted = 500;
+// Until whoever sees to the sequels is through.
+constexpr auto kBusy = 20ms;
 constexpr std::int64_t kExpired = 10'000;
 
 // The wire, the queue's name and the ranges were checked by SQL.
@@ -58,11 +62,14 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"tick", 1s, &duties, &Housekeeping::tick, {}},
           {"rescue", 0s, &duties, &Housekeeping::rescue, Monotonic::max()},
           {"route", 0s, &duties, &Housekeeping::route, Monotonic::max()},
+          {"follow", 0s, &duties, &Housekeeping::follow, Monotonic::max()},
           {"make_partitions", 1h, &duties, &Housekeeping::make_partitions, {}},
           {"drop_partitions", 10min, &duties, &Housekeeping::drop_partitions, {}},
           {"expire_keys", 1min, &duties, &Housekeeping::expire_keys, {}},
+          {"expire_entries", 5s, &duties, &Housekeeping::expire_entries, {}},
           {"fold_counters", 10min, &duties, &Housekeeping::fold_counters, {}},
           {"collect_lanes", 10min, &duties, &Housekeeping::collect_lanes, {}},
+          {"forget_dependencies", 1h, &duties, &Housekeeping::forget_dependencies, {}},
       }},
       judge_(options_.instance, options_.name, options_.rescue_after) {}
 
@@ -76,6 +83,7 @@ void Housekeeping::turn(Monotonic now) {
   if (const auto retry = dispatcher_.settler().take_retry_at()) {
     at(Id::tick).next = std::min(at(Id::tick).next, *retry);
   }
+  if (dispatcher_.settler().take_sequels()) at(Id::follow).next = {};
   for (auto& duty : duties_) {
     if (!may_run(duty) || now < std::max(duty.next, duty.not_before)) continue;
     duty.next = duty.period > 0s ? now + duty.period : Monotonic::max();
@@ -154,8 +162,10 @@ void Housekeeping::take_over(int shard, std::vector<db::Orphan> orphans, bool ow
        judge_.judge(shard, std::move(orphans), std::chrono::steady_clock::now())) {
     // Our own were claimed, but we never saw them: nobody has called their receivers.
     const bool never_sent = own_too && instance == options_.instance;
-    dispatcher_.settler().add(never_sent ? given_back(task)
-                                         : lost(task, std::uniform_real_distribution<>()(random_)));
+    const double random = std::uniform_real_distribution<>()(random_);
+    dispatcher_.settler().add(never_sent      ? given_back(task)
+                              : task.deferred ? deferral_over(task, random)
+                                              : lost(task, random));
     ++(never_sent ? reclaimed : rescued);
   }
   if (rescued + reclaimed > 0) {
@@ -178,6 +188,7 @@ void Housekeeping::ticked(Duty& duty, Monotonic begun, int shard, const db::Tick
   const auto now = std::chrono::steady_clock::now();
   dispatcher_.add_lanes(shard, tick.ready_lanes);
   if (tick.unrouted) at(Id::route).next = {};
+  if (tick.sequels) at(Id::follow).next = {};
   if (tick.promoted == kPromotions) {
     duty.next = {};
     duty.not_before = {};
@@ -209,6 +220,37 @@ void Housekeeping::routed(Duty& duty, int shard, std::span<const Task> tasks) {
         dispatcher_.add_lanes(shard, lanes);
         if (more) duty.next = {};
       });
+}
+
+void Housekeeping::follow(Duty& duty, Monotonic) {
+  ask(duty, db::kSequels, {}, [this, &duty](const db::PgResult& result) {
+    const auto sequels = db::sequels_from(result);
+    if (!sequels.empty()) see_to(duty, sequels);
+  });
+}
+
+void Housekeeping::see_to(Duty& duty, const std::vector<db::Sequel>& sequels) {
+  std::vector<db::Callback> callbacks;
+  for (const auto& sequel : sequels) {
+    if (!sequel.ended) continue;
+    auto task = callback_of(*sequel.ended, new_id());
+    const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
+    callbacks.push_back({sequel.id, std::move(task), lane});
+  }
+  ask(duty, db::kFollow, db::follow_params(0, options_.instance, sequels, callbacks),
+      [this, &duty, more = sequels.size() == db::kSequelsAtOnce](const db::PgResult& result) {
+        const auto woken = db::followed_from(result);
+        if (more) duty.next = {};
+        if (!woken) duty.next = std::chrono::steady_clock::now() + kBusy;
+        tick_now();
+      });
+}
+
+TaskId Housekeeping::new_id() {
+  std::array<std::uint8_t, 8> random;
+  random_bytes(random);
+  return make_task_id(std::chrono::floor<Microseconds>(std::chrono::system_clock::now()), 0,
+                      random);
 }
 
 db::Routing routing_of(const Task& task) {
@@ -253,6 +295,20 @@ void Housekeeping::expire_keys(Duty& duty, Monotonic) {
   ask(duty, db::kExpireKeys, {}, [&duty](const db::PgResult& result) {
     if (result.affected() == kExpired) duty.next = {};
   });
+}
+
+void Housekeeping::expire_entries(Duty& duty, Monotonic) {
+  db::Params params;
+  params.uuid(options_.instance);
+  ask(duty, db::kExpireEntries, std::move(params), [](const db::PgResult& result) {
+    if (const auto ended = result.integer(0, 0); ended > 0) {
+      spdlog::info("event=entries_expired tasks={}", ended);
+    }
+  });
+}
+
+void Housekeeping::forget_dependencies(Duty& duty, Monotonic) {
+  ask(duty, db::kForgetDependencies, {}, [](const db::PgResult&) {});
 }
 
 void Housekeeping::fold_counters(Duty& duty, Monotonic) {

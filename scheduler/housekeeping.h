@@ -13,6 +13,7 @@
 #include "core/time.h"
 #include "db/channel.h"
 #include "db/deliveries.h"
+#include "db/sequels.h"
 #include "scheduler/dispatcher.h"
 #include "scheduler/rescue.h"
 #include "scheduler/seldom.h"
@@ -64,33 +65,39 @@ class Housekeeping {
     beat,
     tick,
     rescue,
-    route
+    route,
+    follow
   };  // the duties that others ask for, in the table's order
 
   void beat(Duty& duty, Monotonic now);
   void tick(Duty& duty, Monotonic now);
   void rescue(Duty& duty, Monotonic now);
   void route(Duty& duty, Monotonic now);
+  void follow(Duty& duty, Monotonic now);
   void make_partitions(Duty& duty, Monotonic now);
   void drop_partitions(Duty& duty, Monotonic now);
   void expire_keys(Duty& duty, Monotonic now);
+  void expire_entries(Duty& duty, Monotonic now);
   void fold_counters(Duty& duty, Monotonic now);
   void collect_lanes(Duty& duty, Monotonic now);
+  void forget_dependencies(Duty& duty, Monotonic now);
 
   void ticked(Duty& duty, Monotonic begun, int shard, const db::Tick& tick);
   void take_over(int shard, std::vector<db::Orphan> orphans, bool own_too);
   void routed(Duty& duty, int shard, std::span<const Task> tasks);
+  void see_to(Duty& duty, const std::vector<db::Sequel>& sequels);
 
   using Done = std::function<void(const db::PgResult&)>;
   // Sends a statement for `duty`. What goes wrong is logged, and the duty comes again.
   void ask(Duty& duty, const db::Statement& statement, db::Params params, Done done);
   bool may_run(const Duty& duty) const;
+  static TaskId new_id();
   Duty& at(Id id) { return duties_[static_cast<std::size_t>(id)]; }
 
   const Options options_;
   Dispatcher& dispatcher_;
   const std::function<std::string()> gauges_;
-  std::array<Duty, 9> duties_;
+  std::array<Duty, 12> duties_;
   Rescue judge_;
   std::mt19937_64 random_{std::random_device{}()};
   bool stopped_ = false;

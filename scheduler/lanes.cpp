@@ -38,6 +38,32 @@ void KnownLanes::claimed(std::span<const db::LaneSlots> asked, std::span<const d
   }
 }
 
+void KnownLanes::hold(std::span<const db::HeldLane> lanes, Monotonic now) {
+  for (const auto& [lane, wait, full_up] : lanes) held_[lane] = {now + wait, full_up};
+}
+
+void KnownLanes::place_freed() {
+  for (auto& [lane, held] : held_) {
+    if (held.full_up) held.until = {};
+  }
+}
+
+void KnownLanes::release(Monotonic now) {
+  std::erase_if(held_, [&](const auto& each) {
+    if (now < each.second.until) return false;
+    lanes_[each.first] = true;
+    return true;
+  });
+}
+
+std::optional<Monotonic> KnownLanes::release_at() const {
+  std::optional<Monotonic> first;
+  for (const auto& [lane, held] : held_) {
+    if (!first || held.until < *first) first = held.until;
+  }
+  return first;
+}
+
 std::vector<std::int64_t> parse_lanes(std::string_view payload) {
   std::vector<std::int64_t> lanes;
   const char* at = payload.data();

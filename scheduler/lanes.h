@@ -3,13 +3,17 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "db/channel.h"
 #include "db/deliveries.h"
 
 namespace postern::scheduler {
+
+using db::Monotonic;
 
 class KnownLanes {
  public:
@@ -27,9 +31,23 @@ class KnownLanes {
   // it has been added since: its new work may have come too late for that claim.
   void claimed(std::span<const db::LaneSlots> asked, std::span<const db::Claimed> tasks);
 
+  // These have more work than they may be given at `now`; they come back when their time has come.
+  void hold(std::span<const db::HeldLane> lanes, Monotonic now);
+  // Some attempt has ended: lanes that wait for a free place may be asked again.
+  void place_freed();
+  // Takes back those whose time has come.
+  void release(Monotonic now);
+  // When to call release; nullopt: none is held.
+  std::optional<Monotonic> release_at() const;
+
  private:
   std::map<std::int64_t, bool> lanes_;  // whether it was added since the last share()
   std::int64_t last_favoured_ = 0;
+  struct Held {
+    Monotonic until;
+    bool full_up;
+  };
+  std::map<std::int64_t, Held> held_;
 };
 
 // The lane ids of a notification, "1,-2,3". Empty means: look yourself; so does anything that is

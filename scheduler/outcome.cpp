@@ -1,12 +1,16 @@
 #include "scheduler/outcome.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "core/next_step.h"
 #include "core/retry_policy.h"
+#include "core/validate.h"
 
 namespace postern::scheduler {
 namespace {
@@ -66,32 +70,44 @@ db::Settlement failed(const db::Claimed& task, Reason reason, Attempt attempt) {
 // Another attempt, unless budget, policy or deadline forbid it.
 db::Settlement again(const db::Claimed& task, Attempt attempt, Milliseconds at_least,
                      double random) {
-  if (task.attempt - task.attempt_base >= task.spec.max_attempts) {
-    return failed(task, Reason::exhausted, std::move(attempt));
-  }
-  const auto policy = RetryPolicy::parse(task.spec.retry_policy);
-  if (!policy) {
-    attempt.error += " (and no retry: " + policy.error().message + ")";
-    return failed(task, Reason::invalid, std::move(attempt));
-  }
-  const auto wait = policy->delay_after(task.attempt - task.attempt_base, random);
-  if (!wait) return failed(task, Reason::exhausted, std::move(attempt));
-  const auto delay = std::max(*wait, at_least);
   // By the database's clock, which stood at claimed_at when the attempt began.
-  if (task.spec.deadline && task.claimed_at + attempt.duration + delay > *task.spec.deadline) {
-    return failed(task, Reason::deadline, std::move(attempt));
-  }
+  const auto step = next_step(task.spec, task.attempt - task.attempt_base,
+                              task.claimed_at + attempt.duration, at_least, random);
+  attempt.error += step.note;
+  if (step.state == State::failed) return failed(task, step.reason, std::move(attempt));
   db::Settlement next = settlement(task, State::delayed);
-  next.delay = delay;
+  next.delay = step.delay;
   next.last_error = attempt.error;
   next.attempt = std::move(attempt);
   return next;
+}
+
+// How long the receiver asks for to tell the end itself; nullopt: it does not say that in a way we
+// understand.
+std::optional<Seconds> defer_time(std::string_view value) {
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (error != std::errc() || end != value.data() + value.size() || seconds < 1) {
+    return std::nullopt;
+  }
+  return std::min(Seconds{seconds}, kMaxDefer);
 }
 
 db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attempt attempt,
                         Time now, double random) {
   attempt.response_code = result.status;
   attempt.response = result.body.substr(0, kAnswerInAttempt);
+  if (const auto asked = header(result.headers, "postern-defer");
+      result.status == 202 && !asked.empty()) {
+    if (const auto time = defer_time(asked)) {
+      db::Settlement deferred = settlement(task, State::active);
+      deferred.delay = *time;
+      return deferred;
+    }
+    // Completed is what it is surely not.
+    attempt.error = "HTTP 202 with a Postern-Defer that is not a number of seconds";
+    return again(task, std::move(attempt), Milliseconds{0}, random);
+  }
   if (succeeded(task.spec.dialect, result.status)) {
     attempt.status = "success";
     db::Settlement end = settlement(task, State::completed);
@@ -138,6 +154,13 @@ db::Settlement not_sent(const db::Claimed& task, const Error& why, double random
 db::Settlement lost(const db::Claimed& task, double random) {
   return again(task, attempt_of(task, "lost", "the scheduler that made this attempt was lost"),
                Milliseconds{0}, random);
+}
+
+db::Settlement deferral_over(const db::Claimed& task, double random) {
+  Attempt attempt =
+      attempt_of(task, "failed", "the receiver did not tell the end in the time it asked for");
+  attempt.duration = std::chrono::floor<Milliseconds>(task.lease_until - task.claimed_at);
+  return again(task, std::move(attempt), Milliseconds{0}, random);
 }
 
 db::Settlement past_deadline(const db::Claimed& task) {

@@ -11,7 +11,7 @@ namespace postern::scheduler {
 
 // After a transfer. `now` is for a Retry-After that holds a date; `random` is uniform in [0, 1).
 // Success is 2xx; in the asyncqueue dialect every status below 500, redirects that were not
-// followed included.
+// followed included. 202 with Postern-Defer: the attempt goes on without us.
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random);
 
 // No request could be made of the task. What is wrong with the task itself (invalid_argument) ends
@@ -20,6 +20,9 @@ db::Settlement not_sent(const db::Claimed& task, const Error& why, double random
 
 // Its scheduler died: nobody knows whether the receiver was called.
 db::Settlement lost(const db::Claimed& task, double random);
+
+// The receiver of a deferred attempt kept silent.
+db::Settlement deferral_over(const db::Claimed& task, double random);
 
 // Its latest start has passed: over, without this attempt.
 db::Settlement past_deadline(const db::Claimed& task);

@@ -63,7 +63,10 @@ void Settler::send() {
       [this](const db::PgError& error) { refused(error); });
 }
 
-void Settler::settled(const std::vector<TaskId>& ids) {
+void Settler::settled(const db::Settled& done) {
+  const auto& ids = done.tasks;
+  sequels_ = sequels_ || done.sequels;
+  settled_some_ = settled_some_ || !ids.empty();
   const auto now = std::chrono::steady_clock::now();
   const auto batch = std::exchange(sent_, {});
   limit_ = std::min(limit_ * 2, kMost);

@@ -36,10 +36,14 @@ class Settler {
 
   // The start of the earliest retry settled since the last call.
   std::optional<Monotonic> take_retry_at() { return std::exchange(retry_at_, std::nullopt); }
+  // Whether something follows from what was settled since the last call.
+  bool take_sequels() { return std::exchange(sequels_, false); }
+  // Whether anything was settled since the last call: a place is free where there was none.
+  bool take_settled() { return std::exchange(settled_some_, false); }
 
  private:
   void send();
-  void settled(const std::vector<TaskId>& ids);
+  void settled(const db::Settled& done);
   void refused(const db::PgError& error);
 
   db::Channel& channel_;
@@ -51,6 +55,8 @@ class Settler {
   std::size_t limit_;                 // of one statement; halved while it is refused
   bool repeated_ = false;             // some of waiting_ or sent_ may be settled already
   std::optional<Monotonic> retry_at_;
+  bool sequels_ = false;
+  bool settled_some_ = false;
   Seldom log_refused_, log_dropped_, log_lease_lost_;
 };
 

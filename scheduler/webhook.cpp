@@ -40,7 +40,7 @@ bool names(const Headers& headers, std::string_view name) {
 
 }  // namespace
 
-Result<HttpRequest> webhook(const db::Claimed& task, Time now) {
+Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view public_url) {
   const TaskSpec& spec = task.spec;
   if (spec.url.empty()) {
     return not_found("endpoint_not_found", fmt::format("no endpoint named {}", spec.endpoint));
@@ -83,6 +83,8 @@ Result<HttpRequest> webhook(const db::Claimed& task, Time now) {
   }
   add("Postern-Attempt", std::to_string(task.attempt));
   add("Postern-Queue", spec.queue);
+  add("Postern-Complete-Url", fmt::format("{}/v1/tasks/{}/complete?token={}", public_url, id,
+                                          completion_token(task.lease, spec.id)));
   if (is_traceparent(spec.traceparent) && !names(spec.headers, "traceparent")) {
     add("traceparent", spec.traceparent);
   }

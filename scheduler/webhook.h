@@ -2,6 +2,8 @@
 // dialect's form. Pure; everything is checked again here, whatever the row says.
 #pragma once
 
+#include <string_view>
+
 #include "core/error.h"
 #include "db/deliveries.h"
 #include "scheduler/http_client.h"
@@ -10,6 +12,7 @@ namespace postern::scheduler {
 
 // `now` becomes the webhook-timestamp. Errors: invalid_argument when the task holds what may not be
 // sent; not_found when it names an endpoint that is not there.
-Result<HttpRequest> webhook(const db::Claimed& task, Time now);
+// `public_url`: where the API is reached, for receivers that tell the end later.
+Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view public_url);
 
 }  // namespace postern::scheduler

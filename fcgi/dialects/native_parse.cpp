@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,6 +15,7 @@ namespace {
 constexpr FieldNames kFields{
     .queue = "queue",
     .url = "webhook_url",
+    .endpoint = "endpoint",
     .method = "method",
     .headers = "headers",
     .content_type = "content_type",
@@ -26,11 +26,11 @@ constexpr FieldNames kFields{
     .run_at = "run_at",
     .deadline = "deadline",
     .tags = "tags",
+    .key = "key",
+    .dependencies = "dependencies",
+    .on_complete_url = "on_complete_url",
+    .on_failure_url = "on_failure_url",
 };
-
-// Known, but not carried out yet: taken silently, they would be a promise that is not kept.
-constexpr std::array kNotYet{"endpoint", "key", "dependencies", "on_complete_url",
-                             "on_failure_url"};
 
 constexpr int kMinPriority = 1;
 constexpr int kMaxPriority = 10;
@@ -140,7 +140,8 @@ Result<Creation> parse_creation(std::string_view body) {
   wanted.fields = &kFields;
   wanted.queue = fields.text("queue").value_or("");
   wanted.url = fields.text("webhook_url").value_or("");
-  if (auto method = fields.text("method")) wanted.method = std::move(*method);
+  wanted.endpoint = fields.text("endpoint").value_or("");
+  wanted.method = fields.text("method");
   wanted.headers = fields.headers("headers");
   read_body(fields, wanted);
   read_priority(fields, wanted);
@@ -151,12 +152,10 @@ Result<Creation> parse_creation(std::string_view body) {
   wanted.retry_policy = fields.text_or_object("retry_policy");
   read_timeout(fields, wanted);
   wanted.tags = fields.texts("tags");
-  for (const std::string_view field : kNotYet) {
-    if (fields.present(field)) {
-      fields.refuse(invalid("not_supported_yet", std::string(field),
-                            fmt::format("{} is not supported yet.", field)));
-    }
-  }
+  wanted.key = fields.text("key").value_or("");
+  wanted.dependencies = fields.texts("dependencies");
+  wanted.on_complete_url = fields.text("on_complete_url").value_or("");
+  wanted.on_failure_url = fields.text("on_failure_url").value_or("");
   if (const auto ok = fields.finish(); !ok) return ok.error();
   return wanted;
 }

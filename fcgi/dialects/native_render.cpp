@@ -138,7 +138,7 @@ void write_task(JsonWriter& out, const Task& task) {
   out.member("max_retries", std::int64_t{spec.max_attempts - 1});
   out.key("retry_policy");
   spec.retry_policy.starts_with('{') ? out.raw(spec.retry_policy) : out.string(spec.retry_policy);
-  write_seconds(out, "timeout", spec.timeout);
+  if (spec.timeout.count() > 0) write_seconds(out, "timeout", spec.timeout);
   if (spec.deadline) write_time(out, "deadline", *spec.deadline);
   write_text(out, "on_complete_url", spec.on_complete_url);
   write_text(out, "on_failure_url", spec.on_failure_url);

@@ -77,7 +77,7 @@ constexpr Other kOthers[] = {
     {"threads", "8", true, false, false},
     {"idle-exit", "5m", true, false, false},
     {"auth", "none", true, false, false},
-    {"public-url", "https://tasks.example.com", true, false, false},
+    {"public-url", "https://tasks.example.com", true, true, false},
     {"auto-create-queues", "false", true, false, false},
     {"max-body", "1m", true, false, false},
     {"idempotency-window", "1h", true, false, false},

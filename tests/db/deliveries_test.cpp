@@ -14,7 +14,8 @@ class Deliveries : public ::testing::Test {
  protected:
   db::Claimed claim_one() { return claim(scheduler_, 1).at(0); }
   std::vector<TaskId> settle(const std::vector<db::Settlement>& batch) {
-    return db::settled_from(scheduler_.exec(db::kSettle, db::settle_params(0, Uuid{}, batch)));
+    return db::settled_from(scheduler_.exec(db::kSettle, db::settle_params(0, Uuid{}, batch)))
+        .tasks;
   }
   static Attempt attempt_of(const db::Claimed& claimed, const std::string& status) {
     return {claimed.attempt, status, std::nullopt, "why", claimed.claimed_at, Milliseconds{3}, ""};
@@ -92,8 +93,11 @@ TEST_F(Claim, IsFairAmongLanes) {
   const std::vector<db::LaneSlots> lanes{{lane_of(new_task("busy")), 2},
                                          {lane_of(new_task("calm")), 2}};
   const auto lease = random_uuid();
-  const auto claimed = db::claimed_from(
-      scheduler_.exec(db::kClaim, db::claim_params(0, lanes, lease, Uuid{}, Seconds{30})), lease);
+  const auto claimed =
+      db::claimed_from(
+          scheduler_.exec(db::kClaim, db::claim_params(0, lanes, lease, Uuid{}, Seconds{30})),
+          lease, Seconds{30})
+          .tasks;
   EXPECT_EQ(claimed.size(), 3U);
 }
 

@@ -112,7 +112,7 @@ TEST_F(IntakeTest, KeyedTasksOfTwoProcessesDoNotLockEachOtherOut) {
     task.request_hash = "h";
     const auto lane = lane_of(task);
     (i % 2 == 0 ? *intake_ : other)
-        .submit(std::move(task), lane, [&](const Result<Intake::Taken>& taken) {
+        .submit(std::move(task), lane, false, [&](const Result<Intake::Taken>& taken) {
           if (!taken) ++failed;
           if (taken && taken->kind == Intake::Taken::Kind::created) ++made;
           --left;
@@ -131,7 +131,7 @@ TEST_F(IntakeTest, OneBadRowFailsAlone) {
     NewTask task = new_task();
     if (i % 33 == 5) task.spec.priority = 101;  // which no handler would let through
     const auto lane = lane_of(task);
-    intake_->submit(std::move(task), lane, [&](const Result<Intake::Taken>& taken) {
+    intake_->submit(std::move(task), lane, false, [&](const Result<Intake::Taken>& taken) {
       if (taken) ++made;
       if (!taken && taken.error().code == Errc::internal) ++refused;
       --left;
@@ -148,7 +148,7 @@ TEST_F(IntakeTest, GathersWhatComesTogether) {
   for (int i = 0; i < 2'000; ++i) {
     NewTask task = new_task();
     const auto lane = lane_of(task);
-    intake_->submit(std::move(task), lane, [&](const Result<Intake::Taken>& taken) {
+    intake_->submit(std::move(task), lane, false, [&](const Result<Intake::Taken>& taken) {
       EXPECT_TRUE(taken);
       --left;
     });
@@ -243,7 +243,7 @@ TEST(IntakeWithoutDatabase, FailsFastAndRecovers) {
     auto promise = std::make_shared<std::promise<Result<Intake::Taken>>>();
     NewTask task = new_task();
     const auto lane = lane_of(task);
-    intake.submit(std::move(task), lane,
+    intake.submit(std::move(task), lane, false,
                   [promise](Result<Intake::Taken> taken) { promise->set_value(std::move(taken)); });
     return promise->get_future().get();
   };

@@ -23,7 +23,7 @@ TEST(ParseCreation, ReadsTheExampleOfTheDocumentation) {
   EXPECT_EQ(wanted->body_form, BodyForm::payload);
   EXPECT_EQ(wanted->delay, 300);
   EXPECT_EQ(wanted->priority, 80);
-  EXPECT_EQ(wanted->method, "POST");
+  EXPECT_FALSE(wanted->method);
   EXPECT_FALSE(wanted->max_retries);
 }
 
@@ -98,11 +98,11 @@ TEST(ParseCreation, RefusesFieldByField) {
       {R"("retry_policy":5)", "invalid_type", "retry_policy"},
       {R"("tags":"a")", "invalid_type", "tags"},
       {R"("tags":[1])", "invalid_type", "tags"},
-      {R"("endpoint":"billing")", "not_supported_yet", "endpoint"},
-      {R"("key":"k")", "not_supported_yet", "key"},
-      {R"("dependencies":[])", "not_supported_yet", "dependencies"},
-      {R"("on_complete_url":"https://a.test/")", "not_supported_yet", "on_complete_url"},
-      {R"("on_failure_url":"https://a.test/")", "not_supported_yet", "on_failure_url"},
+      {R"("endpoint":7)", "invalid_type", "endpoint"},
+      {R"("key":7)", "invalid_type", "key"},
+      {R"("dependencies":"task_01")", "invalid_type", "dependencies"},
+      {R"("on_complete_url":7)", "invalid_type", "on_complete_url"},
+      {R"("on_failure_url":[])", "invalid_type", "on_failure_url"},
       {R"("dealy":5)", "unknown_field", "dealy"},
       {R"("Queue":"q")", "unknown_field", "Queue"},
       {R"("queue":"a","queue":"a")", "duplicate_field", "queue"},

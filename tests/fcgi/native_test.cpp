@@ -20,10 +20,11 @@ class NativeTest : public WireTest {
     const Uuid instance = random_uuid();
     const db::LaneSlots slots{lane.integer(0, 0), 1};
     const Uuid lease = random_uuid();
-    const auto claimed = db::claimed_from(
-        admin_.exec(db::kClaim,
-                    db::claim_params(0, std::span(&slots, 1), lease, instance, Seconds{5})),
-        lease);
+    const auto claimed =
+        db::claimed_from(admin_.exec(db::kClaim, db::claim_params(0, std::span(&slots, 1), lease,
+                                                                  instance, Seconds{5})),
+                         lease, Seconds{5})
+            .tasks;
     ASSERT_EQ(claimed.size(), 1u);
     if (!is_finished(state)) return;
     Attempt attempt;
@@ -41,7 +42,7 @@ class NativeTest : public WireTest {
         .result = postern::Answer{200, {{"x-a", "1"}}, "done", Milliseconds{7}}};
     const auto settled =
         admin_.exec(db::kSettle, db::settle_params(0, instance, std::span(&settlement, 1)));
-    ASSERT_EQ(db::settled_from(settled).size(), 1u);
+    ASSERT_EQ(db::settled_from(settled).tasks.size(), 1u);
   }
   void claim_only(const std::string& queue) { finish(queue, State::active, Reason::none); }
 

@@ -41,7 +41,7 @@ TEST(Webhook, WrapsThePayloadUnchanged) {
   auto task = claimed();
   task.spec.timeout = 7s;
   task.spec.headers = {{"X-Mine", "yes"}};
-  const auto request = webhook(task, kNow).value();
+  const auto request = webhook(task, kNow, "https://api.example").value();
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(request.url.canonical(), "https://example.com/hook?a=1");
   EXPECT_EQ(request.timeout, 7s);
@@ -58,7 +58,7 @@ TEST(Webhook, WrapsThePayloadUnchanged) {
 TEST(Webhook, IsSignedOverTheBytesThatAreSent) {
   auto task = claimed();
   task.secrets = {kSecret, kPrevious};
-  const auto request = webhook(task, kNow).value();
+  const auto request = webhook(task, kNow, "https://api.example").value();
   EXPECT_EQ(header(request, "webhook-id"), "task_01hzy3v7k2e8s9q4r5t6w7x8y9");
   EXPECT_EQ(header(request, "webhook-timestamp"), "1767225600");
   const auto signature = standard_webhooks_signature(
@@ -67,7 +67,7 @@ TEST(Webhook, IsSignedOverTheBytesThatAreSent) {
   EXPECT_NE(signature.find(" v1,"), std::string::npos) << "the previous secret signs too";
 
   task.attempt = 3;
-  const auto next = webhook(task, kNow + 5s).value();
+  const auto next = webhook(task, kNow + 5s, "https://api.example").value();
   EXPECT_EQ(header(next, "webhook-id"), header(request, "webhook-id"));
   EXPECT_EQ(header(next, "webhook-timestamp"), "1767225605");
   EXPECT_NE(header(next, "webhook-signature"), header(request, "webhook-signature"));
@@ -76,7 +76,7 @@ TEST(Webhook, IsSignedOverTheBytesThatAreSent) {
 TEST(Webhook, IsNotSignedWithoutASecret) {
   auto task = claimed();
   task.secrets.clear();
-  const auto request = webhook(task, kNow).value();
+  const auto request = webhook(task, kNow, "https://api.example").value();
   EXPECT_EQ(header(request, "webhook-signature"), std::nullopt);
   EXPECT_TRUE(header(request, "webhook-id"));
 }
@@ -86,12 +86,12 @@ TEST(Webhook, SendsARawBodyAsItIs) {
   task.spec.body_form = BodyForm::raw;
   task.spec.body = std::string("a\0b", 3);
   task.spec.content_type = "text/plain";
-  auto request = webhook(task, kNow).value();
+  auto request = webhook(task, kNow, "https://api.example").value();
   EXPECT_EQ(request.body, *task.spec.body);
   EXPECT_EQ(header(request, "Content-Type"), "text/plain");
 
   task.spec.content_type.clear();
-  request = webhook(task, kNow).value();
+  request = webhook(task, kNow, "https://api.example").value();
   EXPECT_EQ(header(request, "Content-Type"), std::nullopt);
 }
 
@@ -109,7 +109,7 @@ TEST(Webhook, HasABodyOnlyWhereItBelongs) {
     auto task = claimed();
     task.spec.method = method;
     if (!given) task.spec.body.reset();
-    const auto request = webhook(task, kNow).value();
+    const auto request = webhook(task, kNow, "https://api.example").value();
     EXPECT_EQ(!request.body.empty(), sent) << method << given;
     EXPECT_EQ(header(request, "Content-Type").has_value(), sent) << method << given;
     EXPECT_EQ(header(request, "webhook-signature"),
@@ -122,22 +122,23 @@ TEST(Webhook, LetsTheTaskChooseItsContentTypeAndTrace) {
   constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   auto task = claimed();
   task.spec.traceparent = kTrace;
-  EXPECT_EQ(header(webhook(task, kNow).value(), "traceparent"), kTrace);
+  EXPECT_EQ(header(webhook(task, kNow, "https://api.example").value(), "traceparent"), kTrace);
 
   task.spec.headers = {{"content-type", "application/vnd.x+json"}, {"Traceparent", "mine"}};
-  const auto request = webhook(task, kNow).value();
+  const auto request = webhook(task, kNow, "https://api.example").value();
   EXPECT_EQ(header(request, "Content-Type"), "application/vnd.x+json");
   EXPECT_EQ(header(request, "traceparent"), "mine");
 
   task.spec.headers.clear();
   task.spec.traceparent = "00-zz";
-  EXPECT_EQ(header(webhook(task, kNow).value(), "traceparent"), std::nullopt);
+  EXPECT_EQ(header(webhook(task, kNow, "https://api.example").value(), "traceparent"),
+            std::nullopt);
 }
 
 TEST(Webhook, TakesAFreshConnectionForTheLastAttempt) {
   auto task = claimed();
   task.attempt = 4;
-  EXPECT_TRUE(webhook(task, kNow).value().fresh_connection);
+  EXPECT_TRUE(webhook(task, kNow, "https://api.example").value().fresh_connection);
 }
 
 TEST(Webhook, RefusesWhatTheRowShouldNotHold) {
@@ -164,7 +165,7 @@ TEST(Webhook, RefusesWhatTheRowShouldNotHold) {
   for (const auto& [what, spoil] : cases) {
     auto task = claimed();
     spoil(task.spec);
-    const auto request = webhook(task, kNow);
+    const auto request = webhook(task, kNow, "https://api.example");
     ASSERT_FALSE(request) << what;
     EXPECT_EQ(request.error().code, Errc::invalid_argument) << what;
   }
@@ -174,7 +175,7 @@ TEST(Webhook, NamesTheEndpointThatIsNotThere) {
   auto task = claimed();
   task.spec.url.clear();
   task.spec.endpoint = "billing";
-  const auto request = webhook(task, kNow);
+  const auto request = webhook(task, kNow, "https://api.example");
   ASSERT_FALSE(request);
   EXPECT_EQ(request.error().code, Errc::not_found);
   EXPECT_EQ(request.error().message, "no endpoint named billing");

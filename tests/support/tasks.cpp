@@ -34,7 +34,9 @@ std::vector<db::Claimed> claim(db::PgConnection& connection, int free, const std
   const std::vector<db::LaneSlots> lanes{{lane_of(new_task(queue)), free}};
   const auto lease = random_uuid();
   return db::claimed_from(
-      connection.exec(db::kClaim, db::claim_params(0, lanes, lease, instance, Seconds{30})), lease);
+             connection.exec(db::kClaim, db::claim_params(0, lanes, lease, instance, Seconds{30})),
+             lease, Seconds{30})
+      .tasks;
 }
 
 std::optional<Task> read(db::PgConnection& connection, const TaskId& id) {

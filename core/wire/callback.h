@@ -1,0 +1,17 @@
+// What is POSTed to a task's on_complete_url or on_failure_url once it is over: a task of its own,
+// so that it is retried, limited and seen like any other.
+#pragma once
+
+#include "core/task.h"
+
+namespace postern {
+
+// {"event":"task.completed" or "task.failed","task":{id,queue,status,reason?,attempt_count,
+// last_error?,response_code?,created_at,completed_at}}.
+std::string callback_body(const Task& task);
+
+// The delivery of `task`'s callback, in its queue. REQUIRES: the task is completed or failed, and
+// has the URL that goes with it.
+NewTask callback_of(const Task& task, const TaskId& id);
+
+}  // namespace postern
