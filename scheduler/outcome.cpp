@@ -33,12 +33,6 @@ bool forbids_retry(const Headers& headers) {
   return !value.empty() && value != "0" && !equal_ignoring_case(value, "false");
 }
 
-// The least delay that the receiver asked for.
-Milliseconds asked_delay(const HttpResult& result, Time now) {
-  if (result.status != 429 && result.status != 503) return {};
-  return parse_retry_after(header(result.headers, "retry-after"), now).value_or(Seconds{0});
-}
-
 db::Settlement settlement(const db::Claimed& task, State state, Reason reason = Reason::none) {
   return {.id = task.spec.id,
           .lease = task.lease,
@@ -121,6 +115,11 @@ db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attem
 }
 
 }  // namespace
+
+Milliseconds asked_delay(const HttpResult& result, Time now) {
+  if (result.status != 429 && result.status != 503) return {};
+  return parse_retry_after(header(result.headers, "retry-after"), now).value_or(Seconds{0});
+}
 
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random) {
   Attempt attempt = attempt_of(task, "failed", result.error);

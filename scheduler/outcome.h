@@ -14,6 +14,9 @@ namespace postern::scheduler {
 // followed included. 202 with Postern-Defer: the attempt goes on without us.
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random);
 
+// The least delay that a 429 or 503 asked for by Retry-After, 24 h at most; 0 if it did not.
+Milliseconds asked_delay(const HttpResult& result, Time now);
+
 // No request could be made of the task. What is wrong with the task itself (invalid_argument) ends
 // it; a missing endpoint is a failed attempt, since it may be there next time.
 db::Settlement not_sent(const db::Claimed& task, const Error& why, double random);
