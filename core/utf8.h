@@ -1,0 +1,15 @@
+// Which bytes are UTF-8.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace postern {
+
+// The length of the UTF-8 sequence that `text` begins with, 0 when it is not a valid one (overlong,
+// a surrogate, over U+10FFFF, cut off). REQUIRES: not empty.
+std::size_t utf8_length(std::string_view text);
+
+bool is_utf8(std::string_view text);
+
+}  // namespace postern
