@@ -1,0 +1,127 @@
+#include "db/admin/received.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "core/base64.h"
+#include "core/utf8.h"
+
+namespace postern::admin {
+namespace {
+
+constexpr std::size_t kMaxShownBody = 64 * 1024;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+// Whether a valid UTF-8 sequence does something to a terminal instead of being shown: C0, DEL and
+// C1 controls, and what turns the direction of writing (U+200E, U+200F, U+2028..U+202E,
+// U+2066..U+2069).
+bool is_control(std::string_view sequence) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
+  if (sequence.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
+  if (sequence.size() != 3 || byte(0) != 0xE2) return false;
+  return (byte(1) == 0x80 && (byte(2) == 0x8E || byte(2) == 0x8F)) ||
+         (byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) ||
+         (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9);
+}
+
+// Smaller is nearer to the top.
+int rank(const Header& header) {
+  const std::string name = lower(header.name);
+  if (name.starts_with("webhook-")) return 0;
+  if (name.starts_with("postern-")) return 1;
+  if (name.starts_with("content-")) return 2;
+  return 3;
+}
+
+}  // namespace
+
+std::string Received::header(std::string_view name) const {
+  std::string out;
+  for (const Header& each : headers) {
+    if (!equal_ignoring_case(each.name, name)) continue;
+    if (!out.empty()) out += ", ";
+    out += each.value;
+  }
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
+    text.remove_prefix(sequence.size());
+    if (length > 0 && !is_control(sequence)) {
+      out += sequence;
+      continue;
+    }
+    for (const char c : sequence) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+std::string as_json(const Received& request) {
+  JsonWriter out;
+  out.begin_object();
+  out.member("time", format_rfc3339(request.at, TimeDigits::millis));
+  out.member("method", request.method);
+  out.member("path", request.path);
+  out.key("headers").begin_object();
+  std::vector<std::string> names;
+  for (const Header& header : request.headers) {
+    std::string name = lower(header.name);
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    out.member(name, request.header(name));
+    names.push_back(std::move(name));
+  }
+  out.end_object();
+  if (is_utf8(request.body)) {
+    out.member("body", request.body);
+  } else {
+    out.member("body_base64", base64_encode(request.body));
+  }
+  out.member("status", request.status);
+  out.key("verdict");
+  request.verdict ? write_verdict(out, *request.verdict) : void(out.null());
+  out.end_object();
+  return out.take() + "\n";
+}
+
+std::string as_text(const Received& request) {
+  std::string out =
+      fmt::format("{}  {} {}  answered {}\n", format_rfc3339(request.at, TimeDigits::millis),
+                  printable(request.method), printable(request.path), request.status);
+  if (request.verdict) out += fmt::format("  signature {}\n", verdict_line(*request.verdict));
+  Headers headers = request.headers;
+  std::stable_sort(headers.begin(), headers.end(),
+                   [](const Header& a, const Header& b) { return rank(a) < rank(b); });
+  for (const Header& header : headers) {
+    out += fmt::format("  {}: {}\n", printable(header.name), printable(header.value));
+  }
+  // Each line is indented: a body cannot look like the next request.
+  std::string_view body = std::string_view(request.body).substr(0, kMaxShownBody);
+  while (!body.empty()) {
+    const std::string_view line = body.substr(0, body.find('\n'));
+    out += fmt::format("  | {}\n", printable(line));
+    body.remove_prefix(std::min(line.size() + 1, body.size()));
+  }
+  if (request.body.size() > kMaxShownBody) {
+    out += fmt::format("  ... and {} bytes more\n", request.body.size() - kMaxShownBody);
+  }
+  return out + "\n";
+}
+
+}  // namespace postern::admin
