@@ -4,9 +4,12 @@
 #include <limits>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "core/base64.h"
 #include "core/json.h"
 #include "core/json_writer.h"
+#include "core/utf8.h"
 
 namespace postern {
 namespace {
@@ -47,9 +50,33 @@ std::string replaced_all(std::string text, std::string_view from, std::string_vi
   return text;
 }
 
-// Valid JSON with other white space: none, but for one space behind each comma and colon that is
-// nested at least `spaces_from` deep. Strings are written as JsonWriter would, numbers as they are.
-std::string respaced(std::string_view json, int spaces_from) {
+// Valid UTF-8 with every character beyond ASCII as JSON's \uXXXX.
+std::string in_ascii(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    unsigned code = static_cast<unsigned char>(text[0]);
+    if (length > 1) code &= 0x3FU >> (length - 1);
+    for (const char c : text.substr(1, length - 1))
+      code = code << 6 | (static_cast<unsigned>(c) & 0x3F);
+    if (length == 1) {
+      out += text[0];
+    } else if (code < 0x10000) {
+      out += fmt::format("\\u{:04x}", code);
+    } else {
+      code -= 0x10000;
+      out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF));
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+enum class Strings { as_they_are, plain, ascii };
+
+// Valid JSON written in another way: no white space, but for one space behind each comma and colon
+// that is nested at least `spaces_from` deep; numbers as they are.
+std::string rewritten(std::string_view json, int spaces_from, Strings strings) {
   std::string out;
   int depth = 0;
   for (std::size_t at = 0; at < json.size(); ++at) {
@@ -57,9 +84,12 @@ std::string respaced(std::string_view json, int spaces_from) {
     if (c == '"') {
       std::size_t end = at + 1;
       while (json[end] != '"') end += json[end] == '\\' ? 2 : 1;
-      const std::string_view raw = json.substr(at, end + 1 - at);
+      const std::string raw(json.substr(at, end + 1 - at));
       const auto text = json_string(raw, {});
-      out += text ? json_quote(*text) : std::string(raw);
+      const std::string plain = text ? json_quote(*text) : raw;
+      out += strings == Strings::as_they_are ? raw
+             : strings == Strings::plain     ? plain
+                                             : in_ascii(plain);
       at = end;
     } else if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
       if (c == '{' || c == '[') ++depth;
@@ -96,7 +126,9 @@ std::optional<SigningMistake> find_signing_mistake(std::string_view secret,
   if (parse_json_object("{\"\":" + body + "}")) {  // any JSON value, not objects alone
     // Postern's own envelope is compact, with a payload as the client wrote it.
     for (const int spaces_from : {std::numeric_limits<int>::max(), 1, 2}) {
-      if (is_body(respaced(body, spaces_from))) return kReserialized;
+      for (const auto strings : {Strings::as_they_are, Strings::plain, Strings::ascii}) {
+        if (is_body(rewritten(body, spaces_from, strings))) return kReserialized;
+      }
     }
   }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/admin/commands.h"
+#include "db/admin/output.h"
 #include "db/admin/received.h"
 #include "db/admin/verify.h"
 
@@ -190,10 +191,14 @@ class Receiver {
     response.version(request.version() == 10 ? 10 : 11);
     response.result(static_cast<unsigned>(status));
     for (const Header& header : plan_.headers) response.insert(header.name, header.value);
+    if (http::int_to_status(response.result_int()) == http::status::unknown) {
+      response.reason("Unknown");
+    }
     response.keep_alive(request.keep_alive());
-    const bool may_have_body = status != 204 && status != 304;
-    if (may_have_body) response.body() = plan_.body;
-    response.prepare_payload();
+    if (status != 204 && status != 304) {  // these have neither a body nor its length
+      response.body() = plan_.body;
+      response.prepare_payload();
+    }
     if (request.method() == http::verb::head) response.body().clear();  // its length stays
     stream.expires_after(kIdle);
     const auto [error, size] = co_await http::async_write(stream, response, kValues);
@@ -300,10 +305,18 @@ void listen(const Context& context, const Arguments& arguments) {
   }
   plan.secret = arguments.secret.read();
   if (plan.secret && !webhook_secret_key(*plan.secret)) {
-    refuse_option("--secret", "it must be whsec_ and the base64 of 24 to 64 bytes");
+    refuse_option(
+        "--secret",
+        "it, or what --secret-file or POSTERN_WEBHOOK_SECRET gives, must be whsec_ and the "
+        "base64 of 24 to 64 bytes");
   }
   plan.json = context.json;
-  Receiver(std::move(plan)).run();
+  try {
+    Receiver(std::move(plan)).run();
+  } catch (const boost::system::system_error& error) {
+    fail(fmt::format("cannot listen on {}: {}", arguments.bind, error.code().message()),
+         context.json);
+  }
 }
 
 }  // namespace

@@ -35,6 +35,29 @@ bool is_control(std::string_view sequence) {
          (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9);
 }
 
+// `text` with `escape(out, sequence)` in place of each control and of each byte that is not UTF-8.
+template <class Escape>
+std::string escaped(std::string_view text, Escape escape) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
+    text.remove_prefix(sequence.size());
+    length > 0 && !is_control(sequence) ? void(out += sequence) : escape(out, sequence);
+  }
+  return out;
+}
+
+// JSON as JsonWriter makes it, which has controls left only in strings, and none of C0.
+std::string without_controls(std::string_view json) {
+  return escaped(json, [](std::string& out, std::string_view sequence) {
+    unsigned code = static_cast<unsigned char>(sequence[0]);
+    if (sequence.size() > 1) code &= 0x3FU >> (sequence.size() - 1);
+    for (const char c : sequence.substr(1)) code = code << 6 | (static_cast<unsigned>(c) & 0x3F);
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", code);
+  });
+}
+
 // Smaller is nearer to the top.
 int rank(const Header& header) {
   const std::string name = lower(header.name);
@@ -57,20 +80,11 @@ std::string Received::header(std::string_view name) const {
 }
 
 std::string printable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
-    text.remove_prefix(sequence.size());
-    if (length > 0 && !is_control(sequence)) {
-      out += sequence;
-      continue;
-    }
+  return escaped(text, [](std::string& out, std::string_view sequence) {
     for (const char c : sequence) {
       fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
     }
-  }
-  return out;
+  });
 }
 
 std::string as_json(const Received& request) {
@@ -97,7 +111,7 @@ std::string as_json(const Received& request) {
   out.key("verdict");
   request.verdict ? write_verdict(out, *request.verdict) : void(out.null());
   out.end_object();
-  return out.take() + "\n";
+  return without_controls(out.text()) + "\n";
 }
 
 std::string as_text(const Received& request) {

@@ -22,7 +22,8 @@ struct Received {
   std::string header(std::string_view name) const;
 };
 
-// One line of JSON, with the whole body: as "body" when it is UTF-8, else as "body_base64".
+// One line of JSON, with the whole body: as "body" when it is UTF-8, else as "body_base64". Header
+// names are in lower case. Here too, nothing can steer a terminal.
 std::string as_json(const Received& request);
 
 // For people: the verdict and the headers that matter first, at most 64 KiB of the body. Nothing

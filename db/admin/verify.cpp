@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 
 #include "core/config.h"
@@ -32,15 +31,18 @@ struct Arguments {
   std::string id, timestamp, signature, body_file, tolerance = "5m";
 };
 
-std::string all_of(std::istream& in) {
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 std::string read_body(const std::string& file) {
-  if (file.empty()) return all_of(std::cin);
-  std::ifstream in(file, std::ios::binary);
-  std::string body = all_of(in);
-  if (!in.is_open() || in.bad()) refuse_option("--body-file", file + " cannot be read");
+  std::ifstream opened;
+  if (!file.empty()) opened.open(file, std::ios::binary);
+  std::istream& in = file.empty() ? std::cin : opened;
+  std::string body;
+  char chunk[64 * 1024];
+  while (in) {
+    in.read(chunk, sizeof(chunk));
+    body.append(chunk, static_cast<std::size_t>(in.gcount()));
+  }
+  // A directory opens well and fails only here.
+  if (in.bad() || !in.eof()) refuse_option("--body-file", file + " cannot be read");
   return body;
 }
 

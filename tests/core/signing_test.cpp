@@ -138,6 +138,8 @@ TEST(SigningMistake, IsFoundInTheBody) {
             "json_reserialized"},
            {R"(["ä/",1])", R"([ "\u00e4\/" , 1 ])", "json_reserialized"},
            {R"({"a":"x, y: \"z"})", R"({"a": "x, y: \"z"})", "json_reserialized"},
+           {R"({"p":{"to": "\u00e4\ud83d\ude00"}})", R"({"p":{"to":"ä😀"}})", "json_reserialized"},
+           {R"({"p":{"a/b": "\/"}})", R"({"p": {"a/b": "\/"}})", "json_reserialized"},
            {R"({"a":1})", R"({"a":2})", ""},
            {R"({"a":1)", R"({"a": 1)", ""},
            {"a", "b", ""},
