@@ -1,6 +1,6 @@
 #include "core/signing_mistakes.h"
 
-#include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <string>
 
@@ -55,10 +55,7 @@ std::string in_ascii(std::string_view text) {
   std::string out;
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
-    unsigned code = static_cast<unsigned char>(text[0]);
-    if (length > 1) code &= 0x3FU >> (length - 1);
-    for (const char c : text.substr(1, length - 1))
-      code = code << 6 | (static_cast<unsigned>(c) & 0x3F);
+    std::uint32_t code = utf8_character(text.substr(0, length));
     if (length == 1) {
       out += text[0];
     } else if (code < 0x10000) {

@@ -23,6 +23,16 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
+char32_t utf8_character(std::string_view sequence) {
+  char32_t character = static_cast<unsigned char>(sequence[0]);
+  // The lead byte of n > 1 bytes begins with n ones and a zero.
+  if (sequence.size() > 1) character &= 0x7FU >> sequence.size();
+  for (const char c : sequence.substr(1)) {
+    character = character << 6 | (static_cast<unsigned char>(c) & 0x3FU);
+  }
+  return character;
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);

@@ -37,7 +37,7 @@ The scheduler refuses to call loopback addresses unless its egress_allow names 1
 
 constexpr std::uint64_t kMaxBody = 16 * 1024 * 1024;
 constexpr std::uint32_t kMaxHeaders = 64 * 1024;
-constexpr std::chrono::minutes kIdle{5};          // between two bytes of a client
+constexpr std::chrono::minutes kIdle{5};          // for a client to send or take the next piece
 constexpr std::chrono::seconds kDrain{1};         // for what a refused client still sends
 constexpr std::chrono::milliseconds kPause{100};  // when no descriptor is left for a connection
 constexpr Seconds kTolerance{300};

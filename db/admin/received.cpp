@@ -22,17 +22,11 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Whether a valid UTF-8 sequence does something to a terminal instead of being shown: C0, DEL and
-// C1 controls, and what turns the direction of writing (U+200E, U+200F, U+2028..U+202E,
-// U+2066..U+2069).
-bool is_control(std::string_view sequence) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
-  if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
-  if (sequence.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
-  if (sequence.size() != 3 || byte(0) != 0xE2) return false;
-  return (byte(1) == 0x80 && (byte(2) == 0x8E || byte(2) == 0x8F)) ||
-         (byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) ||
-         (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9);
+// Whether a character does something to a terminal instead of being shown: C0, DEL and C1 controls,
+// line separators, and what turns the direction of writing.
+bool is_control(char32_t c) {
+  return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x200E || c == 0x200F ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
 }
 
 // `text` with `escape(out, sequence)` in place of each control and of each byte that is not UTF-8.
@@ -43,7 +37,8 @@ std::string escaped(std::string_view text, Escape escape) {
     const std::size_t length = utf8_length(text);
     const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
     text.remove_prefix(sequence.size());
-    length > 0 && !is_control(sequence) ? void(out += sequence) : escape(out, sequence);
+    const bool shown = length > 0 && !is_control(utf8_character(sequence));
+    shown ? void(out += sequence) : escape(out, sequence);
   }
   return out;
 }
@@ -51,10 +46,8 @@ std::string escaped(std::string_view text, Escape escape) {
 // JSON as JsonWriter makes it, which has controls left only in strings, and none of C0.
 std::string without_controls(std::string_view json) {
   return escaped(json, [](std::string& out, std::string_view sequence) {
-    unsigned code = static_cast<unsigned char>(sequence[0]);
-    if (sequence.size() > 1) code &= 0x3FU >> (sequence.size() - 1);
-    for (const char c : sequence.substr(1)) code = code << 6 | (static_cast<unsigned>(c) & 0x3F);
-    fmt::format_to(std::back_inserter(out), "\\u{:04x}", code);
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}",
+                   static_cast<unsigned>(utf8_character(sequence)));
   });
 }
 

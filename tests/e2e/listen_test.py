@@ -218,6 +218,14 @@ class Listen(unittest.TestCase):
             self.assertEqual((request["method"], request["path"]), (method, "/a?b=c"))
             self.assertIsNone(request["verdict"])
 
+    def test_a_client_that_asks_before_it_sends_is_told_to_go_on(self):
+        listening = Listening(self)
+        with socket.create_connection(("127.0.0.1", listening.port), timeout=10) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+            self.assertEqual(connection.recv(65536), b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.sendall(b"a")
+            self.assertEqual(connection.recv(12), b"HTTP/1.1 200")
+
     def test_many_wait_at_once(self):
         listening = Listening(self, "--delay", "1s", "--json", "--max", "200")
         begun = time.monotonic()
