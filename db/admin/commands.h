@@ -25,5 +25,8 @@ void add_key(CLI::App& app, Context& context);
 void add_tenant(CLI::App& app, Context& context);
 void add_secret(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
+// Without a database:
+void add_verify(CLI::App& app, Context& context);
+void add_listen(CLI::App& app, Context& context);
 
 }  // namespace postern::admin

@@ -1,4 +1,5 @@
-// `postern`, the operator's command: the schema, tenants, keys, secrets, and a doctor.
+// `postern`, the operator's command: the schema, tenants, keys, secrets, a doctor, and help for
+// those who write receivers.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -52,6 +53,8 @@ int main(int argc, char** argv) {
   admin::add_tenant(app, context);
   admin::add_secret(app, context);
   admin::add_doctor(app, context);
+  admin::add_verify(app, context);
+  admin::add_listen(app, context);
   try {
     app.parse(argc, argv);
     return 0;
