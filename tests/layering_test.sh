@@ -34,4 +34,5 @@ only '(fcgiapp|fcgi_stdio|fastcgi).h' 'fcgi/fastcgi.cpp'
 only 'curl/' 'scheduler/http_(client|transfer).(cpp|h)'
 only 'ares' 'scheduler/resolver.cpp'
 only 'openssl/' 'core/crypto.cpp'
+only 'date/tz' 'core/time_zone.cpp'
 exit $broken
