@@ -35,4 +35,5 @@ only 'curl/' 'scheduler/http_(client|transfer).(cpp|h)'
 only 'ares' 'scheduler/resolver.cpp'
 only 'openssl/' 'core/crypto.cpp'
 only 'boost/(asio|beast)' 'db/admin/listen.cpp'
+only 'date/tz' 'core/time_zone.cpp'
 exit $broken
