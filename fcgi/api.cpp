@@ -112,23 +112,21 @@ Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
 Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit verb) {
   const auto known = parse_task_id(id);
   if (!known) return no_such_task(id);
-  const Crew::Away away;
-  auto connection = acquire_live(pool_);
-  const db::Transition done = verb(*connection, caller.tenant, *known, options_.instance);
-  if ((*connection).take_unsure_commit()) {
-    return unavailable("outcome_unknown", "Whether this was done is not known. Look at the task.");
-  }
-  switch (done.kind) {
+  const auto done = write_to(pool_, [&](auto& connection) {
+    return verb(connection, caller.tenant, *known, options_.instance);
+  });
+  if (!done) return done.error();
+  switch (done->kind) {
     case db::Transition::Kind::done: return *known;
     case db::Transition::Kind::missing: return no_such_task(id);
     case db::Transition::Kind::wrong_state: break;
   }
-  if (done.state == State::active) {
+  if (done->state == State::active) {
     return conflict("task_already_active", "The task is being carried out at the moment.");
   }
-  if (is_finished(done.state)) {
+  if (is_finished(done->state)) {
     return conflict("task_already_finished",
-                    fmt::format("The task is finished: it is {}.", name(done.state)));
+                    fmt::format("The task is finished: it is {}.", name(done->state)));
   }
   return conflict("task_not_finished", "The task is not finished yet.");
 }

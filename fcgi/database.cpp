@@ -22,6 +22,11 @@ db::Pool::Lease acquire_live(db::Pool& pool) {
   return pool.acquire();
 }
 
+Error change_unknown() {
+  return unavailable("outcome_unknown",
+                     "Whether this was done is not known. Look before you try again.");
+}
+
 Error database_away() {
   return unavailable("database_unavailable",
                      "The database cannot be reached at the moment. Try again.");

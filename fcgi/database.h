@@ -33,8 +33,23 @@ auto read_from(db::Pool& pool, const Ask& ask) -> decltype(ask(std::declval<db::
   return ask(*connection);
 }
 
+// What the client is told when the answer to a commit was not to be trusted.
+Error change_unknown();
+
 // A connection for what must not be done twice: one that was alive a moment ago, so that a server's
 // restart is not taken for a failure under way.
 db::Pool::Lease acquire_live(db::Pool& pool);
+
+// Runs `ask`, once, for what changes something: what it returns, or change_unknown() when the
+// commit may be lost. Throws what the database throws.
+template <class Ask>
+auto write_to(db::Pool& pool, const Ask& ask)
+    -> Result<decltype(ask(std::declval<db::PgConnection&>()))> {
+  const Crew::Away away;
+  auto connection = acquire_live(pool);
+  auto done = ask(*connection);
+  if ((*connection).take_unsure_commit()) return change_unknown();
+  return done;
+}
 
 }  // namespace postern
