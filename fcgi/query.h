@@ -14,9 +14,6 @@
 
 namespace postern {
 
-// Whether `text` is well-formed UTF-8 (no overlong form, no surrogate).
-bool is_utf8(std::string_view text);
-
 // The integer that is the whole of `text`; what does not fit is cut to the nearest that does, for
 // the caller's range check to refuse. nullopt: it is not an integer.
 std::optional<std::int64_t> parse_integer(std::string_view text);

@@ -3,6 +3,7 @@
 
 #include "core/base64.h"
 #include "core/json.h"
+#include "core/utf8.h"
 #include "fcgi/dialects/native_wire.h"
 #include "fcgi/query.h"
 

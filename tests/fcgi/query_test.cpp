@@ -1,5 +1,7 @@
 #include "fcgi/query.h"
 
+#include "core/utf8.h"
+
 #include <gtest/gtest.h>
 
 #include <limits>
