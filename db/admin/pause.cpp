@@ -13,10 +13,11 @@ namespace {
 void add_switch(CLI::App& app, Context& context, const char* name, const char* help, bool paused) {
   auto* command = app.add_subcommand(name, help);
   auto all = std::make_shared<bool>(false);
-  command->add_flag("--all", *all, "the whole engine; queues, endpoints and schedules have their own")
+  command
+      ->add_flag("--all", *all, "the whole engine; queues, endpoints and schedules have their own")
       ->required();
   command->footer(fmt::format("Example, around the restore of a backup: postern {} --all", name));
-  command->callback([&context, paused] {
+  command->callback([&context, paused, all] {
     auto connection = context.connect();
     db::pause_engine(connection, paused);
     print_record({{"engine", paused ? "paused" : "running"}}, context.json);
