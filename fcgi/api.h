@@ -19,6 +19,7 @@
 #include "db/pool.h"
 #include "db/routing.h"
 #include "db/tasks.h"
+#include "fcgi/api_endpoints.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
 #include "fcgi/router.h"
@@ -85,6 +86,8 @@ class Api {
   // Never throws.
   Readiness readiness();
 
+  EndpointsApi& endpoints() { return endpoints_api_; }
+
   const std::string& public_url() const { return options_.public_url; }
   std::size_t max_body() const { return options_.max_body; }
 
@@ -111,6 +114,7 @@ class Api {
   db::Pool& pool_;
   Intake& intake_;
   Waiters waiters_;
+  EndpointsApi endpoints_api_;
 
   struct CachedQueue {
     QueueDefaults defaults;

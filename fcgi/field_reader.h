@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/headers.h"
 #include "core/json.h"
+#include "core/rate_limit.h"
 #include "core/time.h"
 
 namespace postern {
@@ -20,15 +21,20 @@ namespace postern {
 // the reason "invalid_type".
 class FieldReader {
  public:
-  explicit FieldReader(std::vector<JsonMember> members)
-      : members_(std::move(members)), taken_(members_.size()) {}
-  // `body` must outlive the reader. Errors as of parse_json_object.
-  static Result<FieldReader> parse(std::string_view body);
+  explicit FieldReader(std::vector<JsonMember> members, std::string within = {})
+      : members_(std::move(members)), taken_(members_.size()), within_(std::move(within)) {}
+  // `body` must outlive the reader. Errors as of parse_json_object. `within`: the field that the
+  // object is itself, which stands before the names in errors.
+  static Result<FieldReader> parse(std::string_view body, std::string_view within = {});
 
   std::optional<std::string> text(std::string_view name);
   // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to
   // the nearest that does, for the field's range check to refuse.
   std::optional<std::int64_t> integer(std::string_view name);
+  std::optional<bool> boolean(std::string_view name);
+  // {"count", "period_seconds", "burst"}, of which the last may be missing; else reason
+  // "rate_limit_incomplete". Ranges are check_rate_limit's.
+  std::optional<RateLimit> rate_limit(std::string_view name);
   // RFC 3339, else reason "time_invalid".
   std::optional<Time> time(std::string_view name);
   // The object's own bytes; `reason` for any other kind of value.
@@ -40,6 +46,8 @@ class FieldReader {
   std::optional<std::string> text_or_object(std::string_view name);
   // Whether it is there and not null; takes it.
   bool present(std::string_view name);
+  // Whether it is there, be it as null: for those whom null tells more than absence. Takes nothing.
+  bool has(std::string_view name) const;
 
   // Notes what a check found, unless something was wrong before.
   void require(const Result<void>& check);
@@ -52,9 +60,11 @@ class FieldReader {
   std::optional<std::string_view> take(std::string_view name);
   void wrong_type(std::string_view name, std::string_view expected);
   std::string decode(std::string_view raw, std::string_view name);
+  std::string full(std::string_view name) const;
 
   std::vector<JsonMember> members_;
   std::vector<bool> taken_;
+  std::string within_;
   std::optional<Error> error_;
 };
 
