@@ -18,9 +18,9 @@ namespace {
 
 constexpr Seconds kOverlap{86'400};
 constexpr Seconds kHealthWindow{3'600};
-// What one call recovers, and what one transaction of it does.
-constexpr int kRecovered = 10'000;
-constexpr std::size_t kRecoveredAtOnce = 500;
+// What one call recovers, and what one transaction of it does: at 1 ms for each, on two busy cores.
+constexpr int kRecovered = 5'000;
+constexpr std::size_t kRecoveredAtOnce = 200;
 // What a task names that goes to the catch-all.
 constexpr char kCatchAllTest[] = "_test";
 constexpr int kTestPriority = 100;

@@ -76,7 +76,7 @@ class EndpointsApi {
     std::int64_t count;
     bool more;  // ask again for the rest
   };
-  // Retries its failed tasks that ended within [since, until), the oldest 10,000. "since_required",
+  // Retries its failed tasks that ended within [since, until), the oldest 5,000. "since_required",
   // "until_before_since".
   Result<Recovered> recover(const Caller& caller, std::string_view name, std::optional<Time> since,
                             std::optional<Time> until);

@@ -30,6 +30,9 @@ DROP INDEX postern.task_of_tenant;
 DROP INDEX postern.task_finished_of_tenant;
 CREATE INDEX task_of_queue ON postern.task (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_of_queue ON postern.task_finished (tenant, queue, uuid_send(id));
+-- For the recovery of an endpoint: only what failed is looked at.
+CREATE INDEX task_finished_failed ON postern.task_finished (tenant, finished_at)
+  WHERE state = 'failed' AND endpoint IS NOT NULL;
 
 -- What has to follow: somebody waits for this task or its key, its callback is to be made, or it waits itself.
 -- Written with what it follows from and taken away by the scheduler that has seen to it, so nothing is forgotten
