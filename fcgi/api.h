@@ -20,6 +20,7 @@
 #include "db/routing.h"
 #include "db/tasks.h"
 #include "fcgi/api_queues.h"
+#include "fcgi/api_endpoints.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
 #include "fcgi/router.h"
@@ -88,6 +89,7 @@ class Api {
   Readiness readiness();
 
   QueuesApi& queues() { return queues_api_; }
+  EndpointsApi& endpoints() { return endpoints_api_; }
 
   const std::string& public_url() const { return options_.public_url; }
   std::size_t max_body() const { return options_.max_body; }
@@ -116,6 +118,7 @@ class Api {
   Intake& intake_;
   Waiters waiters_;
   QueuesApi queues_api_;
+  EndpointsApi endpoints_api_;
 
   struct CachedQueue {
     QueueDefaults defaults;

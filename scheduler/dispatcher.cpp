@@ -78,7 +78,9 @@ void Dispatcher::finish(const HttpClient::Finished& finished, Monotonic now) {
   const auto wall = wall_clock();
   pacing_.finished(node.mapped().lane, finished.id,
                    {result.kind, result.status, result.duration, asked_delay(result, wall)}, now);
-  settler_.add(outcome(node.mapped(), result, wall, random()));
+  auto end = outcome(node.mapped(), result, wall, random());
+  health_.add(node.mapped(), end, result.duration);
+  settler_.add(std::move(end));
 }
 
 // Results that wait to be settled may hold as many slots again: enough to keep transfers going

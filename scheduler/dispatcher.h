@@ -12,6 +12,7 @@
 
 #include "db/channel.h"
 #include "db/deliveries.h"
+#include "scheduler/endpoint_health.h"
 #include "scheduler/http_client.h"
 #include "scheduler/lanes.h"
 #include "scheduler/pacing.h"
@@ -60,6 +61,7 @@ class Dispatcher {
   bool idle() const { return in_flight_.empty() && !claiming_ && settler_.size() == 0; }
   Settler& settler() { return settler_; }
   const Pacing& pacing() const { return pacing_; }
+  EndpointHealth& health() { return health_; }
 
  private:
   struct Claim {
@@ -85,6 +87,7 @@ class Dispatcher {
   HttpClient& http_;
   Settler settler_;
   Pacing pacing_;
+  EndpointHealth health_;
 
   std::vector<KnownLanes> lanes_;  // by shard
   std::size_t next_shard_ = 0;     // whose turn it is

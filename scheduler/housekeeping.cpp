@@ -11,6 +11,7 @@
 #include "core/url.h"
 #include "core/validate.h"
 #include "core/wire/callback.h"
+#include "db/endpoints.h"
 #include "db/housekeeping.h"
 #include "scheduler/outcome.h"
 
@@ -70,6 +71,8 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"fold_counters", 10min, &duties, &Housekeeping::fold_counters, {}},
           {"collect_lanes", 10min, &duties, &Housekeeping::collect_lanes, {}},
           {"forget_dependencies", 1h, &duties, &Housekeeping::forget_dependencies, {}},
+          {"tell_health", 5s, &duties, &Housekeeping::tell_health, {}},
+          {"expire_health", 10min, &duties, &Housekeeping::expire_health, {}},
       }},
       judge_(options_.instance, options_.name, options_.rescue_after) {}
 
@@ -309,6 +312,18 @@ void Housekeeping::expire_entries(Duty& duty, Monotonic) {
 
 void Housekeeping::forget_dependencies(Duty& duty, Monotonic) {
   ask(duty, db::kForgetDependencies, {}, [](const db::PgResult&) {});
+}
+
+// What a statement loses is missing from an endpoint's health, and from nothing else.
+void Housekeeping::tell_health(Duty& duty, Monotonic) {
+  const auto minutes = dispatcher_.health().take();
+  if (minutes.empty()) return;
+  ask(duty, db::kAddEndpointMinutes, db::endpoint_minutes_params(options_.instance, minutes),
+      [](const db::PgResult&) {});
+}
+
+void Housekeeping::expire_health(Duty& duty, Monotonic) {
+  ask(duty, db::kExpireEndpointMinutes, {}, [](const db::PgResult&) {});
 }
 
 void Housekeeping::fold_counters(Duty& duty, Monotonic) {

@@ -30,6 +30,9 @@ DROP INDEX postern.task_of_tenant;
 DROP INDEX postern.task_finished_of_tenant;
 CREATE INDEX task_of_queue ON postern.task (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_of_queue ON postern.task_finished (tenant, queue, uuid_send(id));
+-- For the recovery of an endpoint: only what failed is looked at.
+CREATE INDEX task_finished_failed ON postern.task_finished (tenant, finished_at)
+  WHERE state = 'failed' AND endpoint IS NOT NULL;
 
 -- What has to follow: somebody waits for this task or its key, its callback is to be made, or it waits itself.
 -- Written with what it follows from and taken away by the scheduler that has seen to it, so nothing is forgotten
@@ -252,6 +255,25 @@ BEGIN
     END LOOP;
   END LOOP;
   RETURN 'done';
+END $$;
+
+-- Retries those of `p_ids` that are failed, and says how many: what was retried or has ended otherwise since somebody
+-- looked is left alone. In order, so that two at once cannot deadlock.
+CREATE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  w uuid;
+  n integer := 0;
+BEGIN
+  FOR w IN SELECT unnest(p_ids) AS id ORDER BY id LOOP
+    PERFORM FROM postern.task_finished
+      WHERE shard = postern.shard_of(w) AND id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
+        AND state = 'failed' FOR UPDATE;
+    CONTINUE WHEN NOT FOUND;
+    PERFORM postern.retry_task(p_tenant, postern.shard_of(w), w, postern.finished_since(w), p_instance);
+    n := n + 1;
+  END LOOP;
+  RETURN n;
 END $$;
 
 -- Changes what waits: NULL leaves a thing as it is. `p_body` only together with `p_has_body`.
@@ -575,7 +597,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
 GRANT SELECT ON postern.task_all TO postern_api, postern_scheduler;
 GRANT USAGE ON SEQUENCE postern.key_seq TO postern_api, postern_scheduler;
 
-GRANT EXECUTE ON FUNCTION postern.change_task, postern.purge_queue, postern.queue_depth, postern.make_room,
+GRANT EXECUTE ON FUNCTION postern.change_task, postern.retry_failed, postern.purge_queue, postern.queue_depth, postern.make_room,
   postern.settle_deferred TO postern_api;
 GRANT INSERT ON postern.sequel, postern.schedule_run TO postern_api;
 GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;

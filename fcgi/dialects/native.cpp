@@ -9,6 +9,7 @@
 #include "fcgi/api.h"
 #include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_queues.h"
+#include "fcgi/dialects/native_endpoints.h"
 #include "fcgi/dialects/native_wire.h"
 
 namespace postern {
@@ -23,16 +24,8 @@ HttpResponse task_response(int status, const Task& task) {
 void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = native_wire::parse_creation(call.request.body);
   if (!wanted) return finish(wanted.error());
-  call.api.create(
-      call.caller, call.request, std::move(*wanted),
-      [finish = std::move(finish), tasks = call.api.public_url() + call.request.base_path +
-                                           "/v1/tasks/"](const Result<Created>& created) {
-        if (!created) return finish(created.error());
-        HttpResponse response = task_response(created->replayed ? 200 : 201, created->task);
-        response.header("Location", tasks + to_typeid(created->task.spec.id));
-        if (created->replayed) response.header("Idempotency-Replayed", "true");
-        finish(std::move(response));
-      });
+  call.api.create(call.caller, call.request, std::move(*wanted),
+                  native_wire::created_answer(call, std::move(finish)));
 }
 
 Result<HttpResponse> list_tasks(const Call& call) {
@@ -125,6 +118,17 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/queues/{name}/pause", Access::write, native_wire::pause_queue},
     Route{"POST", "/v1/queues/{name}/resume", Access::write, native_wire::resume_queue},
     Route{"GET", "/v1/queues/{name}/stats", Access::read, native_wire::queue_stats},
+    Route{"POST", "/v1/endpoints", Access::write, native_endpoints::create},
+    Route{"GET", "/v1/endpoints", Access::read, native_endpoints::list},
+    Route{"GET", "/v1/endpoints/{name}", Access::read, native_endpoints::get},
+    Route{"PUT", "/v1/endpoints/{name}", Access::write, native_endpoints::put},
+    Route{"PATCH", "/v1/endpoints/{name}", Access::write, native_endpoints::change},
+    Route{"DELETE", "/v1/endpoints/{name}", Access::write, native_endpoints::remove},
+    Route{"POST", "/v1/endpoints/{name}/rotate", Access::write, native_endpoints::rotate},
+    Route{"POST", "/v1/endpoints/{name}/test", Access::write, native_endpoints::test},
+    Route{"POST", "/v1/endpoints/{name}/pause", Access::write, native_endpoints::pause},
+    Route{"POST", "/v1/endpoints/{name}/resume", Access::write, native_endpoints::resume},
+    Route{"POST", "/v1/endpoints/{name}/recover", Access::retry, native_endpoints::recover},
     Route{"GET", "/v1/info", Access::read, info},
     Route{"GET", "/healthz", Access::open, healthz},
     Route{"GET", "/readyz", Access::open, readyz},
@@ -150,6 +154,17 @@ HttpResponse render_error(const Error& error) {
 constexpr DialectTable kNative{Dialect::native, kRoutes, render_error};
 
 }  // namespace
+
+Api::Done native_wire::created_answer(const Call& call, Finish finish) {
+  return [finish = std::move(finish), tasks = call.api.public_url() + call.request.base_path +
+                                              "/v1/tasks/"](const Result<Created>& created) {
+    if (!created) return finish(created.error());
+    HttpResponse response = task_response(created->replayed ? 200 : 201, created->task);
+    response.header("Location", tasks + to_typeid(created->task.spec.id));
+    if (created->replayed) response.header("Idempotency-Replayed", "true");
+    finish(std::move(response));
+  };
+}
 
 const DialectTable& native() { return kNative; }
 

@@ -33,22 +33,6 @@ void write_time(JsonWriter& out, std::string_view key, Time time) {
   out.member(key, format_rfc3339(time));
 }
 
-void write_headers(JsonWriter& out, const Headers& headers) {
-  out.begin_object();
-  for (const Header& header : headers) out.member(header.name, header.value);
-  out.end_object();
-}
-
-// Whole seconds as an integer; other dialects may have set a fraction.
-void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time) {
-  out.key(key);
-  if (time.count() % 1000 == 0) {
-    out.number(time.count() / 1000);
-  } else {
-    out.number(static_cast<double>(time.count()) / 1000);
-  }
-}
-
 void write_body(JsonWriter& out, const Task& task) {
   const TaskSpec& spec = task.spec;
   if (task.body_omitted) out.member("payload_omitted", true);
@@ -114,6 +98,21 @@ void write_schedule(JsonWriter& out, const Task& task) {
 
 }  // namespace
 
+void write_headers(JsonWriter& out, const Headers& headers) {
+  out.begin_object();
+  for (const Header& header : headers) out.member(header.name, header.value);
+  out.end_object();
+}
+
+void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time) {
+  out.key(key);
+  if (time.count() % 1000 == 0) {
+    out.number(time.count() / 1000);
+  } else {
+    out.number(static_cast<double>(time.count()) / 1000);
+  }
+}
+
 void write_task(JsonWriter& out, const Task& task) {
   const TaskSpec& spec = task.spec;
   out.begin_object();
@@ -130,6 +129,9 @@ void write_task(JsonWriter& out, const Task& task) {
   // Where it goes and with what.
   write_text(out, "webhook_url", spec.url);
   write_text(out, "endpoint", spec.endpoint);
+  if (task.resolved && *task.resolved != spec.endpoint) {
+    out.member("resolved_endpoint", *task.resolved);
+  }
   out.member("method", spec.method);
   if (!spec.headers.empty()) {
     out.key("headers");
