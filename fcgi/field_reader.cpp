@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/go_duration.h"
 #include "fcgi/query.h"
 
 namespace postern {
@@ -54,6 +55,28 @@ std::optional<std::int64_t> FieldReader::integer(std::string_view name) {
   const auto value = json_kind(*raw) == JsonKind::number ? parse_integer(*raw) : std::nullopt;
   if (!value) wrong_type(name, "an integer, written without fraction or exponent");
   return value;
+}
+
+std::optional<bool> FieldReader::boolean(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) == JsonKind::boolean) return *raw == "true";
+  wrong_type(name, "true or false");
+  return std::nullopt;
+}
+
+std::optional<std::chrono::nanoseconds> FieldReader::duration(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::string) {
+    refuse(invalid("invalid_duration", std::string(name),
+                   fmt::format("{} must be a string with units, such as \"1h30m\".", name)));
+    return std::nullopt;
+  }
+  const auto value = read_go_duration(decode(*raw, name), name);
+  if (value) return *value;
+  refuse(value.error());
+  return std::nullopt;
 }
 
 std::optional<Time> FieldReader::time(std::string_view name) {

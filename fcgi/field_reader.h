@@ -2,6 +2,7 @@
 // because a misspelt "delay" must not become a task that runs at once.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,10 +30,15 @@ class FieldReader {
   // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to
   // the nearest that does, for the field's range check to refuse.
   std::optional<std::int64_t> integer(std::string_view name);
+  std::optional<bool> boolean(std::string_view name);
+  // As Go writes it, else reason "invalid_duration": also for a number, whose unit nobody knows.
+  std::optional<std::chrono::nanoseconds> duration(std::string_view name);
   // RFC 3339, else reason "time_invalid".
   std::optional<Time> time(std::string_view name);
   // The object's own bytes; `reason` for any other kind of value.
   std::optional<std::string_view> object(std::string_view name, std::string_view reason);
+  // Any value's own bytes.
+  std::optional<std::string_view> json(std::string_view name) { return take(name); }
   std::vector<std::string> texts(std::string_view name);
   // An object of strings.
   Headers headers(std::string_view name);

@@ -13,6 +13,7 @@
 #include "core/wire/callback.h"
 #include "db/housekeeping.h"
 #include "scheduler/outcome.h"
+#include "scheduler/schedules.h"
 
 namespace postern::scheduler {
 namespace {
@@ -29,6 +30,11 @@ constexpr std::size_t kRouted = 500;
 // Until whoever sees to the sequels is through.
 constexpr auto kBusy = 20ms;
 constexpr std::int64_t kExpired = 10'000;
+constexpr std::int64_t kForgotten = 10'000;
+// What is fired at once, so that a long absence does not keep the loop from its heartbeat; the rest
+// is still due.
+constexpr std::size_t kOccurrences = 1000;
+constexpr auto kPlanning = 50ms;
 
 // The wire, the queue's name and the ranges were checked by SQL.
 Result<Url> check(const TaskSpec& spec) {
@@ -63,6 +69,7 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"rescue", 0s, &duties, &Housekeeping::rescue, Monotonic::max()},
           {"route", 0s, &duties, &Housekeeping::route, Monotonic::max()},
           {"follow", 0s, &duties, &Housekeeping::follow, Monotonic::max()},
+          {"fire", 0s, &duties, &Housekeeping::fire, Monotonic::max()},
           {"make_partitions", 1h, &duties, &Housekeeping::make_partitions, {}},
           {"drop_partitions", 10min, &duties, &Housekeeping::drop_partitions, {}},
           {"expire_keys", 1min, &duties, &Housekeeping::expire_keys, {}},
@@ -70,6 +77,7 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"fold_counters", 10min, &duties, &Housekeeping::fold_counters, {}},
           {"collect_lanes", 10min, &duties, &Housekeeping::collect_lanes, {}},
           {"forget_dependencies", 1h, &duties, &Housekeeping::forget_dependencies, {}},
+          {"forget_runs", 6h, &duties, &Housekeeping::forget_runs, {}},
       }},
       judge_(options_.instance, options_.name, options_.rescue_after) {}
 
@@ -189,6 +197,9 @@ void Housekeeping::ticked(Duty& duty, Monotonic begun, int shard, const db::Tick
   dispatcher_.add_lanes(shard, tick.ready_lanes);
   if (tick.unrouted) at(Id::route).next = {};
   if (tick.sequels) at(Id::follow).next = {};
+  if (tick.next_occurrence) {
+    at(Id::fire).next = std::min(at(Id::fire).next, now + *tick.next_occurrence);
+  }
   if (tick.promoted == kPromotions) {
     duty.next = {};
     duty.not_before = {};
@@ -243,6 +254,32 @@ void Housekeeping::see_to(Duty& duty, const std::vector<db::Sequel>& sequels) {
         if (more) duty.next = {};
         if (!woken) duty.next = std::chrono::steady_clock::now() + kBusy;
         tick_now();
+      });
+}
+
+void Housekeeping::fire(Duty& duty, Monotonic) {
+  ask(duty, db::kDueSchedules, {}, [this, &duty](const db::PgResult& result) {
+    const auto due = db::due_from(result);
+    if (!due.schedules.empty()) fire_due(duty, due);
+  });
+}
+
+void Housekeeping::fire_due(Duty& duty, const db::Due& due) {
+  const auto until = std::chrono::steady_clock::now() + kPlanning;
+  std::vector<db::Firing> firings;
+  std::size_t occurrences = 0;
+  for (const auto& each : due.schedules) {
+    firings.push_back(plan_firing(each, due.now, due.paused, new_id));
+    occurrences += firings.back().occurrences.size();
+    if (occurrences >= kOccurrences || std::chrono::steady_clock::now() > until) break;
+  }
+  ask(duty, db::kFire, db::fire_params(0, options_.instance, firings),
+      [this](const db::PgResult& result) {
+        const auto fired = db::fired_from(result);
+        if (fired.missed > 0) spdlog::warn("event=occurrences_missed count={}", fired.missed);
+        // There may be more, and when the next are due is not known; unless another scheduler took
+        // all of them, and will look.
+        if (fired.schedules > 0) tick_now();
       });
 }
 
@@ -309,6 +346,12 @@ void Housekeeping::expire_entries(Duty& duty, Monotonic) {
 
 void Housekeeping::forget_dependencies(Duty& duty, Monotonic) {
   ask(duty, db::kForgetDependencies, {}, [](const db::PgResult&) {});
+}
+
+void Housekeeping::forget_runs(Duty& duty, Monotonic) {
+  ask(duty, db::kForgetRuns, {}, [&duty](const db::PgResult& result) {
+    if (result.affected() == kForgotten) duty.next = {};
+  });
 }
 
 void Housekeeping::fold_counters(Duty& duty, Monotonic) {

@@ -8,6 +8,7 @@
 #include "core/json_writer.h"
 #include "fcgi/api.h"
 #include "fcgi/dialects/dialects.h"
+#include "fcgi/dialects/native_schedules.h"
 #include "fcgi/dialects/native_wire.h"
 
 namespace postern {
@@ -114,6 +115,17 @@ constexpr std::array kRoutes{
     Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},
+    Route{"POST", "/v1/schedules", Access::write, create_schedule},
+    Route{"GET", "/v1/schedules", Access::read, list_schedules},
+    Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
+    Route{"PUT", "/v1/schedules/{name}", Access::write, put_schedule},
+    Route{"PATCH", "/v1/schedules/{name}", Access::write, patch_schedule},
+    Route{"DELETE", "/v1/schedules/{name}", Access::write, delete_schedule},
+    Route{"POST", "/v1/schedules/{name}/pause", Access::write, pause_schedule},
+    Route{"POST", "/v1/schedules/{name}/resume", Access::write, resume_schedule},
+    Route{"POST", "/v1/schedules/{name}/trigger", Access::write, trigger_schedule},
+    Route{"GET", "/v1/schedules/{name}/next", Access::read, next_of_schedule},
+    Route{"GET", "/v1/schedules/{name}/runs", Access::read, runs_of_schedule},
     Route{"GET", "/v1/info", Access::read, info},
     Route{"GET", "/healthz", Access::open, healthz},
     Route{"GET", "/readyz", Access::open, readyz},
