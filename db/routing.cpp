@@ -2,22 +2,27 @@
 
 namespace postern::db {
 
-constexpr Statement kQueueDefaults{"queue_defaults", R"sql(
-  SELECT max_retries, max_tries, retry_policy, timeout_ms, endpoint, max_entries IS NOT NULL
+QueueDefaults defaults_from(const PgResult& result, int row, int col) {
+  QueueDefaults out;
+  out.max_retries = static_cast<int>(result.integer(row, col));
+  if (const auto tries = result.integer_or_null(row, col + 1)) {
+    out.max_tries = static_cast<int>(*tries);
+  }
+  out.retry_policy = result.text(row, col + 2);
+  out.timeout = Milliseconds{result.integer(row, col + 3)};
+  out.endpoint = result.text(row, col + 4);
+  out.bounded = result.boolean(row, col + 5);
+  return out;
+}
+
+constexpr Statement kQueueDefaults{"queue_defaults", "SELECT " POSTERN_QUEUE_DEFAULTS R"sql(
     FROM postern.queue WHERE tenant = $1 AND name = $2)sql"};
 
 std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
                                             std::string_view queue) {
   const auto row = connection.exec(kQueueDefaults, Params().text(tenant).text(queue));
   if (row.rows() == 0) return std::nullopt;
-  QueueDefaults out;
-  out.max_retries = static_cast<int>(row.integer(0, 0));
-  if (const auto tries = row.integer_or_null(0, 1)) out.max_tries = static_cast<int>(*tries);
-  out.retry_policy = row.text(0, 2);
-  out.timeout = Milliseconds{row.integer(0, 3)};
-  out.endpoint = row.text(0, 4);
-  out.bounded = row.boolean(0, 5);
-  return out;
+  return defaults_from(row, 0, 0);
 }
 
 constexpr Statement kMakeQueue{"make_queue", R"sql(

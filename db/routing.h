@@ -9,7 +9,13 @@
 #include "core/creation.h"
 #include "db/pg.h"
 
+// The columns of a queue that its tasks take defaults from, in the order defaults_from reads them.
+#define POSTERN_QUEUE_DEFAULTS \
+  "max_retries, max_tries, retry_policy, timeout_ms, endpoint, max_entries IS NOT NULL AS bounded"
+
 namespace postern::db {
+
+QueueDefaults defaults_from(const PgResult& result, int row, int col);
 
 std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
                                             std::string_view queue);

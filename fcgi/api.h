@@ -21,6 +21,7 @@
 #include "db/tasks.h"
 #include "fcgi/api_queues.h"
 #include "fcgi/api_endpoints.h"
+#include "fcgi/api_schedules.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
 #include "fcgi/router.h"
@@ -84,6 +85,8 @@ class Api {
   // Only what has not begun, else `conflict`. The task is gone, its idempotency key too.
   Result<void> remove(const Caller& caller, std::string_view id);
 
+  SchedulesApi& schedules() { return schedules_; }
+
   db::Totals totals(const Caller& caller);
   // Never throws.
   Readiness readiness();
@@ -119,6 +122,7 @@ class Api {
   Waiters waiters_;
   QueuesApi queues_api_;
   EndpointsApi endpoints_api_;
+  SchedulesApi schedules_;
 
   struct CachedQueue {
     QueueDefaults defaults;

@@ -42,6 +42,8 @@ class FieldReader {
   std::optional<Time> time(std::string_view name);
   // The object's own bytes; `reason` for any other kind of value.
   std::optional<std::string_view> object(std::string_view name, std::string_view reason);
+  // Any value's own bytes.
+  std::optional<std::string_view> json(std::string_view name) { return take(name); }
   std::vector<std::string> texts(std::string_view name);
   // An object of strings.
   Headers headers(std::string_view name);

@@ -14,6 +14,7 @@
 #include "db/endpoints.h"
 #include "db/housekeeping.h"
 #include "scheduler/outcome.h"
+#include "scheduler/schedules.h"
 
 namespace postern::scheduler {
 namespace {
@@ -30,6 +31,11 @@ constexpr std::size_t kRouted = 500;
 // Until whoever sees to the sequels is through.
 constexpr auto kBusy = 20ms;
 constexpr std::int64_t kExpired = 10'000;
+constexpr std::int64_t kForgotten = 10'000;
+// What is fired at once, so that a long absence does not keep the loop from its heartbeat; the rest
+// is still due.
+constexpr std::size_t kOccurrences = 1000;
+constexpr auto kPlanning = 50ms;
 
 // The wire, the queue's name and the ranges were checked by SQL.
 Result<Url> check(const TaskSpec& spec) {
@@ -64,6 +70,7 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"rescue", 0s, &duties, &Housekeeping::rescue, Monotonic::max()},
           {"route", 0s, &duties, &Housekeeping::route, Monotonic::max()},
           {"follow", 0s, &duties, &Housekeeping::follow, Monotonic::max()},
+          {"fire", 0s, &duties, &Housekeeping::fire, Monotonic::max()},
           {"make_partitions", 1h, &duties, &Housekeeping::make_partitions, {}},
           {"drop_partitions", 10min, &duties, &Housekeeping::drop_partitions, {}},
           {"expire_keys", 1min, &duties, &Housekeeping::expire_keys, {}},
@@ -73,6 +80,7 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"forget_dependencies", 1h, &duties, &Housekeeping::forget_dependencies, {}},
           {"tell_health", 5s, &duties, &Housekeeping::tell_health, {}},
           {"expire_health", 10min, &duties, &Housekeeping::expire_health, {}},
+          {"forget_runs", 6h, &duties, &Housekeeping::forget_runs, {}},
       }},
       judge_(options_.instance, options_.name, options_.rescue_after) {}
 
@@ -192,6 +200,9 @@ void Housekeeping::ticked(Duty& duty, Monotonic begun, int shard, const db::Tick
   dispatcher_.add_lanes(shard, tick.ready_lanes);
   if (tick.unrouted) at(Id::route).next = {};
   if (tick.sequels) at(Id::follow).next = {};
+  if (tick.next_occurrence) {
+    at(Id::fire).next = std::min(at(Id::fire).next, now + *tick.next_occurrence);
+  }
   if (tick.promoted == kPromotions) {
     duty.next = {};
     duty.not_before = {};
@@ -246,6 +257,32 @@ void Housekeeping::see_to(Duty& duty, const std::vector<db::Sequel>& sequels) {
         if (more) duty.next = {};
         if (!woken) duty.next = std::chrono::steady_clock::now() + kBusy;
         tick_now();
+      });
+}
+
+void Housekeeping::fire(Duty& duty, Monotonic) {
+  ask(duty, db::kDueSchedules, {}, [this, &duty](const db::PgResult& result) {
+    const auto due = db::due_from(result);
+    if (!due.schedules.empty()) fire_due(duty, due);
+  });
+}
+
+void Housekeeping::fire_due(Duty& duty, const db::Due& due) {
+  const auto until = std::chrono::steady_clock::now() + kPlanning;
+  std::vector<db::Firing> firings;
+  std::size_t occurrences = 0;
+  for (const auto& each : due.schedules) {
+    firings.push_back(plan_firing(each, due.now, due.paused, new_id));
+    occurrences += firings.back().occurrences.size();
+    if (occurrences >= kOccurrences || std::chrono::steady_clock::now() > until) break;
+  }
+  ask(duty, db::kFire, db::fire_params(0, options_.instance, firings),
+      [this](const db::PgResult& result) {
+        const auto fired = db::fired_from(result);
+        if (fired.missed > 0) spdlog::warn("event=occurrences_missed count={}", fired.missed);
+        // There may be more, and when the next are due is not known; unless another scheduler took
+        // all of them, and will look.
+        if (fired.schedules > 0) tick_now();
       });
 }
 
@@ -324,6 +361,12 @@ void Housekeeping::tell_health(Duty& duty, Monotonic) {
 
 void Housekeeping::expire_health(Duty& duty, Monotonic) {
   ask(duty, db::kExpireEndpointMinutes, {}, [](const db::PgResult&) {});
+}
+
+void Housekeeping::forget_runs(Duty& duty, Monotonic) {
+  ask(duty, db::kForgetRuns, {}, [&duty](const db::PgResult& result) {
+    if (result.affected() == kForgotten) duty.next = {};
+  });
 }
 
 void Housekeeping::fold_counters(Duty& duty, Monotonic) {

@@ -1,5 +1,5 @@
 // The scheduler's periodic duties, as a table: heartbeat, looking for work, rescue, routing,
-// partitions, expiry. Each is a statement and what follows from its answer.
+// schedules, partitions, expiry. Each is a statement and what follows from its answer.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include "core/time.h"
 #include "db/channel.h"
 #include "db/deliveries.h"
+#include "db/occurrences.h"
 #include "db/sequels.h"
 #include "scheduler/dispatcher.h"
 #include "scheduler/rescue.h"
@@ -66,7 +67,8 @@ class Housekeeping {
     tick,
     rescue,
     route,
-    follow
+    follow,
+    fire
   };  // the duties that others ask for, in the table's order
 
   void beat(Duty& duty, Monotonic now);
@@ -74,6 +76,7 @@ class Housekeeping {
   void rescue(Duty& duty, Monotonic now);
   void route(Duty& duty, Monotonic now);
   void follow(Duty& duty, Monotonic now);
+  void fire(Duty& duty, Monotonic now);
   void make_partitions(Duty& duty, Monotonic now);
   void drop_partitions(Duty& duty, Monotonic now);
   void expire_keys(Duty& duty, Monotonic now);
@@ -83,11 +86,13 @@ class Housekeeping {
   void forget_dependencies(Duty& duty, Monotonic now);
   void tell_health(Duty& duty, Monotonic now);
   void expire_health(Duty& duty, Monotonic now);
+  void forget_runs(Duty& duty, Monotonic now);
 
   void ticked(Duty& duty, Monotonic begun, int shard, const db::Tick& tick);
   void take_over(int shard, std::vector<db::Orphan> orphans, bool own_too);
   void routed(Duty& duty, int shard, std::span<const Task> tasks);
   void see_to(Duty& duty, const std::vector<db::Sequel>& sequels);
+  void fire_due(Duty& duty, const db::Due& due);
 
   using Done = std::function<void(const db::PgResult&)>;
   // Sends a statement for `duty`. What goes wrong is logged, and the duty comes again.
@@ -99,7 +104,7 @@ class Housekeeping {
   const Options options_;
   Dispatcher& dispatcher_;
   const std::function<std::string()> gauges_;
-  std::array<Duty, 14> duties_;
+  std::array<Duty, 16> duties_;
   Rescue judge_;
   std::mt19937_64 random_{std::random_device{}()};
   bool stopped_ = false;

@@ -120,7 +120,7 @@ void get(const Context& context, const Arguments& arguments) {
                 {"queue", task->spec.queue},
                 {"state", state_shown(*task)},
                 {"target", target(task->spec)},
-                {"resolved to", task->resolved},
+                {"resolved to", task->resolved.value_or("")},
                 {"priority", std::to_string(task->spec.priority)},
                 {"attempts", fmt::format("{} of {}", task->attempt - task->attempt_base,
                                          task->spec.max_attempts)},

@@ -82,7 +82,8 @@ ALTER TABLE postern.schedule
   ADD misfire_limit    integer NOT NULL DEFAULT 10,
   ADD misfire_window   interval NOT NULL DEFAULT '1 hour',
   ADD deadline_offset  interval,
-  ADD last_at          timestamptz;          -- the last occurrence that was fired or accounted for
+  ADD last_at          timestamptz,          -- the last occurrence that was fired or accounted for
+  ADD last_task        uuid;                 -- of the last run that made one: whether the next would overlap it
 ALTER TABLE postern.schedule
   ADD CONSTRAINT schedule_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{1,128}$'),
   ADD CONSTRAINT schedule_misfire_limit_range CHECK (misfire_limit BETWEEN 1 AND 100);
@@ -604,7 +605,7 @@ GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;
 GRANT DELETE ON postern.schedule_run TO postern_api;
 
 GRANT EXECUTE ON FUNCTION postern.wake, postern.refilled, postern.allow, postern.expire_entries, postern.queue_depth,
-  postern.shard_of, postern.finished_since TO postern_scheduler;
+  postern.make_room, postern.shard_of, postern.finished_since TO postern_scheduler;
 GRANT SELECT, INSERT, DELETE ON postern.sequel TO postern_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.queue_gauge, postern.endpoint_minute TO postern_scheduler;
 GRANT UPDATE ON postern.endpoint TO postern_scheduler;

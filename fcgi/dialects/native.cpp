@@ -10,6 +10,7 @@
 #include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_queues.h"
 #include "fcgi/dialects/native_endpoints.h"
+#include "fcgi/dialects/native_schedules.h"
 #include "fcgi/dialects/native_wire.h"
 
 namespace postern {
@@ -129,6 +130,17 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/endpoints/{name}/pause", Access::write, native_endpoints::pause},
     Route{"POST", "/v1/endpoints/{name}/resume", Access::write, native_endpoints::resume},
     Route{"POST", "/v1/endpoints/{name}/recover", Access::retry, native_endpoints::recover},
+    Route{"POST", "/v1/schedules", Access::write, create_schedule},
+    Route{"GET", "/v1/schedules", Access::read, list_schedules},
+    Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
+    Route{"PUT", "/v1/schedules/{name}", Access::write, put_schedule},
+    Route{"PATCH", "/v1/schedules/{name}", Access::write, patch_schedule},
+    Route{"DELETE", "/v1/schedules/{name}", Access::write, delete_schedule},
+    Route{"POST", "/v1/schedules/{name}/pause", Access::write, pause_schedule},
+    Route{"POST", "/v1/schedules/{name}/resume", Access::write, resume_schedule},
+    Route{"POST", "/v1/schedules/{name}/trigger", Access::write, trigger_schedule},
+    Route{"GET", "/v1/schedules/{name}/next", Access::read, next_of_schedule},
+    Route{"GET", "/v1/schedules/{name}/runs", Access::read, runs_of_schedule},
     Route{"GET", "/v1/info", Access::read, info},
     Route{"GET", "/healthz", Access::open, healthz},
     Route{"GET", "/readyz", Access::open, readyz},

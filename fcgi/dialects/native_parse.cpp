@@ -60,16 +60,23 @@ void read_timeout(FieldReader& fields, Creation& wanted) {
   wanted.timeout = Seconds{std::clamp(*seconds, -kFar, kFar)};
 }
 
-// A payload is wrapped in the webhook's own JSON; a body goes out as it is.
+// A payload is wrapped in the webhook's own JSON; a body goes out as it is. asyncjobs's payload may
+// be any JSON.
 void read_body(FieldReader& fields, Creation& wanted) {
-  const auto payload = fields.object("payload", "payload_invalid");
+  const auto payload = wanted.dialect == Dialect::asyncjobs
+                           ? fields.json("payload")
+                           : fields.object("payload", "payload_invalid");
   auto text = fields.text("body");
   const auto base64 = fields.text("payload_base64");
   if (int{payload.has_value()} + int{text.has_value()} + int{base64.has_value()} > 1) {
     fields.refuse(invalid("payload_both_set", "payload",
                           "Give one of payload, body and payload_base64, not several."));
   }
-  if (payload) wanted.body = std::string(*payload);
+  if (payload) {
+    wanted.body = std::string(*payload);
+    wanted.body_form = BodyForm::payload;
+    wanted.content_type.clear();
+  }
   if (text) wanted.body = std::move(*text);
   if (base64) {
     wanted.body = base64_decode(*base64);
@@ -130,32 +137,41 @@ void read_pages(Query& query, db::TaskFilter& filter) {
   }
 }
 
+template <class T, class U>
+void take(T& into, std::optional<U> value) {
+  if (value) into = *std::move(value);
+}
+
 }  // namespace
+
+void read_task_fields(FieldReader& fields, Creation& wanted) {
+  wanted.fields = &kFields;
+  take(wanted.queue, fields.text("queue"));
+  take(wanted.url, fields.text("webhook_url"));
+  take(wanted.endpoint, fields.text("endpoint"));
+  take(wanted.method, fields.text("method"));
+  if (fields.present("headers")) wanted.headers = fields.headers("headers");
+  read_body(fields, wanted);
+  read_priority(fields, wanted);
+  take(wanted.max_retries, fields.integer("max_retries"));
+  take(wanted.retry_policy, fields.text_or_object("retry_policy"));
+  read_timeout(fields, wanted);
+  if (fields.present("tags")) wanted.tags = fields.texts("tags");
+  take(wanted.key, fields.text("key"));
+  take(wanted.on_complete_url, fields.text("on_complete_url"));
+  take(wanted.on_failure_url, fields.text("on_failure_url"));
+}
 
 Result<Creation> parse_creation(std::string_view body) {
   Result<FieldReader> reader = FieldReader::parse(body);
   if (!reader) return reader.error();
   FieldReader& fields = *reader;
   Creation wanted;
-  wanted.fields = &kFields;
-  wanted.queue = fields.text("queue").value_or("");
-  wanted.url = fields.text("webhook_url").value_or("");
-  wanted.endpoint = fields.text("endpoint").value_or("");
-  wanted.method = fields.text("method");
-  wanted.headers = fields.headers("headers");
-  read_body(fields, wanted);
-  read_priority(fields, wanted);
+  read_task_fields(fields, wanted);
   wanted.delay = fields.integer("delay").value_or(0);
   wanted.run_at = fields.time("run_at");
   wanted.deadline = fields.time("deadline");
-  wanted.max_retries = fields.integer("max_retries");
-  wanted.retry_policy = fields.text_or_object("retry_policy");
-  read_timeout(fields, wanted);
-  wanted.tags = fields.texts("tags");
-  wanted.key = fields.text("key").value_or("");
   wanted.dependencies = fields.texts("dependencies");
-  wanted.on_complete_url = fields.text("on_complete_url").value_or("");
-  wanted.on_failure_url = fields.text("on_failure_url").value_or("");
   if (const auto ok = fields.finish(); !ok) return ok.error();
   return wanted;
 }

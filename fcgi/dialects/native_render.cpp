@@ -25,27 +25,6 @@ std::string_view status_of(State state) {
   return "";
 }
 
-void write_text(JsonWriter& out, std::string_view key, std::string_view text) {
-  if (!text.empty()) out.member(key, text);
-}
-
-void write_time(JsonWriter& out, std::string_view key, Time time) {
-  out.member(key, format_rfc3339(time));
-}
-
-void write_body(JsonWriter& out, const Task& task) {
-  const TaskSpec& spec = task.spec;
-  if (task.body_omitted) out.member("payload_omitted", true);
-  if (!spec.body) return;
-  if (spec.body_form == BodyForm::payload) {
-    out.key("payload").raw(*spec.body);
-  } else if (is_utf8(*spec.body)) {
-    out.member("body", *spec.body);
-  } else {
-    out.member("payload_base64", base64_encode(*spec.body));
-  }
-}
-
 std::optional<Time> time_of(std::string_view json_text) {
   const Result<std::string> text = json_string(json_text, "");
   return text ? parse_rfc3339(*text) : std::nullopt;
@@ -98,12 +77,21 @@ void write_schedule(JsonWriter& out, const Task& task) {
 
 }  // namespace
 
+void write_text(JsonWriter& out, std::string_view key, std::string_view text) {
+  if (!text.empty()) out.member(key, text);
+}
+
+void write_time(JsonWriter& out, std::string_view key, Time time) {
+  out.member(key, format_rfc3339(time));
+}
+
 void write_headers(JsonWriter& out, const Headers& headers) {
   out.begin_object();
   for (const Header& header : headers) out.member(header.name, header.value);
   out.end_object();
 }
 
+// Whole seconds as an integer; other dialects may have set a fraction.
 void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time) {
   out.key(key);
   if (time.count() % 1000 == 0) {
@@ -111,6 +99,32 @@ void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time) {
   } else {
     out.number(static_cast<double>(time.count()) / 1000);
   }
+}
+
+void write_texts(JsonWriter& out, std::string_view key, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  out.key(key).begin_array();
+  for (const auto& text : texts) out.string(text);
+  out.end_array();
+}
+
+void write_retry_policy(JsonWriter& out, const std::string& policy) {
+  out.key("retry_policy");
+  policy.starts_with('{') ? out.raw(policy) : out.string(policy);
+}
+
+void write_body(JsonWriter& out, BodyForm form, const std::string& body) {
+  if (form == BodyForm::payload) {
+    out.key("payload").raw(body);
+  } else if (is_utf8(body)) {
+    out.member("body", body);
+  } else {
+    out.member("payload_base64", base64_encode(body));
+  }
+}
+
+std::int64_t wire_priority(int priority) {
+  return (priority + kPriorityScale / 2) / kPriorityScale;
 }
 
 void write_task(JsonWriter& out, const Task& task) {
@@ -123,7 +137,7 @@ void write_task(JsonWriter& out, const Task& task) {
   if (task.reason != Reason::none && task.reason != Reason::cancelled) {
     out.member("reason", name(task.reason));
   }
-  out.member("priority", std::int64_t{(spec.priority + kPriorityScale / 2) / kPriorityScale});
+  out.member("priority", wire_priority(spec.priority));
   write_schedule(out, task);
 
   // Where it goes and with what.
@@ -137,23 +151,19 @@ void write_task(JsonWriter& out, const Task& task) {
     out.key("headers");
     write_headers(out, spec.headers);
   }
-  write_body(out, task);
+  if (task.body_omitted) out.member("payload_omitted", true);
+  if (spec.body) write_body(out, spec.body_form, *spec.body);
   write_text(out, "content_type", spec.content_type);
 
   // Its limits.
   out.member("max_retries", std::int64_t{spec.max_attempts - 1});
-  out.key("retry_policy");
-  spec.retry_policy.starts_with('{') ? out.raw(spec.retry_policy) : out.string(spec.retry_policy);
+  write_retry_policy(out, spec.retry_policy);
   if (spec.timeout.count() > 0) write_seconds(out, "timeout", spec.timeout);
   if (spec.deadline) write_time(out, "deadline", *spec.deadline);
   write_text(out, "on_complete_url", spec.on_complete_url);
   write_text(out, "on_failure_url", spec.on_failure_url);
   write_text(out, "key", spec.key);
-  if (!spec.tags.empty()) {
-    out.key("tags").begin_array();
-    for (const auto& tag : spec.tags) out.string(tag);
-    out.end_array();
-  }
+  write_texts(out, "tags", spec.tags);
   if (!spec.dependencies.empty()) {
     out.key("dependencies").begin_array();
     for (const auto& id : spec.dependencies) out.string(to_typeid(id));

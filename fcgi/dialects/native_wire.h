@@ -10,8 +10,12 @@
 #include "core/task.h"
 #include "fcgi/api.h"
 #include "fcgi/router.h"
+#include "fcgi/field_reader.h"
 
 namespace postern::native_wire {
+
+// The fields that tasks and schedules have in common, onto `wanted`: what is not given stays.
+void read_task_fields(FieldReader& fields, Creation& wanted);
 
 // The body of POST /v1/tasks.
 Result<Creation> parse_creation(std::string_view body);
@@ -21,6 +25,20 @@ Result<db::TaskFilter> parse_filter(std::string_view query);
 
 // The query of GET /v1/tasks/{id}: how long to wait for a change.
 Result<Seconds> parse_wait(std::string_view query);
+
+// A member, unless it is empty; a time; whole seconds as an integer; an object of strings; an
+// array.
+void write_text(JsonWriter& out, std::string_view key, std::string_view text);
+void write_time(JsonWriter& out, std::string_view key, Time time);
+void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time);
+void write_headers(JsonWriter& out, const Headers& headers);
+void write_texts(JsonWriter& out, std::string_view key, const std::vector<std::string>& texts);
+void write_retry_policy(JsonWriter& out, const std::string& policy);
+// As the payload, body or payload_base64 that it was given as.
+void write_body(JsonWriter& out, BodyForm form, const std::string& body);
+
+// Core's 0..100 as the wire's 1..10.
+std::int64_t wire_priority(int priority);
 
 // One task as an object. What was not set, or is not known yet, is left out.
 void write_task(JsonWriter& out, const Task& task);
