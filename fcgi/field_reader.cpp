@@ -17,6 +17,12 @@ Result<FieldReader> FieldReader::parse(std::string_view body) {
   return Result<FieldReader>(boost::system::in_place_value, std::move(*members));
 }
 
+Result<FieldReader> FieldReader::part(std::string_view object, std::string_view field) {
+  Result<std::vector<JsonMember>> members = json_members(object, field);
+  if (!members) return members.error();
+  return Result<FieldReader>(boost::system::in_place_value, std::move(*members));
+}
+
 std::optional<std::string_view> FieldReader::take(std::string_view name) {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (members_[i].key != name) continue;
@@ -56,6 +62,16 @@ std::optional<std::int64_t> FieldReader::integer(std::string_view name) {
   return value;
 }
 
+std::optional<bool> FieldReader::boolean(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::boolean) {
+    wrong_type(name, "true or false");
+    return std::nullopt;
+  }
+  return *raw == "true";
+}
+
 std::optional<Time> FieldReader::time(std::string_view name) {
   const auto value = text(name);
   if (!value) return std::nullopt;
@@ -74,6 +90,16 @@ std::optional<std::string_view> FieldReader::object(std::string_view name,
   refuse(invalid(std::string(reason), std::string(name),
                  fmt::format("{} must be a JSON object.", name)));
   return std::nullopt;
+}
+
+std::optional<std::vector<std::string_view>> FieldReader::elements(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::array) {
+    wrong_type(name, "an array");
+    return std::nullopt;
+  }
+  return json_elements(*raw);
 }
 
 std::vector<std::string> FieldReader::texts(std::string_view name) {
@@ -98,7 +124,7 @@ Headers FieldReader::headers(std::string_view name) {
   Headers out;
   const auto raw = object(name, "invalid_type");
   if (!raw) return out;
-  Result<std::vector<JsonMember>> members = parse_json_object(*raw, name);
+  Result<std::vector<JsonMember>> members = json_members(*raw, name);
   if (!members) {
     refuse(members.error());
     return out;

@@ -24,6 +24,9 @@ class FieldReader {
       : members_(std::move(members)), taken_(members_.size()) {}
   // `body` must outlive the reader. Errors as of parse_json_object.
   static Result<FieldReader> parse(std::string_view body);
+  // The fields of an object that is part of a body. REQUIRES: `object` is valid JSON. Errors as of
+  // json_members.
+  static Result<FieldReader> part(std::string_view object, std::string_view field);
 
   std::optional<std::string> text(std::string_view name);
   // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to
@@ -33,7 +36,10 @@ class FieldReader {
   std::optional<Time> time(std::string_view name);
   // The object's own bytes; `reason` for any other kind of value.
   std::optional<std::string_view> object(std::string_view name, std::string_view reason);
+  std::optional<bool> boolean(std::string_view name);
   std::vector<std::string> texts(std::string_view name);
+  // An array's elements, each its own bytes.
+  std::optional<std::vector<std::string_view>> elements(std::string_view name);
   // An object of strings.
   Headers headers(std::string_view name);
   // A string decoded, or an object's own bytes.

@@ -12,6 +12,8 @@ namespace {
 
 constexpr int kPriorityScale = 10;
 
+}  // namespace
+
 std::string_view status_of(State state) {
   switch (state) {
     case State::ready:
@@ -24,6 +26,8 @@ std::string_view status_of(State state) {
   }
   return "";
 }
+
+namespace {
 
 void write_text(JsonWriter& out, std::string_view key, std::string_view text) {
   if (!text.empty()) out.member(key, text);
@@ -114,12 +118,26 @@ void write_schedule(JsonWriter& out, const Task& task) {
 
 }  // namespace
 
+void write_error(JsonWriter& out, const Error& error) {
+  out.begin_object();
+  out.member("code", name(error.code));
+  out.member("message", error.message);
+  if (!error.reason.empty() || !error.field.empty()) {
+    out.key("details").begin_object();
+    if (!error.reason.empty()) out.member("reason", error.reason);
+    if (!error.field.empty()) out.member("field", error.field);
+    out.end_object();
+  }
+  out.end_object();
+}
+
 void write_task(JsonWriter& out, const Task& task) {
   const TaskSpec& spec = task.spec;
   out.begin_object();
   out.member("id", to_typeid(spec.id));
   out.member("queue", spec.queue);
   out.member("status", status_of(task.state));
+  if (task.deferred) out.member("deferred", true);
   if (task.state == State::failed) out.member("reason", name(task.reason));
   out.member("priority", std::int64_t{(spec.priority + kPriorityScale / 2) / kPriorityScale});
   write_schedule(out, task);
