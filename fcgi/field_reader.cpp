@@ -25,6 +25,12 @@ std::string FieldReader::full(std::string_view name) const {
   return within_.empty() ? std::string(name) : fmt::format("{}.{}", within_, name);
 }
 
+Result<FieldReader> FieldReader::part(std::string_view object, std::string_view field) {
+  Result<std::vector<JsonMember>> members = json_members(object, field);
+  if (!members) return members.error();
+  return Result<FieldReader>(boost::system::in_place_value, std::move(*members));
+}
+
 std::optional<std::string_view> FieldReader::take(std::string_view name) {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (members_[i].key != name) continue;
@@ -133,6 +139,16 @@ std::optional<std::string_view> FieldReader::object(std::string_view name,
   return std::nullopt;
 }
 
+std::optional<std::vector<std::string_view>> FieldReader::elements(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::array) {
+    wrong_type(name, "an array");
+    return std::nullopt;
+  }
+  return json_elements(*raw);
+}
+
 std::vector<std::string> FieldReader::texts(std::string_view name) {
   std::vector<std::string> out;
   const auto raw = take(name);
@@ -155,7 +171,7 @@ Headers FieldReader::headers(std::string_view name) {
   Headers out;
   const auto raw = object(name, "invalid_type");
   if (!raw) return out;
-  Result<std::vector<JsonMember>> members = parse_json_object(*raw, name);
+  Result<std::vector<JsonMember>> members = json_members(*raw, name);
   if (!members) {
     refuse(members.error());
     return out;

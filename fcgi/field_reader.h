@@ -27,6 +27,9 @@ class FieldReader {
   // `body` must outlive the reader. Errors as of parse_json_object. `within`: the field that the
   // object is itself, which stands before the names in errors.
   static Result<FieldReader> parse(std::string_view body, std::string_view within = {});
+  // The fields of an object that is part of a body. REQUIRES: `object` is valid JSON. Errors as of
+  // json_members.
+  static Result<FieldReader> part(std::string_view object, std::string_view field);
 
   std::optional<std::string> text(std::string_view name);
   // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to
@@ -45,6 +48,8 @@ class FieldReader {
   // Any value's own bytes.
   std::optional<std::string_view> json(std::string_view name) { return take(name); }
   std::vector<std::string> texts(std::string_view name);
+  // An array's elements, each its own bytes.
+  std::optional<std::vector<std::string_view>> elements(std::string_view name);
   // An object of strings.
   Headers headers(std::string_view name);
   // A string decoded, or an object's own bytes.

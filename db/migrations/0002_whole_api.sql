@@ -13,6 +13,10 @@ CREATE SEQUENCE postern.key_seq;
 ALTER TABLE postern.task ALTER timeout_ms DROP NOT NULL, ALTER timeout_ms DROP DEFAULT;
 ALTER TABLE postern.task_finished ALTER timeout_ms DROP NOT NULL, ALTER timeout_ms DROP DEFAULT;
 
+-- The lease of a task whose end was told by its receiver stays: who tells it twice is known by it.
+ALTER TABLE postern.task_finished DROP CONSTRAINT task_finished_no_lease,
+  ADD CONSTRAINT task_finished_lease_over CHECK (lease_until IS NULL);
+
 DROP VIEW postern.task_all;
 CREATE VIEW postern.task_all AS
   SELECT * FROM postern.task UNION ALL SELECT * FROM postern.task_finished;
@@ -129,8 +133,8 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
       OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = t.id)
 $$;
 
--- Ends a live task that is not being delivered, whose row the caller has locked: the one way out of `task` besides
--- the scheduler's settle.
+-- Ends a live task whose row the caller has locked, and which is not being delivered or whose lease is the caller's: the
+-- one way out of `task` besides the scheduler's settle.
 CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -140,7 +144,6 @@ BEGIN
   t.last_error := coalesce(p_error, t.last_error);
   t.updated_at := now();
   t.finished_at := now();
-  t.lease := NULL;
   t.lease_until := NULL;
   t.instance := NULL;
   t.deferred := false;
@@ -222,6 +225,7 @@ BEGIN
   t.result_headers := NULL;
   t.result_body := NULL;
   t.resolved := NULL;
+  t.lease := NULL;
   INSERT INTO postern.task SELECT t.*;
   INSERT INTO postern.dependency (shard, task, depends_on)
   SELECT DISTINCT t.shard, t.id, d FROM unnest(t.dependencies) d ON CONFLICT DO NOTHING;
@@ -277,22 +281,33 @@ BEGIN
   RETURN n;
 END $$;
 
--- Changes what waits: NULL leaves a thing as it is. `p_body` only together with `p_has_body`.
-CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_run_at timestamptz,
-                                    p_priority smallint, p_has_body boolean, p_body bytea)
+-- Changes what waits: NULL leaves a thing as it is. The start is `p_run_at`, or `p_delay_ms` from now; a task that is due
+-- keeps its place when it is to start at once. The body is `p_body` when there is a `p_body_form`; a raw one keeps the
+-- content type it had unless it gets another. `p_blocked`: also what waits for other tasks. 'late': it would start after
+-- its deadline.
+CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_blocked boolean,
+                                    p_run_at timestamptz, p_delay_ms bigint, p_priority smallint, p_body_form text,
+                                    p_body bytea, p_content_type text)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found record;
-  starts timestamptz;
+  t postern.task;
+  starts timestamptz := coalesce(p_run_at, now() + p_delay_ms * interval '1 millisecond');
 BEGIN
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
-  IF NOT found.waits THEN
+  t := found.t;
+  IF NOT found.waits OR found.state = 'blocked' AND NOT p_blocked THEN
     RETURN found.state;
+  ELSIF starts IS NOT NULL AND greatest(starts, now()) > t.deadline THEN
+    RETURN 'late';
   END IF;
-  starts := coalesce(p_run_at, (found.t).run_at);
+  t.run_at := CASE WHEN starts <= now() THEN least(t.run_at, now()) ELSE coalesce(starts, t.run_at) END;
   UPDATE postern.task
-     SET run_at = starts, priority = coalesce(p_priority, priority), body = CASE WHEN p_has_body THEN p_body ELSE body END,
-         state = CASE WHEN state = 'blocked' THEN state WHEN starts > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+     SET run_at = t.run_at, priority = coalesce(p_priority, priority),
+         body_form = coalesce(p_body_form, body_form),
+         body = CASE WHEN p_body_form IS NULL THEN body ELSE p_body END,
+         content_type = CASE p_body_form WHEN 'payload' THEN NULL ELSE coalesce(p_content_type, content_type) END,
+         state = CASE WHEN state = 'blocked' THEN state WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
    WHERE shard = p_shard AND id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
@@ -373,7 +388,8 @@ END $$;
 -- may. The same answers as above; 'active' when the lease is not this one any more.
 CREATE FUNCTION postern.settle_deferred(
   p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_lease uuid, p_instance uuid, p_state text, p_reason text,
-  p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_answer bytea)
+  p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text,
+  p_answer bytea)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found record;
@@ -393,6 +409,7 @@ BEGIN
   IF p_state IN ('completed', 'failed') THEN
     t.result_code := p_code;
     t.result_ms := p_ms;
+    t.result_headers := p_headers;
     t.result_body := p_answer;
     t.last_error := p_error;
     PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);

@@ -8,19 +8,16 @@
 #include "core/json_writer.h"
 #include "fcgi/api.h"
 #include "fcgi/dialects/dialects.h"
-#include "fcgi/dialects/native_queues.h"
 #include "fcgi/dialects/native_endpoints.h"
+#include "fcgi/dialects/native_queues.h"
 #include "fcgi/dialects/native_schedules.h"
+#include "fcgi/dialects/native_tasks.h"
 #include "fcgi/dialects/native_wire.h"
 
 namespace postern {
 namespace {
 
-HttpResponse task_response(int status, const Task& task) {
-  JsonWriter out;
-  native_wire::write_task(out, task);
-  return json_response(status, out.take());
-}
+using native_tasks::task_response;
 
 void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = native_wire::parse_creation(call.request.body);
@@ -32,6 +29,9 @@ void create_task(const Call& call, Finish finish) {
 Result<HttpResponse> list_tasks(const Call& call) {
   const Result<db::TaskFilter> filter = native_wire::parse_filter(call.request.query);
   if (!filter) return filter.error();
+  const Result<bool> stream = native_wire::parse_stream(call.request.query);
+  if (!stream) return stream.error();
+  if (*stream) return native_tasks::stream(call, *filter);
   const Result<db::Page> page = call.api.list(call.caller, *filter);
   if (!page) return page.error();
   return json_response(200, native_wire::render_page(*page, *filter));
@@ -105,7 +105,11 @@ Result<HttpResponse> readyz(const Call& call) {
 constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks", Access::write, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks},
+    Route{"POST", "/v1/tasks/batch", Access::write, native_tasks::create_batch},
+    Route{"POST", "/v1/tasks/cancel", Access::write, native_tasks::cancel_many},
+    Route{"POST", "/v1/tasks/retry", Access::retry, native_tasks::retry_many},
     Route{"GET", "/v1/tasks/{id}", Access::read, get_task},
+    Route{"PATCH", "/v1/tasks/{id}", Access::write, native_tasks::change},
     Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},
@@ -141,6 +145,10 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/schedules/{name}/trigger", Access::write, trigger_schedule},
     Route{"GET", "/v1/schedules/{name}/next", Access::read, next_of_schedule},
     Route{"GET", "/v1/schedules/{name}/runs", Access::read, runs_of_schedule},
+    Route{"POST", "/v1/tasks/{id}/run", Access::write, native_tasks::run},
+    Route{"POST", "/v1/tasks/{id}/complete", Access::open, native_tasks::complete},
+    Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail},
+    Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat},
     Route{"GET", "/v1/info", Access::read, info},
     Route{"GET", "/healthz", Access::open, healthz},
     Route{"GET", "/readyz", Access::open, readyz},
@@ -148,16 +156,9 @@ constexpr std::array kRoutes{
 
 HttpResponse render_error(const Error& error) {
   JsonWriter out;
-  out.begin_object().key("error").begin_object();
-  out.member("code", name(error.code));
-  out.member("message", error.message);
-  if (!error.reason.empty() || !error.field.empty()) {
-    out.key("details").begin_object();
-    if (!error.reason.empty()) out.member("reason", error.reason);
-    if (!error.field.empty()) out.member("field", error.field);
-    out.end_object();
-  }
-  out.end_object().end_object();
+  out.begin_object().key("error");
+  native_wire::write_error(out, error);
+  out.end_object();
   HttpResponse response = error_response(error, out.take());
   if (error.reason == "idempotency_key_reused") response.status = 422;
   return response;

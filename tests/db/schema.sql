@@ -128,22 +128,29 @@ BEGIN
   PERFORM postern.finish(found.t, p_instance, 'cancelled', 'cancelled', NULL);
   RETURN 'done';
 END $$;
-CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_run_at timestamp with time zone, p_priority smallint, p_has_body boolean, p_body bytea) RETURNS text
+CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   found record;
-  starts timestamptz;
+  t postern.task;
+  starts timestamptz := coalesce(p_run_at, now() + p_delay_ms * interval '1 millisecond');
 BEGIN
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
-  IF NOT found.waits THEN
+  t := found.t;
+  IF NOT found.waits OR found.state = 'blocked' AND NOT p_blocked THEN
     RETURN found.state;
+  ELSIF starts IS NOT NULL AND greatest(starts, now()) > t.deadline THEN
+    RETURN 'late';
   END IF;
-  starts := coalesce(p_run_at, (found.t).run_at);
+  t.run_at := CASE WHEN starts <= now() THEN least(t.run_at, now()) ELSE coalesce(starts, t.run_at) END;
   UPDATE postern.task
-     SET run_at = starts, priority = coalesce(p_priority, priority), body = CASE WHEN p_has_body THEN p_body ELSE body END,
-         state = CASE WHEN state = 'blocked' THEN state WHEN starts > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+     SET run_at = t.run_at, priority = coalesce(p_priority, priority),
+         body_form = coalesce(p_body_form, body_form),
+         body = CASE WHEN p_body_form IS NULL THEN body ELSE p_body END,
+         content_type = CASE p_body_form WHEN 'payload' THEN NULL ELSE coalesce(p_content_type, content_type) END,
+         state = CASE WHEN state = 'blocked' THEN state WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
    WHERE shard = p_shard AND id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
@@ -354,7 +361,6 @@ BEGIN
   t.last_error := coalesce(p_error, t.last_error);
   t.updated_at := now();
   t.finished_at := now();
-  t.lease := NULL;
   t.lease_until := NULL;
   t.instance := NULL;
   t.deferred := false;
@@ -571,7 +577,7 @@ CREATE TABLE postern.task_finished (
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_no_lease CHECK (((lease IS NULL) AND (lease_until IS NULL))),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY LIST (retention);
@@ -595,6 +601,7 @@ BEGIN
   t.result_headers := NULL;
   t.result_body := NULL;
   t.resolved := NULL;
+  t.lease := NULL;
   INSERT INTO postern.task SELECT t.*;
   INSERT INTO postern.dependency (shard, task, depends_on)
   SELECT DISTINCT t.shard, t.id, d FROM unnest(t.dependencies) d ON CONFLICT DO NOTHING;
@@ -604,7 +611,7 @@ BEGIN
   PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'retried');
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
-CREATE FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_answer bytea) RETURNS text
+CREATE FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -626,6 +633,7 @@ BEGIN
   IF p_state IN ('completed', 'failed') THEN
     t.result_code := p_code;
     t.result_ms := p_ms;
+    t.result_headers := p_headers;
     t.result_body := p_answer;
     t.last_error := p_error;
     PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
@@ -1075,7 +1083,7 @@ CREATE TABLE postern.task_finished_short (
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_no_lease CHECK (((lease IS NULL) AND (lease_until IS NULL))),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY RANGE (finished_at);
@@ -1130,7 +1138,7 @@ CREATE TABLE postern.task_finished_short_default (
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_no_lease CHECK (((lease IS NULL) AND (lease_until IS NULL))),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 CREATE TABLE postern.task_finished_standard (
@@ -1184,7 +1192,7 @@ CREATE TABLE postern.task_finished_standard (
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_no_lease CHECK (((lease IS NULL) AND (lease_until IS NULL))),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY RANGE (finished_at);
@@ -1239,7 +1247,7 @@ CREATE TABLE postern.task_finished_standard_default (
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_no_lease CHECK (((lease IS NULL) AND (lease_until IS NULL))),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 CREATE TABLE postern.tenant (
@@ -1358,8 +1366,8 @@ REVOKE ALL ON FUNCTION postern.authenticate(p_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.authenticate(p_hash bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
-REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_run_at timestamp with time zone, p_priority smallint, p_has_body boolean, p_body bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_run_at timestamp with time zone, p_priority smallint, p_has_body boolean, p_body bytea) TO postern_api;
+REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) TO postern_api;
 REVOKE ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
@@ -1400,8 +1408,8 @@ GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id u
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_answer bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_answer bytea) TO postern_api;
+REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.shard_of(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.shard_of(p_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) FROM PUBLIC;
