@@ -53,6 +53,7 @@ Api::Api(Options options, db::Pool& pool, Intake& intake)
       pool_(pool),
       intake_(intake),
       waiters_(pool, options_.max_waiters),
+      queues_api_(pool, options_.instance, options_.allow_create_default),
       endpoints_api_(pool, options_.instance) {}
 
 Result<Caller> Api::admit(const HttpRequest& request, Access access) const {

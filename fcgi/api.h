@@ -19,6 +19,7 @@
 #include "db/pool.h"
 #include "db/routing.h"
 #include "db/tasks.h"
+#include "fcgi/api_queues.h"
 #include "fcgi/api_endpoints.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
@@ -51,7 +52,8 @@ class Api {
   struct Options {
     bool require_identity = true;  // false: whoever comes is an admin
     bool auto_create_queues = true;
-    std::string public_url = {};  // without a slash at the end; may be empty
+    bool allow_create_default = false;  // see QueuesApi::create
+    std::string public_url = {};        // without a slash at the end; may be empty
     std::size_t max_body = 512 * 1024;
     int max_waiters = 16;
     Uuid instance = {};
@@ -86,6 +88,7 @@ class Api {
   // Never throws.
   Readiness readiness();
 
+  QueuesApi& queues() { return queues_api_; }
   EndpointsApi& endpoints() { return endpoints_api_; }
 
   const std::string& public_url() const { return options_.public_url; }
@@ -114,6 +117,7 @@ class Api {
   db::Pool& pool_;
   Intake& intake_;
   Waiters waiters_;
+  QueuesApi queues_api_;
   EndpointsApi endpoints_api_;
 
   struct CachedQueue {

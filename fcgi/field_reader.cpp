@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/go_duration.h"
 #include "fcgi/query.h"
 
 namespace postern {
@@ -72,6 +73,20 @@ std::optional<bool> FieldReader::boolean(std::string_view name) {
     return std::nullopt;
   }
   return *raw == "true";
+}
+
+std::optional<std::chrono::nanoseconds> FieldReader::duration(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::string) {
+    refuse(invalid("invalid_duration", std::string(name),
+                   fmt::format("{} must be a string with units, such as \"1h30m\".", name)));
+    return std::nullopt;
+  }
+  const auto value = read_go_duration(decode(*raw, name), name);
+  if (value) return *value;
+  refuse(value.error());
+  return std::nullopt;
 }
 
 std::optional<RateLimit> FieldReader::rate_limit(std::string_view name) {

@@ -2,6 +2,7 @@
 // because a misspelt "delay" must not become a task that runs at once.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,6 +33,8 @@ class FieldReader {
   // the nearest that does, for the field's range check to refuse.
   std::optional<std::int64_t> integer(std::string_view name);
   std::optional<bool> boolean(std::string_view name);
+  // As Go writes it, else reason "invalid_duration": also for a number, whose unit nobody knows.
+  std::optional<std::chrono::nanoseconds> duration(std::string_view name);
   // {"count", "period_seconds", "burst"}, of which the last may be missing; else reason
   // "rate_limit_incomplete". Ranges are check_rate_limit's.
   std::optional<RateLimit> rate_limit(std::string_view name);

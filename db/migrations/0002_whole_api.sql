@@ -88,6 +88,9 @@ ALTER TABLE postern.schedule
   ADD CONSTRAINT schedule_misfire_limit_range CHECK (misfire_limit BETWEEN 1 AND 100);
 CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
 
+-- A queue's counters are added up whenever a task comes into one that has a bound.
+ALTER TABLE postern.counter DROP CONSTRAINT counter_pkey, ADD PRIMARY KEY (tenant, queue, name, instance, shard);
+
 -- How deep each queue is, as the schedulers last saw it. The total comes from the counters.
 CREATE TABLE postern.queue_gauge (
   tenant     text NOT NULL,
@@ -344,12 +347,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Makes room in a queue that has a bound, and says for how many of `p_wanted` there is some. Until the caller's transaction
--- ends nobody else gets room in this queue.
+-- ends nobody else gets room in this queue. A bound that was lowered far below what is there is reached step by step:
+-- each call discards up to 1,000 more than it lets in.
 CREATE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   q postern.queue;
   missing bigint;
+  most integer := p_wanted + 1000;
 BEGIN
   SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
   IF NOT FOUND OR q.max_entries IS NULL THEN
@@ -357,7 +362,8 @@ BEGIN
   END IF;
   missing := postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries;
   IF missing > 0 AND q.discard_old THEN
-    missing := missing - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, missing::integer);
+    missing := least(missing, most)
+      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, least(missing, most)::integer);
   END IF;
   RETURN greatest(0, p_wanted - greatest(0, missing));
 END $$;

@@ -8,6 +8,7 @@
 #include "core/json_writer.h"
 #include "fcgi/api.h"
 #include "fcgi/dialects/dialects.h"
+#include "fcgi/dialects/native_queues.h"
 #include "fcgi/dialects/native_endpoints.h"
 #include "fcgi/dialects/native_wire.h"
 
@@ -107,6 +108,16 @@ constexpr std::array kRoutes{
     Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},
+    Route{"POST", "/v1/queues", Access::write, native_wire::create_queue},
+    Route{"GET", "/v1/queues", Access::read, native_wire::list_queues},
+    Route{"GET", "/v1/queues/{name}", Access::read, native_wire::get_queue},
+    Route{"PUT", "/v1/queues/{name}", Access::write, native_wire::put_queue},
+    Route{"PATCH", "/v1/queues/{name}", Access::write, native_wire::change_queue},
+    Route{"DELETE", "/v1/queues/{name}", Access::write, native_wire::delete_queue},
+    Route{"POST", "/v1/queues/{name}/purge", Access::write, native_wire::purge_queue},
+    Route{"POST", "/v1/queues/{name}/pause", Access::write, native_wire::pause_queue},
+    Route{"POST", "/v1/queues/{name}/resume", Access::write, native_wire::resume_queue},
+    Route{"GET", "/v1/queues/{name}/stats", Access::read, native_wire::queue_stats},
     Route{"POST", "/v1/endpoints", Access::write, native_endpoints::create},
     Route{"GET", "/v1/endpoints", Access::read, native_endpoints::list},
     Route{"GET", "/v1/endpoints/{name}", Access::read, native_endpoints::get},

@@ -119,7 +119,10 @@ void write_task(JsonWriter& out, const Task& task) {
   out.member("id", to_typeid(spec.id));
   out.member("queue", spec.queue);
   out.member("status", status_of(task.state));
-  if (task.state == State::failed) out.member("reason", name(task.reason));
+  // What a client did itself needs no reason.
+  if (task.reason != Reason::none && task.reason != Reason::cancelled) {
+    out.member("reason", name(task.reason));
+  }
   out.member("priority", std::int64_t{(spec.priority + kPriorityScale / 2) / kPriorityScale});
   write_schedule(out, task);
 
