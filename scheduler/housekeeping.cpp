@@ -11,6 +11,7 @@
 #include "core/url.h"
 #include "core/validate.h"
 #include "core/wire/callback.h"
+#include "db/gauges.h"
 #include "db/housekeeping.h"
 #include "scheduler/outcome.h"
 
@@ -29,6 +30,11 @@ constexpr std::size_t kRouted = 500;
 // Until whoever sees to the sequels is through.
 constexpr auto kBusy = 20ms;
 constexpr std::int64_t kExpired = 10'000;
+// Each scheduler looks so often, and measures when no other has done so a little while ago. Claims
+// wait behind it, so it takes at most a fiftieth of the connection's time.
+constexpr Seconds kMeasured = 10s;
+constexpr Milliseconds kMeasuredLately = 8s;
+constexpr int kMeasureShare = 49;
 
 // The wire, the queue's name and the ranges were checked by SQL.
 Result<Url> check(const TaskSpec& spec) {
@@ -70,6 +76,7 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"fold_counters", 10min, &duties, &Housekeeping::fold_counters, {}},
           {"collect_lanes", 10min, &duties, &Housekeeping::collect_lanes, {}},
           {"forget_dependencies", 1h, &duties, &Housekeeping::forget_dependencies, {}},
+          {"measure_queues", kMeasured, &duties, &Housekeeping::measure_queues, {}},
       }},
       judge_(options_.instance, options_.name, options_.rescue_after) {}
 
@@ -317,6 +324,14 @@ void Housekeeping::fold_counters(Duty& duty, Monotonic) {
 
 void Housekeeping::collect_lanes(Duty& duty, Monotonic) {
   ask(duty, db::kCollectLanes, {}, [](const db::PgResult&) {});
+}
+
+void Housekeeping::measure_queues(Duty& duty, Monotonic now) {
+  ask(duty, db::kMeasureQueues, db::measure_queues_params(options_.shards, kMeasuredLately),
+      [&duty, now](const db::PgResult&) {
+        const auto done = std::chrono::steady_clock::now();
+        duty.not_before = done + kMeasureShare * (done - now);
+      });
 }
 
 }  // namespace postern::scheduler

@@ -25,6 +25,9 @@ CREATE INDEX task_active_at ON postern.task (tenant, resolved) WHERE state = 'ac
 ALTER TABLE postern.dependency DROP CONSTRAINT dependency_pkey, ADD PRIMARY KEY (depends_on, task, shard);
 CREATE INDEX task_of_key ON postern.task (tenant, queue, key, key_seq) WHERE key IS NOT NULL;
 
+-- How many are blocked is asked per queue. A task that is never blocked is never in here.
+CREATE INDEX task_blocked ON postern.task (tenant, queue) WHERE state = 'blocked';
+
 -- What belongs to a queue, oldest first. A list over all queues merges them, so no index without the queue is needed.
 DROP INDEX postern.task_of_tenant;
 DROP INDEX postern.task_finished_of_tenant;
@@ -84,6 +87,9 @@ ALTER TABLE postern.schedule
   ADD CONSTRAINT schedule_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{1,128}$'),
   ADD CONSTRAINT schedule_misfire_limit_range CHECK (misfire_limit BETWEEN 1 AND 100);
 CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
+
+-- How deep each queue is is asked of its own counters alone, so these come first.
+ALTER TABLE postern.counter DROP CONSTRAINT counter_pkey, ADD PRIMARY KEY (tenant, queue, name, instance, shard);
 
 -- How deep each queue is, as the schedulers last saw it. The total comes from the counters.
 CREATE TABLE postern.queue_gauge (
