@@ -52,7 +52,8 @@ Api::Api(Options options, db::Pool& pool, Intake& intake)
     : options_(std::move(options)),
       pool_(pool),
       intake_(intake),
-      waiters_(pool, options_.max_waiters) {}
+      waiters_(pool, options_.max_waiters),
+      metrics_(pool) {}
 
 Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
   if (access == Access::open) return Caller{};

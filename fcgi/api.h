@@ -19,6 +19,7 @@
 #include "db/pool.h"
 #include "db/routing.h"
 #include "db/tasks.h"
+#include "fcgi/api_metrics.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
 #include "fcgi/router.h"
@@ -81,6 +82,7 @@ class Api {
   // Only what has not begun, else `conflict`. The task is gone, its idempotency key too.
   Result<void> remove(const Caller& caller, std::string_view id);
 
+  MetricsApi& metrics() { return metrics_; }
   db::Totals totals(const Caller& caller);
   // Never throws.
   Readiness readiness();
@@ -111,6 +113,7 @@ class Api {
   db::Pool& pool_;
   Intake& intake_;
   Waiters waiters_;
+  MetricsApi metrics_;
 
   struct CachedQueue {
     QueueDefaults defaults;
