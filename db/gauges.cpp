@@ -5,9 +5,10 @@ namespace postern::db {
 // One scheduler at a time; whoever comes while another is at it has nothing to do. Everything hangs
 // on `turn`, so that without it nothing is read.
 // Lanes, and the priorities within one, are found by loose index scans as in kTick: one descent for
-// each. What is found of a queue in several places is added up by grouping, not by joins: a
-// scheduler has only nested loops, which would compare each queue with all others. NOT IN makes a
-// hash table all the same. A queue that was empty and still is need not be written each time.
+// each. Deep lanes use up a budget for counting; behind them 1,000 of each are counted. What is
+// found of a queue in several places is added up by grouping, not by joins: a scheduler has only
+// nested loops, which would compare each queue with all others. NOT IN makes a hash table all the
+// same. A queue that was empty and still is need not be written each time.
 const Statement kMeasureQueues{"measure_queues", R"sql(
   WITH RECURSIVE turn AS MATERIALIZED (
     SELECT true
@@ -19,16 +20,23 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
      WHERE c.name IN ('created', 'retried', 'deleted', 'finished_completed', 'finished_failed', 'finished_cancelled')
      GROUP BY c.tenant, c.queue),
   lanes AS (
-    SELECT s.shard, l.lane, l.tenant, l.queue
+    SELECT s.shard, l.lane, l.tenant, l.queue, r.ready, r.ready = 100000 AS cut, 200000 - r.ready AS budget
       FROM turn CROSS JOIN (SELECT n::smallint AS shard FROM generate_series(0, $1 - 1) n) s CROSS JOIN LATERAL (
         SELECT t.lane, t.tenant, t.queue FROM postern.task t
          WHERE t.shard = s.shard AND t.state = 'ready' AND t.lane IS NOT NULL ORDER BY t.lane LIMIT 1) l
+      CROSS JOIN LATERAL (
+        SELECT count(*) AS ready FROM (
+          SELECT FROM postern.task t
+           WHERE t.shard = s.shard AND t.lane = l.lane AND t.state = 'ready' LIMIT 100000) n) r
     UNION ALL
-    SELECT lanes.shard, l.lane, l.tenant, l.queue FROM lanes CROSS JOIN LATERAL (
+    SELECT lanes.shard, l.lane, l.tenant, l.queue, r.ready, r.ready = m.most, lanes.budget - r.ready
+      FROM lanes CROSS JOIN LATERAL (SELECT least(100000, greatest(1000, lanes.budget)) AS most) m CROSS JOIN LATERAL (
         SELECT t.lane, t.tenant, t.queue FROM postern.task t
-         WHERE t.shard = lanes.shard AND t.state = 'ready' AND t.lane > lanes.lane ORDER BY t.lane LIMIT 1) l),
-  bound AS MATERIALIZED (
-    SELECT least(100000, greatest(100, 200000 / greatest(1, count(*)))) AS entries FROM lanes),
+         WHERE t.shard = lanes.shard AND t.state = 'ready' AND t.lane > lanes.lane ORDER BY t.lane LIMIT 1) l
+      CROSS JOIN LATERAL (
+        SELECT count(*) AS ready FROM (
+          SELECT FROM postern.task t
+           WHERE t.shard = lanes.shard AND t.lane = l.lane AND t.state = 'ready' LIMIT m.most) n) r),
   parts AS (
     SELECT tenant, name AS queue, 0::bigint AS total, 0::bigint AS ready, 0::bigint AS active, 0::bigint AS blocked,
            false AS estimated, NULL::timestamptz AS oldest
@@ -45,12 +53,8 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
            WHERE t.tenant = deep.tenant AND t.queue = deep.queue AND t.state = 'blocked' LIMIT 100000) n) b
      WHERE total > 0
     UNION ALL
-    SELECT tenant, queue, 0, r.ready, 0, 0, r.ready = bound.entries, o.oldest
-      FROM bound CROSS JOIN lanes CROSS JOIN LATERAL (
-        SELECT count(*) AS ready FROM (
-          SELECT FROM postern.task t
-           WHERE t.shard = lanes.shard AND t.lane = lanes.lane AND t.state = 'ready' LIMIT bound.entries) n) r
-      CROSS JOIN LATERAL (
+    SELECT tenant, queue, 0, ready, 0, 0, cut, o.oldest
+      FROM lanes CROSS JOIN LATERAL (
         WITH RECURSIVE heads AS (
           (SELECT t.priority, t.run_at FROM postern.task t
             WHERE t.shard = lanes.shard AND t.lane = lanes.lane AND t.state = 'ready'

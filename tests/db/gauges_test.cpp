@@ -165,8 +165,10 @@ TEST_F(Gauges, DelayedTasksCostNothing) {
 
 TEST_F(Gauges, CountingStopsAndSaysSo) {
   make_queue("q");
+  insert(api_, {new_task()});
   add_many("ready", 100'001);
   measure();
+  EXPECT_EQ(depths().at("q"), (Depths{1, 0, 0, 0}));
   EXPECT_EQ(depths().at("many"), (Depths{100'000, 1, 0, 0}));
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.queue_gauge WHERE estimated"), 1);
 }

@@ -53,6 +53,43 @@ class MetricsTest(StackTest):
         self.assertNotEqual(process.pid, before)
 
 
+class Checker(unittest.TestCase):
+    """That the checker would find what is wrong."""
+
+    HEAD = "# HELP a_total A.\n# TYPE a_total counter\n"
+    HISTOGRAM = ("# HELP h H.\n# TYPE h histogram\n"
+                 'h_bucket{le="1.0"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3\nh_count 2\n')
+
+    def test_reads_what_is_right(self):
+        samples = prometheus.check(self.HEAD + 'a_total{b="x\\"\\\\\\n",c=""} 1e3\n' + self.HISTOGRAM)
+        self.assertEqual(samples["a_total", (("b", 'x"\\\n'), ("c", ""))], 1000)
+
+    def test_refuses_what_is_wrong(self):
+        for text in (
+            self.HEAD + "a_total 1",
+            "a_total 1\n",
+            "# TYPE a_total counter\na_total 1\n",
+            self.HEAD + self.HEAD + "a_total 1\n",
+            self.HEAD + "a_total 1\na_total 2\n",
+            self.HEAD + "a_total{b=x} 1\n",
+            self.HEAD + 'a_total{b="x" c="y"} 1\n',
+            self.HEAD + 'a_total{b="x",b="y"} 1\n',
+            self.HEAD + 'a_total{b="\\t"} 1\n',
+            self.HEAD + "a_total one\n",
+            self.HEAD + "a_total -1\n",
+            self.HEAD.replace("a_total", "a") + "a 1\n",
+            self.HEAD.replace("counter", "gauge") + "a_total 1\n",
+            self.HEAD.replace("counter", "number") + "a_total 1\n",
+            self.HEAD + self.HISTOGRAM + "a_total 1\n",
+            self.HISTOGRAM.replace("count 2", "count 3"),
+            self.HISTOGRAM.replace("} 1", "} 5"),
+            self.HISTOGRAM.replace("+Inf", "2.0"),
+            self.HISTOGRAM.replace("h_sum 3\n", ""),
+        ):
+            with self.subTest(text), self.assertRaises(prometheus.Wrong):
+                prometheus.check(text)
+
+
 class Text(MetricsTest):
     def test_anyone_at_an_address_that_may_sees_every_family(self):
         for path in ("/metrics", "/monitor/metrics"):
