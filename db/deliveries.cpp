@@ -182,18 +182,18 @@ const Statement kSettle{"settle", R"sql(
       FROM again r
      WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT task FROM again)) AND t.id = r.task),
   attempted AS (
-    SELECT tenant, queue, outcome, took_ms, extract(epoch FROM claimed_at - run_at) * 1000 AS late_ms
+    SELECT tenant, queue, outcome, took_ms, date_part('epoch', claimed_at - run_at) * 1000 AS late_ms
       FROM mine WHERE outcome IS NOT NULL),
   counted AS (
     INSERT INTO postern.counter AS c (shard, instance, tenant, queue, name, value)
     SELECT $1, $2, tenant, queue, name, sum(n)
       FROM (SELECT tenant, queue, 'attempts_' || outcome AS name, 1 AS n FROM attempted
-            UNION ALL SELECT tenant, queue, 'duration_' || width_bucket(took_ms - 0.5, )sql" POSTERN_BUCKETS
+            UNION ALL SELECT '', '', 'duration_' || width_bucket(took_ms - 0.5::float8, )sql" POSTERN_BUCKETS
                                   R"sql(), 1 FROM attempted
-            UNION ALL SELECT tenant, queue, 'duration_ms', took_ms FROM attempted
-            UNION ALL SELECT tenant, queue, 'lateness_' || width_bucket(late_ms, )sql" POSTERN_BUCKETS
+            UNION ALL SELECT '', '', 'duration_ms', took_ms FROM attempted
+            UNION ALL SELECT '', '', 'lateness_' || width_bucket(late_ms, )sql" POSTERN_BUCKETS
                                   R"sql(), 1 FROM attempted
-            UNION ALL SELECT tenant, queue, 'lateness_ms', late_ms FROM attempted
+            UNION ALL SELECT '', '', 'lateness_ms', late_ms::bigint FROM attempted
             UNION ALL SELECT tenant, queue, 'finished_' || to_state, 1 FROM over
             UNION ALL SELECT tenant, queue, 'egress_blocked', 1 FROM over WHERE why = 'egress_denied') events
      GROUP BY tenant, queue, name

@@ -58,7 +58,8 @@ Api::Api(Options options, db::Pool& pool, Intake& intake)
       batches_(*this, pool, intake, options_.instance),
       bulk_(pool, options_.instance),
       changes_(pool),
-      deferred_(pool, options_.instance) {}
+      deferred_(pool, options_.instance),
+      metrics_(pool) {}
 
 std::size_t Api::max_body(const HttpRequest& request) const {
   constexpr std::size_t kBatch = 16 * 1024 * 1024;

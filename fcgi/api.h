@@ -27,6 +27,7 @@
 #include "fcgi/api_queues.h"
 #include "fcgi/api_schedules.h"
 #include "fcgi/caller.h"
+#include "fcgi/api_metrics.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
 #include "fcgi/router.h"
@@ -86,6 +87,7 @@ class Api {
 
   SchedulesApi& schedules() { return schedules_; }
 
+  MetricsApi& metrics() { return metrics_; }
   db::Totals totals(const Caller& caller);
   // Never throws.
   Readiness readiness();
@@ -137,6 +139,7 @@ class Api {
   BulkApi bulk_;
   ChangesApi changes_;
   DeferredApi deferred_;
+  MetricsApi metrics_;
 
   struct CachedQueue {
     QueueDefaults defaults;

@@ -12,6 +12,7 @@
 #include "core/validate.h"
 #include "core/wire/callback.h"
 #include "db/endpoints.h"
+#include "db/gauges.h"
 #include "db/housekeeping.h"
 #include "scheduler/outcome.h"
 #include "scheduler/schedules.h"
@@ -36,6 +37,11 @@ constexpr std::int64_t kForgotten = 10'000;
 // is still due.
 constexpr std::size_t kOccurrences = 1000;
 constexpr auto kPlanning = 50ms;
+// Each scheduler looks so often, and measures when no other has done so a little while ago. Claims
+// wait behind it, so it takes at most a fiftieth of the connection's time.
+constexpr Seconds kMeasured = 10s;
+constexpr Milliseconds kMeasuredLately = 8s;
+constexpr int kMeasureShare = 49;
 
 // The wire, the queue's name and the ranges were checked by SQL.
 Result<Url> check(const TaskSpec& spec) {
@@ -81,6 +87,7 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"tell_health", 5s, &duties, &Housekeeping::tell_health, {}},
           {"expire_health", 10min, &duties, &Housekeeping::expire_health, {}},
           {"forget_runs", 6h, &duties, &Housekeeping::forget_runs, {}},
+          {"measure_queues", kMeasured, &duties, &Housekeeping::measure_queues, {}},
       }},
       judge_(options_.instance, options_.name, options_.rescue_after) {}
 
@@ -375,6 +382,14 @@ void Housekeeping::fold_counters(Duty& duty, Monotonic) {
 
 void Housekeeping::collect_lanes(Duty& duty, Monotonic) {
   ask(duty, db::kCollectLanes, {}, [](const db::PgResult&) {});
+}
+
+void Housekeeping::measure_queues(Duty& duty, Monotonic now) {
+  ask(duty, db::kMeasureQueues, db::measure_queues_params(options_.shards, kMeasuredLately),
+      [&duty, now](const db::PgResult&) {
+        const auto done = std::chrono::steady_clock::now();
+        duty.not_before = done + kMeasureShare * (done - now);
+      });
 }
 
 }  // namespace postern::scheduler

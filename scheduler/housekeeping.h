@@ -87,6 +87,7 @@ class Housekeeping {
   void tell_health(Duty& duty, Monotonic now);
   void expire_health(Duty& duty, Monotonic now);
   void forget_runs(Duty& duty, Monotonic now);
+  void measure_queues(Duty& duty, Monotonic now);
 
   void ticked(Duty& duty, Monotonic begun, int shard, const db::Tick& tick);
   void take_over(int shard, std::vector<db::Orphan> orphans, bool own_too);
@@ -104,7 +105,7 @@ class Housekeeping {
   const Options options_;
   Dispatcher& dispatcher_;
   const std::function<std::string()> gauges_;
-  std::array<Duty, 16> duties_;
+  std::array<Duty, 17> duties_;
   Rescue judge_;
   std::mt19937_64 random_{std::random_device{}()};
   bool stopped_ = false;

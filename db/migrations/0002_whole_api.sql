@@ -29,6 +29,9 @@ CREATE INDEX task_active_at ON postern.task (tenant, resolved) WHERE state = 'ac
 ALTER TABLE postern.dependency DROP CONSTRAINT dependency_pkey, ADD PRIMARY KEY (depends_on, task, shard);
 CREATE INDEX task_of_key ON postern.task (tenant, queue, key, key_seq) WHERE key IS NOT NULL;
 
+-- How many are blocked is asked per queue. A task that is never blocked is never in here.
+CREATE INDEX task_blocked ON postern.task (tenant, queue) WHERE state = 'blocked';
+
 -- What belongs to a queue, oldest first. A list over all queues merges them, so no index without the queue is needed.
 DROP INDEX postern.task_of_tenant;
 DROP INDEX postern.task_finished_of_tenant;
@@ -94,6 +97,7 @@ ALTER TABLE postern.schedule
 CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
 
 -- A queue's counters are added up whenever a task comes into one that has a bound.
+-- How deep each queue is is asked of its own counters alone, so these come first.
 ALTER TABLE postern.counter DROP CONSTRAINT counter_pkey, ADD PRIMARY KEY (tenant, queue, name, instance, shard);
 
 -- How deep each queue is, as the schedulers last saw it. The total comes from the counters.

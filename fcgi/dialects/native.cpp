@@ -1,6 +1,5 @@
 // The native dialect: snake_case, flat objects, and errors as {"error":{code,message,details}}.
 #include <array>
-#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 #include "fcgi/dialects/native_queues.h"
 #include "fcgi/dialects/native_schedules.h"
 #include "fcgi/dialects/native_tasks.h"
+#include "fcgi/dialects/native_meta.h"
 #include "fcgi/dialects/native_wire.h"
 
 namespace postern {
@@ -62,46 +62,6 @@ Result<HttpResponse> delete_task(const Call& call) {
   return HttpResponse{204, {}, {}};
 }
 
-Result<HttpResponse> info(const Call& call) {
-  const db::Totals totals = call.api.totals(call.caller);
-  JsonWriter out;
-  out.begin_object();
-  out.member("version", POSTERN_VERSION);
-  out.member("auth", "none");  // the handlers' own: nginx authenticates
-  out.member("queue_count", totals.queues);
-  out.member("task_count", totals.tasks);
-  out.key("features").begin_object();
-  for (const char* feature : {"idempotency_key", "long_poll", "cursor", "sql_enqueue"}) {
-    out.member(feature, true);
-  }
-  out.end_object();
-  out.end_object();
-  return json_response(200, out.take());
-}
-
-// Answers without the database, so that it says something about this program alone.
-Result<HttpResponse> healthz(const Call&) {
-  const auto now = std::chrono::floor<Microseconds>(std::chrono::system_clock::now());
-  JsonWriter out;
-  out.begin_object().member("status", "ok").member("time", format_rfc3339(now)).end_object();
-  return json_response(200, out.take());
-}
-
-Result<HttpResponse> readyz(const Call& call) {
-  const Readiness ready = call.api.readiness();
-  JsonWriter out;
-  out.begin_object().member("ready", ready.tasks && ready.config).key("checks").begin_object();
-  const auto check = [&](std::string_view name, bool ok, std::string_view error) {
-    out.key(name).begin_object().member("ok", ok);
-    if (!ok) out.member("error", error);
-    out.end_object();
-  };
-  check("tasks", ready.tasks, "tasks storage unreachable");
-  check("config", ready.config, "configuration storage unreachable");
-  out.end_object().end_object();
-  return json_response(ready.tasks && ready.config ? 200 : 503, out.take());
-}
-
 constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks", Access::write, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks},
@@ -149,9 +109,13 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks/{id}/complete", Access::open, native_tasks::complete},
     Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail},
     Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat},
-    Route{"GET", "/v1/info", Access::read, info},
-    Route{"GET", "/healthz", Access::open, healthz},
-    Route{"GET", "/readyz", Access::open, readyz},
+    Route{"GET", "/v1/stats", Access::read, native_meta::stats},
+    Route{"GET", "/v1/retry-policies", Access::read, native_meta::retry_policies},
+    Route{"GET", "/v1/info", Access::read, native_meta::info},
+    Route{"GET", "/metrics", Access::open, native_meta::metrics},
+    Route{"GET", "/monitor/metrics", Access::open, native_meta::metrics},
+    Route{"GET", "/healthz", Access::open, native_meta::healthz},
+    Route{"GET", "/readyz", Access::open, native_meta::readyz},
 };
 
 HttpResponse render_error(const Error& error) {
