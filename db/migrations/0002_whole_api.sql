@@ -240,7 +240,8 @@ BEGIN
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
 
--- Besides the task itself, those come back that ended only because it had not completed.
+-- Besides the task itself, those come back that ended only because it had not completed; also those whom a look at who
+-- waits (see wake) is about to end, so that look is waited for.
 CREATE OR REPLACE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_instance uuid)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -253,6 +254,9 @@ BEGIN
     RETURN (SELECT state FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant);
   END IF;
   PERFORM postern.revive(t, p_instance);
+  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id) THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('postern.wake', 0));
+  END IF;
   LOOP
     SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
     EXIT WHEN frontier IS NULL;

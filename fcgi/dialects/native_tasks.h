@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/task.h"
-#include "db/tasks.h"
+#include "fcgi/api.h"
 #include "fcgi/http.h"
 #include "fcgi/router.h"
 

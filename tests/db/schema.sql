@@ -514,6 +514,9 @@ BEGIN
     RETURN (SELECT state FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant);
   END IF;
   PERFORM postern.revive(t, p_instance);
+  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id) THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('postern.wake', 0));
+  END IF;
   LOOP
     SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
     EXIT WHEN frontier IS NULL;

@@ -174,5 +174,34 @@ TEST(FieldReader, CutsLongNamesInErrors) {
   EXPECT_LE(fields.finish().error().field.size(), 100u);
 }
 
+TEST(FieldReader, ReadsBooleansAndElements) {
+  FieldReader fields =
+      reader(R"({"t":true,"f":false,"n":null,"e":[1, "a,]" ,{"b":[]}],"empty":[]})");
+  EXPECT_EQ(fields.boolean("t"), true);
+  EXPECT_EQ(fields.boolean("f"), false);
+  EXPECT_EQ(fields.boolean("n"), std::nullopt);
+  const std::vector<std::string_view> expected{"1", "\"a,]\"", "{\"b\":[]}"};
+  EXPECT_EQ(fields.elements("e"), expected);
+  EXPECT_EQ(fields.elements("empty")->size(), 0u);
+  EXPECT_EQ(fields.elements("none"), std::nullopt);
+  EXPECT_TRUE(fields.finish());
+  for (const char* body : {R"({"x":1})", R"({"x":"true"})", R"({"x":{}})"}) {
+    FieldReader wrong = reader(body);
+    wrong.boolean("x");
+    EXPECT_EQ(wrong.finish().error().reason, "invalid_type") << body;
+    FieldReader also = reader(body);
+    also.elements("x");
+    EXPECT_EQ(also.finish().error().reason, "invalid_type") << body;
+  }
+}
+
+TEST(FieldReader, ReadsAPartOfABody) {
+  auto part = FieldReader::part(R"({"a":1})", "x");
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->integer("a"), 1);
+  EXPECT_EQ(FieldReader::part("[]", "x").error().reason, "object_required");
+  EXPECT_EQ(FieldReader::part(R"({"a":1,"a":2})", "x").error().field, "x.a");
+}
+
 }  // namespace
 }  // namespace postern
