@@ -120,6 +120,9 @@ void Dispatcher::claim(Monotonic now) {
   if (lanes_[shard].empty()) return;
   claiming_ = {static_cast<int>(shard), lanes_[shard].share(free_slots(), room_of), random_uuid(),
                now};
+  // Of the lanes that share a queue's or endpoint's limit the first takes what is left of it.
+  // Chance is fair to any two, which a fixed order or a rotation is not.
+  std::shuffle(claiming_->asked.begin(), claiming_->asked.end(), random_);
   claims_.submit(
       db::kClaim,
       db::claim_params(claiming_->shard, claiming_->asked, claiming_->lease, options_.instance,
