@@ -217,6 +217,8 @@ constexpr Setting kSettings[] = {
      set_auth},
     {"auto_create_queues", Users::fcgi, nullptr, kSwitch, "true",
      "make a queue when its first task arrives", set_switch<&S::auto_create_queues>},
+    {"allow_create_default", Users::fcgi, nullptr, kSwitch, "false",
+     "let POST /v1/queues make a queue named DEFAULT", set_switch<&S::allow_create_default>},
     {"max_body", Users::fcgi, "BYTES", "1k to 64m: bytes, or a number with k or m", "512k",
      "the largest request body that is accepted, in bytes or with k or m", set_max_body},
     {"idempotency_window", Users::fcgi, "DURATION", kDurationOver0, "10m",

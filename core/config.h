@@ -34,6 +34,7 @@ struct Settings {
   Seconds idle_exit{0};  // 0: never
   std::string auth = "nginx";
   bool auto_create_queues = true;
+  bool allow_create_default = false;
   std::int64_t max_body = 512 * 1024;  // bytes
   Seconds idempotency_window{600};
   int pool_size = 8;

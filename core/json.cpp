@@ -200,6 +200,10 @@ const std::string* repeated_key(const std::vector<JsonMember>& members) {
 
 Result<std::vector<JsonMember>> parse_json_object(std::string_view text, std::string_view field) {
   if (Result<void> valid = check_json(text, field); !valid) return valid.error();
+  return json_members(text, field);
+}
+
+Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_view field) {
   Scanner scanner(text);
   if (scanner.peek() != '{') {
     return invalid("object_required", std::string(field),

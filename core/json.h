@@ -27,6 +27,9 @@ struct JsonMember {
 Result<std::vector<JsonMember>> parse_json_object(std::string_view text,
                                                   std::string_view field = {});
 
+// The same for a part of a text that has been found valid. REQUIRES: it is.
+Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_view field = {});
+
 // The elements of the array `text`, as views of it. REQUIRES: `text` is valid JSON and an array.
 std::vector<std::string_view> json_elements(std::string_view text);
 

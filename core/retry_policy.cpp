@@ -103,6 +103,25 @@ std::vector<RetryPolicy::Named> RetryPolicy::tables() {
   };
 }
 
+std::vector<RetryPolicy::Named> RetryPolicy::named() {
+  constexpr int kMostRetries = 100;
+  std::vector<Named> all = tables();
+  for (const std::string_view name : {"exponential", "fixed", "linear", "none", "standard",
+                                      "taskmq-exponential", "taskmq-fixed"}) {
+    RetryPolicy policy = *parse(name);
+    if (policy.kind_ == Kind::exponential || policy.kind_ == Kind::linear) {
+      const auto delay = [&](int failed) { return *policy.delay_after(failed, 0); };
+      std::vector<Milliseconds> delays{delay(1)};
+      for (int n = 2; n <= kMostRetries && delay(n) > delays.back(); ++n)
+        delays.push_back(delay(n));
+      policy.intervals_ = std::move(delays);
+    }
+    all.push_back({name, std::move(policy.intervals_), policy.jitter_});
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return all;
+}
+
 Result<RetryPolicy> RetryPolicy::parse(std::string_view text, std::string_view field) {
   RetryPolicy policy;
   policy.text_ = text;

@@ -46,8 +46,12 @@ class RetryPolicy {
     std::vector<Milliseconds> intervals;
     double jitter;
   };
-  // asyncjobs's four tables, sorted by name: what GET /v1/retry-policies serves.
+  // asyncjobs's four tables, sorted by name: all that its GET /v1/retry-policies serves.
   static std::vector<Named> tables();
+  // Everything with a name, sorted by it: these and the native ones. A formula shows as the delays
+  // it gives: exponential until they grow no more, linear the 100 that a task can ask for; the last
+  // one repeats. `none` has none.
+  static std::vector<Named> named();
 
  private:
   enum class Kind { exponential, linear, table_asyncjobs, table_symmetric, none };

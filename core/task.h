@@ -125,9 +125,9 @@ struct Task {
   std::optional<std::int64_t> job_id;
   Time created_at, updated_at, run_at;
   std::optional<Time> finished_at;
-  std::string resolved;       // the endpoint that the last attempt went to; empty: none
-  bool deferred = false;      // the receiver said 202 and will tell the end later
-  bool body_omitted = false;  // a list left a large body out
+  std::optional<std::string> resolved;  // the endpoint that the last attempt went to
+  bool deferred = false;                // the receiver said 202 and will tell the end later
+  bool body_omitted = false;            // a list left a large body out
 };
 
 }  // namespace postern

@@ -19,7 +19,8 @@ namespace postern::db {
 // the batch (20,000 tasks in a fresh database: 800 webhooks/s instead of 10,000). The primary key
 // begins with the id for the same reason: by its shard alone nothing can be looked for.
 // What an attempt takes from its endpoint and queue is decided in here, so that a change to them is
-// in force for tasks that wait.
+// in force for tasks that wait. An endpoint that took a secret of its own has '' for the previous
+// one: the tenant's.
 const Statement kClaim{"claim", R"sql(
   WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2, $3)),
   picked AS MATERIALIZED (
@@ -39,10 +40,11 @@ const Statement kClaim{"claim", R"sql(
      WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT id FROM picked))
     RETURNING t.*)
   SELECT )sql" POSTERN_TASK_SPEC("body") R"sql(,
-         lane, attempt, attempt_base, claimed_at, lease_until, deadline < claimed_at,
+         lane, attempt, attempt_base, claimed_at, lease_until, deadline < claimed_at, resolved,
          e.target_url, e.target_method, e.target_headers,
          coalesce(e.target_secret, s.secret),
-         CASE WHEN e.target_secret IS NULL THEN s.previous ELSE e.target_previous END,
+         CASE WHEN e.target_secret IS NULL THEN s.previous
+              WHEN e.target_previous = '' THEN s.secret ELSE e.target_previous END,
          held, wait_ms, full_up
     FROM claimed c
     LEFT JOIN (SELECT tenant AS of_tenant, secret,
@@ -85,7 +87,7 @@ void apply_endpoint(TaskSpec& spec, const PgResult& result, int row, int col) {
 ClaimAnswer claimed_from(const PgResult& result, const Uuid& lease, Seconds grace) {
   ClaimAnswer out;
   out.tasks.reserve(static_cast<std::size_t>(result.rows()));
-  constexpr int kHeld = kSpecColumnCount + 11;
+  constexpr int kHeld = kSpecColumnCount + 12;
   for (int i = 0; i < result.rows(); ++i) {
     if (!result.is_null(i, kHeld)) {
       out.held.push_back({result.integer(i, kHeld), Milliseconds{result.integer(i, kHeld + 1)},
@@ -104,6 +106,8 @@ ClaimAnswer claimed_from(const PgResult& result, const Uuid& lease, Seconds grac
     claimed.spec.timeout =
         std::chrono::round<Milliseconds>(claimed.lease_until - claimed.claimed_at) - grace;
     claimed.past_deadline = !result.is_null(i, col) && result.boolean(i, col);
+    ++col;
+    if (!result.is_null(i, col)) claimed.resolved = result.text(i, col);
     ++col;
     if (!result.is_null(i, col)) apply_endpoint(claimed.spec, result, i, col);
     col += 3;
@@ -178,18 +182,18 @@ const Statement kSettle{"settle", R"sql(
       FROM again r
      WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT task FROM again)) AND t.id = r.task),
   attempted AS (
-    SELECT tenant, queue, outcome, took_ms, extract(epoch FROM claimed_at - run_at) * 1000 AS late_ms
+    SELECT tenant, queue, outcome, took_ms, date_part('epoch', claimed_at - run_at) * 1000 AS late_ms
       FROM mine WHERE outcome IS NOT NULL),
   counted AS (
     INSERT INTO postern.counter AS c (shard, instance, tenant, queue, name, value)
     SELECT $1, $2, tenant, queue, name, sum(n)
       FROM (SELECT tenant, queue, 'attempts_' || outcome AS name, 1 AS n FROM attempted
-            UNION ALL SELECT tenant, queue, 'duration_' || width_bucket(took_ms - 0.5, )sql" POSTERN_BUCKETS
+            UNION ALL SELECT '', '', 'duration_' || width_bucket(took_ms - 0.5::float8, )sql" POSTERN_BUCKETS
                                   R"sql(), 1 FROM attempted
-            UNION ALL SELECT tenant, queue, 'duration_ms', took_ms FROM attempted
-            UNION ALL SELECT tenant, queue, 'lateness_' || width_bucket(late_ms, )sql" POSTERN_BUCKETS
+            UNION ALL SELECT '', '', 'duration_ms', took_ms FROM attempted
+            UNION ALL SELECT '', '', 'lateness_' || width_bucket(late_ms, )sql" POSTERN_BUCKETS
                                   R"sql(), 1 FROM attempted
-            UNION ALL SELECT tenant, queue, 'lateness_ms', late_ms FROM attempted
+            UNION ALL SELECT '', '', 'lateness_ms', late_ms::bigint FROM attempted
             UNION ALL SELECT tenant, queue, 'finished_' || to_state, 1 FROM over
             UNION ALL SELECT tenant, queue, 'egress_blocked', 1 FROM over WHERE why = 'egress_denied') events
      GROUP BY tenant, queue, name

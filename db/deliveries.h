@@ -32,8 +32,9 @@ struct Claimed {
   int attempt_base = 0;  // attempts of earlier budgets
   Time claimed_at;
   Time lease_until;
-  bool past_deadline = false;  // it may not start any more: settle it as failed
-  bool deferred = false;       // its receiver has accepted it, and was to tell the end
+  bool past_deadline = false;           // it may not start any more: settle it as failed
+  std::optional<std::string> resolved;  // the endpoint it goes to
+  bool deferred = false;                // its receiver has accepted it, and was to tell the end
   // Its endpoint's, else the tenant's: current, and previous while it still signs.
   std::vector<std::string> secrets;
 };

@@ -104,6 +104,25 @@ BoundedBatch insert_bounded_tasks(PgConnection& connection, int shard, const Uui
   return out;
 }
 
+WholeBatch insert_whole_batch(PgConnection& connection, int shard, const Uuid& instance,
+                              std::span<const Insertion> batch,
+                              std::span<const std::size_t> bounded) {
+  // The places of each queue that has a bound, sorted by queue, so that two batches cannot wait for
+  // each other's room in a circle.
+  std::map<std::string_view, std::vector<std::size_t>> queues;
+  for (const std::size_t at : bounded) queues[batch[at].task->spec.queue].push_back(at);
+
+  Transaction transaction(connection);
+  for (const auto& [queue, places] : queues) {
+    const auto& first = batch[places.front()].task->spec;
+    const std::size_t room = make_room(connection, first, places.size(), instance);
+    if (room < places.size()) return {{}, places[room]};
+  }
+  const Time now = insert_tasks(connection, shard, instance, batch);
+  transaction.commit();
+  return {now, std::nullopt};
+}
+
 namespace {
 
 // Takes the keys that are free or expired. Sorted by the caller, so that two batches with the same

@@ -63,6 +63,7 @@ Params insertion_params(int shard, const Uuid& instance, std::span<const Inserti
   "counted AS ( "                                                                                  \
   "INSERT INTO postern.counter AS c (shard, instance, tenant, queue, name, value) "                \
   "SELECT $1, $2, tenant, queue, 'created', count(*) FROM made GROUP BY tenant, queue "            \
+  "ORDER BY tenant, queue "                                                                        \
   "ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + "            \
   "excluded.value) "
 

@@ -27,9 +27,10 @@ struct MigrationStatus {
 int schema_version();
 
 // Makes the roles that are missing and applies what has not been applied, one transaction each,
-// under an advisory lock: any number of migrators may run at once. Returns the names applied by
-// this call. Needs a superuser, or a role with CREATEROLE that owns the database.
-std::vector<std::string> migrate(PgConnection& connection);
+// under an advisory lock: any number of migrators may run at once. `up_to`: the last to be applied,
+// for tests of what comes after it. Returns the names applied by this call. Needs a superuser, or a
+// role with CREATEROLE that owns the database.
+std::vector<std::string> migrate(PgConnection& connection, int up_to = schema_version());
 
 // What is applied and what waits.
 std::vector<MigrationStatus> migration_status(PgConnection& connection);

@@ -93,7 +93,8 @@ Task task_from(const PgResult& r, int row, int col) {
   task.finished_at = r.time_or_null(row, col++);
   task.body_omitted = !task.spec.body && !r.is_null(row, col);
   ++col;
-  task.resolved = string_at(r, row, col++);
+  if (!r.is_null(row, col)) task.resolved = string_at(r, row, col);
+  ++col;
   task.deferred = r.boolean(row, col++);
   return task;
 }

@@ -95,16 +95,25 @@ std::int64_t estimated_total(PgConnection& connection, std::string_view tenant,
 
 }  // namespace
 
-Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter) {
-  Page page;
+std::vector<Task> newest_tasks(PgConnection& connection, std::string_view tenant,
+                               const TaskFilter& filter) {
   Params params;
   add_filter(params, tenant, filter);
-  params.uuid(filter.before).int8(filter.limit + 1).int8(filter.offset);
+  params.uuid(filter.before).int8(filter.limit).int8(filter.offset);
   const auto rows = connection.exec(kList, params);
-  for (int i = 0; i < std::min(rows.rows(), filter.limit); ++i) {
-    page.tasks.push_back(task_from(rows, i));
-  }
-  page.has_more = rows.rows() > filter.limit;
+  std::vector<Task> tasks;
+  tasks.reserve(static_cast<std::size_t>(rows.rows()));
+  for (int i = 0; i < rows.rows(); ++i) tasks.push_back(task_from(rows, i));
+  return tasks;
+}
+
+Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter) {
+  Page page;
+  TaskFilter one_more = filter;
+  ++one_more.limit;
+  page.tasks = newest_tasks(connection, tenant, one_more);
+  page.has_more = static_cast<int>(page.tasks.size()) > filter.limit;
+  if (page.has_more) page.tasks.pop_back();
 
   Params count;
   add_filter(count, tenant, filter);

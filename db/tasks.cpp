@@ -1,26 +1,23 @@
 #include "db/tasks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "db/rows.h"
 
 namespace postern::db {
 
-Task created_task(const NewTask& task, Time now) {
+Task created_task(NewTask task, Time now) {
   Task out;
-  out.spec = task.spec;
+  out.spec = std::move(task.spec);
   out.created_at = out.updated_at = now;
   out.run_at = task.run_at.value_or(now + task.delay);
   out.state = out.run_at > now ? State::delayed : State::ready;
-  if (!task.spec.key.empty() || !task.spec.dependencies.empty()) out.state = State::blocked;
+  if (!out.spec.key.empty() || !out.spec.dependencies.empty()) out.state = State::blocked;
   return out;
 }
 
 namespace {
-
-// A task's id says when it was made, so a finished one is not looked for in partitions older than
-// that. A day covers any difference between the clocks of whoever makes ids.
-Time not_finished_before(const TaskId& id) { return id.time() - std::chrono::days{1}; }
 
 constexpr Statement kExisting{"existing_tasks", R"sql(
   SELECT id FROM postern.task WHERE shard = $1 AND id = ANY($2)

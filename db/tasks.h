@@ -31,6 +31,17 @@ struct BoundedBatch {
 BoundedBatch insert_bounded_tasks(PgConnection& connection, int shard, const Uuid& instance,
                                   std::span<const Insertion> batch);
 
+// The whole batch in one transaction, or nothing of it when one of the queues that have a bound has
+// no room for all. `bounded`: the places in the batch of the tasks of such queues. REQUIRES: all of
+// one tenant.
+struct WholeBatch {
+  Time now;
+  std::optional<std::size_t> full;  // the place of the first task that found no room
+};
+WholeBatch insert_whole_batch(PgConnection& connection, int shard, const Uuid& instance,
+                              std::span<const Insertion> batch,
+                              std::span<const std::size_t> bounded);
+
 struct KeyedResult {
   enum class Kind {
     created,
@@ -59,7 +70,7 @@ std::unordered_set<std::string> existing_tasks(PgConnection& connection, int sha
                                                std::span<const TaskId> ids);
 
 // The task as a client sees it right after its creation at `now`, without reading it back.
-Task created_task(const NewTask& task, Time now);
+Task created_task(NewTask task, Time now);
 
 std::optional<Task> get_task(PgConnection& connection, std::string_view tenant, const TaskId& id);
 
@@ -87,7 +98,15 @@ struct Page {
   std::int64_t total = 0;        // of all that match, ignoring before/limit/offset
   bool total_estimated = false;  // over 10,000: then from the counters where they can tell
 };
+// Up to `filter.limit` of them.
+std::vector<Task> newest_tasks(PgConnection& connection, std::string_view tenant,
+                               const TaskFilter& filter);
 Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter);
+
+// Before this no task of that id can have finished: the id says when it was made, so that a
+// finished one is not looked for in older partitions. A day covers any difference between the
+// clocks of whoever makes ids.
+inline Time not_finished_before(const TaskId& id) { return id.time() - std::chrono::days{1}; }
 
 struct Transition {
   enum class Kind { done, wrong_state, missing };

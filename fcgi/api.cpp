@@ -1,5 +1,6 @@
 #include "fcgi/api.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "core/log.h"
 #include "db/migrations.h"
 #include "fcgi/database.h"
+#include "fcgi/transitions.h"
 
 namespace postern {
 namespace {
@@ -37,10 +39,6 @@ Error forbidden(std::string reason, std::string message) {
   return {Errc::forbidden, std::move(reason), "", std::move(message)};
 }
 
-Error no_such_task(std::string_view id) {
-  return not_found("task_not_found", fmt::format("There is no task {}.", log_safe(id)));
-}
-
 const std::string& tenant_or_default(const std::string& tenant) {
   static const std::string fallback = kDefaultTenant;
   return tenant.empty() ? fallback : tenant;
@@ -53,7 +51,21 @@ Api::Api(Options options, db::Pool& pool, Intake& intake)
       pool_(pool),
       intake_(intake),
       waiters_(pool, options_.max_waiters),
-      schedules_(pool, options_.instance) {}
+      queues_api_(pool, options_.instance, options_.allow_create_default),
+      endpoints_api_(pool, options_.instance),
+      schedules_(pool, options_.instance),
+      streams_(pool, options_.max_streams),
+      batches_(*this, pool, intake, options_.instance),
+      bulk_(pool, options_.instance),
+      changes_(pool),
+      deferred_(pool, options_.instance),
+      metrics_(pool) {}
+
+std::size_t Api::max_body(const HttpRequest& request) const {
+  constexpr std::size_t kBatch = 16 * 1024 * 1024;
+  return request.path == "/v1/tasks/batch" ? std::max(kBatch, options_.max_body)
+                                           : options_.max_body;
+}
 
 Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
   if (access == Access::open) return Caller{};
@@ -117,19 +129,8 @@ Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit v
     return verb(connection, caller.tenant, *known, options_.instance);
   });
   if (!done) return done.error();
-  switch (done->kind) {
-    case db::Transition::Kind::done: return *known;
-    case db::Transition::Kind::missing: return no_such_task(id);
-    case db::Transition::Kind::wrong_state: break;
-  }
-  if (done->state == State::active) {
-    return conflict("task_already_active", "The task is being carried out at the moment.");
-  }
-  if (is_finished(done->state)) {
-    return conflict("task_already_finished",
-                    fmt::format("The task is finished: it is {}.", name(done->state)));
-  }
-  return conflict("task_not_finished", "The task is not finished yet.");
+  if (const auto ok = allowed(*done, id); !ok) return ok.error();
+  return *known;
 }
 
 Result<Task> Api::cancel(const Caller& caller, std::string_view id) {

@@ -19,21 +19,22 @@
 #include "db/pool.h"
 #include "db/routing.h"
 #include "db/tasks.h"
+#include "fcgi/api_batch.h"
+#include "fcgi/api_bulk.h"
+#include "fcgi/api_changes.h"
+#include "fcgi/api_deferred.h"
+#include "fcgi/api_endpoints.h"
+#include "fcgi/api_queues.h"
 #include "fcgi/api_schedules.h"
+#include "fcgi/caller.h"
+#include "fcgi/api_metrics.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
 #include "fcgi/router.h"
+#include "fcgi/streams.h"
 #include "fcgi/waiters.h"
 
 namespace postern {
-
-enum class Role { read, worker, admin };
-
-// Who asks, and for whom.
-struct Caller {
-  std::string tenant;
-  Role role = Role::read;
-};
 
 struct Created {
   Task task;
@@ -51,9 +52,11 @@ class Api {
   struct Options {
     bool require_identity = true;  // false: whoever comes is an admin
     bool auto_create_queues = true;
-    std::string public_url = {};  // without a slash at the end; may be empty
+    bool allow_create_default = false;  // see QueuesApi::create
+    std::string public_url = {};        // without a slash at the end; may be empty
     std::size_t max_body = 512 * 1024;
     int max_waiters = 16;
+    int max_streams = 16;
     Uuid instance = {};
   };
 
@@ -84,14 +87,26 @@ class Api {
 
   SchedulesApi& schedules() { return schedules_; }
 
+  MetricsApi& metrics() { return metrics_; }
   db::Totals totals(const Caller& caller);
   // Never throws.
   Readiness readiness();
 
+  QueuesApi& queues() { return queues_api_; }
+  EndpointsApi& endpoints() { return endpoints_api_; }
+
   const std::string& public_url() const { return options_.public_url; }
-  std::size_t max_body() const { return options_.max_body; }
+  // Of this request, in bytes: a batch may be larger.
+  std::size_t max_body(const HttpRequest& request) const;
+
+  BatchApi& batches() { return batches_; }
+  BulkApi& bulk() { return bulk_; }
+  ChangesApi& changes() { return changes_; }
+  DeferredApi& deferred() { return deferred_; }
+  Streams& streams() { return streams_; }
 
  private:
+  friend class BatchApi;  // creates as `create` does
   using Transit = db::Transition (*)(db::PgConnection&, std::string_view tenant, const TaskId&,
                                      const Uuid&);
   Result<TaskId> transit(const Caller& caller, std::string_view id, Transit verb);
@@ -104,7 +119,9 @@ class Api {
     std::int64_t lane;
     bool bounded;
   };
-  Result<Ready> prepare(const Caller& caller, const HttpRequest& request, Creation wanted);
+  // Its id will be of `shard`.
+  Result<Ready> prepare(const Caller& caller, const HttpRequest& request, Creation wanted,
+                        int shard);
   Result<QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
                                        std::string_view field);
   bool has_endpoint(const std::string& tenant, const std::string& name);
@@ -114,7 +131,15 @@ class Api {
   db::Pool& pool_;
   Intake& intake_;
   Waiters waiters_;
+  QueuesApi queues_api_;
+  EndpointsApi endpoints_api_;
   SchedulesApi schedules_;
+  Streams streams_;
+  BatchApi batches_;
+  BulkApi bulk_;
+  ChangesApi changes_;
+  DeferredApi deferred_;
+  MetricsApi metrics_;
 
   struct CachedQueue {
     QueueDefaults defaults;

@@ -27,22 +27,29 @@ std::string_view view(const Sha256& hash) {
 }
 
 // A key's shard must be the same each time; without one, any will do.
-TaskId new_id(Time at, int shards, std::string_view tenant, std::string_view key) {
-  std::array<std::uint8_t, 10> random;
-  random_bytes(random);
-  std::size_t choice = static_cast<std::size_t>(random[8]) << 8 | random[9];
-  if (!key.empty() && shards > 1) {
+int choose_shard(int shards, std::string_view tenant, std::string_view key) {
+  if (shards == 1) return 0;
+  std::array<std::uint8_t, 2> choice{};
+  if (key.empty()) {
+    random_bytes(choice);
+  } else {
     const auto hash = sha256(fmt::format("{}\n{}", tenant, key));
-    choice = static_cast<std::size_t>(hash[0]) << 8 | hash[1];
+    choice = {hash[0], hash[1]};
   }
-  const int shard = static_cast<int>(choice % static_cast<std::size_t>(shards));
-  return make_task_id(at, shard, std::span(random).first<8>());
+  return (choice[0] << 8 | choice[1]) % shards;
+}
+
+TaskId new_id(Time at, int shard) {
+  std::array<std::uint8_t, 8> random;
+  random_bytes(random);
+  return make_task_id(at, shard, random);
 }
 
 }  // namespace
 
 void Api::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
-  Result<Ready> ready = prepare(caller, request, std::move(wanted));
+  const int shard = choose_shard(intake_.shards(), caller.tenant, request.idempotency_key);
+  Result<Ready> ready = prepare(caller, request, std::move(wanted), shard);
   if (!ready) return done(ready.error());
   intake_.submit(
       std::move(ready->task), ready->lane, ready->bounded,
@@ -76,7 +83,8 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
                      "The task of this Idempotency-Key was just deleted. Try again.");
 }
 
-Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request, Creation wanted) {
+Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request, Creation wanted,
+                                int shard) {
   const Time at = now();
   if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
   if (!request.idempotency_key.empty()) {
@@ -94,9 +102,7 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
   const Result<QueueDefaults> queue = queue_defaults(caller.tenant, wanted.queue, fields.queue);
   if (!queue) return queue.error();
 
-  Result<NewTask> task =
-      new_task(std::move(wanted), *queue, caller.tenant,
-               new_id(at, intake_.shards(), caller.tenant, request.idempotency_key));
+  Result<NewTask> task = new_task(std::move(wanted), *queue, caller.tenant, new_id(at, shard));
   if (!task) return task.error();
   TaskSpec& spec = task->spec;
   if (is_traceparent(request.traceparent)) spec.traceparent = request.traceparent;

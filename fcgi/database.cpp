@@ -13,6 +13,11 @@ bool is_database_fault(const std::exception& fault) {
   return false;
 }
 
+bool is_undone(const db::PgError& error) {
+  // A serialization failure, a deadlock.
+  return error.sqlstate() == "40001" || error.sqlstate() == "40P01";
+}
+
 db::Pool::Lease acquire_live(db::Pool& pool) {
   {
     auto lease = pool.acquire();

@@ -40,16 +40,28 @@ Error change_unknown();
 // restart is not taken for a failure under way.
 db::Pool::Lease acquire_live(db::Pool& pool);
 
-// Runs `ask`, once, for what changes something: what it returns, or change_unknown() when the
-// commit may be lost. Throws what the database throws.
+// Whether the transaction was undone because of others that were under way, so that it may be asked
+// for again.
+bool is_undone(const db::PgError& error);
+
+// Runs `ask`, in one transaction and once, for what changes something: what it returns, or
+// change_unknown() when the commit may be lost. Again when it was surely undone. Throws what the
+// database throws.
 template <class Ask>
 auto write_to(db::Pool& pool, const Ask& ask)
     -> Result<decltype(ask(std::declval<db::PgConnection&>()))> {
   const Crew::Away away;
   auto connection = acquire_live(pool);
-  auto done = ask(*connection);
-  if ((*connection).take_unsure_commit()) return change_unknown();
-  return done;
+  constexpr int kMaxTries = 3;
+  for (int tries = 1;; ++tries) {
+    try {
+      auto done = ask(*connection);
+      if ((*connection).take_unsure_commit()) return change_unknown();
+      return done;
+    } catch (const db::PgError& error) {
+      if (tries == kMaxTries || !is_undone(error)) throw;
+    }
+  }
 }
 
 }  // namespace postern

@@ -114,10 +114,11 @@ class FastCgiServer::Exchange {
   void answer(const HttpResponse& response) {
     if (!open_) return;
     std::optional<Crew::Away> away;
-    if (response.body.size() > kLarge) away.emplace();
+    if (response.rest || response.body.size() > kLarge) away.emplace();
     const std::string head = response_head(response);
     FCGX_PutStr(head.data(), static_cast<int>(head.size()), request_.out);
     FCGX_PutStr(response.body.data(), static_cast<int>(response.body.size()), request_.out);
+    if (response.rest && !write_rest(response)) return end();
     FCGX_Finish_r(&request_);
     if (!keep_ || request_.ipcFd < 0) return end();
     open_ = false;
@@ -125,6 +126,27 @@ class FastCgiServer::Exchange {
   }
 
  private:
+  // False: the client has gone, or the body cannot be finished. The connection is then closed
+  // without the end of the answer, from which nginx and the client see that something is missing.
+  bool write_rest(const HttpResponse& response) {
+    std::string piece;
+    try {
+      for (;;) {
+        switch (response.rest(piece)) {
+          case Piece::end: return true;
+          case Piece::broken: return false;
+          case Piece::text: break;
+        }
+        const int size = static_cast<int>(piece.size());
+        if (FCGX_PutStr(piece.data(), size, request_.out) != size) return false;
+        if (FCGX_FFlush(request_.out) != 0) return false;
+      }
+    } catch (const std::exception& fault) {
+      spdlog::error("answer broken off error=\"{}\"", log_safe(fault.what()));
+      return false;
+    }
+  }
+
   void end() {
     open_ = false;
     FCGX_Free(&request_, request_.ipcFd >= 0 ? 1 : 0);
@@ -135,7 +157,8 @@ class FastCgiServer::Exchange {
   // which would otherwise stand before the next request.
   bool read_body(HttpRequest& out) {
     constexpr std::size_t kFirstGuess = 8192;
-    const std::size_t max_body = server_.options_.max_body;
+    const auto& options = server_.options_;
+    const std::size_t max_body = options.max_body_of ? options.max_body_of(out) : options.max_body;
     const char* given = FCGX_GetParam("CONTENT_LENGTH", request_.envp);
     const bool has_length = given != nullptr && *given != '\0';
     std::size_t length = 0;

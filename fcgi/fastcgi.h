@@ -28,6 +28,8 @@ class FastCgiServer {
   struct Options {
     int threads = 64;
     std::size_t max_body = 512 * 1024;
+    // For a request whose path is known; absent: max_body for each.
+    std::function<std::size_t(const HttpRequest&)> max_body_of = {};
     Seconds idle_exit{0};  // 0: never
     Seconds drain_timeout{60};
   };

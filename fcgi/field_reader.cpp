@@ -1,5 +1,7 @@
 #include "fcgi/field_reader.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "core/go_duration.h"
@@ -12,8 +14,19 @@ constexpr std::size_t kShownName = 100;
 
 }  // namespace
 
-Result<FieldReader> FieldReader::parse(std::string_view body) {
-  Result<std::vector<JsonMember>> members = parse_json_object(body);
+Result<FieldReader> FieldReader::parse(std::string_view body, std::string_view within) {
+  Result<std::vector<JsonMember>> members = parse_json_object(body, within);
+  if (!members) return members.error();
+  return Result<FieldReader>(boost::system::in_place_value, std::move(*members),
+                             std::string(within));
+}
+
+std::string FieldReader::full(std::string_view name) const {
+  return within_.empty() ? std::string(name) : fmt::format("{}.{}", within_, name);
+}
+
+Result<FieldReader> FieldReader::part(std::string_view object, std::string_view field) {
+  Result<std::vector<JsonMember>> members = json_members(object, field);
   if (!members) return members.error();
   return Result<FieldReader>(boost::system::in_place_value, std::move(*members));
 }
@@ -29,11 +42,12 @@ std::optional<std::string_view> FieldReader::take(std::string_view name) {
 }
 
 void FieldReader::wrong_type(std::string_view name, std::string_view expected) {
-  refuse(invalid("invalid_type", std::string(name), fmt::format("{} must be {}.", name, expected)));
+  const std::string field = full(name);
+  refuse(invalid("invalid_type", field, fmt::format("{} must be {}.", field, expected)));
 }
 
 std::string FieldReader::decode(std::string_view raw, std::string_view name) {
-  Result<std::string> value = json_string(raw, name);
+  Result<std::string> value = json_string(raw, full(name));
   if (value) return std::move(*value);
   refuse(value.error());
   return {};
@@ -60,9 +74,11 @@ std::optional<std::int64_t> FieldReader::integer(std::string_view name) {
 std::optional<bool> FieldReader::boolean(std::string_view name) {
   const auto raw = take(name);
   if (!raw) return std::nullopt;
-  if (json_kind(*raw) == JsonKind::boolean) return *raw == "true";
-  wrong_type(name, "true or false");
-  return std::nullopt;
+  if (json_kind(*raw) != JsonKind::boolean) {
+    wrong_type(name, "true or false");
+    return std::nullopt;
+  }
+  return *raw == "true";
 }
 
 std::optional<std::chrono::nanoseconds> FieldReader::duration(std::string_view name) {
@@ -77,6 +93,30 @@ std::optional<std::chrono::nanoseconds> FieldReader::duration(std::string_view n
   if (value) return *value;
   refuse(value.error());
   return std::nullopt;
+}
+
+std::optional<RateLimit> FieldReader::rate_limit(std::string_view name) {
+  const auto raw = object(name, "invalid_type");
+  if (!raw) return std::nullopt;
+  auto parts = parse(*raw, full(name));
+  if (!parts) {
+    refuse(parts.error());
+    return std::nullopt;
+  }
+  const auto required = [&](std::string_view part) {
+    const auto value = parts->integer(part);
+    if (!value) {
+      parts->refuse(invalid("rate_limit_incomplete", parts->full(part),
+                            fmt::format("{} is required.", parts->full(part))));
+    }
+    return value.value_or(0);
+  };
+  RateLimit limit;
+  limit.count = required("count");
+  limit.period = Seconds{required("period_seconds")};
+  limit.burst = parts->integer("burst");
+  require(parts->finish());
+  return limit;
 }
 
 std::optional<Time> FieldReader::time(std::string_view name) {
@@ -97,6 +137,16 @@ std::optional<std::string_view> FieldReader::object(std::string_view name,
   refuse(invalid(std::string(reason), std::string(name),
                  fmt::format("{} must be a JSON object.", name)));
   return std::nullopt;
+}
+
+std::optional<std::vector<std::string_view>> FieldReader::elements(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::array) {
+    wrong_type(name, "an array");
+    return std::nullopt;
+  }
+  return json_elements(*raw);
 }
 
 std::vector<std::string> FieldReader::texts(std::string_view name) {
@@ -121,7 +171,7 @@ Headers FieldReader::headers(std::string_view name) {
   Headers out;
   const auto raw = object(name, "invalid_type");
   if (!raw) return out;
-  Result<std::vector<JsonMember>> members = parse_json_object(*raw, name);
+  Result<std::vector<JsonMember>> members = json_members(*raw, name);
   if (!members) {
     refuse(members.error());
     return out;
@@ -147,6 +197,11 @@ std::optional<std::string> FieldReader::text_or_object(std::string_view name) {
   }
 }
 
+bool FieldReader::has(std::string_view name) const {
+  return std::any_of(members_.begin(), members_.end(),
+                     [&](const JsonMember& member) { return member.key == name; });
+}
+
 bool FieldReader::present(std::string_view name) { return take(name).has_value(); }
 
 void FieldReader::require(const Result<void>& check) {
@@ -161,7 +216,7 @@ Result<void> FieldReader::finish() const {
   if (error_) return *error_;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (taken_[i]) continue;
-    const std::string shown = members_[i].key.substr(0, kShownName);
+    const std::string shown = full(members_[i].key.substr(0, kShownName));
     return invalid("unknown_field", shown, fmt::format("There is no field \"{}\" here.", shown));
   }
   return {};

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/headers.h"
 #include "core/json.h"
+#include "core/rate_limit.h"
 #include "core/time.h"
 
 namespace postern {
@@ -21,10 +22,14 @@ namespace postern {
 // the reason "invalid_type".
 class FieldReader {
  public:
-  explicit FieldReader(std::vector<JsonMember> members)
-      : members_(std::move(members)), taken_(members_.size()) {}
-  // `body` must outlive the reader. Errors as of parse_json_object.
-  static Result<FieldReader> parse(std::string_view body);
+  explicit FieldReader(std::vector<JsonMember> members, std::string within = {})
+      : members_(std::move(members)), taken_(members_.size()), within_(std::move(within)) {}
+  // `body` must outlive the reader. Errors as of parse_json_object. `within`: the field that the
+  // object is itself, which stands before the names in errors.
+  static Result<FieldReader> parse(std::string_view body, std::string_view within = {});
+  // The fields of an object that is part of a body. REQUIRES: `object` is valid JSON. Errors as of
+  // json_members.
+  static Result<FieldReader> part(std::string_view object, std::string_view field);
 
   std::optional<std::string> text(std::string_view name);
   // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to
@@ -33,6 +38,9 @@ class FieldReader {
   std::optional<bool> boolean(std::string_view name);
   // As Go writes it, else reason "invalid_duration": also for a number, whose unit nobody knows.
   std::optional<std::chrono::nanoseconds> duration(std::string_view name);
+  // {"count", "period_seconds", "burst"}, of which the last may be missing; else reason
+  // "rate_limit_incomplete". Ranges are check_rate_limit's.
+  std::optional<RateLimit> rate_limit(std::string_view name);
   // RFC 3339, else reason "time_invalid".
   std::optional<Time> time(std::string_view name);
   // The object's own bytes; `reason` for any other kind of value.
@@ -40,12 +48,16 @@ class FieldReader {
   // Any value's own bytes.
   std::optional<std::string_view> json(std::string_view name) { return take(name); }
   std::vector<std::string> texts(std::string_view name);
+  // An array's elements, each its own bytes.
+  std::optional<std::vector<std::string_view>> elements(std::string_view name);
   // An object of strings.
   Headers headers(std::string_view name);
   // A string decoded, or an object's own bytes.
   std::optional<std::string> text_or_object(std::string_view name);
   // Whether it is there and not null; takes it.
   bool present(std::string_view name);
+  // Whether it is there, be it as null: for those whom null tells more than absence. Takes nothing.
+  bool has(std::string_view name) const;
 
   // Notes what a check found, unless something was wrong before.
   void require(const Result<void>& check);
@@ -58,9 +70,11 @@ class FieldReader {
   std::optional<std::string_view> take(std::string_view name);
   void wrong_type(std::string_view name, std::string_view expected);
   std::string decode(std::string_view raw, std::string_view name);
+  std::string full(std::string_view name) const;
 
   std::vector<JsonMember> members_;
   std::vector<bool> taken_;
+  std::string within_;
   std::optional<Error> error_;
 };
 

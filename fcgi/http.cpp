@@ -97,7 +97,8 @@ std::string response_head(const HttpResponse& response) {
   auto out = std::back_inserter(head);
   fmt::format_to(out, "Status: {} {}\r\n", response.status, phrase(response.status));
   for (const auto& [name, value] : response.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
-  if (!response.body.empty()) fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
+  if (!response.body.empty() && !response.rest)
+    fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
   head += "\r\n";
   return head;
 }

@@ -45,10 +45,18 @@ struct HttpRequest {
 // own affair.
 void set_param(HttpRequest& request, std::string_view name, std::string_view value);
 
+// What came of asking for the next piece of a body: a piece, the end, or that it ends too early, so
+// that the client must be able to tell. (A fault may be thrown and comes to the same.)
+enum class Piece { text, end, broken };
+
 struct HttpResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  // The rest of the body, for one that is too long to be held as a whole: sets `piece` to what
+  // comes next. Asked by whoever writes the answer, as fast as the client reads, and no more once
+  // the client has gone. Absent: `body` is all.
+  std::function<Piece(std::string& piece)> rest = {};
 
   // Adds a header. One with a control byte in its value is left out: it could split the answer.
   HttpResponse& header(std::string name, std::string value);

@@ -16,7 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMaxBatch = 512;
+constexpr std::size_t kMaxBatch = 1'000;
 constexpr std::size_t kMaxBatchBytes = 8 * 1024 * 1024;
 // What may wait for its turn. More would only wait to be told that it took too long.
 constexpr std::size_t kMaxQueuedBytes = 64 * 1024 * 1024;
@@ -102,25 +102,35 @@ Intake::~Intake() {
 }
 
 void Intake::submit(NewTask task, std::int64_t lane, bool bounded, Done done) {
-  auto job = std::make_shared<Job>();
-  job->task = std::move(task);
-  job->lane = lane;
-  job->bounded = bounded;
-  job->since = Clock::now();
-  job->done = std::move(done);
+  std::vector<Entry> one;
+  one.push_back({std::move(task), lane, bounded, std::move(done)});
+  submit(std::move(one));
+}
+
+void Intake::submit(std::vector<Entry> entries) {
+  Jobs jobs;
+  jobs.reserve(entries.size());
+  const auto now = Clock::now();
+  for (Entry& entry : entries) {
+    auto job = std::make_shared<Job>();
+    job->task = std::move(entry.task);
+    job->lane = entry.lane;
+    job->bounded = entry.bounded;
+    job->since = now;
+    job->done = std::move(entry.done);
+    jobs.push_back(std::move(job));
+  }
+  std::size_t taken = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (!refusing_ && queued_bytes_ < kMaxQueuedBytes) {
-      queued_bytes_ += job->bytes();
-      queue_.push_back(std::move(job));
+    for (; taken < jobs.size() && !refusing_ && queued_bytes_ < kMaxQueuedBytes; ++taken) {
+      queued_bytes_ += jobs[taken]->bytes();
+      queue_.push_back(std::move(jobs[taken]));
     }
   }
   // Woken without the lock held, or it would have to wait for it.
-  if (!job) {
-    wake_.notify_one();
-  } else {
-    job->done(connected_ ? too_slow() : database_away());
-  }
+  if (taken > 0) wake_.notify_one();
+  for (; taken < jobs.size(); ++taken) jobs[taken]->done(connected_ ? too_slow() : database_away());
 }
 
 // Has them answered, each at most once: the watch may have been faster. Those created take their

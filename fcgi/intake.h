@@ -71,6 +71,15 @@ class Intake {
   // its id's shard below shards().
   void submit(NewTask task, std::int64_t lane, bool bounded, Done done);
 
+  // The same for many, which go together and in this order: each is answered by itself.
+  struct Entry {
+    NewTask task;
+    std::int64_t lane;
+    bool bounded;
+    Done done;
+  };
+  void submit(std::vector<Entry> entries);
+
   // Whether the database was there when it was last asked.
   bool connected() const { return connected_; }
   int shards() const { return shards_; }

@@ -60,21 +60,24 @@ int serve(const Settings& settings) {
       .greet = [&](auto& connection) { require_fit(connection, settings.unsafe_durability); },
       .run = [&](auto answers) { queue.add(std::move(answers)); },
   });
-  const auto max_body = static_cast<std::size_t>(settings.max_body);
   Api api(
       {
           .require_identity = settings.auth != "none",
           .auto_create_queues = settings.auto_create_queues,
+          .allow_create_default = settings.allow_create_default,
           .public_url = settings.public_url,
-          .max_body = max_body,
+          .max_body = static_cast<std::size_t>(settings.max_body),
           .max_waiters = std::max(1, settings.threads / 4),
+          .max_streams = std::max(1, settings.threads / 4),
           .instance = instance,
       },
       pool, intake);
   FastCgiServer server(
       std::move(listener),
-      {.threads = settings.threads, .max_body = max_body, .idle_exit = settings.idle_exit}, queue,
-      [&](const HttpRequest& request, const Reply& reply) {
+      {.threads = settings.threads,
+       .max_body_of = [&](const HttpRequest& request) { return api.max_body(request); },
+       .idle_exit = settings.idle_exit},
+      queue, [&](const HttpRequest& request, const Reply& reply) {
         if (request.service == "auth") return reply(authenticate(pool, request));
         dispatch(api, request, reply);
       });

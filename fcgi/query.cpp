@@ -95,6 +95,15 @@ std::optional<std::int64_t> Query::integer(std::string_view name, std::string_vi
   return number;
 }
 
+bool Query::flag(std::string_view name, std::string_view reason) {
+  const auto value = text(name);
+  if (value && *value != "true" && *value != "false") {
+    refuse(invalid(std::string(reason), std::string(name),
+                   fmt::format("{} must be true or false.", name)));
+  }
+  return value == "true";
+}
+
 std::optional<Time> Query::time(std::string_view name) {
   const auto value = text(name);
   if (!value) return std::nullopt;

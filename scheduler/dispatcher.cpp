@@ -22,6 +22,7 @@ constexpr auto kLatestStart = kGrace - 5s;
 constexpr int kSmallClaims = 8;
 constexpr auto kGather = 5ms;
 constexpr auto kPause = 1s;
+constexpr auto kForgetEvery = 1min;
 
 Time wall_clock() {
   return std::chrono::time_point_cast<Microseconds>(std::chrono::system_clock::now());
@@ -35,6 +36,7 @@ Dispatcher::Dispatcher(const Options& options, db::Channel& claims, db::Channel&
       claims_(claims),
       http_(http),
       settler_(settles, options.instance),
+      pacing_(options.slots),
       lanes_(static_cast<std::size_t>(options.shards)) {}
 
 void Dispatcher::add_lanes(int shard, std::span<const std::int64_t> lanes) {
@@ -46,20 +48,39 @@ void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) {
 }
 
 void Dispatcher::turn(Monotonic now) {
-  for (const auto& finished : http_.take_finished()) finish(finished);
+  for (const auto& finished : http_.take_finished()) finish(finished, now);
   settler_.turn(now, in_flight_.empty());
+  refresh_lanes(now);
+  if (may_claim(now)) claim(now);
+}
+
+// Takes back the lanes whose time has come.
+void Dispatcher::refresh_lanes(Monotonic now) {
   const bool place_freed = settler_.take_settled();
   for (auto& known : lanes_) {
     if (place_freed) known.place_freed();
     known.release(now);
   }
-  if (may_claim(now)) claim(now);
+  if (now >= forget_at_) {
+    pacing_.forget_idle(now);
+    forget_at_ = now + kForgetEvery;
+  }
 }
 
-void Dispatcher::finish(const HttpClient::Finished& finished) {
+KnownLanes::Room Dispatcher::room(std::int64_t lane, Monotonic now) const {
+  return {pacing_.in_flight(lane), pacing_.allowance(lane, now)};
+}
+
+void Dispatcher::finish(const HttpClient::Finished& finished, Monotonic now) {
   const auto node = in_flight_.extract(finished.id);
   if (node.empty()) return;
-  settler_.add(outcome(node.mapped(), finished.result, wall_clock(), random()));
+  const auto& result = finished.result;
+  const auto wall = wall_clock();
+  pacing_.finished(node.mapped().lane, finished.id,
+                   {result.kind, result.status, result.duration, asked_delay(result, wall)}, now);
+  auto end = outcome(node.mapped(), result, wall, random());
+  health_.add(node.mapped(), end, result.duration);
+  settler_.add(std::move(end));
 }
 
 // Results that wait to be settled may hold as many slots again: enough to keep transfers going
@@ -93,7 +114,12 @@ std::optional<Monotonic> Dispatcher::wake_at() const {
 void Dispatcher::claim(Monotonic now) {
   while (lanes_[next_shard_ % lanes_.size()].empty()) ++next_shard_;
   const auto shard = next_shard_++ % lanes_.size();
-  claiming_ = {static_cast<int>(shard), lanes_[shard].share(free_slots()), random_uuid(), now};
+  const auto room_of = [&](auto lane) { return room(lane, now); };
+  lanes_[shard].park(
+      room_of, [&](auto lane) { return pacing_.retry_at(lane, now); }, now);
+  if (lanes_[shard].empty()) return;
+  claiming_ = {static_cast<int>(shard), lanes_[shard].share(free_slots(), room_of), random_uuid(),
+               now};
   claims_.submit(
       db::kClaim,
       db::claim_params(claiming_->shard, claiming_->asked, claiming_->lease, options_.instance,
@@ -111,7 +137,7 @@ void Dispatcher::claimed(const db::PgResult& result) {
   known.claimed(claim.asked, tasks);
   known.hold(held, now);
   const bool too_late = stopped_ || now > claim.sent_at + kLatestStart;
-  for (auto& task : tasks) start(std::move(task), too_late);
+  for (auto& task : tasks) start(std::move(task), too_late, now);
 }
 
 void Dispatcher::claim_failed(const db::PgError& error) {
@@ -124,8 +150,9 @@ void Dispatcher::claim_failed(const db::PgError& error) {
   }
 }
 
-void Dispatcher::start(db::Claimed task, bool too_late) {
-  if (too_late) return settler_.add(given_back(task));
+void Dispatcher::start(db::Claimed task, bool too_late, Monotonic now) {
+  // Its receiver may have stopped answering since the claim was sent.
+  if (too_late || pacing_.allowance(task.lane, now) == 0) return settler_.add(given_back(task));
   if (task.past_deadline) return settler_.add(past_deadline(task));
   auto request = webhook(task, wall_clock(), options_.public_url);
   if (!request) return settler_.add(not_sent(task, request.error(), random()));
@@ -134,6 +161,7 @@ void Dispatcher::start(db::Claimed task, bool too_late) {
   task.spec.headers.clear();
   task.secrets.clear();
   http_.start(next_transfer_, std::move(*request));
+  pacing_.started(task.lane, next_transfer_, now);
   in_flight_.emplace(next_transfer_++, std::move(task));
 }
 

@@ -12,8 +12,10 @@
 
 #include "db/channel.h"
 #include "db/deliveries.h"
+#include "scheduler/endpoint_health.h"
 #include "scheduler/http_client.h"
 #include "scheduler/lanes.h"
+#include "scheduler/pacing.h"
 #include "scheduler/seldom.h"
 #include "scheduler/settler.h"
 
@@ -58,6 +60,8 @@ class Dispatcher {
   // Nothing in flight, nothing being claimed, everything settled.
   bool idle() const { return in_flight_.empty() && !claiming_ && settler_.size() == 0; }
   Settler& settler() { return settler_; }
+  const Pacing& pacing() const { return pacing_; }
+  EndpointHealth& health() { return health_; }
 
  private:
   struct Claim {
@@ -67,19 +71,23 @@ class Dispatcher {
     Monotonic sent_at;
   };
 
-  void finish(const HttpClient::Finished& finished);
+  void finish(const HttpClient::Finished& finished, Monotonic now);
+  void refresh_lanes(Monotonic now);
   bool may_claim(Monotonic now) const;
   int free_slots() const;
   void claim(Monotonic now);
   void claimed(const db::PgResult& result);
   void claim_failed(const db::PgError& error);
-  void start(db::Claimed task, bool too_late);
+  void start(db::Claimed task, bool too_late, Monotonic now);
+  KnownLanes::Room room(std::int64_t lane, Monotonic now) const;
   double random() { return std::uniform_real_distribution<>()(random_); }
 
   const Options options_;
   db::Channel& claims_;
   HttpClient& http_;
   Settler settler_;
+  Pacing pacing_;
+  EndpointHealth health_;
 
   std::vector<KnownLanes> lanes_;  // by shard
   std::size_t next_shard_ = 0;     // whose turn it is
@@ -91,6 +99,7 @@ class Dispatcher {
 
   std::unordered_map<std::uint64_t, db::Claimed> in_flight_;  // by the transfer's id
   std::uint64_t next_transfer_ = 0;
+  Monotonic forget_at_{};  // when pacing forgets idle lanes
   std::mt19937_64 random_{std::random_device{}()};
   Seldom log_claim_failed_;
 };

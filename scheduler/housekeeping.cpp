@@ -11,6 +11,8 @@
 #include "core/url.h"
 #include "core/validate.h"
 #include "core/wire/callback.h"
+#include "db/endpoints.h"
+#include "db/gauges.h"
 #include "db/housekeeping.h"
 #include "scheduler/outcome.h"
 #include "scheduler/schedules.h"
@@ -35,6 +37,11 @@ constexpr std::int64_t kForgotten = 10'000;
 // is still due.
 constexpr std::size_t kOccurrences = 1000;
 constexpr auto kPlanning = 50ms;
+// Each scheduler looks so often, and measures when no other has done so a little while ago. Claims
+// wait behind it, so it takes at most a fiftieth of the connection's time.
+constexpr Seconds kMeasured = 10s;
+constexpr Milliseconds kMeasuredLately = 8s;
+constexpr int kMeasureShare = 49;
 
 // The wire, the queue's name and the ranges were checked by SQL.
 Result<Url> check(const TaskSpec& spec) {
@@ -77,7 +84,10 @@ Housekeeping::Housekeeping(Options options, db::Channel& duties, db::Channel& be
           {"fold_counters", 10min, &duties, &Housekeeping::fold_counters, {}},
           {"collect_lanes", 10min, &duties, &Housekeeping::collect_lanes, {}},
           {"forget_dependencies", 1h, &duties, &Housekeeping::forget_dependencies, {}},
+          {"tell_health", 5s, &duties, &Housekeeping::tell_health, {}},
+          {"expire_health", 10min, &duties, &Housekeeping::expire_health, {}},
           {"forget_runs", 6h, &duties, &Housekeeping::forget_runs, {}},
+          {"measure_queues", kMeasured, &duties, &Housekeeping::measure_queues, {}},
       }},
       judge_(options_.instance, options_.name, options_.rescue_after) {}
 
@@ -348,6 +358,18 @@ void Housekeeping::forget_dependencies(Duty& duty, Monotonic) {
   ask(duty, db::kForgetDependencies, {}, [](const db::PgResult&) {});
 }
 
+// What a statement loses is missing from an endpoint's health, and from nothing else.
+void Housekeeping::tell_health(Duty& duty, Monotonic) {
+  const auto minutes = dispatcher_.health().take();
+  if (minutes.empty()) return;
+  ask(duty, db::kAddEndpointMinutes, db::endpoint_minutes_params(options_.instance, minutes),
+      [](const db::PgResult&) {});
+}
+
+void Housekeeping::expire_health(Duty& duty, Monotonic) {
+  ask(duty, db::kExpireEndpointMinutes, {}, [](const db::PgResult&) {});
+}
+
 void Housekeeping::forget_runs(Duty& duty, Monotonic) {
   ask(duty, db::kForgetRuns, {}, [&duty](const db::PgResult& result) {
     if (result.affected() == kForgotten) duty.next = {};
@@ -360,6 +382,14 @@ void Housekeeping::fold_counters(Duty& duty, Monotonic) {
 
 void Housekeeping::collect_lanes(Duty& duty, Monotonic) {
   ask(duty, db::kCollectLanes, {}, [](const db::PgResult&) {});
+}
+
+void Housekeeping::measure_queues(Duty& duty, Monotonic now) {
+  ask(duty, db::kMeasureQueues, db::measure_queues_params(options_.shards, kMeasuredLately),
+      [&duty, now](const db::PgResult&) {
+        const auto done = std::chrono::steady_clock::now();
+        duty.not_before = done + kMeasureShare * (done - now);
+      });
 }
 
 }  // namespace postern::scheduler

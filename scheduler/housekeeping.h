@@ -84,7 +84,10 @@ class Housekeeping {
   void fold_counters(Duty& duty, Monotonic now);
   void collect_lanes(Duty& duty, Monotonic now);
   void forget_dependencies(Duty& duty, Monotonic now);
+  void tell_health(Duty& duty, Monotonic now);
+  void expire_health(Duty& duty, Monotonic now);
   void forget_runs(Duty& duty, Monotonic now);
+  void measure_queues(Duty& duty, Monotonic now);
 
   void ticked(Duty& duty, Monotonic begun, int shard, const db::Tick& tick);
   void take_over(int shard, std::vector<db::Orphan> orphans, bool own_too);
@@ -102,7 +105,7 @@ class Housekeeping {
   const Options options_;
   Dispatcher& dispatcher_;
   const std::function<std::string()> gauges_;
-  std::array<Duty, 14> duties_;
+  std::array<Duty, 17> duties_;
   Rescue judge_;
   std::mt19937_64 random_{std::random_device{}()};
   bool stopped_ = false;

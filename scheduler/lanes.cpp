@@ -5,27 +5,58 @@
 #include <unordered_map>
 
 namespace postern::scheduler {
+namespace {
+
+// Whoever waits for an attempt to end is told at once; this is for the case that he is not.
+constexpr Milliseconds kResultWait{1'000};
+
+}  // namespace
 
 void KnownLanes::add(std::span<const std::int64_t> lanes) {
   for (const auto lane : lanes) lanes_[lane] = true;
 }
 
-std::vector<db::LaneSlots> KnownLanes::share(int free) {
-  std::vector<db::LaneSlots> shares;
-  const int lanes = std::min(free, static_cast<int>(lanes_.size()));
-  if (lanes <= 0) return shares;
-  // With fewer slots than lanes, those that get one at all are the favoured.
-  const int each = free / lanes;
-  const int favoured = lanes < static_cast<int>(lanes_.size()) ? lanes : free % lanes;
-  const int more = lanes < static_cast<int>(lanes_.size()) ? 0 : 1;
-
+std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of) {
+  struct Claimant {
+    decltype(lanes_)::iterator lane;
+    Room room;
+    // What it gets when every lane is filled up to `level`.
+    int to(int level) const { return std::clamp(level - room.in_flight, 0, room.allowance); }
+  };
+  std::vector<Claimant> claimants;
+  claimants.reserve(lanes_.size());
   auto next = lanes_.upper_bound(last_favoured_);
-  for (int i = 0; i < lanes; ++i, ++next) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i, ++next) {
     if (next == lanes_.end()) next = lanes_.begin();
-    shares.push_back({next->first, each + (i < favoured ? more : 0)});
-    next->second = false;
+    claimants.push_back({next, room_of(next->first)});
   }
-  if (favoured > 0) last_favoured_ = shares[static_cast<std::size_t>(favoured - 1)].lane;
+
+  // The highest level that the free slots reach for all.
+  const auto needed = [&](int level) {
+    std::int64_t sum = 0;
+    for (const auto& each : claimants) sum += each.to(level);
+    return sum;
+  };
+  int level = 0, too_high = free + 1;
+  for (const auto& each : claimants) too_high = std::max(too_high, each.room.in_flight + free + 1);
+  while (level + 1 < too_high) {
+    const int middle = level + (too_high - level) / 2;
+    (needed(middle) <= free ? level : too_high) = middle;
+  }
+
+  std::vector<db::LaneSlots> shares;
+  auto left = free - needed(level);
+  for (const auto& each : claimants) {
+    const bool favoured = left > 0 && each.to(level + 1) > each.to(level);
+    if (favoured) {
+      --left;
+      last_favoured_ = each.lane->first;
+    }
+    const int slots = each.to(level + (favoured ? 1 : 0));
+    if (slots == 0) continue;
+    shares.push_back({each.lane->first, slots});
+    each.lane->second = false;
+  }
   return shares;
 }
 
@@ -40,6 +71,15 @@ void KnownLanes::claimed(std::span<const db::LaneSlots> asked, std::span<const d
 
 void KnownLanes::hold(std::span<const db::HeldLane> lanes, Monotonic now) {
   for (const auto& [lane, wait, full_up] : lanes) held_[lane] = {now + wait, full_up};
+}
+
+void KnownLanes::park(const RoomOf& room_of, const RetryAt& retry_at, Monotonic now) {
+  std::erase_if(lanes_, [&](const auto& known) {
+    if (room_of(known.first).allowance > 0) return false;
+    const auto until = retry_at(known.first);
+    held_[known.first] = {until.value_or(now + kResultWait), !until};
+    return true;
+  });
 }
 
 void KnownLanes::place_freed() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -23,9 +24,18 @@ class KnownLanes {
   bool empty() const { return lanes_.empty(); }
   std::size_t size() const { return lanes_.size(); }
 
-  // Shares `free` slots: each lane gets the same, what does not divide goes to the next ones in
-  // turn. One lane alone gets all of them.
-  std::vector<db::LaneSlots> share(int free);
+  // What a lane holds already, and how many more it may have.
+  struct Room {
+    int in_flight;
+    int allowance;
+  };
+  using RoomOf = std::function<Room(std::int64_t lane)>;
+
+  // Shares `free` slots so that all lanes hold as nearly the same as they may, counting what they
+  // hold already: a receiver that is slow has its part in flight and gets no more. What does not
+  // divide goes to the next ones in turn. One lane alone gets all of them. REQUIRES: those without
+  // allowance are parked.
+  std::vector<db::LaneSlots> share(int free, const RoomOf& room_of);
 
   // What a claim of `asked` brought. A lane that had less than was asked for is forgotten, unless
   // it has been added since: its new work may have come too late for that claim.
@@ -33,6 +43,10 @@ class KnownLanes {
 
   // These have more work than they may be given at `now`; they come back when their time has come.
   void hold(std::span<const db::HeldLane> lanes, Monotonic now);
+  // Holds the known lanes that have no allowance: `retry_at` tells until when; nullopt: until an
+  // attempt has ended.
+  using RetryAt = std::function<std::optional<Monotonic>(std::int64_t lane)>;
+  void park(const RoomOf& room_of, const RetryAt& retry_at, Monotonic now);
   // Some attempt has ended: lanes that wait for a free place may be asked again.
   void place_freed();
   // Takes back those whose time has come.

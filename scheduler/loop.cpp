@@ -179,6 +179,14 @@ std::string Loop::gauges() const {
   json.member("in_flight", static_cast<std::int64_t>(dispatcher_.in_flight()));
   json.member("unsettled", static_cast<std::int64_t>(dispatcher_.unsettled()));
   json.member("egress_denied", http_->egress_denied());
+  json.key("lanes").begin_array();
+  for (const auto& lane : dispatcher_.pacing().stopped()) {
+    json.begin_object();
+    json.member("lane", lane.lane);
+    json.member("state", name(lane.state));
+    json.end_object();
+  }
+  json.end_array();
   json.end_object();
   return json.take();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 namespace postern::scheduler {
@@ -40,6 +41,16 @@ Milliseconds doubled(Milliseconds first, int times, Milliseconds longest) {
 }
 
 }  // namespace
+
+std::string_view name(BreakerState state) {
+  switch (state) {
+    case BreakerState::closed: return "closed";
+    case BreakerState::throttled: return "throttled";
+    case BreakerState::open: return "open";
+    case BreakerState::half_open: return "half_open";
+  }
+  throw std::logic_error("name: not a BreakerState");
+}
 
 Health health(const AttemptEnd& end) {
   switch (end.kind) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -42,6 +43,8 @@ enum class BreakerState {
   open,       // it failed repeatedly; none starts before the cool-down is over, and then one
   half_open,  // that one is in flight
 };
+
+std::string_view name(BreakerState state);
 
 // Confined to one thread. Nothing here depends on the number of lanes but forget_idle and stopped;
 // a lane that is well costs a counter, and only while it has attempts in flight.

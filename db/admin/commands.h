@@ -24,6 +24,8 @@ void add_migrate(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);
 void add_tenant(CLI::App& app, Context& context);
 void add_secret(CLI::App& app, Context& context);
+void add_task(CLI::App& app, Context& context);
+void add_pause(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 // Without a database:
 void add_verify(CLI::App& app, Context& context);

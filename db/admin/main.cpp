@@ -52,6 +52,8 @@ int main(int argc, char** argv) {
   admin::add_key(app, context);
   admin::add_tenant(app, context);
   admin::add_secret(app, context);
+  admin::add_task(app, context);
+  admin::add_pause(app, context);
   admin::add_doctor(app, context);
   admin::add_verify(app, context);
   admin::add_listen(app, context);

@@ -13,6 +13,10 @@ CREATE SEQUENCE postern.key_seq;
 ALTER TABLE postern.task ALTER timeout_ms DROP NOT NULL, ALTER timeout_ms DROP DEFAULT;
 ALTER TABLE postern.task_finished ALTER timeout_ms DROP NOT NULL, ALTER timeout_ms DROP DEFAULT;
 
+-- The lease of a task whose end was told by its receiver stays: who tells it twice is known by it.
+ALTER TABLE postern.task_finished DROP CONSTRAINT task_finished_no_lease,
+  ADD CONSTRAINT task_finished_lease_over CHECK (lease_until IS NULL);
+
 DROP VIEW postern.task_all;
 CREATE VIEW postern.task_all AS
   SELECT * FROM postern.task UNION ALL SELECT * FROM postern.task_finished;
@@ -25,11 +29,17 @@ CREATE INDEX task_active_at ON postern.task (tenant, resolved) WHERE state = 'ac
 ALTER TABLE postern.dependency DROP CONSTRAINT dependency_pkey, ADD PRIMARY KEY (depends_on, task, shard);
 CREATE INDEX task_of_key ON postern.task (tenant, queue, key, key_seq) WHERE key IS NOT NULL;
 
+-- How many are blocked is asked per queue. A task that is never blocked is never in here.
+CREATE INDEX task_blocked ON postern.task (tenant, queue) WHERE state = 'blocked';
+
 -- What belongs to a queue, oldest first. A list over all queues merges them, so no index without the queue is needed.
 DROP INDEX postern.task_of_tenant;
 DROP INDEX postern.task_finished_of_tenant;
 CREATE INDEX task_of_queue ON postern.task (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_of_queue ON postern.task_finished (tenant, queue, uuid_send(id));
+-- For the recovery of an endpoint: only what failed is looked at.
+CREATE INDEX task_finished_failed ON postern.task_finished (tenant, finished_at)
+  WHERE state = 'failed' AND endpoint IS NOT NULL;
 
 -- What has to follow: somebody waits for this task or its key, its callback is to be made, or it waits itself.
 -- Written with what it follows from and taken away by the scheduler that has seen to it, so nothing is forgotten
@@ -86,6 +96,10 @@ ALTER TABLE postern.schedule
   ADD CONSTRAINT schedule_misfire_limit_range CHECK (misfire_limit BETWEEN 1 AND 100);
 CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
 
+-- A queue's counters are added up whenever a task comes into one that has a bound.
+-- How deep each queue is is asked of its own counters alone, so these come first.
+ALTER TABLE postern.counter DROP CONSTRAINT counter_pkey, ADD PRIMARY KEY (tenant, queue, name, instance, shard);
+
 -- How deep each queue is, as the schedulers last saw it. The total comes from the counters.
 CREATE TABLE postern.queue_gauge (
   tenant     text NOT NULL,
@@ -123,8 +137,8 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
       OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = t.id)
 $$;
 
--- Ends a live task that is not being delivered, whose row the caller has locked: the one way out of `task` besides
--- the scheduler's settle.
+-- Ends a live task whose row the caller has locked, and which is not being delivered or whose lease is the caller's: the
+-- one way out of `task` besides the scheduler's settle.
 CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -134,7 +148,6 @@ BEGIN
   t.last_error := coalesce(p_error, t.last_error);
   t.updated_at := now();
   t.finished_at := now();
-  t.lease := NULL;
   t.lease_until := NULL;
   t.instance := NULL;
   t.deferred := false;
@@ -216,6 +229,7 @@ BEGIN
   t.result_headers := NULL;
   t.result_body := NULL;
   t.resolved := NULL;
+  t.lease := NULL;
   INSERT INTO postern.task SELECT t.*;
   INSERT INTO postern.dependency (shard, task, depends_on)
   SELECT DISTINCT t.shard, t.id, d FROM unnest(t.dependencies) d ON CONFLICT DO NOTHING;
@@ -226,7 +240,8 @@ BEGIN
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
 
--- Besides the task itself, those come back that ended only because it had not completed.
+-- Besides the task itself, those come back that ended only because it had not completed; also those whom a look at who
+-- waits (see wake) is about to end, so that look is waited for.
 CREATE OR REPLACE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_instance uuid)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -239,6 +254,9 @@ BEGIN
     RETURN (SELECT state FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant);
   END IF;
   PERFORM postern.revive(t, p_instance);
+  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id) THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('postern.wake', 0));
+  END IF;
   LOOP
     SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
     EXIT WHEN frontier IS NULL;
@@ -252,22 +270,52 @@ BEGIN
   RETURN 'done';
 END $$;
 
--- Changes what waits: NULL leaves a thing as it is. `p_body` only together with `p_has_body`.
-CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_run_at timestamptz,
-                                    p_priority smallint, p_has_body boolean, p_body bytea)
+-- Retries those of `p_ids` that are failed, and says how many: what was retried or has ended otherwise since somebody
+-- looked is left alone. In order, so that two at once cannot deadlock.
+CREATE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  w uuid;
+  n integer := 0;
+BEGIN
+  FOR w IN SELECT unnest(p_ids) AS id ORDER BY id LOOP
+    PERFORM FROM postern.task_finished
+      WHERE shard = postern.shard_of(w) AND id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
+        AND state = 'failed' FOR UPDATE;
+    CONTINUE WHEN NOT FOUND;
+    PERFORM postern.retry_task(p_tenant, postern.shard_of(w), w, postern.finished_since(w), p_instance);
+    n := n + 1;
+  END LOOP;
+  RETURN n;
+END $$;
+
+-- Changes what waits: NULL leaves a thing as it is. The start is `p_run_at`, or `p_delay_ms` from now; a task that is due
+-- keeps its place when it is to start at once. The body is `p_body` when there is a `p_body_form`; a raw one keeps the
+-- content type it had unless it gets another. `p_blocked`: also what waits for other tasks. 'late': it would start after
+-- its deadline.
+CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_blocked boolean,
+                                    p_run_at timestamptz, p_delay_ms bigint, p_priority smallint, p_body_form text,
+                                    p_body bytea, p_content_type text)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found record;
-  starts timestamptz;
+  t postern.task;
+  starts timestamptz := coalesce(p_run_at, now() + p_delay_ms * interval '1 millisecond');
 BEGIN
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
-  IF NOT found.waits THEN
+  t := found.t;
+  IF NOT found.waits OR found.state = 'blocked' AND NOT p_blocked THEN
     RETURN found.state;
+  ELSIF starts IS NOT NULL AND greatest(starts, now()) > t.deadline THEN
+    RETURN 'late';
   END IF;
-  starts := coalesce(p_run_at, (found.t).run_at);
+  t.run_at := CASE WHEN starts <= now() THEN least(t.run_at, now()) ELSE coalesce(starts, t.run_at) END;
   UPDATE postern.task
-     SET run_at = starts, priority = coalesce(p_priority, priority), body = CASE WHEN p_has_body THEN p_body ELSE body END,
-         state = CASE WHEN state = 'blocked' THEN state WHEN starts > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+     SET run_at = t.run_at, priority = coalesce(p_priority, priority),
+         body_form = coalesce(p_body_form, body_form),
+         body = CASE WHEN p_body_form IS NULL THEN body ELSE p_body END,
+         content_type = CASE p_body_form WHEN 'payload' THEN NULL ELSE coalesce(p_content_type, content_type) END,
+         state = CASE WHEN state = 'blocked' THEN state WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
    WHERE shard = p_shard AND id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
@@ -323,12 +371,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Makes room in a queue that has a bound, and says for how many of `p_wanted` there is some. Until the caller's transaction
--- ends nobody else gets room in this queue.
+-- ends nobody else gets room in this queue. A bound that was lowered far below what is there is reached step by step:
+-- each call discards up to 1,000 more than it lets in.
 CREATE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   q postern.queue;
   missing bigint;
+  most integer := p_wanted + 1000;
 BEGIN
   SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
   IF NOT FOUND OR q.max_entries IS NULL THEN
@@ -336,7 +386,8 @@ BEGIN
   END IF;
   missing := postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries;
   IF missing > 0 AND q.discard_old THEN
-    missing := missing - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, missing::integer);
+    missing := least(missing, most)
+      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, least(missing, most)::integer);
   END IF;
   RETURN greatest(0, p_wanted - greatest(0, missing));
 END $$;
@@ -345,7 +396,8 @@ END $$;
 -- may. The same answers as above; 'active' when the lease is not this one any more.
 CREATE FUNCTION postern.settle_deferred(
   p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_lease uuid, p_instance uuid, p_state text, p_reason text,
-  p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_answer bytea)
+  p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text,
+  p_answer bytea)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found record;
@@ -365,6 +417,7 @@ BEGIN
   IF p_state IN ('completed', 'failed') THEN
     t.result_code := p_code;
     t.result_ms := p_ms;
+    t.result_headers := p_headers;
     t.result_body := p_answer;
     t.last_error := p_error;
     PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
@@ -570,7 +623,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
 GRANT SELECT ON postern.task_all TO postern_api, postern_scheduler;
 GRANT USAGE ON SEQUENCE postern.key_seq TO postern_api, postern_scheduler;
 
-GRANT EXECUTE ON FUNCTION postern.change_task, postern.purge_queue, postern.queue_depth, postern.make_room,
+GRANT EXECUTE ON FUNCTION postern.change_task, postern.retry_failed, postern.purge_queue, postern.queue_depth, postern.make_room,
   postern.settle_deferred TO postern_api;
 GRANT INSERT ON postern.sequel, postern.schedule_run TO postern_api;
 GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;

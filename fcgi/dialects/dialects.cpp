@@ -73,7 +73,7 @@ Result<Caller> admit(Api& api, const HttpRequest& request, const Match& match) {
   Result<Caller> caller = api.admit(request, match.route->access);
   if (caller && request.body_too_large) {
     return Error{Errc::payload_too_large, "body_too_large", "",
-                 fmt::format("The body is larger than {} bytes.", api.max_body())};
+                 fmt::format("The body is larger than {} bytes.", api.max_body(request))};
   }
   return caller;
 }
@@ -93,7 +93,10 @@ void dispatch(Api& api, const HttpRequest& request, const Reply& reply) {
   const auto finish = [&](Result<HttpResponse> result) {
     HttpResponse response = result ? std::move(*result) : table.render_error(result.error());
     if (!match.allowed.empty()) response.header("Allow", match.allowed);
-    if (request.method == "HEAD") response.body.clear();
+    if (request.method == "HEAD") {
+      response.body.clear();
+      response.rest = {};
+    }
     reply(response);
   };
   try {

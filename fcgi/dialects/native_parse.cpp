@@ -37,20 +37,10 @@ constexpr int kMaxPriority = 10;
 constexpr int kPriorityScale = 10;  // to core's 0..100
 
 constexpr std::int64_t kMaxLimit = 100;
+constexpr std::int64_t kMaxStream = 100'000;
+constexpr int kDefaultStream = 200;
 constexpr std::int64_t kMaxOffset = 10'000;
 constexpr std::int64_t kMaxWait = 25;
-
-void read_priority(FieldReader& fields, Creation& wanted) {
-  const auto priority = fields.integer("priority");
-  if (!priority) return;
-  if (*priority < kMinPriority || *priority > kMaxPriority) {
-    fields.refuse(invalid("priority_out_of_range", "priority",
-                          fmt::format("priority must be {} to {}; it is {}.", kMinPriority,
-                                      kMaxPriority, *priority)));
-    return;
-  }
-  wanted.priority = static_cast<int>(*priority) * kPriorityScale;
-}
 
 void read_timeout(FieldReader& fields, Creation& wanted) {
   const auto seconds = fields.integer("timeout");
@@ -58,6 +48,20 @@ void read_timeout(FieldReader& fields, Creation& wanted) {
   // Cut, so that the milliseconds fit; it is refused all the same.
   constexpr std::int64_t kFar = 1'000'000'000;
   wanted.timeout = Seconds{std::clamp(*seconds, -kFar, kFar)};
+}
+
+}  // namespace
+
+std::optional<int> read_priority(FieldReader& fields) {
+  const auto priority = fields.integer("priority");
+  if (!priority) return std::nullopt;
+  if (*priority < kMinPriority || *priority > kMaxPriority) {
+    fields.refuse(invalid("priority_out_of_range", "priority",
+                          fmt::format("priority must be {} to {}; it is {}.", kMinPriority,
+                                      kMaxPriority, *priority)));
+    return std::nullopt;
+  }
+  return static_cast<int>(*priority) * kPriorityScale;
 }
 
 // A payload is wrapped in the webhook's own JSON; a body goes out as it is. asyncjobs's payload may
@@ -108,13 +112,25 @@ std::vector<State> states_of(std::string_view status) {
   return {};
 }
 
+namespace {
+
+bool read_stream(Query& query) {
+  const auto stream = query.text("stream");
+  if (stream && *stream != "ndjson") {
+    query.refuse(invalid("stream_invalid", "stream", "stream must be ndjson, or left out."));
+  }
+  return stream.has_value();
+}
+
 void read_pages(Query& query, db::TaskFilter& filter) {
+  const bool stream = read_stream(query);
+  const std::int64_t most = stream ? kMaxStream : kMaxLimit;
+  if (stream) filter.limit = kDefaultStream;
   if (const auto limit = query.integer("limit", "limit_invalid")) {
-    if (*limit < 1 || *limit > kMaxLimit) {
-      query.refuse(
-          invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", kMaxLimit)));
+    if (*limit < 1 || *limit > most) {
+      query.refuse(invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", most)));
     }
-    filter.limit = static_cast<int>(std::clamp<std::int64_t>(*limit, 1, kMaxLimit));
+    filter.limit = static_cast<int>(std::clamp<std::int64_t>(*limit, 1, most));
   }
   if (const auto offset = query.integer("offset", "offset_invalid")) {
     if (*offset < 0 || *offset > kMaxOffset) {
@@ -152,7 +168,7 @@ void read_task_fields(FieldReader& fields, Creation& wanted) {
   take(wanted.method, fields.text("method"));
   if (fields.present("headers")) wanted.headers = fields.headers("headers");
   read_body(fields, wanted);
-  read_priority(fields, wanted);
+  if (const auto priority = read_priority(fields)) wanted.priority = *priority;
   take(wanted.max_retries, fields.integer("max_retries"));
   take(wanted.retry_policy, fields.text_or_object("retry_policy"));
   read_timeout(fields, wanted);
@@ -165,7 +181,10 @@ void read_task_fields(FieldReader& fields, Creation& wanted) {
 Result<Creation> parse_creation(std::string_view body) {
   Result<FieldReader> reader = FieldReader::parse(body);
   if (!reader) return reader.error();
-  FieldReader& fields = *reader;
+  return parse_creation(*reader);
+}
+
+Result<Creation> parse_creation(FieldReader& fields) {
   Creation wanted;
   read_task_fields(fields, wanted);
   wanted.delay = fields.integer("delay").value_or(0);
@@ -202,6 +221,14 @@ Result<db::TaskFilter> parse_filter(std::string_view text) {
   read_pages(query, filter);
   if (const auto ok = query.finish(); !ok) return ok.error();
   return filter;
+}
+
+Result<bool> parse_stream(std::string_view text) {
+  Result<Query> query = Query::parse(text);
+  if (!query) return query.error();
+  const bool stream = read_stream(*query);
+  if (const auto ok = query->finish(); !ok) return ok.error();
+  return stream;
 }
 
 Result<Seconds> parse_wait(std::string_view text) {

@@ -12,6 +12,8 @@ namespace {
 
 constexpr int kPriorityScale = 10;
 
+}  // namespace
+
 std::string_view status_of(State state) {
   switch (state) {
     case State::ready:
@@ -24,6 +26,8 @@ std::string_view status_of(State state) {
   }
   return "";
 }
+
+namespace {
 
 std::optional<Time> time_of(std::string_view json_text) {
   const Result<std::string> text = json_string(json_text, "");
@@ -127,19 +131,39 @@ std::int64_t wire_priority(int priority) {
   return (priority + kPriorityScale / 2) / kPriorityScale;
 }
 
+void write_error(JsonWriter& out, const Error& error) {
+  out.begin_object();
+  out.member("code", name(error.code));
+  out.member("message", error.message);
+  if (!error.reason.empty() || !error.field.empty()) {
+    out.key("details").begin_object();
+    if (!error.reason.empty()) out.member("reason", error.reason);
+    if (!error.field.empty()) out.member("field", error.field);
+    out.end_object();
+  }
+  out.end_object();
+}
+
 void write_task(JsonWriter& out, const Task& task) {
   const TaskSpec& spec = task.spec;
   out.begin_object();
   out.member("id", to_typeid(spec.id));
   out.member("queue", spec.queue);
   out.member("status", status_of(task.state));
-  if (task.state == State::failed) out.member("reason", name(task.reason));
+  if (task.deferred) out.member("deferred", true);
+  // What a client did itself needs no reason.
+  if (task.reason != Reason::none && task.reason != Reason::cancelled) {
+    out.member("reason", name(task.reason));
+  }
   out.member("priority", wire_priority(spec.priority));
   write_schedule(out, task);
 
   // Where it goes and with what.
   write_text(out, "webhook_url", spec.url);
   write_text(out, "endpoint", spec.endpoint);
+  if (task.resolved && *task.resolved != spec.endpoint) {
+    out.member("resolved_endpoint", *task.resolved);
+  }
   out.member("method", spec.method);
   if (!spec.headers.empty()) {
     out.key("headers");

@@ -2,14 +2,17 @@
 // JSON. No rules.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
 #include "core/json_writer.h"
 #include "core/task.h"
 #include "fcgi/api.h"
 #include "fcgi/field_reader.h"
+#include "fcgi/router.h"
 
 namespace postern::native_wire {
 
@@ -19,8 +22,18 @@ void read_task_fields(FieldReader& fields, Creation& wanted);
 // The body of POST /v1/tasks.
 Result<Creation> parse_creation(std::string_view body);
 
-// The query of GET /v1/tasks.
+// The same as a part of a body that has been found valid.
+Result<Creation> parse_creation(FieldReader& fields);
+// Parts of it: payload, body or payload_base64 with its content_type, and the priority (0..100).
+void read_body(FieldReader& fields, Creation& wanted);
+std::optional<int> read_priority(FieldReader& fields);
+
+// The query of GET /v1/tasks; with `stream` its limit may be larger.
 Result<db::TaskFilter> parse_filter(std::string_view query);
+// Whether it asks for one task per line: "stream=ndjson".
+Result<bool> parse_stream(std::string_view query);
+// What a status stands for; empty: there is no such status.
+std::vector<State> states_of(std::string_view status);
 
 // The query of GET /v1/tasks/{id}: how long to wait for a change.
 Result<Seconds> parse_wait(std::string_view query);
@@ -39,8 +52,22 @@ void write_body(JsonWriter& out, BodyForm form, const std::string& body);
 // Core's 0..100 as the wire's 1..10.
 std::int64_t wire_priority(int priority);
 
+// The word for a state.
+std::string_view status_of(State state);
+
+// An error as an object: what is inside of "error".
+void write_error(JsonWriter& out, const Error& error);
+
 // One task as an object. What was not set, or is not known yet, is left out.
 void write_task(JsonWriter& out, const Task& task);
+
+// Pieces of it that others have too. Seconds are an integer when they are whole; other dialects may
+// have set a fraction.
+void write_headers(JsonWriter& out, const Headers& headers);
+void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time);
+
+// Answers with the new task, wherever one is made.
+Api::Done created_answer(const Call& call, Finish finish);
 
 // The list's envelope.
 std::string render_page(const db::Page& page, const db::TaskFilter& filter);

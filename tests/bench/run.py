@@ -12,18 +12,19 @@ import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import batch
 import dispatch
 import intake
 from harness import conditions, started_stack
 
-BENCHES = {"intake": intake.run, "dispatch": dispatch.run}
+BENCHES = {"intake": intake.run, "batch": batch.run, "dispatch": dispatch.run}
 
 
 def main():
     parser = argparse.ArgumentParser(description="Measures Postern beside its ceilings.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="turns for each contender")
-    parser.add_argument("--seconds", type=int, default=5, help="length of a turn (intake)")
+    parser.add_argument("--seconds", type=int, default=5, help="length of a turn (intake, batch)")
     parser.add_argument("--tasks", type=int, default=40_000, help="webhooks in a turn (dispatch)")
     options = parser.parse_args()
     for name in options.names:

@@ -79,6 +79,7 @@ constexpr Other kOthers[] = {
     {"auth", "none", true, false, false},
     {"public-url", "https://tasks.example.com", true, true, false},
     {"auto-create-queues", "false", true, false, false},
+    {"allow-create-default", "true", true, false, false},
     {"max-body", "1m", true, false, false},
     {"idempotency-window", "1h", true, false, false},
     {"pool-size", "4", true, false, false},

@@ -95,6 +95,41 @@ TEST(RetryPolicy, ServesAsyncjobsTables) {
   }
 }
 
+TEST(RetryPolicy, EverythingWithANameShowsItsDelays) {
+  const struct {
+    std::string_view name;
+    std::size_t count;
+    Milliseconds first, last;
+  } table[] = {
+      {"10m", 50, 60'000ms, 589'200ms},
+      {"1h", 20, 600'000ms, 3'450'000ms},
+      {"1m", 20, 1'000ms, 57'050ms},
+      {"default", 50, 60'000ms, 589'200ms},
+      {"exponential", 21, 1'000ms, 1'048'576'000ms},
+      {"fixed", 1, 1'000ms, 1'000ms},
+      {"linear", 100, 1'000ms, 100'000ms},
+      {"none", 0, {}, {}},
+      {"standard", 9, 5'000ms, 86'400'000ms},
+      {"taskmq-exponential", 20, 2'000ms, 1'048'576'000ms},
+      {"taskmq-fixed", 1, 2'000ms, 2'000ms},
+  };
+  const auto named = RetryPolicy::named();
+  ASSERT_EQ(named.size(), std::size(table));
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    const auto& [name, intervals, jitter] = named[i];
+    EXPECT_EQ(name, table[i].name);
+    ASSERT_EQ(intervals.size(), table[i].count) << name;
+    if (intervals.empty()) continue;
+    EXPECT_EQ(intervals.front(), table[i].first) << name;
+    EXPECT_EQ(intervals.back(), table[i].last) << name;
+    if (jitter > 0) continue;
+    const auto policy = *RetryPolicy::parse(name);
+    for (std::size_t n = 0; n < intervals.size(); ++n) {
+      EXPECT_EQ(policy.delay_after(static_cast<int>(n) + 1, 0), intervals[n]) << name;
+    }
+  }
+}
+
 TEST(RetryPolicy, DelaysByAsyncjobsTablesAsThatProjectDoes) {
   struct Case {
     const char* policy;

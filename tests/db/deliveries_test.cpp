@@ -196,6 +196,31 @@ TEST_F(Settle, IgnoresALostLease) {
   EXPECT_TRUE(settle({ours}).empty()) << "twice changes nothing";
 }
 
+TEST_F(Settle, CountsAttemptsByHowLongTheyTookAndHowLateTheyWere) {
+  insert(api_, {new_task("a"), new_task("a"), new_task("b"), new_task("b")});
+  owner_.script("UPDATE postern.task SET run_at = now() - interval '1 minute' WHERE queue = 'b'");
+  auto claimed = claim(scheduler_, 2, "a");
+  for (auto& each : claim(scheduler_, 2, "b")) claimed.push_back(std::move(each));
+  const Milliseconds took[] = {Milliseconds{5}, Milliseconds{6}, Milliseconds{10'000},
+                               Milliseconds{10'001}};
+  std::vector<db::Settlement> batch;
+  for (std::size_t i = 0; i < claimed.size(); ++i) {
+    batch.push_back({claimed[i].spec.id, claimed[i].lease, State::completed});
+    batch.back().attempt = attempt_of(claimed[i], "success");
+    batch.back().attempt->duration = took[i];
+  }
+  settle({batch[0], batch[1]});
+  settle({batch[2], batch[3]});
+  for (const char* bucket : {"duration_0", "duration_1", "duration_13", "duration_14"}) {
+    EXPECT_EQ(counter(owner_, bucket), 1) << bucket;
+  }
+  EXPECT_EQ(counter(owner_, "duration_ms"), 20'012);
+  EXPECT_EQ(counter(owner_, "lateness_14"), 2);
+  EXPECT_GE(counter(owner_, "lateness_ms"), 120'000);
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.counter WHERE name LIKE '%ms' AND queue <> ''"),
+            0);
+}
+
 TEST_F(Settle, AMixedBatchGoesWhereEachBelongs) {
   std::vector<NewTask> tasks{new_task(), new_task(), new_task(), new_task()};
   insert(api_, tasks);

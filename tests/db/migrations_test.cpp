@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "db/deliveries.h"
+#include "db/tasks.h"
 #include "tests/support/database.h"
 
 namespace postern::test {
@@ -46,6 +48,29 @@ TEST_F(Migrate, TwentyAtOnceAgree) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(applied, static_cast<int>(db::embedded_migrations().size()) - 1);
+}
+
+TEST_F(Migrate, TakesTheTasksOfTheFirstSchemaAlong) {
+  auto connection = connect();
+  db::migrate(connection, 1);
+  connection.script(R"sql(
+    INSERT INTO postern.queue (tenant, name) VALUES ('default', 'old');
+    INSERT INTO postern.task (id, tenant, queue, url, lane, state)
+    VALUES (postern.new_task_id(0::smallint), 'default', 'old', 'http://receiver.test/', 7, 'ready');
+    INSERT INTO postern.task_finished (id, tenant, queue, url, lane, state, finished_at)
+    VALUES (postern.new_task_id(0::smallint), 'default', 'old', 'http://receiver.test/', 7, 'completed', now()))sql");
+  EXPECT_EQ(db::migrate(connection).size(), db::embedded_migrations().size() - 2);
+  db::TaskFilter old;
+  old.queue = "old";
+  const auto page = db::list_tasks(connection, "default", old);
+  ASSERT_EQ(page.tasks.size(), 2U);
+  const std::vector<db::LaneSlots> lanes{{7, 5}};
+  const auto lease = random_uuid();
+  const auto claimed = db::claimed_from(
+      connection.exec(db::kClaim, db::claim_params(0, lanes, lease, Uuid{}, Seconds{30})), lease,
+      Seconds{30});
+  ASSERT_EQ(claimed.tasks.size(), 1U);
+  EXPECT_EQ(claimed.tasks[0].spec.timeout, Milliseconds{30'000});
 }
 
 TEST_F(Migrate, AFailureLeavesNothingBehind) {

@@ -397,5 +397,66 @@ TEST_F(FastCgiTest, TakesSigtermFromADescriptor) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
 }
 
+// Answers with pieces of 10,000 bytes, `count` of them, and then as `end` says.
+FastCgiServer::Serve pieces(int count, Piece end, std::atomic<int>& asked) {
+  return [=, &asked](const HttpRequest&, const Reply& reply) {
+    HttpResponse response;
+    response.rest = [=, &asked, left = count](std::string& piece) mutable {
+      ++asked;
+      if (left-- == 0) return end;
+      piece.assign(10'000, 'x');
+      return Piece::text;
+    };
+    reply(response);
+  };
+}
+
+TEST_F(FastCgiTest, WritesABodyPieceByPiece) {
+  std::atomic<int> asked = 0;
+  start({}, pieces(300, Piece::end, asked));
+  FcgiClient one = client();
+  for (int i = 0; i < 2; ++i) {  // the connection is kept
+    const auto answer = one.ask("");
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->find("Content-Length"), answer->npos);
+    EXPECT_EQ(answer->size() - answer->find("\r\n\r\n") - 4, 3'000'000u);
+  }
+}
+
+TEST_F(FastCgiTest, ClosesWhenABodyCannotBeFinished) {
+  std::atomic<int> asked = 0;
+  start({}, pieces(3, Piece::broken, asked));
+  EXPECT_FALSE(client().ask(""));
+  stop();
+  start({}, [](const HttpRequest&, const Reply& reply) {
+    HttpResponse response;
+    response.rest = [](std::string&) -> Piece { throw std::runtime_error("a fault"); };
+    reply(response);
+  });
+  EXPECT_FALSE(client().ask(""));
+  EXPECT_TRUE(soon([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(FastCgiTest, AsksForNoMoreWhenTheClientHasGone) {
+  std::atomic<int> asked = 0;
+  start({}, pieces(1'000'000, Piece::end, asked));
+  FcgiClient one = client();
+  ASSERT_TRUE(one.send(request_text("")));
+  ASSERT_TRUE(soon([&] { return asked > 1; }));
+  one.close();
+  EXPECT_TRUE(soon([&] { return server_->connections() == 0; }));
+  EXPECT_LT(asked, 100'000);
+}
+
+TEST_F(FastCgiTest, MayTakeLargerBodiesOnOnePath) {
+  start({.max_body = 10, .max_body_of = [](const HttpRequest& request) {
+           return request.path == "/large" ? std::size_t{100'000} : std::size_t{10};
+         }});
+  EXPECT_NE(client().ask(std::string(50'000, 'x'))->find("too large"), std::string::npos);
+  EXPECT_NE(
+      client().ask(std::string(50'000, 'x'), true, {{"DOCUMENT_URI", "/large"}})->find("50000"),
+      std::string::npos);
+}
+
 }  // namespace
 }  // namespace postern::test

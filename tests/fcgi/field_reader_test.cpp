@@ -24,6 +24,37 @@ TEST(FieldReader, ReadsEachType) {
   EXPECT_TRUE(fields.finish());
 }
 
+TEST(FieldReader, ReadsBooleansAndTellsNullFromAbsence) {
+  FieldReader fields = reader(R"({"y":true,"n":false,"null":null})");
+  EXPECT_EQ(fields.boolean("y"), true);
+  EXPECT_EQ(fields.boolean("n"), false);
+  EXPECT_EQ(fields.boolean("absent"), std::nullopt);
+  EXPECT_TRUE(fields.has("null"));
+  EXPECT_FALSE(fields.has("absent"));
+  EXPECT_FALSE(fields.finish()) << "to ask whether it is there does not take it";
+  EXPECT_EQ(fields.boolean("null"), std::nullopt);
+  EXPECT_TRUE(fields.finish());
+}
+
+TEST(FieldReader, ReadsARateLimit) {
+  FieldReader fields = reader(
+      R"({"a":{"count":3,"period_seconds":60},"b":{"burst":2,"count":1,"period_seconds":1},"c":null})");
+  EXPECT_EQ(fields.rate_limit("a"), (RateLimit{3, Seconds{60}, {}}));
+  EXPECT_EQ(fields.rate_limit("b"), (RateLimit{1, Seconds{1}, 2}));
+  EXPECT_EQ(fields.rate_limit("c"), std::nullopt);
+  EXPECT_TRUE(fields.finish());
+}
+
+TEST(FieldReader, NamesTheObjectBeforeAFieldWithin) {
+  Result<FieldReader> within = FieldReader::parse(R"({"n":"5","x":1})", "outer");
+  ASSERT_TRUE(within);
+  EXPECT_EQ(within->finish().error().field, "outer.n");
+  within->integer("n");
+  EXPECT_EQ(within->finish().error().field, "outer.n");
+  EXPECT_EQ(within->finish().error().reason, "invalid_type");
+  EXPECT_EQ(FieldReader::parse("[]", "outer").error().field, "outer");
+}
+
 TEST(FieldReader, TakesNullForAbsent) {
   FieldReader fields =
       reader(R"({"a":null,"b":null,"c":null,"d":null,"e":null,"f":null,"g":null})");
@@ -43,6 +74,8 @@ TEST(FieldReader, RefusesWrongTypes) {
   const Read integer = [](FieldReader& fields) { fields.integer("f"); };
   const Read object = [](FieldReader& fields) { fields.object("f", "invalid_type"); };
   const Read texts = [](FieldReader& fields) { fields.texts("f"); };
+  const Read boolean = [](FieldReader& fields) { fields.boolean("f"); };
+  const Read rate_limit = [](FieldReader& fields) { fields.rate_limit("f"); };
   const Read headers = [](FieldReader& fields) { fields.headers("f"); };
   const Read either = [](FieldReader& fields) { fields.text_or_object("f"); };
   const std::pair<Read, std::string_view> cases[] = {
@@ -50,6 +83,10 @@ TEST(FieldReader, RefusesWrongTypes) {
       {text, "true"},
       {text, "{}"},
       {text, "[\"a\"]"},
+      {boolean, "1"},
+      {boolean, "\"true\""},
+      {rate_limit, "10"},
+      {rate_limit, "[]"},
       {integer, "1.5"},
       {integer, "\"5\""},
       {integer, "1e3"},
@@ -164,6 +201,35 @@ TEST(FieldReader, RefusesAHeaderGivenTwice) {
 TEST(FieldReader, CutsLongNamesInErrors) {
   FieldReader fields = reader("{\"" + std::string(5000, 'x') + "\":1}");
   EXPECT_LE(fields.finish().error().field.size(), 100u);
+}
+
+TEST(FieldReader, ReadsBooleansAndElements) {
+  FieldReader fields =
+      reader(R"({"t":true,"f":false,"n":null,"e":[1, "a,]" ,{"b":[]}],"empty":[]})");
+  EXPECT_EQ(fields.boolean("t"), true);
+  EXPECT_EQ(fields.boolean("f"), false);
+  EXPECT_EQ(fields.boolean("n"), std::nullopt);
+  const std::vector<std::string_view> expected{"1", "\"a,]\"", "{\"b\":[]}"};
+  EXPECT_EQ(fields.elements("e"), expected);
+  EXPECT_EQ(fields.elements("empty")->size(), 0u);
+  EXPECT_EQ(fields.elements("none"), std::nullopt);
+  EXPECT_TRUE(fields.finish());
+  for (const char* body : {R"({"x":1})", R"({"x":"true"})", R"({"x":{}})"}) {
+    FieldReader wrong = reader(body);
+    wrong.boolean("x");
+    EXPECT_EQ(wrong.finish().error().reason, "invalid_type") << body;
+    FieldReader also = reader(body);
+    also.elements("x");
+    EXPECT_EQ(also.finish().error().reason, "invalid_type") << body;
+  }
+}
+
+TEST(FieldReader, ReadsAPartOfABody) {
+  auto part = FieldReader::part(R"({"a":1})", "x");
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->integer("a"), 1);
+  EXPECT_EQ(FieldReader::part("[]", "x").error().reason, "object_required");
+  EXPECT_EQ(FieldReader::part(R"({"a":1,"a":2})", "x").error().field, "x.a");
 }
 
 }  // namespace

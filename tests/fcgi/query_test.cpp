@@ -76,6 +76,20 @@ TEST(Query, ReadsTimesAndDays) {
   }
 }
 
+TEST(Query, ReadsFlags) {
+  Result<Query> query = Query::parse("a=true&b=false");
+  EXPECT_TRUE(query->flag("a", "wrong"));
+  EXPECT_FALSE(query->flag("b", "wrong"));
+  EXPECT_FALSE(query->flag("c", "wrong"));
+  EXPECT_TRUE(query->finish());
+  for (const char* wrong : {"a=", "a", "a=1", "a=TRUE", "a=yes"}) {
+    Result<Query> other = Query::parse(wrong);
+    EXPECT_FALSE(other->flag("a", "wrong")) << wrong;
+    EXPECT_EQ(other->finish().error().reason, "wrong") << wrong;
+    EXPECT_EQ(other->finish().error().field, "a") << wrong;
+  }
+}
+
 TEST(ParseInteger, TakesIntegersAlone) {
   using Limits = std::numeric_limits<std::int64_t>;
   const std::pair<std::string_view, std::optional<std::int64_t>> cases[] = {

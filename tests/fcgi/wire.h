@@ -81,7 +81,11 @@ class WireTest : public ::testing::Test {
       return {};
     }
     const HttpResponse response = future.get();
-    return {response.status, {response.headers.begin(), response.headers.end()}, response.body};
+    std::string body = response.body;
+    if (response.rest) {
+      for (std::string piece; response.rest(piece) == Piece::text;) body += piece;
+    }
+    return {response.status, {response.headers.begin(), response.headers.end()}, std::move(body)};
   }
   Answer ask(std::string method, std::string path, std::string body = {}) {
     return ask(request(std::move(method), std::move(path), std::move(body)));

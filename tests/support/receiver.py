@@ -41,13 +41,13 @@ class Request:
 class Receiver:
     """Answers 200 with an empty body until `on` says otherwise."""
 
-    def __init__(self, on_request=None):
+    def __init__(self, on_request=None, port=0):
         self.requests = []
         self._answers = {}
         self._on_request = on_request
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.receiver = self
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True,

@@ -1,0 +1,68 @@
+#include "fcgi/api_bulk.h"
+
+#include <chrono>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "core/ids.h"
+#include "fcgi/database.h"
+#include "fcgi/transitions.h"
+
+namespace postern {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Well under nginx's fastcgi_read_timeout (40 s), together with a step that takes its time.
+constexpr std::chrono::seconds kSweepFor{15};
+
+}  // namespace
+
+Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVerb verb,
+                                                const std::vector<std::string>& ids) {
+  if (ids.empty()) return invalid("ids_required", "ids", "ids must hold 1 id or more.");
+  if (ids.size() > kMaxIds) {
+    return invalid("ids_too_many", "ids",
+                   fmt::format("ids holds {}; at most {} go in one request.", ids.size(), kMaxIds));
+  }
+  std::vector<TaskId> known;
+  for (const std::string& id : ids) {
+    if (const auto task = parse_task_id(id)) known.push_back(*task);
+  }
+  const auto done = write_to(pool_, [&](auto& connection) {
+    return db::transit_each(connection, verb, caller.tenant, known, instance_);
+  });
+  if (!done) return done.error();
+  std::vector<Result<void>> out;
+  out.reserve(ids.size());
+  auto next = done->begin();
+  for (const std::string& id : ids) {
+    out.push_back(parse_task_id(id) ? allowed(*next++, id) : Result<void>(no_such_task(id)));
+  }
+  return out;
+}
+
+Result<BulkApi::Swept> BulkApi::matching(const Caller& caller, db::BulkVerb verb,
+                                         db::TaskFilter filter) {
+  if (filter.states.empty()) {
+    filter.states = verb == db::BulkVerb::cancel
+                        ? std::vector{State::ready, State::delayed, State::blocked}
+                        : std::vector{State::failed};
+  }
+  Swept swept;
+  std::optional<db::SweepPlace> place;
+  const auto give_up = Clock::now() + kSweepFor;
+  do {
+    const auto step = write_to(pool_, [&](auto& connection) {
+      return db::sweep(connection, verb, caller.tenant, filter, place, instance_);
+    });
+    if (!step) return step.error();
+    swept.count += step->done;
+    place = step->next;
+  } while (place && Clock::now() < give_up);
+  swept.more = place.has_value();
+  return swept;
+}
+
+}  // namespace postern

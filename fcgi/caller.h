@@ -1,0 +1,15 @@
+// Who asks, and for whom: what every use-case is told.
+#pragma once
+
+#include <string>
+
+namespace postern {
+
+enum class Role { read, worker, admin };
+
+struct Caller {
+  std::string tenant;
+  Role role = Role::read;
+};
+
+}  // namespace postern

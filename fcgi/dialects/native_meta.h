@@ -1,0 +1,15 @@
+// The native dialect's paths about the server itself. No rules.
+#pragma once
+
+#include "fcgi/router.h"
+
+namespace postern::native_meta {
+
+Result<HttpResponse> info(const Call& call);
+Result<HttpResponse> retry_policies(const Call& call);
+Result<HttpResponse> stats(const Call& call);
+Result<HttpResponse> metrics(const Call& call);
+Result<HttpResponse> healthz(const Call& call);
+Result<HttpResponse> readyz(const Call& call);
+
+}  // namespace postern::native_meta

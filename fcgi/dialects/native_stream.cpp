@@ -1,0 +1,32 @@
+// GET /v1/tasks?stream=ndjson.
+#include <utility>
+
+#include "core/json_writer.h"
+#include "fcgi/api.h"
+#include "fcgi/dialects/native_tasks.h"
+#include "fcgi/dialects/native_wire.h"
+
+namespace postern::native_tasks {
+
+Result<HttpResponse> stream(const Call& call, const db::TaskFilter& filter) {
+  Result<Streams::Reader> reader = call.api.streams().open(call.caller.tenant, filter);
+  if (!reader) return reader.error();
+  HttpResponse response;
+  response.header("Content-Type", "application/x-ndjson");
+  response.header("X-Accel-Buffering", "no");  // nginx hands each line on as it comes
+  response.rest = [reader = std::move(*reader)](std::string& piece) mutable {
+    const auto tasks = reader.next();
+    if (!tasks) return Piece::broken;
+    if (tasks->empty()) return Piece::end;
+    piece.clear();
+    for (const Task& task : *tasks) {
+      JsonWriter out;
+      native_wire::write_task(out, task);
+      piece.append(out.text()).push_back('\n');
+    }
+    return Piece::text;
+  };
+  return response;
+}
+
+}  // namespace postern::native_tasks

@@ -1,0 +1,32 @@
+// The native dialect's handlers for tasks, but for the plain ones, which stand with the route table
+// in native.cpp.
+#pragma once
+
+#include "core/error.h"
+#include "core/task.h"
+#include "fcgi/api.h"
+#include "fcgi/http.h"
+#include "fcgi/router.h"
+
+namespace postern::native_tasks {
+
+HttpResponse task_response(int status, const Task& task);
+
+// Many at once (native_batch.cpp, native_bulk.cpp).
+void create_batch(const Call& call, Finish finish);
+Result<HttpResponse> cancel_many(const Call& call);
+Result<HttpResponse> retry_many(const Call& call);
+
+// The list of GET /v1/tasks with one task per line (native_stream.cpp).
+Result<HttpResponse> stream(const Call& call, const db::TaskFilter& filter);
+
+// What waits (native_changes.cpp).
+Result<HttpResponse> change(const Call& call);
+Result<HttpResponse> run(const Call& call);
+
+// What a receiver has taken over (native_deferred.cpp).
+Result<HttpResponse> complete(const Call& call);
+Result<HttpResponse> fail(const Call& call);
+Result<HttpResponse> heartbeat(const Call& call);
+
+}  // namespace postern::native_tasks

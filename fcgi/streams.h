@@ -1,0 +1,47 @@
+// Long lists, sent as they are read: a step at a time, so that no list is held as a whole.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/task.h"
+#include "db/pool.h"
+#include "db/tasks.h"
+
+namespace postern {
+
+// Thread-safe.
+class Streams {
+ public:
+  // `limit`: how many may be under way at the same time, so that they never take the threads that
+  // others need.
+  Streams(db::Pool& pool, int limit) : pool_(pool), limit_(limit) {}
+
+  // The tasks of a filter, newest first, in steps; each step reads the database. Copies share one
+  // place in the list, and one of the places among the streams until the last of them has gone.
+  class Reader {
+   public:
+    // The next few; empty: there are no more, or `filter.limit` is reached. nullopt: the stream has
+    // taken its time (60 s) and the list goes on. Throws PgError.
+    std::optional<std::vector<Task>> next();
+
+   private:
+    friend class Streams;
+    struct State;
+    std::shared_ptr<State> state_;
+  };
+
+  // Error: `rate_limited` "too_many_streams".
+  Result<Reader> open(std::string tenant, db::TaskFilter filter);
+
+ private:
+  db::Pool& pool_;
+  const int limit_;
+  std::atomic<int> open_ = 0;
+};
+
+}  // namespace postern

@@ -1,0 +1,1456 @@
+CREATE SCHEMA postern;
+CREATE FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) RETURNS TABLE(lane bigint, free integer, wait_ms integer, full_up boolean, resolved text, default_ms integer, most_ms integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  w record;
+  q postern.queue;
+  e postern.endpoint;
+  of_queue record;                 -- the two buckets
+  of_endpoint record;
+  most double precision;           -- how many may be claimed of this lane
+  taken jsonb := '{}';             -- by this call: places of a queue or endpoint whose tasks are not active yet
+BEGIN
+  IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
+    RETURN;
+  END IF;
+  FOR w IN
+    SELECT n.lane, n.free, h.tenant, h.queue, r.name AS endpoint, coalesce(r.timeout_ms, d.timeout_ms, 30000) AS default_ms,
+           least(extract(epoch FROM d.max_runtime) * 1000, 86400000)::integer AS most_ms,
+           coalesce(d.paused, false) OR coalesce(r.paused, false) AS paused,
+           d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
+           r.max_in_flight IS NOT NULL OR r.rate_count IS NOT NULL AS endpoint_limited,
+           'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || r.name AS endpoint_place
+      FROM unnest(p_lanes, p_free) WITH ORDINALITY AS n(lane, free, place)
+     CROSS JOIN LATERAL (
+       SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
+        WHERE t.shard = p_shard AND t.lane = n.lane AND t.state = 'ready'
+        ORDER BY t.priority DESC, t.run_at, t.id LIMIT 1) h
+      LEFT JOIN postern.queue d ON d.tenant = h.tenant AND d.name = h.queue
+      LEFT JOIN LATERAL (
+        SELECT * FROM postern.endpoint p
+         WHERE p.tenant = h.tenant AND starts_with(h.endpoint, p.name) ORDER BY length(p.name) DESC LIMIT 1) r
+        ON h.endpoint IS NOT NULL
+     ORDER BY n.place
+  LOOP
+    CONTINUE WHEN w.paused;
+    lane := w.lane;
+    free := w.free;
+    wait_ms := NULL;
+    full_up := false;
+    resolved := w.endpoint;
+    default_ms := w.default_ms;
+    most_ms := w.most_ms;
+    IF NOT (w.queue_limited OR w.endpoint_limited) THEN
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    q := NULL;
+    e := NULL;
+    IF w.queue_limited THEN
+      SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
+    END IF;
+    IF w.endpoint_limited THEN
+      SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = w.endpoint FOR UPDATE SKIP LOCKED;
+    END IF;
+    IF w.queue_limited AND q IS NULL OR w.endpoint_limited AND e IS NULL THEN
+      free := 0;
+      wait_ms := 5;  -- another claim holds it at this moment
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    most := w.free;
+    IF q.max_concurrent IS NOT NULL THEN
+      most := least(most, q.max_concurrent - coalesce((taken ->> w.queue_place)::integer, 0)
+        - (SELECT count(*) FROM postern.task t WHERE t.tenant = w.tenant AND t.queue = w.queue AND t.state = 'active'));
+    END IF;
+    IF e.max_in_flight IS NOT NULL THEN
+      most := least(most, e.max_in_flight - coalesce((taken ->> w.endpoint_place)::integer, 0)
+        - (SELECT count(*) FROM postern.task t
+            WHERE t.tenant = w.tenant AND t.resolved = w.endpoint AND t.state = 'active'));
+    END IF;
+    SELECT * INTO of_queue
+      FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
+    SELECT * INTO of_endpoint
+      FROM postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst);
+    most := greatest(0, least(most, floor(of_queue.tokens), floor(of_endpoint.tokens)));
+    -- Only for what is there: places and tokens kept for nothing would be lost to the next lane.
+    SELECT count(*) INTO free FROM (
+      SELECT FROM postern.task t WHERE t.shard = p_shard AND t.lane = w.lane AND t.state = 'ready' LIMIT most::bigint) ready;
+    IF free > 0 THEN
+      UPDATE postern.queue k SET rate_tokens = of_queue.tokens - free, rate_at = clock_timestamp()
+       WHERE k.tenant = w.tenant AND k.name = w.queue AND k.rate_count IS NOT NULL;
+      UPDATE postern.endpoint k SET rate_tokens = of_endpoint.tokens - free, rate_at = clock_timestamp()
+       WHERE k.tenant = w.tenant AND k.name = w.endpoint AND k.rate_count IS NOT NULL;
+      taken := taken || jsonb_build_object(w.queue_place, coalesce((taken ->> w.queue_place)::integer, 0) + free);
+      IF w.endpoint IS NOT NULL THEN
+        taken := taken || jsonb_build_object(w.endpoint_place, coalesce((taken ->> w.endpoint_place)::integer, 0) + free);
+      END IF;
+    END IF;
+    IF free = most AND most < w.free THEN
+      -- Until the next token; or until a place is free, which another scheduler may be the one to see.
+      wait_ms := ceil(1000 * greatest(
+        CASE WHEN of_queue.tokens - free < 1 THEN (1 - of_queue.tokens + free) / of_queue.per_second END,
+        CASE WHEN of_endpoint.tokens - free < 1 THEN (1 - of_endpoint.tokens + free) / of_endpoint.per_second END));
+      full_up := wait_ms IS NULL;
+      wait_ms := coalesce(wait_ms, 200);
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+CREATE FUNCTION postern.authenticate(p_hash bytea) RETURNS TABLE(name text, role text, tenant text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN QUERY
+    SELECT k.name, k.role, k.tenant FROM postern.api_key k
+     WHERE k.hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
+  IF FOUND AND NOT pg_is_in_recovery() THEN
+    UPDATE postern.api_key k SET last_used_at = date_trunc('minute', now())
+     WHERE k.hash = p_hash
+       AND (k.last_used_at IS NULL OR k.last_used_at < date_trunc('minute', now()))
+       AND pg_try_advisory_xact_lock(hashtextextended(encode(p_hash, 'hex'), 0));
+  END IF;
+END $$;
+CREATE FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  found record;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  IF NOT found.waits THEN
+    RETURN found.state;
+  END IF;
+  PERFORM postern.finish(found.t, p_instance, 'cancelled', 'cancelled', NULL);
+  RETURN 'done';
+END $$;
+CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  found record;
+  t postern.task;
+  starts timestamptz := coalesce(p_run_at, now() + p_delay_ms * interval '1 millisecond');
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  t := found.t;
+  IF NOT found.waits OR found.state = 'blocked' AND NOT p_blocked THEN
+    RETURN found.state;
+  ELSIF starts IS NOT NULL AND greatest(starts, now()) > t.deadline THEN
+    RETURN 'late';
+  END IF;
+  t.run_at := CASE WHEN starts <= now() THEN least(t.run_at, now()) ELSE coalesce(starts, t.run_at) END;
+  UPDATE postern.task
+     SET run_at = t.run_at, priority = coalesce(p_priority, priority),
+         body_form = coalesce(p_body_form, body_form),
+         body = CASE WHEN p_body_form IS NULL THEN body ELSE p_body END,
+         content_type = CASE p_body_form WHEN 'payload' THEN NULL ELSE coalesce(p_content_type, content_type) END,
+         state = CASE WHEN state = 'blocked' THEN state WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+   WHERE shard = p_shard AND id = p_id;
+  PERFORM pg_notify('postern_ready', '');
+  RETURN 'done';
+END $$;
+CREATE FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  INSERT INTO postern.counter AS c VALUES (p_shard, p_instance, p_tenant, p_queue, p_name, 1)
+  ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + 1
+$$;
+CREATE FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  found record;
+  t postern.task;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  IF NOT found.waits THEN
+    RETURN found.state;
+  END IF;
+  t := found.t;
+  DELETE FROM postern.task WHERE shard = p_shard AND id = p_id;
+  DELETE FROM postern.idempotency_key
+   WHERE shard = p_shard AND tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
+  DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
+  PERFORM postern.note_sequel(t);
+  PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'deleted');
+  RETURN 'done';
+END $$;
+CREATE FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '200ms'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+DECLARE
+  part text;
+BEGIN
+  SELECT c.relname INTO part
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+   WHERE i.inhparent = ('postern.task_finished_' || p_class)::regclass
+     AND CASE WHEN c.relname ~ '_[0-9]{8}$'
+              THEN to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= p_before END
+   ORDER BY c.relname LIMIT 1;
+  IF part IS NOT NULL THEN
+    EXECUTE format('DROP TABLE postern.%I', part);
+  END IF;
+  RETURN part;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN NULL;
+END $_$;
+CREATE FUNCTION postern.enqueue(queue text, url text, payload jsonb DEFAULT NULL::jsonb, delay interval DEFAULT '00:00:00'::interval, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 5, max_retries integer DEFAULT NULL::integer, headers jsonb DEFAULT NULL::jsonb, method text DEFAULT 'POST'::text, timeout interval DEFAULT NULL::interval, deadline timestamp with time zone DEFAULT NULL::timestamp with time zone, retry_policy text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[]) RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT postern.enqueue_row(session_user, queue, url, 'payload', convert_to(payload::text, 'UTF8'),
+                             NULL, delay, run_at, priority, max_retries, headers, method, timeout,
+                             deadline, retry_policy, tags)
+$$;
+CREATE FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval DEFAULT '00:00:00'::interval, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 5, max_retries integer DEFAULT NULL::integer, headers jsonb DEFAULT NULL::jsonb, method text DEFAULT 'POST'::text, timeout interval DEFAULT NULL::interval, deadline timestamp with time zone DEFAULT NULL::timestamp with time zone, retry_policy text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[]) RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT postern.enqueue_row(session_user, queue, url, 'raw', body, content_type, delay, run_at,
+                             priority, max_retries, headers, method, timeout, deadline,
+                             retry_policy, tags)
+$$;
+CREATE FUNCTION postern.enqueue_row(p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  v_tenant text := coalesce((SELECT r.tenant FROM postern.role_tenant r WHERE r.role = p_role), 'default');
+  v_start timestamptz := coalesce(run_at, now() + delay);
+  v_queue postern.queue;
+  v_id uuid := postern.new_task_id(0::smallint);
+  v_timeout bigint := (extract(epoch FROM timeout) * 1000)::bigint;
+BEGIN
+  IF queue IS NULL OR queue !~ '^[a-zA-Z0-9_:-]{1,64}$' THEN
+    RAISE EXCEPTION 'queue: must match ^[a-zA-Z0-9_:-]{1,64}$' USING ERRCODE = 'check_violation';
+  ELSIF url IS NULL OR octet_length(url) > 2048
+        OR url !~ '^https?://([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?([/?#][!-\[\]-~]*)?$' THEN
+    RAISE EXCEPTION 'url: must be an absolute http or https URL without userinfo, at most 2048 bytes'
+      USING ERRCODE = 'check_violation';
+  ELSIF priority IS NULL OR priority NOT BETWEEN 1 AND 10 THEN
+    RAISE EXCEPTION 'priority: must be 1 to 10' USING ERRCODE = 'check_violation';
+  ELSIF max_retries NOT BETWEEN 0 AND 100 THEN
+    RAISE EXCEPTION 'max_retries: must be 0 to 100' USING ERRCODE = 'check_violation';
+  ELSIF delay IS NULL OR delay < interval '0' OR v_start > now() + interval '3660 days' THEN
+    RAISE EXCEPTION 'delay, run_at: must be now to ten years ahead' USING ERRCODE = 'check_violation';
+  ELSIF v_timeout NOT BETWEEN 1000 AND 1800000 THEN
+    RAISE EXCEPTION 'timeout: must be 1 second to 30 minutes' USING ERRCODE = 'check_violation';
+  ELSIF deadline < now() THEN
+    RAISE EXCEPTION 'deadline: must not be in the past' USING ERRCODE = 'check_violation';
+  ELSIF method IS NULL OR method NOT IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE') THEN
+    RAISE EXCEPTION 'method: must be GET, POST, PUT, PATCH or DELETE' USING ERRCODE = 'check_violation';
+  ELSIF jsonb_typeof(headers) <> 'object' OR jsonb_path_exists(headers, '$.* ? (@.type() != "string")') THEN
+    RAISE EXCEPTION 'headers: must be an object of strings' USING ERRCODE = 'check_violation';
+  ELSIF octet_length(bytes) > 16777216 THEN
+    RAISE EXCEPTION 'payload: at most 16 MiB' USING ERRCODE = 'check_violation';
+  END IF;
+  SELECT * INTO v_queue FROM postern.queue q WHERE q.tenant = v_tenant AND q.name = enqueue_row.queue;
+  INSERT INTO postern.task (
+    id, run_at, deadline, timeout_ms, max_attempts, shard, priority, state, tenant, queue, method,
+    url, retry_policy, body_form, content_type, headers, tags, body)
+  VALUES (
+    v_id, v_start, deadline, coalesce(v_timeout, v_queue.timeout_ms, 30000),
+    1 + coalesce(max_retries, v_queue.max_retries, 3), 0, priority * 10,
+    CASE WHEN v_start > clock_timestamp() THEN 'delayed' ELSE 'ready' END, v_tenant, queue, method,
+    url, coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
+    headers::text, tags, bytes);
+  RETURN v_id;
+END $_$;
+CREATE FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  t postern.task;
+  n integer := 0;
+BEGIN
+  FOR t IN
+    SELECT old.* FROM postern.queue q CROSS JOIN LATERAL (
+      SELECT * FROM postern.task k
+       WHERE k.tenant = q.tenant AND k.queue = q.name AND k.state IN ('ready', 'delayed', 'blocked')
+         AND k.created_at < now() - q.max_age AND (k.attempt > k.attempt_base OR k.run_at < now() - q.max_age)
+       ORDER BY uuid_send(k.id) LIMIT p_limit FOR UPDATE SKIP LOCKED) old
+     WHERE q.max_age IS NOT NULL
+  LOOP
+    PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
+    n := n + 1;
+  END LOOP;
+  RETURN n;
+END $$;
+CREATE TABLE postern.task (
+    id uuid NOT NULL,
+    lease uuid,
+    instance uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    lane bigint,
+    job_id bigint,
+    timeout_ms integer,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 4 NOT NULL,
+    result_code integer,
+    result_ms integer,
+    shard smallint DEFAULT 0 NOT NULL,
+    priority smallint DEFAULT 50 NOT NULL,
+    state text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    url text,
+    endpoint text,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    body_form text DEFAULT 'payload'::text NOT NULL,
+    content_type text,
+    headers text,
+    key text,
+    idempotency_key text,
+    on_complete_url text,
+    on_failure_url text,
+    traceparent text,
+    extra text,
+    last_error text,
+    tags text[],
+    dependencies uuid[],
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    body bytea,
+    reason text DEFAULT ''::text NOT NULL,
+    retention text DEFAULT 'standard'::text NOT NULL,
+    result_headers text,
+    result_body bytea,
+    key_seq bigint,
+    resolved text,
+    deferred boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_attempt_order CHECK (((attempt >= attempt_base) AND (attempt_base >= 0))),
+    CONSTRAINT task_body_form_known CHECK ((body_form = ANY (ARRAY['payload'::text, 'raw'::text]))),
+    CONSTRAINT task_dialect_known CHECK ((dialect = ANY (ARRAY['native'::text, 'asyncqueue'::text, 'taskmq'::text, 'asyncjobs'::text]))),
+    CONSTRAINT task_has_target CHECK (((url IS NULL) <> (endpoint IS NULL))),
+    CONSTRAINT task_lease_while_active CHECK ((((state = 'active'::text) = (lease IS NOT NULL)) AND ((state = 'active'::text) = (lease_until IS NOT NULL)))),
+    CONSTRAINT task_max_attempts_range CHECK ((max_attempts >= 1)),
+    CONSTRAINT task_not_finished CHECK (((finished_at IS NULL) AND (reason = ''::text))),
+    CONSTRAINT task_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
+    CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'active'::text, 'blocked'::text]))),
+    CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
+)
+WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
+CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  DELETE FROM postern.task WHERE shard = t.shard AND id = t.id;
+  t.state := p_state;
+  t.reason := p_reason;
+  t.last_error := coalesce(p_error, t.last_error);
+  t.updated_at := now();
+  t.finished_at := now();
+  t.lease_until := NULL;
+  t.instance := NULL;
+  t.deferred := false;
+  t.retention := coalesce((SELECT CASE p_state WHEN 'completed' THEN q.retention_completed WHEN 'failed' THEN q.retention_failed
+                                               ELSE q.retention_cancelled END
+                             FROM postern.queue q WHERE q.tenant = t.tenant AND q.name = t.queue), 'standard');
+  INSERT INTO postern.task_finished SELECT t.*;
+  IF p_reason <> 'unreachable' AND t.dependencies IS NOT NULL THEN
+    DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
+  END IF;
+  PERFORM postern.note_sequel(t);
+  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'finished_' || p_state);
+END $$;
+CREATE FUNCTION postern.finished_since(p_id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT to_timestamp((('x' || substr(replace(p_id::text, '-', ''), 1, 12))::bit(48)::bigint) / 1000.0) - interval '1 day'
+$$;
+CREATE FUNCTION postern.finished_state(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT state FROM postern.task_finished
+   WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant
+$$;
+CREATE FUNCTION postern.lock_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  SELECT * INTO t FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant FOR UPDATE;
+  state := CASE WHEN FOUND THEN t.state ELSE postern.finished_state(p_tenant, p_shard, p_id, p_since) END;
+  waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
+END $$;
+CREATE FUNCTION postern.make_partitions(p_class text, p_ahead integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '200ms'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+  parent text := 'task_finished_' || p_class;
+  day date;
+  part text;
+  made integer := 0;
+BEGIN
+  FOR day IN SELECT current_date + n FROM generate_series(-1, p_ahead) n LOOP
+    part := parent || '_' || to_char(day, 'YYYYMMDD');
+    CONTINUE WHEN to_regclass('postern.' || part) IS NOT NULL;
+    BEGIN
+      EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
+                      INCLUDING CONSTRAINTS)', part, parent);
+      EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
+                      RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
+                     parent || '_default', day, day + 1, part);
+      EXECUTE format('ALTER TABLE postern.%I ATTACH PARTITION postern.%I FOR VALUES FROM (%L) TO (%L)',
+                     parent, part, day, day + 1);
+      made := made + 1;
+    EXCEPTION WHEN lock_not_available OR duplicate_table THEN
+      NULL;
+    END;
+  END LOOP;
+  RETURN made;
+END $$;
+CREATE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  q postern.queue;
+  missing bigint;
+BEGIN
+  SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
+  IF NOT FOUND OR q.max_entries IS NULL THEN
+    RETURN p_wanted;
+  END IF;
+  missing := postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries;
+  IF missing > 0 AND q.discard_old THEN
+    missing := missing - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, missing::integer);
+  END IF;
+  RETURN greatest(0, p_wanted - greatest(0, missing));
+END $$;
+CREATE FUNCTION postern.new_task_id(p_shard smallint) RETURNS uuid
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT encode(substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+                || int2send((28672 + p_shard)::smallint)
+                || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid
+$$;
+CREATE FUNCTION postern.note_sequel(t postern.task) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  INSERT INTO postern.sequel (task, tenant, queue, key, callback)
+  SELECT t.id, t.tenant, t.queue, t.key, url IS NOT NULL
+    FROM (SELECT CASE t.state WHEN 'completed' THEN t.on_complete_url WHEN 'failed' THEN t.on_failure_url END AS url) c
+   WHERE t.key IS NOT NULL OR url IS NOT NULL
+      OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = t.id)
+$$;
+CREATE FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamp with time zone, p_state text, p_reason text, p_instance uuid, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  t postern.task;
+  n integer := 0;
+BEGIN
+  FOR t IN SELECT * FROM postern.task
+            WHERE tenant = p_tenant AND queue = p_queue AND state IN ('ready', 'delayed', 'blocked') AND created_at <= p_before
+            ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
+  LOOP
+    PERFORM postern.finish(t, p_instance, p_state, p_reason, replace(p_reason, '_', ' '));
+    n := n + 1;
+  END LOOP;
+  RETURN n;
+END $$;
+CREATE FUNCTION postern.queue_depth(p_tenant text, p_queue text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT coalesce(sum(CASE WHEN name IN ('created', 'retried') THEN value ELSE -value END), 0)::bigint FROM postern.counter
+   WHERE tenant = p_tenant AND queue = p_queue
+     AND name IN ('created', 'retried', 'deleted', 'finished_completed', 'finished_failed', 'finished_cancelled')
+$$;
+CREATE FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  seconds double precision := extract(epoch FROM p_period);
+  most double precision := greatest(coalesce(p_burst, 1), ceil(p_count * 0.05 / seconds));
+BEGIN
+  IF p_count IS NOT NULL THEN
+    per_second := p_count / (seconds + 0.1);
+    tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - p_at) * per_second, most));
+  END IF;
+END $$;
+CREATE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  t postern.task_finished;
+  frontier uuid[] := ARRAY[p_id];
+BEGIN
+  SELECT * INTO t FROM postern.task_finished
+   WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN (SELECT state FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant);
+  END IF;
+  PERFORM postern.revive(t, p_instance);
+  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id) THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('postern.wake', 0));
+  END IF;
+  LOOP
+    SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
+    EXIT WHEN frontier IS NULL;
+    FOR t IN SELECT f.* FROM unnest(frontier) AS n(id)
+               JOIN postern.task_finished f ON f.shard = postern.shard_of(n.id) AND f.id = n.id
+                AND f.finished_at >= postern.finished_since(n.id) AND f.reason = 'unreachable' ORDER BY f.id FOR UPDATE OF f
+    LOOP
+      PERFORM postern.revive(t, p_instance);
+    END LOOP;
+  END LOOP;
+  RETURN 'done';
+END $$;
+CREATE TABLE postern.task_finished (
+    id uuid NOT NULL,
+    lease uuid,
+    instance uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    lane bigint,
+    job_id bigint,
+    timeout_ms integer,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 4 NOT NULL,
+    result_code integer,
+    result_ms integer,
+    shard smallint DEFAULT 0 NOT NULL,
+    priority smallint DEFAULT 50 NOT NULL,
+    state text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    url text,
+    endpoint text,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    body_form text DEFAULT 'payload'::text NOT NULL,
+    content_type text,
+    headers text,
+    key text,
+    idempotency_key text,
+    on_complete_url text,
+    on_failure_url text,
+    traceparent text,
+    extra text,
+    last_error text,
+    tags text[],
+    dependencies uuid[],
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    body bytea,
+    reason text DEFAULT ''::text NOT NULL,
+    retention text DEFAULT 'standard'::text NOT NULL,
+    result_headers text,
+    result_body bytea,
+    key_seq bigint,
+    resolved text,
+    deferred boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
+)
+PARTITION BY LIST (retention);
+CREATE FUNCTION postern.revive(t postern.task_finished, p_instance uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  waits boolean := t.dependencies IS NOT NULL OR t.key IS NOT NULL;
+BEGIN
+  DELETE FROM postern.task_finished WHERE shard = t.shard AND id = t.id AND finished_at = t.finished_at;
+  t.state := CASE WHEN waits THEN 'blocked' ELSE 'ready' END;
+  t.reason := '';
+  t.attempt_base := t.attempt;
+  t.updated_at := now();
+  t.run_at := now();
+  t.deadline := CASE WHEN t.deadline > now() THEN t.deadline END;
+  t.finished_at := NULL;
+  t.result_code := NULL;
+  t.result_ms := NULL;
+  t.result_headers := NULL;
+  t.result_body := NULL;
+  t.resolved := NULL;
+  t.lease := NULL;
+  INSERT INTO postern.task SELECT t.*;
+  INSERT INTO postern.dependency (shard, task, depends_on)
+  SELECT DISTINCT t.shard, t.id, d FROM unnest(t.dependencies) d ON CONFLICT DO NOTHING;
+  IF waits THEN
+    INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
+  END IF;
+  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'retried');
+  PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
+END $$;
+CREATE FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  found record;
+  t postern.task;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  t := found.t;
+  IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
+    RETURN found.state;
+  ELSIF p_state = 'active' THEN
+    UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
+     WHERE shard = p_shard AND id = p_id;
+    RETURN 'done';
+  END IF;
+  t.attempts := t.attempts || p_record;
+  PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
+  IF p_state IN ('completed', 'failed') THEN
+    t.result_code := p_code;
+    t.result_ms := p_ms;
+    t.result_headers := p_headers;
+    t.result_body := p_answer;
+    t.last_error := p_error;
+    PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
+  ELSE
+    UPDATE postern.task
+       SET state = CASE WHEN p_delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+           run_at = now() + p_delay_ms * interval '1 millisecond', attempts = t.attempts, last_error = p_error,
+           lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL, updated_at = now()
+     WHERE shard = p_shard AND id = p_id;
+  END IF;
+  PERFORM pg_notify('postern_ready', '');
+  RETURN 'done';
+END $$;
+CREATE FUNCTION postern.shard_of(p_id uuid) RETURNS smallint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT (('x' || substr(replace(p_id::text, '-', ''), 14, 3))::bit(12)::integer)::smallint
+$$;
+CREATE FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  frontier uuid[] := p_ids;
+  ended uuid[];
+  t postern.task;
+  waits boolean;
+  broken boolean;
+  woken integer := 0;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.wake', 0)) THEN
+    RETURN NULL;
+  END IF;
+  WHILE frontier IS NOT NULL LOOP
+    ended := NULL;
+    FOR t IN
+      SELECT k.* FROM postern.task k
+       WHERE k.state = 'blocked' AND k.id = ANY(ARRAY(
+         SELECT unnest(frontier)
+          UNION SELECT d.task FROM postern.dependency d WHERE d.depends_on = ANY(frontier)
+          UNION SELECT n.id FROM unnest(frontier) AS f(id) JOIN postern.sequel s ON s.task = f.id AND s.key IS NOT NULL
+            CROSS JOIN LATERAL (SELECT b.id FROM postern.task b
+                                 WHERE b.tenant = s.tenant AND b.queue = s.queue AND b.key = s.key AND b.state = 'blocked'
+                                 ORDER BY b.key_seq LIMIT 1) n))
+       ORDER BY k.id FOR UPDATE
+    LOOP
+      IF t.dependencies IS NOT NULL THEN
+        SELECT coalesce(bool_or(l.id IS NOT NULL), false),
+               coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
+          INTO waits, broken
+          FROM unnest(t.dependencies) AS d(id)
+          LEFT JOIN postern.task l ON l.id = d.id AND l.shard = postern.shard_of(d.id) AND l.tenant = t.tenant
+          LEFT JOIN postern.task_finished f ON f.shard = postern.shard_of(d.id) AND f.id = d.id AND f.tenant = t.tenant
+           AND f.finished_at >= postern.finished_since(d.id);
+        IF broken THEN
+          PERFORM postern.finish(t, p_instance, 'failed', 'unreachable', 'a task it depends on did not complete');
+          ended := ended || t.id;
+          CONTINUE;
+        END IF;
+        CONTINUE WHEN waits;
+      END IF;
+      CONTINUE WHEN t.key IS NOT NULL AND EXISTS (
+        SELECT FROM postern.task o
+         WHERE o.tenant = t.tenant AND o.queue = t.queue AND o.key = t.key AND o.id <> t.id
+           AND (o.state <> 'blocked' OR o.key_seq < t.key_seq));
+      UPDATE postern.task SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+       WHERE shard = t.shard AND id = t.id;
+      DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
+      woken := woken + 1;
+    END LOOP;
+    frontier := ended;
+  END LOOP;
+  RETURN woken;
+END $$;
+CREATE TABLE postern.api_key (
+    hash bytea NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    tenant text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_hash_length CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT api_key_role_known CHECK ((role = ANY (ARRAY['admin'::text, 'worker'::text, 'read'::text])))
+);
+CREATE TABLE postern.counter (
+    shard smallint NOT NULL,
+    instance uuid NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    name text NOT NULL,
+    value bigint NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+CREATE TABLE postern.dependency (
+    shard smallint NOT NULL,
+    task uuid NOT NULL,
+    depends_on uuid NOT NULL
+);
+CREATE TABLE postern.endpoint (
+    tenant text NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    headers text,
+    secret text,
+    previous text,
+    previous_until timestamp with time zone,
+    timeout_ms integer,
+    max_in_flight integer,
+    rate_count integer,
+    rate_period interval,
+    paused boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    rate_burst integer,
+    rate_tokens double precision,
+    rate_at timestamp with time zone,
+    CONSTRAINT endpoint_max_in_flight_range CHECK ((max_in_flight >= 1)),
+    CONSTRAINT endpoint_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{0,128}$'::text)),
+    CONSTRAINT endpoint_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
+    CONSTRAINT endpoint_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
+    CONSTRAINT endpoint_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
+    CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
+)
+WITH (fillfactor='50');
+CREATE TABLE postern.endpoint_minute (
+    tenant text NOT NULL,
+    endpoint text NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    instance uuid NOT NULL,
+    attempts bigint NOT NULL,
+    failed bigint NOT NULL,
+    durations bigint[] NOT NULL
+);
+CREATE TABLE postern.idempotency_key (
+    shard smallint NOT NULL,
+    tenant text NOT NULL,
+    key text NOT NULL,
+    task uuid NOT NULL,
+    request_hash bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+CREATE TABLE postern.instance (
+    id uuid NOT NULL,
+    program text NOT NULL,
+    name text NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    beat_at timestamp with time zone DEFAULT now() NOT NULL,
+    beat bigint DEFAULT 0 NOT NULL,
+    gauges jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT instance_program_known CHECK ((program = ANY (ARRAY['postern-fcgi'::text, 'postern-scheduler'::text])))
+)
+WITH (fillfactor='50');
+CREATE SEQUENCE postern.job_id
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE SEQUENCE postern.key_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE TABLE postern.lane (
+    id bigint NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    target text NOT NULL,
+    paused boolean DEFAULT false NOT NULL,
+    in_flight_limit integer,
+    breaker text DEFAULT 'closed'::text NOT NULL,
+    not_before timestamp with time zone,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT lane_breaker_known CHECK ((breaker = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text])))
+);
+CREATE TABLE postern.migration (
+    version integer NOT NULL,
+    name text NOT NULL,
+    min_program integer NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE postern.queue (
+    tenant text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    paused boolean DEFAULT false NOT NULL,
+    discard_old boolean DEFAULT false NOT NULL,
+    max_age interval,
+    max_entries bigint,
+    max_tries integer,
+    max_retries integer DEFAULT 3 NOT NULL,
+    max_runtime interval,
+    max_concurrent integer,
+    timeout_ms integer DEFAULT 30000 NOT NULL,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    endpoint text,
+    rate_count integer,
+    rate_period interval,
+    rate_burst integer,
+    rate_tokens double precision,
+    rate_at timestamp with time zone,
+    retention_completed text DEFAULT 'standard'::text NOT NULL,
+    retention_failed text DEFAULT 'standard'::text NOT NULL,
+    retention_cancelled text DEFAULT 'standard'::text NOT NULL,
+    CONSTRAINT queue_max_age_positive CHECK ((max_age > '00:00:00'::interval)),
+    CONSTRAINT queue_max_concurrent_range CHECK ((max_concurrent >= 1)),
+    CONSTRAINT queue_max_entries_range CHECK ((max_entries >= 0)),
+    CONSTRAINT queue_max_retries_range CHECK (((max_retries >= 0) AND (max_retries <= 100))),
+    CONSTRAINT queue_max_runtime_positive CHECK ((max_runtime > '00:00:00'::interval)),
+    CONSTRAINT queue_max_tries_range CHECK ((max_tries >= 1)),
+    CONSTRAINT queue_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{1,64}$'::text)),
+    CONSTRAINT queue_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
+    CONSTRAINT queue_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
+    CONSTRAINT queue_retention_known CHECK (((retention_completed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_failed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_cancelled = ANY (ARRAY['short'::text, 'standard'::text])))),
+    CONSTRAINT queue_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
+)
+WITH (fillfactor='50');
+CREATE TABLE postern.queue_gauge (
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    ready bigint NOT NULL,
+    delayed bigint NOT NULL,
+    active bigint NOT NULL,
+    blocked bigint NOT NULL,
+    estimated boolean NOT NULL,
+    oldest_due timestamp with time zone
+)
+WITH (fillfactor='50');
+CREATE TABLE postern.role_tenant (
+    role name NOT NULL,
+    tenant text NOT NULL
+);
+CREATE TABLE postern.schedule (
+    tenant text NOT NULL,
+    name text NOT NULL,
+    spec text NOT NULL,
+    timezone text DEFAULT 'UTC'::text NOT NULL,
+    queue text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    task text NOT NULL,
+    misfire text DEFAULT 'last'::text NOT NULL,
+    overlap text DEFAULT 'allow'::text NOT NULL,
+    jitter interval DEFAULT '00:00:00'::interval NOT NULL,
+    starts_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    next_at timestamp with time zone,
+    paused boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    interval_seconds bigint,
+    misfire_limit integer DEFAULT 10 NOT NULL,
+    misfire_window interval DEFAULT '01:00:00'::interval NOT NULL,
+    deadline_offset interval,
+    last_at timestamp with time zone,
+    CONSTRAINT schedule_misfire_known CHECK ((misfire = ANY (ARRAY['skip'::text, 'last'::text, 'all'::text]))),
+    CONSTRAINT schedule_misfire_limit_range CHECK (((misfire_limit >= 1) AND (misfire_limit <= 100))),
+    CONSTRAINT schedule_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{1,128}$'::text)),
+    CONSTRAINT schedule_overlap_known CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text])))
+);
+CREATE TABLE postern.schedule_run (
+    tenant text NOT NULL,
+    schedule text NOT NULL,
+    nominal_time timestamp with time zone NOT NULL,
+    fired_at timestamp with time zone DEFAULT now() NOT NULL,
+    task uuid,
+    skipped text
+);
+CREATE TABLE postern.sequel (
+    id bigint NOT NULL,
+    task uuid NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    key text,
+    callback boolean DEFAULT false NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+ALTER TABLE postern.sequel ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME postern.sequel_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE postern.setting (
+    name text NOT NULL,
+    value text NOT NULL
+);
+CREATE VIEW postern.task_all AS
+ SELECT task.id,
+    task.lease,
+    task.instance,
+    task.created_at,
+    task.updated_at,
+    task.run_at,
+    task.claimed_at,
+    task.finished_at,
+    task.lease_until,
+    task.deadline,
+    task.lane,
+    task.job_id,
+    task.timeout_ms,
+    task.attempt,
+    task.attempt_base,
+    task.max_attempts,
+    task.result_code,
+    task.result_ms,
+    task.shard,
+    task.priority,
+    task.state,
+    task.dialect,
+    task.tenant,
+    task.queue,
+    task.method,
+    task.url,
+    task.endpoint,
+    task.retry_policy,
+    task.body_form,
+    task.content_type,
+    task.headers,
+    task.key,
+    task.idempotency_key,
+    task.on_complete_url,
+    task.on_failure_url,
+    task.traceparent,
+    task.extra,
+    task.last_error,
+    task.tags,
+    task.dependencies,
+    task.attempts,
+    task.body,
+    task.reason,
+    task.retention,
+    task.result_headers,
+    task.result_body,
+    task.key_seq,
+    task.resolved,
+    task.deferred
+   FROM postern.task
+UNION ALL
+ SELECT task_finished.id,
+    task_finished.lease,
+    task_finished.instance,
+    task_finished.created_at,
+    task_finished.updated_at,
+    task_finished.run_at,
+    task_finished.claimed_at,
+    task_finished.finished_at,
+    task_finished.lease_until,
+    task_finished.deadline,
+    task_finished.lane,
+    task_finished.job_id,
+    task_finished.timeout_ms,
+    task_finished.attempt,
+    task_finished.attempt_base,
+    task_finished.max_attempts,
+    task_finished.result_code,
+    task_finished.result_ms,
+    task_finished.shard,
+    task_finished.priority,
+    task_finished.state,
+    task_finished.dialect,
+    task_finished.tenant,
+    task_finished.queue,
+    task_finished.method,
+    task_finished.url,
+    task_finished.endpoint,
+    task_finished.retry_policy,
+    task_finished.body_form,
+    task_finished.content_type,
+    task_finished.headers,
+    task_finished.key,
+    task_finished.idempotency_key,
+    task_finished.on_complete_url,
+    task_finished.on_failure_url,
+    task_finished.traceparent,
+    task_finished.extra,
+    task_finished.last_error,
+    task_finished.tags,
+    task_finished.dependencies,
+    task_finished.attempts,
+    task_finished.body,
+    task_finished.reason,
+    task_finished.retention,
+    task_finished.result_headers,
+    task_finished.result_body,
+    task_finished.key_seq,
+    task_finished.resolved,
+    task_finished.deferred
+   FROM postern.task_finished;
+CREATE TABLE postern.task_finished_short (
+    id uuid NOT NULL,
+    lease uuid,
+    instance uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    lane bigint,
+    job_id bigint,
+    timeout_ms integer,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 4 NOT NULL,
+    result_code integer,
+    result_ms integer,
+    shard smallint DEFAULT 0 NOT NULL,
+    priority smallint DEFAULT 50 NOT NULL,
+    state text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    url text,
+    endpoint text,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    body_form text DEFAULT 'payload'::text NOT NULL,
+    content_type text,
+    headers text,
+    key text,
+    idempotency_key text,
+    on_complete_url text,
+    on_failure_url text,
+    traceparent text,
+    extra text,
+    last_error text,
+    tags text[],
+    dependencies uuid[],
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    body bytea,
+    reason text DEFAULT ''::text NOT NULL,
+    retention text DEFAULT 'standard'::text NOT NULL,
+    result_headers text,
+    result_body bytea,
+    key_seq bigint,
+    resolved text,
+    deferred boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
+)
+PARTITION BY RANGE (finished_at);
+CREATE TABLE postern.task_finished_short_default (
+    id uuid NOT NULL,
+    lease uuid,
+    instance uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    lane bigint,
+    job_id bigint,
+    timeout_ms integer,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 4 NOT NULL,
+    result_code integer,
+    result_ms integer,
+    shard smallint DEFAULT 0 NOT NULL,
+    priority smallint DEFAULT 50 NOT NULL,
+    state text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    url text,
+    endpoint text,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    body_form text DEFAULT 'payload'::text NOT NULL,
+    content_type text,
+    headers text,
+    key text,
+    idempotency_key text,
+    on_complete_url text,
+    on_failure_url text,
+    traceparent text,
+    extra text,
+    last_error text,
+    tags text[],
+    dependencies uuid[],
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    body bytea,
+    reason text DEFAULT ''::text NOT NULL,
+    retention text DEFAULT 'standard'::text NOT NULL,
+    result_headers text,
+    result_body bytea,
+    key_seq bigint,
+    resolved text,
+    deferred boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
+);
+CREATE TABLE postern.task_finished_standard (
+    id uuid NOT NULL,
+    lease uuid,
+    instance uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    lane bigint,
+    job_id bigint,
+    timeout_ms integer,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 4 NOT NULL,
+    result_code integer,
+    result_ms integer,
+    shard smallint DEFAULT 0 NOT NULL,
+    priority smallint DEFAULT 50 NOT NULL,
+    state text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    url text,
+    endpoint text,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    body_form text DEFAULT 'payload'::text NOT NULL,
+    content_type text,
+    headers text,
+    key text,
+    idempotency_key text,
+    on_complete_url text,
+    on_failure_url text,
+    traceparent text,
+    extra text,
+    last_error text,
+    tags text[],
+    dependencies uuid[],
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    body bytea,
+    reason text DEFAULT ''::text NOT NULL,
+    retention text DEFAULT 'standard'::text NOT NULL,
+    result_headers text,
+    result_body bytea,
+    key_seq bigint,
+    resolved text,
+    deferred boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
+)
+PARTITION BY RANGE (finished_at);
+CREATE TABLE postern.task_finished_standard_default (
+    id uuid NOT NULL,
+    lease uuid,
+    instance uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    lane bigint,
+    job_id bigint,
+    timeout_ms integer,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 4 NOT NULL,
+    result_code integer,
+    result_ms integer,
+    shard smallint DEFAULT 0 NOT NULL,
+    priority smallint DEFAULT 50 NOT NULL,
+    state text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    url text,
+    endpoint text,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    body_form text DEFAULT 'payload'::text NOT NULL,
+    content_type text,
+    headers text,
+    key text,
+    idempotency_key text,
+    on_complete_url text,
+    on_failure_url text,
+    traceparent text,
+    extra text,
+    last_error text,
+    tags text[],
+    dependencies uuid[],
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    body bytea,
+    reason text DEFAULT ''::text NOT NULL,
+    retention text DEFAULT 'standard'::text NOT NULL,
+    result_headers text,
+    result_body bytea,
+    key_seq bigint,
+    resolved text,
+    deferred boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
+    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
+);
+CREATE TABLE postern.tenant (
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenant_name_shape CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text))
+);
+CREATE TABLE postern.tenant_secret (
+    tenant text NOT NULL,
+    secret text NOT NULL,
+    previous text,
+    previous_until timestamp with time zone,
+    CONSTRAINT tenant_secret_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
+    CONSTRAINT tenant_secret_shape CHECK ((secret ~~ 'whsec\_%'::text))
+);
+ALTER TABLE ONLY postern.task_finished ATTACH PARTITION postern.task_finished_short FOR VALUES IN ('short');
+ALTER TABLE ONLY postern.task_finished_short ATTACH PARTITION postern.task_finished_short_default DEFAULT;
+ALTER TABLE ONLY postern.task_finished ATTACH PARTITION postern.task_finished_standard FOR VALUES IN ('standard');
+ALTER TABLE ONLY postern.task_finished_standard ATTACH PARTITION postern.task_finished_standard_default DEFAULT;
+ALTER TABLE ONLY postern.api_key
+    ADD CONSTRAINT api_key_name_once UNIQUE (tenant, name);
+ALTER TABLE ONLY postern.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (hash);
+ALTER TABLE ONLY postern.counter
+    ADD CONSTRAINT counter_pkey PRIMARY KEY (shard, instance, tenant, queue, name);
+ALTER TABLE ONLY postern.dependency
+    ADD CONSTRAINT dependency_pkey PRIMARY KEY (depends_on, task, shard);
+ALTER TABLE ONLY postern.endpoint_minute
+    ADD CONSTRAINT endpoint_minute_pkey PRIMARY KEY (tenant, endpoint, minute, instance);
+ALTER TABLE ONLY postern.endpoint
+    ADD CONSTRAINT endpoint_pkey PRIMARY KEY (tenant, name);
+ALTER TABLE ONLY postern.idempotency_key
+    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (shard, tenant, key);
+ALTER TABLE ONLY postern.instance
+    ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY postern.lane
+    ADD CONSTRAINT lane_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY postern.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY postern.queue_gauge
+    ADD CONSTRAINT queue_gauge_pkey PRIMARY KEY (tenant, queue);
+ALTER TABLE ONLY postern.queue
+    ADD CONSTRAINT queue_pkey PRIMARY KEY (tenant, name);
+ALTER TABLE ONLY postern.role_tenant
+    ADD CONSTRAINT role_tenant_pkey PRIMARY KEY (role);
+ALTER TABLE ONLY postern.schedule
+    ADD CONSTRAINT schedule_pkey PRIMARY KEY (tenant, name);
+ALTER TABLE ONLY postern.schedule_run
+    ADD CONSTRAINT schedule_run_pkey PRIMARY KEY (tenant, schedule, nominal_time);
+ALTER TABLE ONLY postern.sequel
+    ADD CONSTRAINT sequel_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY postern.setting
+    ADD CONSTRAINT setting_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY postern.task
+    ADD CONSTRAINT task_pkey PRIMARY KEY (id, shard);
+ALTER TABLE ONLY postern.tenant
+    ADD CONSTRAINT tenant_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY postern.tenant_secret
+    ADD CONSTRAINT tenant_secret_pkey PRIMARY KEY (tenant);
+CREATE INDEX idempotency_key_expiry ON postern.idempotency_key USING btree (expires_at);
+CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
+CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
+CREATE INDEX task_active ON postern.task USING btree (tenant, queue) WHERE (state = 'active'::text);
+CREATE INDEX task_active_at ON postern.task USING btree (tenant, resolved) WHERE ((state = 'active'::text) AND (resolved IS NOT NULL));
+CREATE INDEX task_delayed ON postern.task USING btree (shard, run_at) WHERE (state = 'delayed'::text);
+CREATE INDEX task_finished_id ON ONLY postern.task_finished USING btree (shard, id);
+CREATE INDEX task_finished_job_id ON ONLY postern.task_finished USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_of_queue ON ONLY postern.task_finished USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_finished_short_job_id_idx ON ONLY postern.task_finished_short USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_short_default_job_id_idx ON postern.task_finished_short_default USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_short_shard_id_idx ON ONLY postern.task_finished_short USING btree (shard, id);
+CREATE INDEX task_finished_short_default_shard_id_idx ON postern.task_finished_short_default USING btree (shard, id);
+CREATE INDEX task_finished_short_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_finished_short_default_tenant_queue_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_finished_standard_job_id_idx ON ONLY postern.task_finished_standard USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_standard_default_job_id_idx ON postern.task_finished_standard_default USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_standard_shard_id_idx ON ONLY postern.task_finished_standard USING btree (shard, id);
+CREATE INDEX task_finished_standard_default_shard_id_idx ON postern.task_finished_standard_default USING btree (shard, id);
+CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_of_key ON postern.task USING btree (tenant, queue, key, key_seq) WHERE (key IS NOT NULL);
+CREATE INDEX task_of_queue ON postern.task USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_ready ON postern.task USING btree (shard, lane, priority DESC, run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
+CREATE INDEX task_unrouted ON postern.task USING btree (id, shard) WHERE (lane IS NULL);
+ALTER INDEX postern.task_finished_short_job_id_idx ATTACH PARTITION postern.task_finished_short_default_job_id_idx;
+ALTER INDEX postern.task_finished_short_shard_id_idx ATTACH PARTITION postern.task_finished_short_default_shard_id_idx;
+ALTER INDEX postern.task_finished_short_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_short_default_tenant_queue_uuid_send_idx;
+ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_short_job_id_idx;
+ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_short_shard_id_idx;
+ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_short_tenant_queue_uuid_send_idx;
+ALTER INDEX postern.task_finished_standard_job_id_idx ATTACH PARTITION postern.task_finished_standard_default_job_id_idx;
+ALTER INDEX postern.task_finished_standard_shard_id_idx ATTACH PARTITION postern.task_finished_standard_default_shard_id_idx;
+ALTER INDEX postern.task_finished_standard_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_queue_uuid_send_idx;
+ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_standard_job_id_idx;
+ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_standard_shard_id_idx;
+ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_standard_tenant_queue_uuid_send_idx;
+ALTER TABLE ONLY postern.api_key
+    ADD CONSTRAINT api_key_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
+ALTER TABLE ONLY postern.endpoint
+    ADD CONSTRAINT endpoint_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
+ALTER TABLE ONLY postern.queue
+    ADD CONSTRAINT queue_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
+ALTER TABLE ONLY postern.role_tenant
+    ADD CONSTRAINT role_tenant_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
+ALTER TABLE ONLY postern.schedule
+    ADD CONSTRAINT schedule_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
+ALTER TABLE ONLY postern.tenant_secret
+    ADD CONSTRAINT tenant_secret_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
+GRANT USAGE ON SCHEMA postern TO postern_api;
+GRANT USAGE ON SCHEMA postern TO postern_scheduler;
+GRANT USAGE ON SCHEMA postern TO postern_enqueue;
+REVOKE ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.authenticate(p_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.authenticate(p_hash bytea) TO postern_api;
+REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
+REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) TO postern_api;
+REVOKE ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
+GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
+REVOKE ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) TO postern_enqueue;
+REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) TO postern_enqueue;
+REVOKE ALL ON FUNCTION postern.enqueue_row(p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) TO postern_scheduler;
+GRANT SELECT,INSERT ON TABLE postern.task TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.task TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_api;
+REVOKE ALL ON FUNCTION postern.new_task_id(p_shard smallint) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.new_task_id(p_shard smallint) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.note_sequel(t postern.task) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamp with time zone, p_state text, p_reason text, p_instance uuid, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamp with time zone, p_state text, p_reason text, p_instance uuid, p_limit integer) TO postern_api;
+REVOKE ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO postern_api;
+GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
+GRANT SELECT ON TABLE postern.task_finished TO postern_api;
+GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
+REVOKE ALL ON FUNCTION postern.shard_of(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.shard_of(p_id uuid) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) TO postern_scheduler;
+GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.counter TO postern_scheduler;
+GRANT SELECT,INSERT ON TABLE postern.dependency TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.dependency TO postern_scheduler;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;
+GRANT SELECT,UPDATE ON TABLE postern.endpoint TO postern_scheduler;
+GRANT SELECT ON TABLE postern.endpoint_minute TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint_minute TO postern_scheduler;
+GRANT SELECT,INSERT,UPDATE ON TABLE postern.idempotency_key TO postern_api;
+GRANT SELECT,DELETE ON TABLE postern.idempotency_key TO postern_scheduler;
+GRANT SELECT,INSERT,UPDATE ON TABLE postern.instance TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.instance TO postern_scheduler;
+GRANT USAGE ON SEQUENCE postern.job_id TO postern_api;
+GRANT USAGE ON SEQUENCE postern.job_id TO postern_scheduler;
+GRANT USAGE ON SEQUENCE postern.key_seq TO postern_api;
+GRANT USAGE ON SEQUENCE postern.key_seq TO postern_scheduler;
+GRANT SELECT,INSERT ON TABLE postern.lane TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lane TO postern_scheduler;
+GRANT SELECT ON TABLE postern.migration TO postern_api;
+GRANT SELECT ON TABLE postern.migration TO postern_scheduler;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_api;
+GRANT SELECT,INSERT,UPDATE ON TABLE postern.queue TO postern_scheduler;
+GRANT SELECT ON TABLE postern.queue_gauge TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue_gauge TO postern_scheduler;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.schedule TO postern_api;
+GRANT SELECT,UPDATE ON TABLE postern.schedule TO postern_scheduler;
+GRANT SELECT,INSERT,DELETE ON TABLE postern.schedule_run TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.schedule_run TO postern_scheduler;
+GRANT INSERT ON TABLE postern.sequel TO postern_api;
+GRANT SELECT,INSERT,DELETE ON TABLE postern.sequel TO postern_scheduler;
+GRANT SELECT ON TABLE postern.setting TO postern_api;
+GRANT SELECT ON TABLE postern.setting TO postern_scheduler;
+GRANT SELECT ON TABLE postern.task_all TO postern_api;
+GRANT SELECT ON TABLE postern.task_all TO postern_scheduler;
+GRANT SELECT ON TABLE postern.tenant TO postern_api;
+GRANT SELECT ON TABLE postern.tenant TO postern_scheduler;
+GRANT SELECT ON TABLE postern.tenant_secret TO postern_scheduler;

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""A receiver that says 202 with Postern-Defer, and tells the end later by the URL it was given."""
+
+import signal
+import unittest
+import urllib.parse
+
+from harness import Answer, StackTest
+
+
+def later(seconds):
+    return Answer(202, headers={"Postern-Defer": str(seconds)})
+
+
+class Deferred(StackTest):
+    settings = {"POSTERN_RESCUE_AFTER": "2s"}
+
+    def take(self, seconds=60, **fields):
+        """A task that the receiver has taken over, and a function that tells what came of it."""
+        self.receiver.on("/hook", later(seconds), 200)
+        task = self.create(retry_policy="fixed", **fields)
+        self.wait_until(lambda: self.get(task).get("deferred"), 10, "the task is deferred")
+        return task, self.teller(self.receiver.at("/hook")[-1])
+
+    def teller(self, request):
+        url = urllib.parse.urlsplit(request.headers["Postern-Complete-Url"])
+        nobody = self.client()  # without a key
+
+        def tell(what="complete", body=None):
+            path = url.path.removesuffix("/complete") + f"/{what}?{url.query}"
+            return nobody.post(path, body)
+
+        return tell
+
+    def test_is_complete_when_the_receiver_says_so(self):
+        task, tell = self.take()
+        self.assertEqual(self.get(task)["status"], "active")
+        self.assertEqual(tell(body={"rows": 7}).json, {"status": "completed"})
+        done = self.get(task)
+        self.assertEqual((done["status"], done["result"]["body"]), ("completed", '{"rows": 7}'))
+        self.assertEqual([attempt["status"] for attempt in done["attempts"]], ["success"])
+        self.assertEqual(tell().status, 409)
+
+    def test_a_failure_is_retried(self):
+        task, tell = self.take()
+        self.assertEqual(tell("fail", {"error": "no luck"}).json, {"status": "pending"})
+        done = self.finished(task)
+        self.assertEqual(done["status"], "completed")
+        self.assertEqual([attempt["status"] for attempt in done["attempts"]], ["failed", "success"])
+        self.assertEqual(done["attempts"][0]["error"], "no luck")
+        self.assertEqual(tell().status, 403)  # of the first attempt
+
+    def test_a_failure_may_be_the_end(self):
+        task, tell = self.take(on_failure_url=self.receiver.url("/failed"))
+        self.assertEqual(tell("fail", {"retry": False}).json, {"status": "failed"})
+        self.assertEqual(self.get(task)["reason"], "terminated")
+        self.receiver.wait_for(lambda _: self.receiver.at("/failed"))
+
+    def test_silence_is_a_failed_attempt_and_a_heartbeat_is_none(self):
+        task, tell = self.take(seconds=2)
+        other, beat = self.take(seconds=2)
+        self.assertEqual(beat("heartbeat", {"seconds": 60}).status, 200)
+        done = self.finished(task, 90)
+        self.assertEqual([attempt["status"] for attempt in done["attempts"]], ["failed", "success"])
+        self.assertEqual(tell().status, 403)
+        self.assertEqual(self.get(other)["status"], "active")
+        self.assertEqual(beat().status, 200)
+
+    def test_outlives_its_scheduler(self):
+        task, tell = self.take()
+        self.stack.programs["scheduler"].stop(signal.SIGKILL)
+        self.stack.start()
+        probe = self.create(webhook_url=self.receiver.url("/probe"))
+        self.assertEqual(self.finished(probe, 30)["status"], "completed")
+        self.assertEqual(self.get(task)["status"], "active")
+        self.assertEqual(tell().status, 200)
+        self.assertEqual(self.get(task)["attempt_count"], 1)
+
+    def test_only_the_token_opens(self):
+        task, tell = self.take()
+        path = f"/v1/tasks/{task['id']}/complete"
+        for client in (self.client(), self.api):
+            for query in ("", "?token=", f"?token={'0' * 64}"):
+                self.assertEqual(client.post(path + query).status, 403)
+        self.assertEqual(tell().status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,71 @@
+"""One receiver that is down or hangs neither spends its tasks' attempts nor holds up the others."""
+
+import socket
+import unittest
+
+from harness import Answer, Receiver, StackTest
+
+
+def closed_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Pacing(StackTest):
+    settings = {"POSTERN_SLOTS": "16"}
+
+    def attempts(self, tasks):
+        return sum(self.get(task)["attempt_count"] for task in tasks)
+
+    def test_a_receiver_that_is_down_spends_few_attempts_and_is_found_when_it_is_back(self):
+        port = closed_port()
+        fields = {"queue": "down", "webhook_url": f"http://127.0.0.1:{port}/hook",
+                  "retry_policy": {"intervals": [0.1]}, "max_retries": 20}
+        tasks = [self.create(**fields) for _ in range(40)]
+        self.wait_until(lambda: self.breaker_states() & {"open", "half_open"}, 20, "the breaker opens")
+        # 40 tasks ask ten times a second each. While the breaker is open only its probes go out.
+        before = self.attempts(tasks)
+        probes = before + 12
+        self.wait_until(lambda: self.attempts(tasks) > before, 20, "a probe goes out")
+        self.assertLess(self.attempts(tasks), probes)
+        self.assertFalse([task for task in map(self.get, tasks) if task["status"] == "failed"])
+
+        back = Receiver(port=port)
+        self.addCleanup(back.close)
+        for task in tasks:
+            self.assertEqual(self.finished(task, 90)["status"], "completed")
+
+    def test_a_receiver_that_hangs_does_not_hold_the_others(self):
+        # More tasks than slots for one host that does not answer; then work for another.
+        hanging = Receiver()
+        self.addCleanup(hanging.close)
+        hanging.on("/never", Answer(delay=60))
+        for _ in range(60):
+            self.create(queue="hanging", webhook_url=hanging.url("/never"), timeout=3, max_retries=0)
+        hanging.wait_for(lambda requests: len(requests) >= 16)
+        tasks = [self.create(queue="well", webhook_url=self.receiver.url("/quick")) for _ in range(100)]
+        self.receiver.wait_for(lambda requests: len(requests) == 100, 30)
+        # All hundred went through while most of the sixty, which take 3 s each, still wait.
+        self.assertLess(len(hanging.at("/never")), 60)
+        for task in tasks:
+            self.assertEqual(self.finished(task)["status"], "completed")
+
+    def test_retry_after_holds_back_the_whole_lane(self):
+        busy = Receiver()
+        self.addCleanup(busy.close)
+        busy.on("/hook", Answer(429, headers={"Retry-After": "3"}), 200)
+        first = self.create(queue="busy", webhook_url=busy.url("/hook"), retry_policy="fixed")
+        busy.wait_for(lambda requests: len(requests) == 1)
+        self.wait_until(lambda: self.get(first)["attempt_count"] == 1 and self.get(first)["status"] == "pending")
+        self.create(queue="busy", webhook_url=busy.url("/hook"))
+        one, two, three = busy.wait_for(lambda requests: len(requests) == 3, 15)
+        self.assertGreaterEqual(two.time - one.time, 2.9)
+
+    def breaker_states(self):
+        return set(self.stack.postgres.psql(
+            "SELECT lane ->> 'state' FROM postern.instance, jsonb_array_elements(gauges -> 'lanes') lane").split())
+
+
+if __name__ == "__main__":
+    unittest.main()
