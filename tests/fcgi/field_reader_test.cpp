@@ -121,6 +121,35 @@ TEST(FieldReader, RefusesWrongTypes) {
   }
 }
 
+TEST(FieldReader, ReadsBooleansDurationsAndAnyJson) {
+  FieldReader fields = reader(R"({"y":true,"n":false,"d":"1m30s","j":[1, null],"null":null})");
+  EXPECT_EQ(fields.boolean("y"), true);
+  EXPECT_EQ(fields.boolean("n"), false);
+  EXPECT_EQ(fields.boolean("absent"), std::nullopt);
+  EXPECT_EQ(fields.boolean("null"), std::nullopt);
+  EXPECT_EQ(fields.duration("d"), std::chrono::seconds{90});
+  EXPECT_EQ(fields.json("j"), "[1, null]");
+  EXPECT_TRUE(fields.finish());
+}
+
+TEST(FieldReader, RefusesWhatIsNoBoolean) {
+  for (const char* body : {R"({"f":1})", R"({"f":"true"})", R"({"f":[]})"}) {
+    FieldReader fields = reader(body);
+    EXPECT_EQ(fields.boolean("f"), std::nullopt) << body;
+    EXPECT_EQ(fields.finish().error().reason, "invalid_type") << body;
+  }
+}
+
+TEST(FieldReader, ADurationHasAUnit) {
+  for (const char* value : {"60", "\"60\"", "\"\"", "\"1 h\"", "true", "{}"}) {
+    const std::string body = R"({"d":)" + std::string(value) + "}";
+    FieldReader fields = reader(body);
+    EXPECT_EQ(fields.duration("d"), std::nullopt) << body;
+    EXPECT_EQ(fields.finish().error().reason, "invalid_duration") << body;
+    EXPECT_EQ(fields.finish().error().field, "d") << body;
+  }
+}
+
 TEST(FieldReader, CutsIntegersThatDoNotFit) {
   FieldReader fields = reader(R"({"a":9223372036854775808,"b":-1000000000000000000000})");
   EXPECT_EQ(fields.integer("a"), std::numeric_limits<std::int64_t>::max());
