@@ -24,10 +24,10 @@
 #include "fcgi/api_changes.h"
 #include "fcgi/api_deferred.h"
 #include "fcgi/api_endpoints.h"
+#include "fcgi/api_metrics.h"
 #include "fcgi/api_queues.h"
 #include "fcgi/api_schedules.h"
 #include "fcgi/caller.h"
-#include "fcgi/api_metrics.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
 #include "fcgi/router.h"
@@ -123,7 +123,7 @@ class Api {
   Result<Ready> prepare(const Caller& caller, const HttpRequest& request, Creation wanted,
                         int shard);
   Result<QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
-                                       std::string_view field);
+                                       std::string_view field, bool make);
   bool has_endpoint(const std::string& tenant, const std::string& name);
   std::int64_t lane_of(const TaskSpec& task);
 

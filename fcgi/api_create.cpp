@@ -99,7 +99,11 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
     error.field = fields.endpoint;
     return error;
   }
-  const Result<QueueDefaults> queue = queue_defaults(caller.tenant, wanted.queue, fields.queue);
+  // Without a target it depends on its queue's; one that is not there has none, and is not made for
+  // a task that is refused.
+  const bool targeted = !wanted.url.empty() || !wanted.endpoint.empty();
+  Result<QueueDefaults> queue = queue_defaults(caller.tenant, wanted.queue, fields.queue, targeted);
+  if (!queue && !targeted && queue.error().reason == "queue_not_found") queue = QueueDefaults{};
   if (!queue) return queue.error();
 
   Result<NewTask> task = new_task(std::move(wanted), *queue, caller.tenant, new_id(at, shard));
@@ -135,7 +139,7 @@ bool Api::has_endpoint(const std::string& tenant, const std::string& name) {
 // From a cache, since every creation asks. A change to a queue takes so long to be seen. Whoever
 // finds an entry too old renews it while the others still use it.
 Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::string& queue,
-                                          std::string_view field) {
+                                          std::string_view field, bool make) {
   const std::string key = tenant + '\n' + queue;
   const auto clock = std::chrono::steady_clock::now();
   {
@@ -154,7 +158,7 @@ Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::
   try {
     defaults = read_from(pool_, [&](auto& connection) {
       auto known = db::queue_defaults(connection, tenant, queue);
-      if (known || !options_.auto_create_queues) return known;
+      if (known || !make || !options_.auto_create_queues) return known;
       no_tenant = !db::make_queue(connection, tenant, queue);
       return db::queue_defaults(connection, tenant, queue);
     });

@@ -8,10 +8,10 @@
 #include "fcgi/api.h"
 #include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_endpoints.h"
+#include "fcgi/dialects/native_meta.h"
 #include "fcgi/dialects/native_queues.h"
 #include "fcgi/dialects/native_schedules.h"
 #include "fcgi/dialects/native_tasks.h"
-#include "fcgi/dialects/native_meta.h"
 #include "fcgi/dialects/native_wire.h"
 
 namespace postern {
