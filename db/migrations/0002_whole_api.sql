@@ -137,6 +137,16 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
       OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = t.id)
 $$;
 
+-- Counts the end of a live task. One that came by the SQL door and ends before it was routed has not been counted yet.
+CREATE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF t.lane IS NULL THEN
+    PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'created');
+  END IF;
+  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, p_name);
+END $$;
+
 -- Ends a live task whose row the caller has locked, and which is not being delivered or whose lease is the caller's: the
 -- one way out of `task` besides the scheduler's settle.
 CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text)
@@ -159,7 +169,7 @@ BEGIN
     DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
   END IF;
   PERFORM postern.note_sequel(t);
-  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'finished_' || p_state);
+  PERFORM postern.count_end(t, p_instance, 'finished_' || p_state);
 END $$;
 
 -- Locks a live task for a transition. `state`: its own, or that of the finished one; NULL: there is no such task.
@@ -205,7 +215,7 @@ BEGIN
    WHERE shard = p_shard AND tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
   DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
   PERFORM postern.note_sequel(t);
-  PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'deleted');
+  PERFORM postern.count_end(t, p_instance, 'deleted');
   RETURN 'done';
 END $$;
 
@@ -236,7 +246,9 @@ BEGIN
   IF waits THEN
     INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
   END IF;
-  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'retried');
+  IF t.lane IS NOT NULL THEN  -- else its routing counts it as created
+    PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'retried');
+  END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
 

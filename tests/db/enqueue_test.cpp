@@ -81,6 +81,23 @@ TEST_F(Enqueue, TheRolesTenantIsTheTasks) {
   EXPECT_TRUE(db::get_task(owner_, "acme", id));
 }
 
+TEST_F(Enqueue, IsCountedOnceThoughItEndsBeforeItIsRouted) {
+  const auto depth = [&] {
+    return owner_.exec({"", "SELECT postern.queue_depth('default', 'q')"}).integer(0, 0);
+  };
+  const auto deleted = enqueue("'q', 'https://h.test/p'");
+  ASSERT_EQ(db::delete_task(owner_, "default", deleted, Uuid{}).kind, db::Transition::Kind::done);
+  EXPECT_EQ(depth(), 0);
+  const auto id = enqueue("'q', 'https://h.test/p'");
+  ASSERT_EQ(db::cancel_task(owner_, "default", id, Uuid{}).kind, db::Transition::Kind::done);
+  EXPECT_EQ(depth(), 0);
+  EXPECT_EQ(counter(owner_, "created"), 2);
+  ASSERT_EQ(db::retry_task(owner_, "default", id, Uuid{}).kind, db::Transition::Kind::done);
+  const db::Routing routing{id, 7, "h.test", "https://h.test/p", "default", "q", ""};
+  scheduler_.exec(db::kRoute, db::route_params(0, Uuid{}, {&routing, 1}));
+  EXPECT_EQ(depth(), 1);
+}
+
 TEST_F(Enqueue, RefusesWhatIsOutOfRangeNamingTheField) {
   struct Case {
     const char* arguments;

@@ -165,8 +165,9 @@ TEST_F(Limits, TwoWhoClaimAtOnceTakeEachTokenOnce) {
         for (int empty = 0; empty < 20;) {
           const auto answer = claim_from(connection, {{lane(), 3}});
           claimed += answer.tasks.size();
-          // Held for long: there is no token left. For a moment: the other one is at it.
-          if (answer.tasks.empty() && answer.held.at(0).wait > Seconds{1}) ++empty;
+          // Held for a moment: the other one is at it. Else: there is no token left.
+          const bool again = !answer.held.empty() && answer.held[0].wait < Seconds{1};
+          if (answer.tasks.empty() && !again) ++empty;
         }
       });
     }
