@@ -155,6 +155,78 @@ BEGIN
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
 END $$;
+CREATE TABLE postern.task (
+    id uuid NOT NULL,
+    lease uuid,
+    instance uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    lane bigint,
+    job_id bigint,
+    timeout_ms integer,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 4 NOT NULL,
+    result_code integer,
+    result_ms integer,
+    shard smallint DEFAULT 0 NOT NULL,
+    priority smallint DEFAULT 50 NOT NULL,
+    state text NOT NULL,
+    dialect text DEFAULT 'native'::text NOT NULL,
+    tenant text NOT NULL,
+    queue text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    url text,
+    endpoint text,
+    retry_policy text DEFAULT 'exponential'::text NOT NULL,
+    body_form text DEFAULT 'payload'::text NOT NULL,
+    content_type text,
+    headers text,
+    key text,
+    idempotency_key text,
+    on_complete_url text,
+    on_failure_url text,
+    traceparent text,
+    extra text,
+    last_error text,
+    tags text[],
+    dependencies uuid[],
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    body bytea,
+    reason text DEFAULT ''::text NOT NULL,
+    retention text DEFAULT 'standard'::text NOT NULL,
+    result_headers text,
+    result_body bytea,
+    key_seq bigint,
+    resolved text,
+    deferred boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_attempt_order CHECK (((attempt >= attempt_base) AND (attempt_base >= 0))),
+    CONSTRAINT task_body_form_known CHECK ((body_form = ANY (ARRAY['payload'::text, 'raw'::text]))),
+    CONSTRAINT task_dialect_known CHECK ((dialect = ANY (ARRAY['native'::text, 'asyncqueue'::text, 'taskmq'::text, 'asyncjobs'::text]))),
+    CONSTRAINT task_has_target CHECK (((url IS NULL) <> (endpoint IS NULL))),
+    CONSTRAINT task_lease_while_active CHECK ((((state = 'active'::text) = (lease IS NOT NULL)) AND ((state = 'active'::text) = (lease_until IS NOT NULL)))),
+    CONSTRAINT task_max_attempts_range CHECK ((max_attempts >= 1)),
+    CONSTRAINT task_not_finished CHECK (((finished_at IS NULL) AND (reason = ''::text))),
+    CONSTRAINT task_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
+    CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'active'::text, 'blocked'::text]))),
+    CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
+)
+WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
+CREATE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF t.lane IS NULL THEN
+    PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'created');
+  END IF;
+  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, p_name);
+END $$;
 CREATE FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -180,7 +252,7 @@ BEGIN
    WHERE shard = p_shard AND tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
   DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
   PERFORM postern.note_sequel(t);
-  PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'deleted');
+  PERFORM postern.count_end(t, p_instance, 'deleted');
   RETURN 'done';
 END $$;
 CREATE FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) RETURNS text
@@ -288,68 +360,6 @@ BEGIN
   END LOOP;
   RETURN n;
 END $$;
-CREATE TABLE postern.task (
-    id uuid NOT NULL,
-    lease uuid,
-    instance uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    claimed_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    lease_until timestamp with time zone,
-    deadline timestamp with time zone,
-    lane bigint,
-    job_id bigint,
-    timeout_ms integer,
-    attempt integer DEFAULT 0 NOT NULL,
-    attempt_base integer DEFAULT 0 NOT NULL,
-    max_attempts integer DEFAULT 4 NOT NULL,
-    result_code integer,
-    result_ms integer,
-    shard smallint DEFAULT 0 NOT NULL,
-    priority smallint DEFAULT 50 NOT NULL,
-    state text NOT NULL,
-    dialect text DEFAULT 'native'::text NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
-    method text DEFAULT 'POST'::text NOT NULL,
-    url text,
-    endpoint text,
-    retry_policy text DEFAULT 'exponential'::text NOT NULL,
-    body_form text DEFAULT 'payload'::text NOT NULL,
-    content_type text,
-    headers text,
-    key text,
-    idempotency_key text,
-    on_complete_url text,
-    on_failure_url text,
-    traceparent text,
-    extra text,
-    last_error text,
-    tags text[],
-    dependencies uuid[],
-    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
-    body bytea,
-    reason text DEFAULT ''::text NOT NULL,
-    retention text DEFAULT 'standard'::text NOT NULL,
-    result_headers text,
-    result_body bytea,
-    key_seq bigint,
-    resolved text,
-    deferred boolean DEFAULT false NOT NULL,
-    CONSTRAINT task_attempt_order CHECK (((attempt >= attempt_base) AND (attempt_base >= 0))),
-    CONSTRAINT task_body_form_known CHECK ((body_form = ANY (ARRAY['payload'::text, 'raw'::text]))),
-    CONSTRAINT task_dialect_known CHECK ((dialect = ANY (ARRAY['native'::text, 'asyncqueue'::text, 'taskmq'::text, 'asyncjobs'::text]))),
-    CONSTRAINT task_has_target CHECK (((url IS NULL) <> (endpoint IS NULL))),
-    CONSTRAINT task_lease_while_active CHECK ((((state = 'active'::text) = (lease IS NOT NULL)) AND ((state = 'active'::text) = (lease_until IS NOT NULL)))),
-    CONSTRAINT task_max_attempts_range CHECK ((max_attempts >= 1)),
-    CONSTRAINT task_not_finished CHECK (((finished_at IS NULL) AND (reason = ''::text))),
-    CONSTRAINT task_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
-    CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'active'::text, 'blocked'::text]))),
-    CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
-)
-WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
 CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -372,7 +382,7 @@ BEGIN
     DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
   END IF;
   PERFORM postern.note_sequel(t);
-  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'finished_' || p_state);
+  PERFORM postern.count_end(t, p_instance, 'finished_' || p_state);
 END $$;
 CREATE FUNCTION postern.finished_since(p_id uuid) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
@@ -433,6 +443,7 @@ CREATE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer,
 DECLARE
   q postern.queue;
   missing bigint;
+  most integer := p_wanted + 1000;
 BEGIN
   SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
   IF NOT FOUND OR q.max_entries IS NULL THEN
@@ -440,7 +451,8 @@ BEGIN
   END IF;
   missing := postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries;
   IF missing > 0 AND q.discard_old THEN
-    missing := missing - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, missing::integer);
+    missing := least(missing, most)
+      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, least(missing, most)::integer);
   END IF;
   RETURN greatest(0, p_wanted - greatest(0, missing));
 END $$;
@@ -499,6 +511,24 @@ BEGIN
     per_second := p_count / (seconds + 0.1);
     tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - p_at) * per_second, most));
   END IF;
+END $$;
+CREATE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  w uuid;
+  n integer := 0;
+BEGIN
+  FOR w IN SELECT unnest(p_ids) AS id ORDER BY id LOOP
+    PERFORM FROM postern.task_finished
+      WHERE shard = postern.shard_of(w) AND id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
+        AND state = 'failed' FOR UPDATE;
+    CONTINUE WHEN NOT FOUND;
+    PERFORM postern.retry_task(p_tenant, postern.shard_of(w), w, postern.finished_since(w), p_instance);
+    n := n + 1;
+  END LOOP;
+  RETURN n;
 END $$;
 CREATE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -611,7 +641,9 @@ BEGIN
   IF waits THEN
     INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
   END IF;
-  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'retried');
+  IF t.lane IS NOT NULL THEN  -- else its routing counts it as created
+    PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'retried');
+  END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
 CREATE FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
@@ -899,6 +931,7 @@ CREATE TABLE postern.schedule (
     misfire_window interval DEFAULT '01:00:00'::interval NOT NULL,
     deadline_offset interval,
     last_at timestamp with time zone,
+    last_task uuid,
     CONSTRAINT schedule_misfire_known CHECK ((misfire = ANY (ARRAY['skip'::text, 'last'::text, 'all'::text]))),
     CONSTRAINT schedule_misfire_limit_range CHECK (((misfire_limit >= 1) AND (misfire_limit <= 100))),
     CONSTRAINT schedule_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{1,128}$'::text)),
@@ -1275,7 +1308,7 @@ ALTER TABLE ONLY postern.api_key
 ALTER TABLE ONLY postern.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (hash);
 ALTER TABLE ONLY postern.counter
-    ADD CONSTRAINT counter_pkey PRIMARY KEY (shard, instance, tenant, queue, name);
+    ADD CONSTRAINT counter_pkey PRIMARY KEY (tenant, queue, name, instance, shard);
 ALTER TABLE ONLY postern.dependency
     ADD CONSTRAINT dependency_pkey PRIMARY KEY (depends_on, task, shard);
 ALTER TABLE ONLY postern.endpoint_minute
@@ -1315,7 +1348,9 @@ CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT p
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX task_active ON postern.task USING btree (tenant, queue) WHERE (state = 'active'::text);
 CREATE INDEX task_active_at ON postern.task USING btree (tenant, resolved) WHERE ((state = 'active'::text) AND (resolved IS NOT NULL));
+CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue) WHERE (state = 'blocked'::text);
 CREATE INDEX task_delayed ON postern.task USING btree (shard, run_at) WHERE (state = 'delayed'::text);
+CREATE INDEX task_finished_failed ON ONLY postern.task_finished USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_id ON ONLY postern.task_finished USING btree (shard, id);
 CREATE INDEX task_finished_job_id ON ONLY postern.task_finished USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_of_queue ON ONLY postern.task_finished USING btree (tenant, queue, uuid_send(id));
@@ -1323,12 +1358,16 @@ CREATE INDEX task_finished_short_job_id_idx ON ONLY postern.task_finished_short 
 CREATE INDEX task_finished_short_default_job_id_idx ON postern.task_finished_short_default USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_short_shard_id_idx ON ONLY postern.task_finished_short USING btree (shard, id);
 CREATE INDEX task_finished_short_default_shard_id_idx ON postern.task_finished_short_default USING btree (shard, id);
+CREATE INDEX task_finished_short_tenant_finished_at_idx ON ONLY postern.task_finished_short USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
+CREATE INDEX task_finished_short_default_tenant_finished_at_idx ON postern.task_finished_short_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_short_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_short_default_tenant_queue_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_job_id_idx ON ONLY postern.task_finished_standard USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_standard_default_job_id_idx ON postern.task_finished_standard_default USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_standard_shard_id_idx ON ONLY postern.task_finished_standard USING btree (shard, id);
 CREATE INDEX task_finished_standard_default_shard_id_idx ON postern.task_finished_standard_default USING btree (shard, id);
+CREATE INDEX task_finished_standard_tenant_finished_at_idx ON ONLY postern.task_finished_standard USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
+CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.task_finished_standard_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS NOT NULL);
@@ -1338,15 +1377,19 @@ CREATE INDEX task_ready ON postern.task USING btree (shard, lane, priority DESC,
 CREATE INDEX task_unrouted ON postern.task USING btree (id, shard) WHERE (lane IS NULL);
 ALTER INDEX postern.task_finished_short_job_id_idx ATTACH PARTITION postern.task_finished_short_default_job_id_idx;
 ALTER INDEX postern.task_finished_short_shard_id_idx ATTACH PARTITION postern.task_finished_short_default_shard_id_idx;
+ALTER INDEX postern.task_finished_short_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_short_default_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_short_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_short_default_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_short_job_id_idx;
 ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_short_shard_id_idx;
+ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_short_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_short_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_standard_job_id_idx ATTACH PARTITION postern.task_finished_standard_default_job_id_idx;
 ALTER INDEX postern.task_finished_standard_shard_id_idx ATTACH PARTITION postern.task_finished_standard_default_shard_id_idx;
+ALTER INDEX postern.task_finished_standard_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_standard_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_standard_job_id_idx;
 ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_standard_shard_id_idx;
+ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_standard_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_standard_tenant_queue_uuid_send_idx;
 ALTER TABLE ONLY postern.api_key
     ADD CONSTRAINT api_key_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
@@ -1371,6 +1414,9 @@ REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id
 GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
 REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) TO postern_api;
+GRANT SELECT,INSERT ON TABLE postern.task TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.task TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
@@ -1385,8 +1431,6 @@ GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_
 REVOKE ALL ON FUNCTION postern.enqueue_row(p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) TO postern_scheduler;
-GRANT SELECT,INSERT ON TABLE postern.task TO postern_api;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.task TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
@@ -1396,6 +1440,7 @@ REVOKE ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) FR
 GRANT ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_api;
+GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.new_task_id(p_shard smallint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.new_task_id(p_shard smallint) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.note_sequel(t postern.task) FROM PUBLIC;
@@ -1406,6 +1451,8 @@ GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO poster
 GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;
 REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
