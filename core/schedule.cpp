@@ -130,6 +130,17 @@ Time anchor_of(const Schedule& schedule) {
   return std::chrono::floor<Seconds>(schedule.created_at);
 }
 
+Result<void> set_paused(Schedule& schedule, bool paused, Time now) {
+  schedule.paused = paused;
+  schedule.updated_at = now;
+  if (paused) return {};
+  const Result<CronSpec> spec = check_schedule(schedule, now);
+  if (!spec) return spec.error();
+  const auto next = occurrences_after(*spec, schedule, now, 1);
+  schedule.next_at = next.empty() ? std::nullopt : std::optional(next.front());
+  return {};
+}
+
 std::vector<Time> occurrences_after(const CronSpec& spec, const Schedule& schedule, Time after,
                                     int count) {
   const ScheduleBounds& bounds = schedule.bounds;

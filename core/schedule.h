@@ -61,6 +61,9 @@ Time anchor_of(const Schedule& schedule);
 std::vector<Time> occurrences_after(const CronSpec& spec, const Schedule& schedule, Time after,
                                     int count);
 
+// Pauses it, or has it go on from `now`: what fell into the pause is not made up for.
+Result<void> set_paused(Schedule& schedule, bool paused, Time now);
+
 // The task of the occurrence at `nominal`. REQUIRES: `schedule` passed check_schedule. Errors:
 // those of core's new_task.
 Result<NewTask> occurrence_task(const Schedule& schedule, Time nominal, const QueueDefaults& queue,

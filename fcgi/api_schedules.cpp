@@ -156,15 +156,8 @@ Result<Schedule> SchedulesApi::set_paused(std::string_view tenant, std::string_v
     auto found = db::lock_schedule(connection, tenant, name);
     if (!found) return no_such_schedule(name);
     if (found->paused == paused) return std::move(*found);
-    const Time now = db::transaction_time(connection);
-    found->paused = paused;
-    found->updated_at = now;
-    if (!paused) {
-      const Result<CronSpec> spec = check_schedule(*found, now);
-      if (!spec) return spec.error();
-      const auto next = occurrences_after(*spec, *found, now, 1);
-      found->next_at = next.empty() ? std::nullopt : std::optional(next.front());
-    }
+    const auto done = postern::set_paused(*found, paused, db::transaction_time(connection));
+    if (!done) return done.error();
     db::update_schedule(connection, tenant, *found);
     transaction.commit();
     return std::move(*found);

@@ -52,6 +52,9 @@ int main(int argc, char** argv) {
   admin::add_key(app, context);
   admin::add_tenant(app, context);
   admin::add_secret(app, context);
+  admin::add_queue(app, context);
+  admin::add_endpoint(app, context);
+  admin::add_schedule(app, context);
   admin::add_task(app, context);
   admin::add_pause(app, context);
   admin::add_doctor(app, context);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/time.h"
 
 namespace postern::admin {
@@ -19,8 +20,18 @@ void print_record(const std::vector<std::pair<std::string, std::string>>& fields
 
 std::string show(const std::optional<Time>& time);
 
+// What a check refused ends the command with its sentence; else the value.
+template <class T>
+T require(Result<T> result, bool json);
+
 // Ends the command with one sentence on stderr (as {"error":..} on stdout too, with `json`). Exit
 // code 1.
 [[noreturn]] void fail(const std::string& sentence, bool json);
+
+template <class T>
+T require(Result<T> result, bool json) {
+  if (!result) fail(result.error().message, json);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
 
 }  // namespace postern::admin

@@ -56,12 +56,6 @@ struct Arguments {
   std::vector<std::string> tags, after;
 };
 
-template <class T>
-T require(Result<T> result, bool json) {
-  if (!result) fail(result.error().message, json);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
-
 TaskId id_of(const std::string& text, bool json) {
   const auto id = parse_task_id(text);
   if (!id) fail(fmt::format("'{}' is not the id of a task", text), json);
