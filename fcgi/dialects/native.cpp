@@ -112,6 +112,7 @@ constexpr std::array kRoutes{
     Route{"GET", "/v1/stats", Access::read, native_meta::stats},
     Route{"GET", "/v1/retry-policies", Access::read, native_meta::retry_policies},
     Route{"GET", "/v1/info", Access::read, native_meta::info},
+    Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
     Route{"GET", "/metrics", Access::open, native_meta::metrics},
     Route{"GET", "/monitor/metrics", Access::open, native_meta::metrics},
     Route{"GET", "/healthz", Access::open, native_meta::healthz},

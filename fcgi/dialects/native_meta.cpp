@@ -7,6 +7,7 @@
 #include "fcgi/api.h"
 #include "fcgi/api_metrics.h"
 #include "fcgi/metrics.h"
+#include "fcgi/openapi/document.h"
 
 namespace postern::native_meta {
 namespace {
@@ -73,6 +74,10 @@ Result<HttpResponse> info(const Call& call) {
   out.end_object();
   out.end_object();
   return json_response(200, out.take());
+}
+
+Result<HttpResponse> openapi(const Call&) {
+  return json_response(200, std::string(openapi_document()));
 }
 
 Result<HttpResponse> retry_policies(const Call&) {

@@ -6,6 +6,7 @@
 namespace postern::native_meta {
 
 Result<HttpResponse> info(const Call& call);
+Result<HttpResponse> openapi(const Call& call);
 Result<HttpResponse> retry_policies(const Call& call);
 Result<HttpResponse> stats(const Call& call);
 Result<HttpResponse> metrics(const Call& call);

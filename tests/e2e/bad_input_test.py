@@ -244,7 +244,7 @@ class BadInput(StackTest):
     def test_methods_that_a_path_does_not_take(self):
         for method, path, allowed in (
                 ("PUT", "/v1/tasks", {"GET", "HEAD", "POST"}),
-                ("POST", "/v1/tasks/x", {"GET", "HEAD", "DELETE"}),
+                ("POST", "/v1/tasks/x", {"GET", "HEAD", "PATCH", "DELETE"}),
                 ("GET", "/v1/tasks/x/retry", {"POST"})):
             reply = self.api.request(method, path)
             self.assert_refused(reply, 405, "invalid_argument", "method_not_allowed", None)
