@@ -116,26 +116,4 @@ struct Orphan {
 };
 std::vector<Orphan> orphans_from(const PgResult& result);
 
-// --- route: tasks from the SQL door
-// ----------------------------------------------------------------
-
-// Locks nothing; up to 500 that have no lane yet.
-extern const Statement kUnrouted;
-Params unrouted_params(int shard);
-std::vector<Task> unrouted_from(const PgResult& result);
-
-struct Routing {
-  TaskId id;
-  std::int64_t lane = 0;
-  std::string target;
-  std::string url;  // canonical
-  std::string tenant, queue;
-  std::string
-      invalid;  // not empty: what core refuses about it; it ends failed with this as last_error
-};
-// Makes queues and lanes, routes the tasks and counts them as created. Then the lanes have ready
-// work.
-extern const Statement kRoute;
-Params route_params(int shard, const Uuid& instance, std::span<const Routing> batch);
-
 }  // namespace postern::db

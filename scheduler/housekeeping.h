@@ -15,6 +15,7 @@
 #include "db/deliveries.h"
 #include "db/occurrences.h"
 #include "db/sequels.h"
+#include "db/sql_door.h"
 #include "scheduler/dispatcher.h"
 #include "scheduler/rescue.h"
 #include "scheduler/seldom.h"

@@ -3,6 +3,7 @@
 
 #include "core/url.h"
 #include "db/deliveries.h"
+#include "db/sql_door.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 #include "tests/support/url_corpus.h"
