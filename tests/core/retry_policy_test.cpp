@@ -76,7 +76,7 @@ TEST(RetryPolicy, ServesAsyncjobsTables) {
     Milliseconds first, second, last;
     double jitter;
   };
-  // contract.md 4.10
+  // asyncjobs's own tables
   const Case table[] = {
       {"10m", 50, 60'000ms, 70'800ms, 589'200ms, 0.9},
       {"1h", 20, 600'000ms, 750'000ms, 3'450'000ms, 0.9},
