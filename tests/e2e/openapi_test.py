@@ -13,6 +13,8 @@ import jsonschema
 
 from harness import Answer, StackTest
 
+HERE = pathlib.Path(__file__).parent
+DOCUMENT = HERE.parents[1] / "fcgi/openapi/openapi.json"
 MODULES = pathlib.Path(os.environ.get("NODE_PATH", pathlib.Path(__file__).parents[2] / "build/node/node_modules"))
 # None of the tools may reach out.
 QUIET = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "CI": "true",
@@ -20,22 +22,57 @@ QUIET = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTI
 SAMPLE = """\
 import type { components, paths } from "./types";
 type Task = components["schemas"]["Task"];
+type Schedule = components["schemas"]["ScheduleCreateRequest"];
+export const nightly: Schedule = { name: "nightly", queue: "reports", schedule: "@daily", endpoint: "mail" };
+// @ts-expect-error: a schedule needs a queue.
+export const nowhere: Schedule = { name: "nightly", schedule: "@daily" };
 const wanted: paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"] =
   { queue: "emails", webhook_url: "https://a.example/", priority: 8, retry_policy: { intervals: [1, 2] } };
 export const shown = (task: Task): string => `${task.id} ${task.status} ${wanted.queue}`;
 """
 
 
-def as_json_schema(node):
-    """OpenAPI 3.0's nullable in the words of JSON Schema."""
+def as_json_schema(node, closed=False):
+    """OpenAPI 3.0's nullable in the words of JSON Schema. When `closed`, an object may hold nothing but what is
+    described: the document leaves answers open to new fields, but this server must not have any it hides."""
     if isinstance(node, list):
-        return [as_json_schema(each) for each in node]
+        return [as_json_schema(each, closed) for each in node]
     if not isinstance(node, dict):
         return node
-    node = {key: as_json_schema(value) for key, value in node.items()}
+    node = {key: as_json_schema(value, closed) for key, value in node.items()}
+    if closed and node.get("type") == "object" and "properties" in node:
+        node.setdefault("additionalProperties", False)
     if node.pop("nullable", False) is True and isinstance(node.get("type"), str):
         return {"anyOf": [node, {"type": "null"}]}
     return node
+
+
+FORMATS = jsonschema.FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time")
+def is_time(value):
+    return not isinstance(value, str) or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value) is not None
+
+
+def faults(document, schema, value):
+    """What is wrong with `value` as one of `schema`, which may refer to the rest of the document."""
+    resolver = jsonschema.RefResolver("", document)
+    found = jsonschema.Draft7Validator(schema, resolver=resolver, format_checker=FORMATS).iter_errors(value)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
+def examples(node):
+    """All pairs of a schema and its example: of bodies, answers, parameters and of the schemas themselves."""
+    if isinstance(node, list):
+        for each in node:
+            yield from examples(each)
+    elif isinstance(node, dict):
+        if "example" in node:
+            yield node.get("schema", node), node["example"]
+        for key, each in node.items():
+            if key != "example":
+                yield from examples(each)
 
 
 class Tools(StackTest):
@@ -51,7 +88,7 @@ class Tools(StackTest):
         return done.stdout + done.stderr
 
     def test_the_linter_finds_nothing(self):
-        said = self.run_tool("redocly", "lint", "openapi.json")
+        said = self.run_tool("redocly", "lint", "--config", HERE / "redocly.yaml", "openapi.json")
         self.assertNotIn("warning", said.lower())
 
     def test_types_are_made_without_a_warning_and_a_program_compiles_with_them(self):
@@ -61,16 +98,17 @@ class Tools(StackTest):
         self.run_tool("tsc", "--noEmit", "--strict", "sample.ts")
 
     def test_examples_fit_their_schemas(self):
-        document = as_json_schema(json.loads((self.folder / "openapi.json").read_text()))
-        resolver = jsonschema.RefResolver("", document)
-        found = 0
-        for methods in document["paths"].values():
-            for operation in methods.values():
-                for media in operation.get("requestBody", {}).get("content", {}).values():
-                    if "example" in media:
-                        jsonschema.Draft7Validator(media["schema"], resolver=resolver).validate(media["example"])
-                        found += 1
-        self.assertGreaterEqual(found, 4)
+        document = as_json_schema(json.loads((self.folder / "openapi.json").read_text()), closed=True)
+        found = list(examples(document))
+        for schema, example in found:
+            self.assertEqual(faults(document, schema, example), [], example)
+        bodies = [operation["requestBody"] for methods in document["paths"].values() for operation in methods.values()
+                  if "application/json" in operation.get("requestBody", {}).get("content", {})]
+        self.assertTrue(all("example" in body["content"]["application/json"] for body in bodies))
+        self.assertGreater(len(found), len(bodies))
+
+    def test_the_program_carries_the_whole_document(self):
+        self.assertEqual((self.folder / "openapi.json").read_bytes(), DOCUMENT.read_bytes())
 
 
 class Answers(StackTest):
@@ -78,12 +116,22 @@ class Answers(StackTest):
 
     def setUp(self):
         super().setUp()
-        self.document = as_json_schema(self.api.get("/v1/openapi.json").json)
-        self.resolver = jsonschema.RefResolver("", self.document)
+        self.document = as_json_schema(self.api.get("/v1/openapi.json").json, closed=True)
         self.patterns = sorted(
             ((re.compile("^" + re.sub(r"\{\w+\}", "[^/]+", path) + "$"), path) for path in self.document["paths"]),
             key=lambda pair: pair[1].count("{"))
         self.seen = set()
+
+    def resolved(self, node):
+        if "$ref" not in node:
+            return node
+        _, _, kind, name = node["$ref"].split("/")
+        return self.document["components"][kind][name]
+
+    def assert_names_the_reason(self, description, reply):
+        details = self.document["components"]["schemas"]["ErrorBody"]["properties"]["details"]
+        anywhere = details["properties"]["reason"]["description"]
+        self.assertIn(f"`{reply.json['error']['details']['reason']}`", description + anywhere, reply.body)
 
     def ask(self, method, path, body=None, status=200, **options):
         reply = (options.pop("client", None) or self.api).request(method, path, body, **options)
@@ -92,18 +140,68 @@ class Answers(StackTest):
         template = next(template for pattern, template in self.patterns if pattern.match(plain))
         described = self.document["paths"][template][method.lower()]["responses"]
         self.assertIn(str(status), described, (method, template))
-        answer = described[str(status)]
-        if "$ref" in answer:
-            answer = self.document["components"]["responses"][answer["$ref"].split("/")[-1]]
-        if reply.body and "json" in reply.headers["Content-Type"] and "ndjson" not in reply.headers["Content-Type"]:
-            schema = answer["content"]["application/json"]["schema"]
-            errors = list(jsonschema.Draft7Validator(schema, resolver=self.resolver).iter_errors(reply.json))
-            self.assertFalse(errors, (method, path, [error.message for error in errors], reply.body))
+        answer = self.resolved(described[str(status)])
+        kind = reply.headers.get_content_type()
+        self.assertEqual(bool(reply.body), "content" in answer, (method, path))
+        if reply.body:
+            self.assertIn(kind, answer["content"], (method, path))
+            schema = answer["content"][kind]["schema"]
+            for text in reply.body.splitlines() if kind == "application/x-ndjson" else [reply.body]:
+                value = text.decode() if kind == "text/plain" else json.loads(text)
+                self.assertEqual(faults(self.document, schema, value), [], (method, path, reply.body))
+        if status >= 400:
+            self.assert_names_the_reason(answer["description"], reply)
         for header in answer.get("headers", {}):
             self.assertIn(header, reply.headers, (method, path))
         if status < 300:
             self.seen.add((template, method.lower()))
         return reply
+
+    def operations(self):
+        """Each as (method, its path with a name in it that is not there, itself, its example body)."""
+        for template, methods in self.document["paths"].items():
+            path = template.replace("{name}", "nobody").replace("{id}", "nobody")
+            for method, operation in methods.items():
+                media = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+                yield method.upper(), path, operation, media.get("example")
+
+    def test_every_route_but_the_open_ones_wants_a_key(self):
+        for method, path, operation, body in self.operations():
+            if "security" not in operation:
+                self.ask(method, path, body, 401, client=self.client())
+
+    def test_a_reader_changes_nothing(self):
+        for method, path, operation, body in self.operations():
+            if method != "GET" and "security" not in operation:
+                self.ask(method, path, body, 403, client=self.client("read"))
+
+    def test_every_route_says_what_is_not_there(self):
+        for method, path, operation, body in self.operations():
+            if path.endswith(("/complete", "/fail", "/heartbeat")):
+                self.ask(method, f"{path}?token=wrong", body, 403)
+            elif "nobody" in path and method != "PUT":
+                self.ask(method, path, body, 404)
+
+    def test_every_body_that_is_no_object_or_has_a_field_too_many_is_refused(self):
+        for method, path, operation, body in self.operations():
+            if body is not None and method != "PATCH":  # which looks first for what it would change
+                self.ask(method, f"{path}?token=wrong" if "security" in operation else path, [], 400)
+                self.ask(method, path, {**body, "nobody": 1}, 400)
+
+    def test_what_belongs_to_no_operation_has_the_same_envelope(self):
+        other = self.document["components"]["responses"]["Other"]
+        for method, path, status in (("PUT", "/v1/tasks", 405), ("TRACE", "/v1/tasks", 405),
+                                     ("GET", "/v1/nothing", 404), ("GET", "/nothing", 404),
+                                     ("GET", "/v1/tasks?limit=" + 9000 * "1", 414)):
+            reply = self.api.request(method, path)
+            self.assertEqual(reply.status, status, (method, path, reply.body))
+            self.assertEqual(faults(self.document, other["content"]["application/json"]["schema"], reply.json), [])
+            if status == 405:
+                self.assertIn("Allow", reply.headers)
+            self.assert_names_the_reason(other["description"], reply)
+
+    def test_a_body_that_is_too_large_is_refused(self):
+        self.ask("POST", "/v1/tasks", b"x" * (513 * 1024), 413)
 
     def test_every_route(self):
         self.tasks()
@@ -132,6 +230,8 @@ class Answers(StackTest):
         self.ask("GET", "/v1/tasks?queue=described&limit=2")
         self.ask("GET", "/v1/tasks?stream=ndjson")
         self.ask("GET", "/v1/tasks?limit=0", status=400)
+        self.ask("GET", "/v1/tasks?status=nobody", status=400)
+        self.ask("GET", "/v1/tasks?queue=a&queue=b", status=400)
         self.ask("GET", f"/v1/tasks/{task}")
         self.ask("GET", "/v1/tasks/nobody", status=404)
         self.ask("PATCH", f"/v1/tasks/{task}", {"priority": 9})
@@ -169,7 +269,8 @@ class Answers(StackTest):
         self.ask("POST", f"{failed.replace('/complete', '/fail')}?{other}", {"error": "no", "retry": False})
 
     def queues(self):
-        self.ask("POST", "/v1/queues", {"name": "q", "max_concurrent": 2, "rate_limit": {"count": 5, "period_seconds": 1}}, 201)
+        self.ask("POST", "/v1/queues", {"name": "q", "max_concurrent": 2,
+                                         "rate_limit": {"count": 5, "period_seconds": 1}}, 201)
         self.ask("POST", "/v1/queues", {"name": "q"}, 409)
         self.ask("POST", "/v1/queues", {"name": "q", "max_age": 5}, 400)
         self.ask("GET", "/v1/queues")
@@ -183,7 +284,16 @@ class Answers(StackTest):
         self.ask("GET", "/v1/queues/q/stats")
         self.create(queue="q", delay=3600)
         self.ask("DELETE", "/v1/queues/q", status=409)
+        self.ask("DELETE", "/v1/queues/q?force=maybe", status=400)
         self.ask("POST", "/v1/queues/q/purge", status=202)
+        limits = {"max_runtime": "30s", "max_age": "24h", "max_entries": 1, "discard_old": False, "max_tries": 5,
+                  "retention": {"failed": "short"}, "retry_policy": {"intervals": [1]}, "max_retries": 1,
+                  "timeout_seconds": 5, "endpoint": "mail"}
+        self.ask("POST", "/v1/queues", {"name": "full", **limits}, 201)
+        self.ask("PATCH", "/v1/queues/full", dict.fromkeys(limits) | {"max_entries": 1})
+        self.create(queue="full", delay=3600)
+        self.ask("POST", "/v1/tasks", {"queue": "full", "webhook_url": self.receiver.url("/ok")}, 409)
+        self.ask("POST", "/v1/queues", {"name": "DEFAULT"}, 400)
         self.ask("DELETE", "/v1/queues/q", status=204)
 
     def endpoints(self):
@@ -197,10 +307,22 @@ class Answers(StackTest):
         self.ask("PUT", "/v1/endpoints/e2", {"url": self.receiver.url("/e")}, 201)
         self.ask("PATCH", "/v1/endpoints/e", {"rate_limit": {"count": 10, "period_seconds": 1}})
         self.ask("POST", "/v1/endpoints/e/rotate")
+        self.ask("PATCH", "/v1/endpoints/e", {"headers": {"X-One": "1"}, "timeout_seconds": 5,
+                                                "max_in_flight": 7, "paused": False})
+        self.ask("PATCH", "/v1/endpoints/e", {"name": "other"}, 400)
+        self.ask("POST", "/v1/endpoints", {"name": "*", "url": self.receiver.url("/any")}, 201)
+        self.ask("GET", "/v1/endpoints?limit=1")
+        self.ask("GET", "/v1/endpoints?limit=0", status=400)
         self.ask("POST", "/v1/endpoints/e/rotate", status=409)
         self.ask("POST", "/v1/endpoints/e/test", status=201)
+        self.ask("POST", "/v1/endpoints/e/test", {}, 201, headers={"Idempotency-Key": "tested"})
+        self.ask("POST", "/v1/endpoints/e/test", {}, 200, headers={"Idempotency-Key": "tested"})
+        self.ask("POST", "/v1/endpoints/e/test", {"queue": "q"}, 422, headers={"Idempotency-Key": "tested"})
         for verb in ("pause", "resume"):
             self.ask("POST", f"/v1/endpoints/e/{verb}")
+            if verb == "pause":
+                self.ask("POST", "/v1/endpoints/e/test", status=409)
+        self.ask("POST", "/v1/endpoints/e/recover", {}, 400)
         self.ask("POST", "/v1/endpoints/e/recover", {"since": "2025-01-01T00:00:00Z"})
         self.ask("DELETE", "/v1/endpoints/e", status=204)
 
@@ -218,6 +340,24 @@ class Answers(StackTest):
         for verb in ("pause", "resume"):
             self.ask("POST", f"/v1/schedules/s/{verb}")
         self.ask("POST", "/v1/schedules/s/trigger", status=201)
+        whole = {"priority": 7, "max_retries": 2, "retry_policy": {"intervals": [1, 2]}, "timeout": 9,
+                 "tags": ["a"], "key": "k", "headers": {"X-One": "1"}, "method": "PUT", "misfire": "all",
+                 "on_complete_url": wanted["webhook_url"],
+                 "on_failure_url": wanted["webhook_url"], "overlap": "skip", "deadline_offset": "5m",
+                 "timezone": "Europe/Berlin",
+                 "starts_at": "2090-01-01T00:00:00Z", "ends_at": "2091-01-01T00:00:00Z", "misfire_limit": 3,
+                 "misfire_window_seconds": 60, "jitter_seconds": 5, "paused": True}
+        self.ask("POST", "/v1/schedules", {"name": "whole", **wanted, **whole}, 201)
+        raw = {key: value for key, value in wanted.items() if key not in ("payload", "schedule")}
+        self.ask("POST", "/v1/schedules", {"name": "raw", **raw, "interval_seconds": 90, "payload_base64": "gIGC",
+                                           "content_type": "image/png"}, 201)
+        typed = {"name": "typed", "schedule": "@daily", "queue": "s", "task_type": "mail", "payload": [1, "two"]}
+        self.ask("POST", "/v1/schedules", typed, 201)
+        self.ask("POST", "/v1/schedules", {**typed, "name": "x", "interval_seconds": 5}, 400)
+        self.ask("GET", "/v1/schedules?limit=1")
+        self.ask("GET", "/v1/schedules?limit=0", status=400)
+        self.ask("GET", "/v1/schedules/s/next?n=0", status=400)
+        self.ask("GET", "/v1/schedules/s/runs?cursor=x", status=400)
         self.ask("GET", "/v1/schedules/s/next?n=3")
         self.ask("GET", "/v1/schedules/s/runs")
         self.ask("DELETE", "/v1/schedules/s", status=204)
