@@ -52,6 +52,7 @@ CREATE TABLE postern.sequel (
   key      text,
   callback boolean NOT NULL DEFAULT false
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX sequel_of_task ON postern.sequel (task);
 
 -- Queues, endpoints, schedules ------------------------------------------------------------------------
 

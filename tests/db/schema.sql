@@ -1346,6 +1346,7 @@ ALTER TABLE ONLY postern.tenant_secret
 CREATE INDEX idempotency_key_expiry ON postern.idempotency_key USING btree (expires_at);
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
+CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
 CREATE INDEX task_active ON postern.task USING btree (tenant, queue) WHERE (state = 'active'::text);
 CREATE INDEX task_active_at ON postern.task USING btree (tenant, resolved) WHERE ((state = 'active'::text) AND (resolved IS NOT NULL));
 CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue) WHERE (state = 'blocked'::text);
