@@ -21,9 +21,9 @@ class EndpointVerbsTest : public EndpointsTest {
     admin_.exec({"", R"sql(
       WITH gone AS (DELETE FROM postern.task WHERE id = $1 RETURNING *)
       INSERT INTO postern.task_finished (
-        shard, id, tenant, dialect, queue, endpoint, method, priority, max_attempts, retry_policy, attempt,
+        shard, id, lane, tenant, dialect, queue, endpoint, method, priority, max_attempts, retry_policy, attempt,
         state, reason, resolved, finished_at)
-      SELECT shard, id, tenant, dialect, queue, endpoint, method, priority, max_attempts, retry_policy, 1,
+      SELECT shard, id, lane, tenant, dialect, queue, endpoint, method, priority, max_attempts, retry_policy, 1,
              $2, $3, $4, now() - $5 * interval '1 minute' FROM gone)sql"},
                 db::Params()
                     .uuid(task.spec.id)
