@@ -28,7 +28,7 @@ const Statement kClaim{"claim", R"sql(
      CROSS JOIN LATERAL (
        SELECT id FROM postern.task
         WHERE shard = $1 AND lane = w.lane AND state = 'ready'
-        ORDER BY priority DESC, run_at, id LIMIT w.free FOR UPDATE SKIP LOCKED) t),
+        ORDER BY priority DESC, run_at, id LIMIT w.free FOR NO KEY UPDATE SKIP LOCKED) t),
   claimed AS (
     UPDATE postern.task t
        SET state = 'active', attempt = attempt + 1, lease = $4, instance = $5, claimed_at = now(),
@@ -160,11 +160,11 @@ const Statement kSettle{"settle", R"sql(
                   FROM postern.queue q WHERE q.tenant = over.tenant AND q.name = over.queue), 'standard'),
       code, ms, answer_headers, answer
     FROM over),
+  awaited AS MATERIALIZED (SELECT postern.awaited(ARRAY(SELECT id FROM over)) AS ids),
   followed AS (
     INSERT INTO postern.sequel (task, tenant, queue, key, callback)
     SELECT id, tenant, queue, key, callback IS NOT NULL FROM over
-     WHERE key IS NOT NULL OR callback IS NOT NULL
-        OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = over.id)
+     WHERE key IS NOT NULL OR callback IS NOT NULL OR id = ANY((SELECT ids FROM awaited)::uuid[])
     RETURNING task),
   back AS (
     UPDATE postern.task t

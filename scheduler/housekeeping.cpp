@@ -253,7 +253,8 @@ void Housekeeping::follow(Duty& duty, Monotonic) {
 void Housekeeping::see_to(Duty& duty, const std::vector<db::Sequel>& sequels) {
   std::vector<db::Callback> callbacks;
   for (const auto& sequel : sequels) {
-    if (!sequel.ended) continue;
+    // By now it may have been retried and ended otherwise: that end has a sequel of its own.
+    if (!sequel.ended || !has_callback(*sequel.ended)) continue;
     auto task = callback_of(*sequel.ended, new_id());
     const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
     callbacks.push_back({sequel.id, std::move(task), lane});

@@ -22,6 +22,19 @@ std::string callback_body(const Task& task) {
   return json.take();
 }
 
+namespace {
+
+const std::string& callback_url(const Task& task) {
+  return task.state == State::completed ? task.spec.on_complete_url : task.spec.on_failure_url;
+}
+
+}  // namespace
+
+bool has_callback(const Task& task) {
+  const bool told = task.state == State::completed || task.state == State::failed;
+  return told && !callback_url(task).empty();
+}
+
 NewTask callback_of(const Task& task, const TaskId& id) {
   NewTask callback;
   TaskSpec& spec = callback.spec;
@@ -29,7 +42,7 @@ NewTask callback_of(const Task& task, const TaskId& id) {
   spec.tenant = task.spec.tenant;
   spec.dialect = task.spec.dialect;
   spec.queue = task.spec.queue;
-  spec.url = task.state == State::completed ? task.spec.on_complete_url : task.spec.on_failure_url;
+  spec.url = callback_url(task);
   spec.body_form = BodyForm::raw;
   spec.body = callback_body(task);
   spec.content_type = "application/json";

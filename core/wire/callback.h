@@ -10,8 +10,10 @@ namespace postern {
 // last_error?,response_code?,created_at,completed_at}}.
 std::string callback_body(const Task& task);
 
-// The delivery of `task`'s callback, in its queue. REQUIRES: the task is completed or failed, and
-// has the URL that goes with it.
+// Whether `task`, as it has ended, has somebody to tell.
+bool has_callback(const Task& task);
+
+// The delivery of `task`'s callback, in its queue. REQUIRES: has_callback(task).
 NewTask callback_of(const Task& task, const TaskId& id);
 
 }  // namespace postern

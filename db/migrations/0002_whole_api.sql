@@ -421,6 +421,9 @@ BEGIN
   IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
     RETURN found.state;
   ELSIF p_state = 'active' THEN
+    IF t.lease_until < now() THEN
+      RETURN found.state;  -- too late: somebody may be settling it as over
+    END IF;
     UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
      WHERE shard = p_shard AND id = p_id;
     RETURN 'done';
@@ -447,6 +450,14 @@ END $$;
 
 -- What the scheduler asks -------------------------------------------------------------------------------
 
+-- Those of `p_ids` that others wait for, as of now: a settle asks when it has locked them, and by then its own snapshot
+-- is too old to see who has come since.
+CREATE FUNCTION postern.awaited(p_ids uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN ARRAY(SELECT DISTINCT d.depends_on FROM postern.dependency d WHERE d.depends_on = ANY(p_ids));
+END $$;
+
 -- Sees to what waits: `p_ids` themselves, whoever waits for them, and the next of their ordering keys. A task goes on
 -- when all it depends on is completed and, with a key, none of its key is before it. One that depends on what will not
 -- complete ends as unreachable, and then whoever waits for that. NULL: another scheduler is at it; ask again.
@@ -458,7 +469,8 @@ DECLARE
   frontier uuid[] := p_ids;
   ended uuid[];
   t postern.task;
-  waits boolean;
+  live integer;
+  held integer;
   broken boolean;
   woken integer := 0;
 BEGIN
@@ -479,9 +491,8 @@ BEGIN
        ORDER BY k.id FOR UPDATE
     LOOP
       IF t.dependencies IS NOT NULL THEN
-        SELECT coalesce(bool_or(l.id IS NOT NULL), false),
-               coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
-          INTO waits, broken
+        SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
+          INTO live, broken
           FROM unnest(t.dependencies) AS d(id)
           LEFT JOIN postern.task l ON l.id = d.id AND l.shard = postern.shard_of(d.id) AND l.tenant = t.tenant
           LEFT JOIN postern.task_finished f ON f.shard = postern.shard_of(d.id) AND f.id = d.id AND f.tenant = t.tenant
@@ -491,7 +502,15 @@ BEGIN
           ended := ended || t.id;
           CONTINUE;
         END IF;
-        CONTINUE WHEN waits;
+        IF live > 0 THEN
+          -- Who is ending one of them at this moment may have looked for those that wait before this one was there.
+          SELECT count(*) INTO held FROM (
+            SELECT FROM postern.task l WHERE l.id = ANY(t.dependencies) AND l.tenant = t.tenant FOR KEY SHARE SKIP LOCKED) k;
+          IF held < live THEN
+            INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
+          END IF;
+          CONTINUE;
+        END IF;
       END IF;
       CONTINUE WHEN t.key IS NOT NULL AND EXISTS (
         SELECT FROM postern.task o
@@ -642,7 +661,7 @@ GRANT INSERT ON postern.sequel, postern.schedule_run TO postern_api;
 GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;
 GRANT DELETE ON postern.schedule_run TO postern_api;
 
-GRANT EXECUTE ON FUNCTION postern.wake, postern.refilled, postern.allow, postern.expire_entries, postern.queue_depth,
+GRANT EXECUTE ON FUNCTION postern.wake, postern.awaited, postern.refilled, postern.allow, postern.expire_entries, postern.queue_depth,
   postern.make_room, postern.shard_of, postern.finished_since TO postern_scheduler;
 GRANT SELECT, INSERT, DELETE ON postern.sequel TO postern_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.queue_gauge, postern.endpoint_minute TO postern_scheduler;

@@ -114,6 +114,13 @@ BEGIN
        AND pg_try_advisory_xact_lock(hashtextextended(encode(p_hash, 'hex'), 0));
   END IF;
 END $$;
+CREATE FUNCTION postern.awaited(p_ids uuid[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN ARRAY(SELECT DISTINCT d.depends_on FROM postern.dependency d WHERE d.depends_on = ANY(p_ids));
+END $$;
 CREATE FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -659,6 +666,9 @@ BEGIN
   IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
     RETURN found.state;
   ELSIF p_state = 'active' THEN
+    IF t.lease_until < now() THEN
+      RETURN found.state;  -- too late: somebody may be settling it as over
+    END IF;
     UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
      WHERE shard = p_shard AND id = p_id;
     RETURN 'done';
@@ -696,7 +706,8 @@ DECLARE
   frontier uuid[] := p_ids;
   ended uuid[];
   t postern.task;
-  waits boolean;
+  live integer;
+  held integer;
   broken boolean;
   woken integer := 0;
 BEGIN
@@ -717,9 +728,8 @@ BEGIN
        ORDER BY k.id FOR UPDATE
     LOOP
       IF t.dependencies IS NOT NULL THEN
-        SELECT coalesce(bool_or(l.id IS NOT NULL), false),
-               coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
-          INTO waits, broken
+        SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
+          INTO live, broken
           FROM unnest(t.dependencies) AS d(id)
           LEFT JOIN postern.task l ON l.id = d.id AND l.shard = postern.shard_of(d.id) AND l.tenant = t.tenant
           LEFT JOIN postern.task_finished f ON f.shard = postern.shard_of(d.id) AND f.id = d.id AND f.tenant = t.tenant
@@ -729,7 +739,15 @@ BEGIN
           ended := ended || t.id;
           CONTINUE;
         END IF;
-        CONTINUE WHEN waits;
+        IF live > 0 THEN
+          -- Who is ending one of them at this moment may have looked for those that wait before this one was there.
+          SELECT count(*) INTO held FROM (
+            SELECT FROM postern.task l WHERE l.id = ANY(t.dependencies) AND l.tenant = t.tenant FOR KEY SHARE SKIP LOCKED) k;
+          IF held < live THEN
+            INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
+          END IF;
+          CONTINUE;
+        END IF;
       END IF;
       CONTINUE WHEN t.key IS NOT NULL AND EXISTS (
         SELECT FROM postern.task o
@@ -1411,6 +1429,8 @@ REVOKE ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free 
 GRANT ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.authenticate(p_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.authenticate(p_hash bytea) TO postern_api;
+REVOKE ALL ON FUNCTION postern.awaited(p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.awaited(p_ids uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
 REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;

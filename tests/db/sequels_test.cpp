@@ -43,7 +43,7 @@ class Sequels : public ::testing::Test {
       if (sequels.empty()) return made;
       std::vector<db::Callback> callbacks;
       for (const auto& sequel : sequels) {
-        if (!sequel.ended) continue;
+        if (!sequel.ended || !has_callback(*sequel.ended)) continue;
         auto task = callback_of(*sequel.ended, new_task().spec.id);
         callbacks.push_back({sequel.id, task, lane_of(task)});
         made.push_back(task);
@@ -161,6 +161,37 @@ TEST_F(Sequels, EachEndMakesItsCallbackOnce) {
   EXPECT_EQ(state(made[0]), State::ready);
   EXPECT_FALSE(read(api_, made[1].spec.id));
   EXPECT_EQ(read(api_, made[0].spec.id)->spec.url, "http://receiver.test/done");
+}
+
+TEST_F(Sequels, AnEndThatWasOvertakenByAnotherTellsNobodyInItsPlace) {
+  auto task = new_task();
+  task.spec.on_failure_url = "http://receiver.test/failed";
+  insert(api_, {task});
+  settle(claim(scheduler_, 1).at(0), State::failed);
+  EXPECT_EQ(db::retry_task(api_, "default", task.spec.id, Uuid{}).kind, db::Transition::Kind::done);
+  settle(claim(scheduler_, 1).at(0), State::completed);
+  EXPECT_TRUE(follow().empty());
+}
+
+// While a task is being ended, who waits for it is not forgotten, whichever of the two looked
+// first.
+TEST_F(Sequels, OneThatIsBeingEndedIsLookedAtAgain) {
+  const auto root = new_task();
+  insert(api_, {root});
+  auto other = database_.connect();
+  const auto child = depending({root.spec.id});
+  {
+    db::Transaction transaction(other);
+    other.exec({"", "SELECT FROM postern.task WHERE id = $1 FOR UPDATE"},
+               db::Params().uuid(root.spec.id));
+    insert(api_, {child});
+    const auto sequels = db::sequels_from(scheduler_.exec(db::kSequels));
+    ASSERT_EQ(sequels.size(), 1U);
+    scheduler_.exec(db::kFollow, db::follow_params(0, Uuid{}, sequels, {}));
+    EXPECT_EQ(db::sequels_from(scheduler_.exec(db::kSequels)).size(), 1U);
+  }
+  follow();
+  EXPECT_EQ(state(child), State::blocked);
 }
 
 TEST_F(Sequels, WhileAnotherIsAtItNothingIsDone) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <future>
+#include <thread>
 
 #include "db/sequels.h"
 #include "tests/support/database.h"
@@ -62,10 +63,13 @@ TEST_F(WakeRaces, WhatItDependsOnEndsWhileTheChildIsLookedAt) {
   insert(api_, {root});
   const auto child = depending(root);
   insert(api_, {child});
-  db::Transaction looking(other_);
-  follow(other_);
-  settle(State::completed);
-  looking.commit();
+  {
+    std::jthread settling;  // waits for the look to be over
+    db::Transaction looking(other_);
+    follow(other_);
+    settling = std::jthread([&] { settle(State::completed); });
+    looking.commit();
+  }
   follow_all();
   EXPECT_EQ(state(child), State::ready);
 }
