@@ -17,8 +17,8 @@ class App;
 
 namespace postern {
 
-// Every setting of every program, defaults included. The table in settings.cpp says what each means;
-// the README's configuration table is checked against it by a test.
+// Every setting of every program, defaults included. The table in settings.cpp says what each
+// means; the README's configuration table is checked against it by a test.
 struct Settings {
   // all programs
   std::string database = "dbname=postern";
