@@ -33,6 +33,8 @@ Result<void> check_target(const Creation& wanted) {
           "method_invalid", std::string(fields.method),
           fmt::format("{} goes with {}; an endpoint has its own.", fields.method, fields.url));
     }
+    // TaskMQ's handlers are any text; what is registered for them may be a part of it.
+    if (wanted.dialect == Dialect::taskmq) return {};
     return check_name(wanted.endpoint, fields.endpoint, "endpoint_invalid");
   }
   if (!wanted.url.empty()) {
@@ -47,7 +49,8 @@ Result<void> check_times(const Creation& wanted, Time now) {
   if (wanted.run_at) {
     if (const auto ok = check_run_at(*wanted.run_at, now, fields.run_at); !ok) return ok;
   }
-  if (!wanted.deadline) return {};
+  // asyncjobs takes a deadline that has passed: its task expires when it is looked at.
+  if (!wanted.deadline || wanted.dialect == Dialect::asyncjobs) return {};
   if (*wanted.deadline <= now) {
     return invalid("deadline_past", std::string(fields.deadline), "The deadline is in the past.");
   }
@@ -96,6 +99,14 @@ Result<void> check_callbacks(const Creation& wanted) {
   return {};
 }
 
+// A queue that was never told otherwise has the native policy, which asyncjobs does not know.
+std::string default_policy(Dialect dialect, const QueueDefaults& queue) {
+  if (dialect == Dialect::asyncjobs && queue.retry_policy == QueueDefaults{}.retry_policy) {
+    return "default";
+  }
+  return queue.retry_policy;
+}
+
 std::string canonical(const std::string& url) {
   return url.empty() ? std::string() : parse_url(url, "")->canonical();
 }
@@ -112,7 +123,8 @@ Result<void> check_creation(const Creation& wanted, Time now) {
       return ok;
     }
   }
-  if (wanted.max_retries) {
+  // asyncjobs counts tries, which its wire checks.
+  if (wanted.max_retries && wanted.dialect != Dialect::asyncjobs) {
     if (const auto ok = check_max_retries(*wanted.max_retries, fields.max_retries); !ok) return ok;
   }
   if (wanted.timeout) {
@@ -153,8 +165,8 @@ Result<NewTask> new_task(Creation wanted, const QueueDefaults& queue, std::strin
   spec.priority = wanted.priority;
   spec.max_attempts = 1 + static_cast<int>(wanted.max_retries.value_or(queue.max_retries));
   if (queue.max_tries) spec.max_attempts = std::min(spec.max_attempts, *queue.max_tries);
-  spec.retry_policy =
-      wanted.retry_policy ? RetryPolicy::parse(*wanted.retry_policy)->text() : queue.retry_policy;
+  spec.retry_policy = wanted.retry_policy ? RetryPolicy::parse(*wanted.retry_policy)->text()
+                                          : default_policy(wanted.dialect, queue);
   // An endpoint's timeout is looked up when it is called.
   const bool by_endpoint = !spec.endpoint.empty() && !wanted.timeout;
   spec.timeout = by_endpoint ? Milliseconds{0} : wanted.timeout.value_or(queue.timeout);
@@ -170,6 +182,10 @@ Result<NewTask> new_task(Creation wanted, const QueueDefaults& queue, std::strin
   }
   spec.on_complete_url = canonical(wanted.on_complete_url);
   spec.on_failure_url = canonical(wanted.on_failure_url);
+  spec.extra = std::move(wanted.extra);
+  spec.repeat = wanted.repeat;
+  spec.hold = wanted.hold;
+  spec.load_results = wanted.load_results;
   return task;
 }
 

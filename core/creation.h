@@ -44,6 +44,11 @@ struct Creation {
   std::vector<std::string> dependencies;  // ids, in any spelling
   std::string on_complete_url;
   std::string on_failure_url;
+  // As of TaskSpec.
+  std::string extra;
+  Seconds repeat{0};
+  Seconds hold{0};
+  bool load_results = false;
 
   bool operator==(const Creation&) const = default;
 };

@@ -127,6 +127,11 @@ bool set_max_body(Settings& settings, const std::string& value) {
   return true;
 }
 
+bool set_asyncjobs_queue(Settings& settings, const std::string& value) {
+  settings.asyncjobs_queue = value;
+  return value.empty() || check_queue_name(value, "asyncjobs_queue").has_value();
+}
+
 bool set_name(Settings& settings, const std::string& value) {
   settings.name = value;
   return value.empty() || check_key(value, "name").has_value();
@@ -197,6 +202,9 @@ constexpr Setting kSettings[] = {
      "make a queue when its first task arrives", set_switch<&S::auto_create_queues>},
     {"allow_create_default", Users::fcgi, nullptr, kSwitch, "false",
      "let POST /v1/queues make a queue named DEFAULT", set_switch<&S::allow_create_default>},
+    {"asyncjobs_queue", Users::fcgi, "NAME", "a queue's name", "",
+     "the queue of asyncjobs's tasks that name none; empty: such tasks are refused",
+     set_asyncjobs_queue},
     {"max_body", Users::fcgi, "BYTES", "1k to 64m: bytes, or a number with k or m", "512k",
      "the largest request body that is accepted, in bytes or with k or m", set_max_body},
     {"idempotency_window", Users::fcgi, "DURATION", kDurationOver0, "10m",

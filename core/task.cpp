@@ -13,10 +13,20 @@ constexpr std::array<std::string_view, 4> kDialects = {"native", "asyncqueue", "
                                                        "asyncjobs"};
 constexpr std::array<std::string_view, 7> kStates = {"ready",     "delayed", "active",   "blocked",
                                                      "completed", "failed",  "cancelled"};
-constexpr std::array<std::string_view, 13> kReasons = {
-    "",        "exhausted",   "deadline",  "terminated",   "gone",          "egress_denied",
-    "invalid", "unreachable", "cancelled", "queue_purged", "queue_deleted", "discarded",
-    "max_age"};
+constexpr std::array<std::string_view, 14> kReasons = {"",
+                                                       "exhausted",
+                                                       "deadline",
+                                                       "signal_timeout",
+                                                       "terminated",
+                                                       "gone",
+                                                       "egress_denied",
+                                                       "invalid",
+                                                       "unreachable",
+                                                       "cancelled",
+                                                       "queue_purged",
+                                                       "queue_deleted",
+                                                       "discarded",
+                                                       "max_age"};
 constexpr std::array<std::string_view, 2> kBodyForms = {"payload", "raw"};
 
 static_assert(kDialects.size() == static_cast<std::size_t>(Dialect::asyncjobs) + 1);

@@ -3,6 +3,7 @@
 // (what an answer means).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@ namespace postern {
 
 // The wire a task was created in. It shapes both what the API answers about it and its webhook.
 enum class Dialect { native, asyncqueue, taskmq, asyncjobs };
+inline constexpr std::array kAllDialects{Dialect::native, Dialect::asyncqueue, Dialect::taskmq,
+                                         Dialect::asyncjobs};
 
 // Where a task is in its life. The first four are live and stand in `task`; the rest are over and
 // stand in `task_finished`.
@@ -25,14 +28,15 @@ enum class State { ready, delayed, active, blocked, completed, failed, cancelled
 // Why a finished task ended as it did; `none` while it lives, and when it was completed.
 enum class Reason {
   none,
-  exhausted,      // every permitted attempt failed
-  deadline,       // it could not start before its deadline
-  terminated,     // the receiver asked for no further attempt (Postern-No-Retry, AJ-Terminate)
-  gone,           // the receiver answered 410
-  egress_denied,  // the target's address is not one this server may call
-  invalid,        // came in by the SQL door with something core refuses
-  unreachable,    // a task it depends on did not complete
-  cancelled,      // by a client
+  exhausted,       // every permitted attempt failed
+  deadline,        // it could not start before its deadline
+  signal_timeout,  // nobody signalled its end in the time it was given
+  terminated,      // the receiver asked for no further attempt (Postern-No-Retry, AJ-Terminate)
+  gone,            // the receiver answered 410
+  egress_denied,   // the target's address is not one this server may call
+  invalid,         // came in by the SQL door with something core refuses
+  unreachable,     // a task it depends on did not complete
+  cancelled,       // by a client
   queue_purged,
   queue_deleted,
   discarded,  // its queue was full, and makes room by dropping the oldest
@@ -81,6 +85,10 @@ struct TaskSpec {
   std::string on_failure_url;
   std::string traceparent;  // W3C, of the creating request
   std::string extra;        // the dialect's own fields to be echoed, as compact JSON; may be empty
+  std::optional<std::int64_t> job_id;  // TaskMQ's spelling of the id, which only its tasks have
+  Seconds repeat{0};  // completed means: again, so long after (TaskMQ's periodic jobs); 0: over
+  Seconds hold{0};    // an answered webhook waits so long for a signal (AsyncQueue); 0: over
+  bool load_results = false;    // its webhook carries the results of its dependencies (asyncjobs)
   std::string idempotency_key;  // kept so that deleting the task forgets its key
 };
 
@@ -122,7 +130,6 @@ struct Task {
   std::string attempts = "[]";  // JSON array of Attempt (core/wire/attempts.h), oldest first
   std::string last_error;
   std::optional<Answer> result;
-  std::optional<std::int64_t> job_id;
   Time created_at, updated_at, run_at;
   std::optional<Time> finished_at;
   std::optional<std::string> resolved;  // the endpoint that the last attempt went to

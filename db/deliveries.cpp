@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <boost/json.hpp>
+
+#include "core/base64.h"
 #include "core/wire/attempts.h"
 #include "db/counters.h"
 #include "db/rows.h"
@@ -19,7 +22,8 @@ namespace postern::db {
 // the batch (20,000 tasks in a fresh database: 800 webhooks/s instead of 10,000). The primary key
 // begins with the id for the same reason: by its shard alone nothing can be looked for.
 // What an attempt takes from its endpoint and queue is decided in here, so that a change to them is
-// in force for tasks that wait. An endpoint that took a secret of its own has '' for the previous
+// in force for tasks that wait. asyncjobs knows no timeout but the queue's max_runtime, an hour if
+// it has none. An endpoint that took a secret of its own has '' for the previous
 // one: the tenant's.
 const Statement kClaim{"claim", R"sql(
   WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2, $3)),
@@ -34,7 +38,11 @@ const Statement kClaim{"claim", R"sql(
        SET state = 'active', attempt = attempt + 1, lease = $4, instance = $5, claimed_at = now(),
            updated_at = now(),
            lease_until = now() + $6 * interval '1 second' + interval '1 millisecond'
-             * (SELECT least(coalesce(t.timeout_ms, a.default_ms), a.most_ms) FROM allowed a WHERE a.lane = t.lane),
+             * (SELECT least(coalesce(t.timeout_ms,
+                                      CASE t.dialect WHEN 'asyncjobs' THEN coalesce(
+                                        (SELECT e.timeout_ms FROM postern.endpoint e WHERE e.tenant = t.tenant AND e.name = a.resolved),
+                                        a.most_ms, 3600000) END,
+                                      a.default_ms), a.most_ms) FROM allowed a WHERE a.lane = t.lane),
            resolved = CASE WHEN t.endpoint IS NOT NULL
                            THEN (SELECT a.resolved FROM allowed a WHERE a.lane = t.lane) END
      WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT id FROM picked))
@@ -45,6 +53,13 @@ const Statement kClaim{"claim", R"sql(
          coalesce(e.target_secret, s.secret),
          CASE WHEN e.target_secret IS NULL THEN s.previous
               WHEN e.target_previous = '' THEN s.secret ELSE e.target_previous END,
+         created_at,
+         CASE WHEN load_results THEN (
+           SELECT json_agg(json_build_array(f.id, replace(encode(f.result_body, 'base64'), E'\n', ''),
+                                            (extract(epoch FROM f.finished_at) * 1000000)::bigint))
+             FROM unnest(dependencies) AS d(id)
+             JOIN postern.task_finished f ON f.shard = postern.shard_of(d.id) AND f.id = d.id AND f.tenant = c.tenant
+              AND f.finished_at >= postern.finished_since(d.id) AND f.state = 'completed')::text END,
          held, wait_ms, full_up
     FROM claimed c
     LEFT JOIN (SELECT tenant AS of_tenant, secret,
@@ -82,12 +97,26 @@ void apply_endpoint(TaskSpec& spec, const PgResult& result, int row, int col) {
   }
 }
 
+std::vector<DependencyResult> results_from(std::string_view json) {
+  std::vector<DependencyResult> out;
+  const auto rows = boost::json::parse(json);
+  for (const auto& each : rows.as_array()) {
+    const auto& row = each.as_array();
+    const auto id = parse_task_id(row.at(0).as_string());
+    if (!id) continue;
+    const auto* body = row.at(1).if_string();
+    out.push_back({*id, body == nullptr ? std::string() : base64_decode(*body).value_or(""),
+                   Time{Microseconds{row.at(2).as_int64()}}});
+  }
+  return out;
+}
+
 }  // namespace
 
 ClaimAnswer claimed_from(const PgResult& result, const Uuid& lease, Seconds grace) {
   ClaimAnswer out;
   out.tasks.reserve(static_cast<std::size_t>(result.rows()));
-  constexpr int kHeld = kSpecColumnCount + 12;
+  constexpr int kHeld = kSpecColumnCount + 14;
   for (int i = 0; i < result.rows(); ++i) {
     if (!result.is_null(i, kHeld)) {
       out.held.push_back({result.integer(i, kHeld), Milliseconds{result.integer(i, kHeld + 1)},
@@ -111,9 +140,11 @@ ClaimAnswer claimed_from(const PgResult& result, const Uuid& lease, Seconds grac
     ++col;
     if (!result.is_null(i, col)) apply_endpoint(claimed.spec, result, i, col);
     col += 3;
-    for (; col < kHeld; ++col) {
+    for (const int last = col + 2; col < last; ++col) {
       if (!result.is_null(i, col)) claimed.secrets.emplace_back(result.text(i, col));
     }
+    claimed.created_at = result.time(i, col++);
+    if (!result.is_null(i, col)) claimed.results = results_from(result.text(i, col));
     out.tasks.push_back(std::move(claimed));
   }
   return out;
@@ -135,7 +166,8 @@ const Statement kSettle{"settle", R"sql(
       AS r(id, lease, to_state, reason, delay_ms, record, outcome, took_ms, last_error, result_code,
            result_ms, result_headers, result_body)),
   mine AS MATERIALIZED (
-    SELECT t.*, r.to_state, r.reason AS why, r.delay_ms, r.record, r.outcome, r.took_ms,
+    SELECT t.*, CASE WHEN r.to_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN 'repeat' ELSE r.to_state END AS to_state,
+           r.reason AS why, r.delay_ms, r.record, r.outcome, r.took_ms,
            r.last_error AS error, r.result_code AS code, r.result_ms AS ms,
            r.result_headers AS answer_headers, r.result_body AS answer
       FROM r CROSS JOIN LATERAL (
@@ -144,8 +176,9 @@ const Statement kSettle{"settle", R"sql(
     SELECT *, CASE to_state WHEN 'completed' THEN on_complete_url ELSE on_failure_url END AS callback
       FROM mine WHERE to_state IN ('completed', 'failed')),
   again AS MATERIALIZED (
-    SELECT id AS task, to_state, delay_ms, record, error FROM mine
-     WHERE to_state IN ('delayed', 'ready', 'active')),
+    SELECT id AS task, to_state, record, error,
+           CASE to_state WHEN 'repeat' THEN repeat_seconds * 1000 ELSE delay_ms END AS delay_ms FROM mine
+     WHERE to_state IN ('delayed', 'ready', 'active', 'repeat')),
   gone AS (
     DELETE FROM postern.task WHERE shard = $1 AND id = ANY(ARRAY(SELECT id FROM over))),
   moved AS (
@@ -154,7 +187,7 @@ const Statement kSettle{"settle", R"sql(
       state, reason, attempts, last_error, updated_at, finished_at, retention,
       result_code, result_ms, result_headers, result_body)
     SELECT )sql" POSTERN_TASK_MOVED R"sql(,
-      to_state, why, CASE WHEN record IS NULL THEN attempts ELSE attempts || record::jsonb END, error,
+      to_state, why, postern.recorded(attempts, record::jsonb), error,
       now(), now(),
       coalesce((SELECT CASE to_state WHEN 'completed' THEN q.retention_completed ELSE q.retention_failed END
                   FROM postern.queue q WHERE q.tenant = over.tenant AND q.name = over.queue), 'standard'),
@@ -169,12 +202,14 @@ const Statement kSettle{"settle", R"sql(
   back AS (
     UPDATE postern.task t
        SET state = CASE WHEN r.to_state = 'active' THEN 'active'
-                        WHEN r.to_state = 'delayed' AND r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-           run_at = CASE WHEN r.to_state = 'delayed' THEN now() + r.delay_ms * interval '1 millisecond'
+                        WHEN r.to_state IN ('delayed', 'repeat') AND r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+           run_at = CASE WHEN r.to_state IN ('delayed', 'repeat') THEN now() + r.delay_ms * interval '1 millisecond'
                          ELSE t.run_at END,
            attempt = CASE WHEN r.to_state = 'ready' THEN t.attempt - 1 ELSE t.attempt END,
-           attempts = CASE WHEN r.record IS NULL THEN t.attempts ELSE t.attempts || r.record::jsonb END,
-           last_error = CASE WHEN r.to_state = 'delayed' THEN r.error ELSE t.last_error END,
+           attempt_base = CASE WHEN r.to_state = 'repeat' THEN t.attempt ELSE t.attempt_base END,
+           attempts = CASE WHEN r.to_state = 'repeat' THEN jsonb_build_array(r.record::jsonb)
+                           ELSE postern.recorded(t.attempts, r.record::jsonb) END,
+           last_error = CASE WHEN r.to_state IN ('delayed', 'repeat') THEN r.error ELSE t.last_error END,
            deferred = r.to_state = 'active',
            lease = CASE WHEN r.to_state = 'active' THEN t.lease END,
            lease_until = CASE WHEN r.to_state = 'active' THEN now() + r.delay_ms * interval '1 millisecond' END,
@@ -195,6 +230,7 @@ const Statement kSettle{"settle", R"sql(
                                   R"sql(), 1 FROM attempted
             UNION ALL SELECT '', '', 'lateness_ms', late_ms::bigint FROM attempted
             UNION ALL SELECT tenant, queue, 'finished_' || to_state, 1 FROM over
+            UNION ALL SELECT tenant, queue, unnest(ARRAY['finished_completed', 'retried']), 1 FROM mine WHERE to_state = 'repeat'
             UNION ALL SELECT tenant, queue, 'egress_blocked', 1 FROM over WHERE why = 'egress_denied') events
      GROUP BY tenant, queue, name
     ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + excluded.value)

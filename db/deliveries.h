@@ -23,6 +23,13 @@ struct LaneSlots {
   int free;
 };
 
+// What a task that this one depended on was answered: its body, cut as a stored answer is.
+struct DependencyResult {
+  TaskId task;
+  std::string body;
+  Time completed_at;
+};
+
 // A task that is ours until `lease_until`.
 struct Claimed {
   TaskSpec spec;
@@ -30,6 +37,7 @@ struct Claimed {
   std::int64_t lane = 0;
   int attempt = 0;       // the number of this attempt
   int attempt_base = 0;  // attempts of earlier budgets
+  Time created_at;
   Time claimed_at;
   Time lease_until;
   bool past_deadline = false;           // it may not start any more: settle it as failed
@@ -37,6 +45,7 @@ struct Claimed {
   bool deferred = false;                // its receiver has accepted it, and was to tell the end
   // Its endpoint's, else the tenant's: current, and previous while it still signs.
   std::vector<std::string> secrets;
+  std::vector<DependencyResult> results;  // when it asks for them
 };
 
 // A lane that has more than its queue or endpoint permits now.

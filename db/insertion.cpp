@@ -14,7 +14,8 @@ Params insertion_params(int shard, const Uuid& instance, std::span<const Inserti
       max_attempts(Oid::int4), retry_policy(Oid::text), timeout(Oid::int4),
       deadline(Oid::timestamptz), key(Oid::text), tags(Oid::text), dependencies(Oid::text),
       on_complete(Oid::text), on_failure(Oid::text), traceparent(Oid::text), extra(Oid::text),
-      idempotency_key(Oid::text), delay(Oid::int8), start(Oid::timestamptz);
+      idempotency_key(Oid::text), delay(Oid::int8), start(Oid::timestamptz), job_id(Oid::int8),
+      repeat(Oid::int8), hold(Oid::int8), load_results(Oid::boolean);
   for (const auto& [task, lane_id] : batch) {
     const auto& spec = task->spec;
     id.uuid(spec.id);
@@ -46,6 +47,10 @@ Params insertion_params(int shard, const Uuid& instance, std::span<const Inserti
     idempotency_key.text_or_null(spec.idempotency_key);
     delay.int8(task->delay.count());
     task->run_at ? start.time(*task->run_at) : start.null();
+    spec.job_id ? job_id.int8(*spec.job_id) : job_id.null();
+    spec.repeat.count() > 0 ? repeat.int8(spec.repeat.count()) : repeat.null();
+    spec.hold.count() > 0 ? hold.int8(spec.hold.count()) : hold.null();
+    load_results.boolean(spec.load_results);
   }
   Params params;
   params.int2(shard).uuid(instance);
@@ -55,7 +60,8 @@ Params insertion_params(int shard, const Uuid& instance, std::span<const Inserti
         &body,        &content_type, &priority,    &max_attempts, &retry_policy,
         &timeout,     &deadline,     &key,         &tags,         &dependencies,
         &on_complete, &on_failure,   &traceparent, &extra,        &idempotency_key,
-        &delay,       &start}) {
+        &delay,       &start,        &job_id,      &repeat,       &hold,
+        &load_results}) {
     params.array(*column);
   }
   return params;

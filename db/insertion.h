@@ -16,7 +16,7 @@ struct Insertion {
   std::int64_t lane;
 };
 
-// The batch's parameters, $1 to $29 of a statement that holds POSTERN_INSERTED; more may be added
+// The batch's parameters, $1 to $33 of a statement that holds POSTERN_INSERTED; more may be added
 // behind them. REQUIRES: all in `shard`.
 Params insertion_params(int shard, const Uuid& instance, std::span<const Insertion> batch);
 
@@ -33,23 +33,25 @@ Params insertion_params(int shard, const Uuid& instance, std::span<const Inserti
   "$10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[], $15::int2[], "                \
   "$16::int4[], $17::text[], $18::int4[], $19::timestamptz[], $20::text[], $21::text[], "          \
   "$22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[], "                 \
-  "$28::int8[], $29::timestamptz[]) "                                                              \
+  "$28::int8[], $29::timestamptz[], $30::int8[], $31::int8[], $32::int8[], $33::boolean[]) "       \
   "AS n(id, lane, tenant, dialect, queue, endpoint, method, url, headers, body_form, body, "       \
   "content_type, priority, max_attempts, retry_policy, timeout_ms, deadline, key, tags, "          \
   "dependencies, on_complete_url, on_failure_url, traceparent, extra, idempotency_key, "           \
-  "delay_us, start) "                                                                              \
+  "delay_us, start, job_id, repeat_seconds, hold_seconds, load_results) "                          \
   "WHERE " WHERE                                                                                   \
   "), "                                                                                            \
   "made AS ( "                                                                                     \
   "INSERT INTO postern.task ( "                                                                    \
   "shard, id, lane, tenant, dialect, queue, endpoint, method, url, headers, body_form, body, "     \
   "content_type, priority, max_attempts, retry_policy, timeout_ms, deadline, key, key_seq, tags, " \
-  "dependencies, on_complete_url, on_failure_url, traceparent, extra, idempotency_key, run_at, "   \
+  "dependencies, on_complete_url, on_failure_url, traceparent, extra, idempotency_key, "           \
+  "job_id, repeat_seconds, hold_seconds, load_results, run_at, "                                   \
   "state) "                                                                                        \
   "SELECT $1, id, lane, tenant, dialect, queue, endpoint, method, url, headers, body_form, body, " \
   "content_type, priority, max_attempts, retry_policy, timeout_ms, deadline, key, "                \
   "CASE WHEN key IS NOT NULL THEN nextval('postern.key_seq') END, tags::text[], "                  \
   "dependencies::uuid[], on_complete_url, on_failure_url, traceparent, extra, idempotency_key, "   \
+  "job_id, repeat_seconds, hold_seconds, load_results, "                                           \
   "run_at, CASE WHEN key IS NOT NULL OR dependencies IS NOT NULL THEN 'blocked' "                  \
   "WHEN run_at > now() THEN 'delayed' ELSE 'ready' END "                                           \
   "FROM given "                                                                                    \

@@ -11,8 +11,9 @@ namespace {
 
 // The oldest program that can live with each migration. One that only adds is tolerated by the
 // program before it; but a scheduler that does not know 0002 would claim past limits and pauses,
-// and leave those waiting who wait for a task that it has settled.
-int min_program(int number) { return number <= 2 ? number : number - 1; }
+// and leave those waiting who wait for a task that it has settled; one that does not know 0003
+// would end what is to be repeated or waits for a signal.
+int min_program(int number) { return number <= 3 ? number : number - 1; }
 
 int number_of(const EmbeddedFile& file) { return std::atoi(file.name); }
 

@@ -59,9 +59,9 @@ Due due_from(const PgResult& result) {
 // leaves it alone: it is being fired or changed at this moment.
 const Statement kFire{"fire", R"sql(
   WITH ours AS MATERIALIZED (
-    SELECT p.* FROM unnest($30::text[], $31::text[], $32::text[], $33::timestamptz[], $34::timestamptz[],
-                           $35::timestamptz[], $36::timestamptz[], $37::uuid[], $38::boolean[], $39::boolean[],
-                           $40::bigint[]) WITH ORDINALITY
+    SELECT p.* FROM unnest($34::text[], $35::text[], $36::text[], $37::timestamptz[], $38::timestamptz[],
+                           $39::timestamptz[], $40::timestamptz[], $41::uuid[], $42::boolean[], $43::boolean[],
+                           $44::bigint[]) WITH ORDINALITY
            AS p(tenant, name, queue, read_next, read_updated, next, last, task, bounded, no_queue, missed, place)
      CROSS JOIN LATERAL (
        SELECT FROM postern.schedule s
@@ -82,7 +82,7 @@ const Statement kFire{"fire", R"sql(
   wanted AS MATERIALIZED (
     SELECT o.tenant, o.name, o.queue, o.bounded, r.nominal, r.task, r.skipped,
            row_number() OVER (PARTITION BY o.tenant, o.queue, r.task IS NULL ORDER BY r.nominal, o.name) AS place
-      FROM unnest($41::bigint[], $42::timestamptz[], $43::uuid[], $44::text[]) AS r(place, nominal, task, skipped)
+      FROM unnest($45::bigint[], $46::timestamptz[], $47::uuid[], $48::text[]) AS r(place, nominal, task, skipped)
       JOIN ours o ON o.place = r.place),
   room AS MATERIALIZED (
     SELECT tenant, queue, postern.make_room(tenant, queue, tasks::integer, $2) AS places

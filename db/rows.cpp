@@ -67,6 +67,10 @@ TaskSpec spec_from(const PgResult& r, int row, int col) {
   spec.traceparent = string_at(r, row, col++);
   spec.extra = string_at(r, row, col++);
   spec.idempotency_key = string_at(r, row, col++);
+  spec.job_id = r.integer_or_null(row, col++);
+  spec.repeat = Seconds{r.integer_or_null(row, col++).value_or(0)};
+  spec.hold = Seconds{r.integer_or_null(row, col++).value_or(0)};
+  spec.load_results = r.boolean(row, col++);
   return spec;
 }
 
@@ -86,7 +90,6 @@ Task task_from(const PgResult& r, int row, int col) {
                          Milliseconds{r.integer_or_null(row, col + 1).value_or(0)}};
   }
   col += 4;
-  task.job_id = r.integer_or_null(row, col++);
   task.created_at = r.time(row, col++);
   task.updated_at = r.time(row, col++);
   task.run_at = r.time(row, col++);

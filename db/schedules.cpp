@@ -183,14 +183,14 @@ namespace {
 
 constexpr Statement kTrigger{"trigger_schedule", R"sql(
   WITH room AS MATERIALIZED (
-    SELECT CASE WHEN $33 THEN postern.make_room($30, $31, 1, $2) ELSE 1 END AS places),
+    SELECT CASE WHEN $37 THEN postern.make_room($34, $35, 1, $2) ELSE 1 END AS places),
   whose AS (
-    UPDATE postern.schedule SET last_task = $34
-     WHERE tenant = $30 AND name = $32 AND (SELECT places FROM room) > 0
+    UPDATE postern.schedule SET last_task = $38
+     WHERE tenant = $34 AND name = $36 AND (SELECT places FROM room) > 0
     RETURNING tenant, name),
   run AS (
     INSERT INTO postern.schedule_run (tenant, schedule, nominal_time, task)
-    SELECT tenant, name, now(), $34 FROM whose
+    SELECT tenant, name, now(), $38 FROM whose
     RETURNING task),)sql" POSTERN_INSERTED("id IN (SELECT task FROM run)") R"sql(
   SELECT now(), (SELECT places FROM room)::bigint, (SELECT count(*) FROM made), )sql" POSTERN_TOLD};
 

@@ -28,12 +28,12 @@ std::vector<Sequel> sequels_from(const PgResult& result) {
 }
 
 const Statement kFollow{"follow", R"sql(
-  WITH woken AS MATERIALIZED (SELECT postern.wake($2, $30) AS tasks),
+  WITH woken AS MATERIALIZED (SELECT postern.wake($2, $34) AS tasks),
   taken AS (
-    DELETE FROM postern.sequel WHERE id = ANY($31) AND (SELECT tasks FROM woken) IS NOT NULL
+    DELETE FROM postern.sequel WHERE id = ANY($35) AND (SELECT tasks FROM woken) IS NOT NULL
     RETURNING id),
   ours AS MATERIALIZED (
-    SELECT callback FROM unnest($32::uuid[], $33::bigint[]) AS c(callback, sequel)
+    SELECT callback FROM unnest($36::uuid[], $37::bigint[]) AS c(callback, sequel)
      WHERE sequel IN (SELECT id FROM taken)),)sql" POSTERN_INSERTED(
                                       "id IN (SELECT callback FROM ours)") R"sql(
   SELECT tasks::bigint, )sql" POSTERN_TOLD " FROM woken"};

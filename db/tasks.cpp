@@ -89,14 +89,16 @@ namespace {
 
 // The definer functions answer 'done', the state that forbids it, or NULL.
 constexpr Statement kCancel{"cancel_task", "SELECT postern.cancel_task($1, $2, $3, $4, $5)"};
-constexpr Statement kDelete{"delete_task", "SELECT postern.delete_task($1, $2, $3, $4, $5)"};
-constexpr Statement kRetry{"retry_task", "SELECT postern.retry_task($1, $2, $3, $4, $5)"};
+constexpr Statement kDelete{"delete_task", "SELECT postern.delete_task($1, $2, $3, $4, $5, $6)"};
+constexpr Statement kRetry{"retry_task", "SELECT postern.retry_task($1, $2, $3, $4, $5, $6)"};
 
-Transition transition(PgConnection& connection, const Statement& statement, std::string_view tenant,
-                      const TaskId& id, const Uuid& instance) {
-  const auto row = connection.exec(
-      statement,
-      Params().text(tenant).int2(id.shard()).uuid(id).time(not_finished_before(id)).uuid(instance));
+Params transition_params(std::string_view tenant, const TaskId& id, const Uuid& instance) {
+  Params params;
+  params.text(tenant).int2(id.shard()).uuid(id).time(not_finished_before(id)).uuid(instance);
+  return params;
+}
+
+Transition transition_from(const PgResult& row) {
   if (row.is_null(0, 0)) return {Transition::Kind::missing, State::ready};
   if (row.text(0, 0) == "done") return {Transition::Kind::done, State::ready};
   return {Transition::Kind::wrong_state, state_from(row.text(0, 0))};
@@ -106,17 +108,36 @@ Transition transition(PgConnection& connection, const Statement& statement, std:
 
 Transition cancel_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                        const Uuid& instance) {
-  return transition(connection, kCancel, tenant, id, instance);
+  return transition_from(connection.exec(kCancel, transition_params(tenant, id, instance)));
 }
 
 Transition delete_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
-                       const Uuid& instance) {
-  return transition(connection, kDelete, tenant, id, instance);
+                       const Uuid& instance, Rules rules) {
+  auto params = transition_params(tenant, id, instance);
+  params.text_or_null(rules ? name(*rules) : "");
+  return transition_from(connection.exec(kDelete, params));
 }
 
 Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
-                      const Uuid& instance) {
-  return transition(connection, kRetry, tenant, id, instance);
+                      const Uuid& instance, Rules rules) {
+  auto params = transition_params(tenant, id, instance);
+  params.text_or_null(rules ? name(*rules) : "");
+  return transition_from(connection.exec(kRetry, params));
+}
+
+constexpr Statement kTaskOfJob{"task_of_job", "SELECT postern.task_of_job($1, $2)"};
+
+std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view tenant,
+                                  std::int64_t job_id) {
+  const auto row = connection.exec(kTaskOfJob, Params().text(tenant).int8(job_id));
+  if (row.is_null(0, 0)) return std::nullopt;
+  return row.uuid(0, 0);
+}
+
+constexpr Statement kNextJobId{"next_job_id", "SELECT nextval('postern.job_id')"};
+
+std::int64_t next_job_id(PgConnection& connection) {
+  return connection.exec(kNextJobId).integer(0, 0);
 }
 
 }  // namespace postern::db

@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/phase.h"
 #include "core/task.h"
 #include "core/uuid.h"
 #include "db/insertion.h"
@@ -87,20 +88,23 @@ struct TaskFilter {
   std::string tag;                    // empty: any
   std::optional<Time> created_since;  // inclusive
   std::optional<Time> created_until;  // exclusive
-  std::optional<TaskId> before;       // keyset: only ids below this one
+  std::string endpoint;               // by name; empty: any
+  std::vector<Phase> phases;          // empty: any
+  bool oldest_first = false;
+  std::optional<TaskId> before;  // keyset: only ids past this one in the list's order
   int limit = 20;
   int offset = 0;
 };
 
 struct Page {
-  std::vector<Task> tasks;  // newest first; bodies over 16 KiB left out (body_omitted)
+  std::vector<Task> tasks;  // bodies over 16 KiB left out (body_omitted)
   bool has_more = false;
   std::int64_t total = 0;        // of all that match, ignoring before/limit/offset
   bool total_estimated = false;  // over 10,000: then from the counters where they can tell
 };
 // Up to `filter.limit` of them.
-std::vector<Task> newest_tasks(PgConnection& connection, std::string_view tenant,
-                               const TaskFilter& filter);
+std::vector<Task> next_tasks(PgConnection& connection, std::string_view tenant,
+                             const TaskFilter& filter);
 Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter);
 
 // Before this no task of that id can have finished: the id says when it was made, so that a
@@ -117,12 +121,21 @@ struct Transition {
 // pending, delayed or blocked -> cancelled. After `done` no attempt starts.
 Transition cancel_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                        const Uuid& instance);
-// pending, delayed or blocked -> gone, its idempotency key with it.
+// What may be deleted or retried is the dialect's affair: that of the API by which it is asked, or
+// that of the task itself (nullopt).
+using Rules = std::optional<Dialect>;
+// pending, delayed or blocked (asyncjobs: any state) -> gone, its idempotency key with it.
 Transition delete_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
-                       const Uuid& instance);
-// Any finished state -> ready, with a fresh budget of attempts; the old attempts stay.
+                       const Uuid& instance, Rules rules = std::nullopt);
+// Any finished state (taskmq: failed or cancelled; asyncjobs: any but active) -> ready, with a
+// fresh budget of attempts; the old attempts stay.
 Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
-                      const Uuid& instance);
+                      const Uuid& instance, Rules rules = std::nullopt);
+
+// Which task a number of TaskMQ's stands for; and the next that is free.
+std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view tenant,
+                                  std::int64_t job_id);
+std::int64_t next_job_id(PgConnection& connection);
 
 // Tasks in the database by the counters, all states: for /v1/info. Queues of the tenant.
 struct Totals {

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "db/migrations.h"
 #include "fcgi/database.h"
+#include "fcgi/query.h"
 #include "fcgi/transitions.h"
 
 namespace postern {
@@ -106,13 +107,30 @@ Result<Task> Api::reread(const std::string& tenant, const TaskId& id) {
   return std::move(*task);
 }
 
+std::optional<TaskId> Api::known(const std::string& tenant, std::string_view id) {
+  if (const auto spelled = parse_task_id(id)) return spelled;
+  const auto number = parse_integer(id);
+  if (!number || *number < 1) return std::nullopt;
+  return read_from(pool_,
+                   [&](auto& connection) { return db::task_of_job(connection, tenant, *number); });
+}
+
 Result<Task> Api::get(const Caller& caller, std::string_view id, Seconds wait) {
-  const auto known = parse_task_id(id);
-  if (!known) return no_such_task(id);
-  Result<Task> task = reread(caller.tenant, *known);
-  if (!task || wait.count() == 0 || is_finished(task->state)) return task;
-  waiters_.wait(*known, task->state, task->attempt, wait);
-  return reread(caller.tenant, *known);
+  const auto task_id = known(caller.tenant, id);
+  if (!task_id) return no_such_task(id);
+  Result<Task> task = reread(caller.tenant, *task_id);
+  if (!task) return no_such_task(id);
+  if (wait.count() == 0 || is_finished(task->state)) return task;
+  waiters_.wait(*task_id, task->state, task->attempt, wait);
+  return reread(caller.tenant, *task_id);
+}
+
+std::optional<Dialect> Api::dialect_of(const Caller& caller, std::string_view id) try {
+  const Result<Task> task = get(caller, id, Seconds{0});
+  if (!task) return std::nullopt;
+  return task->spec.dialect;
+} catch (const std::exception&) {
+  return std::nullopt;
 }
 
 Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
@@ -122,31 +140,35 @@ Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
 
 // Transitions are asked for once: when the connection breaks under way, nobody knows whether it was
 // done.
-Result<TaskId> Api::transit(const Caller& caller, std::string_view id, Transit verb) {
-  const auto known = parse_task_id(id);
-  if (!known) return no_such_task(id);
-  const auto done = write_to(pool_, [&](auto& connection) {
-    return verb(connection, caller.tenant, *known, options_.instance);
-  });
+Result<TaskId> Api::transit(const Caller& caller, std::string_view id, const Transit& verb) {
+  const auto task = known(caller.tenant, id);
+  if (!task) return no_such_task(id);
+  const auto done = write_to(pool_, [&](auto& connection) { return verb(connection, *task); });
   if (!done) return done.error();
   if (const auto ok = allowed(*done, id); !ok) return ok.error();
-  return *known;
+  return *task;
 }
 
 Result<Task> Api::cancel(const Caller& caller, std::string_view id) {
-  const auto done = transit(caller, id, db::cancel_task);
+  const auto done = transit(caller, id, [&](auto& connection, const TaskId& task) {
+    return db::cancel_task(connection, caller.tenant, task, options_.instance);
+  });
   if (!done) return done.error();
   return reread(caller.tenant, *done);
 }
 
-Result<Task> Api::retry(const Caller& caller, std::string_view id) {
-  const auto done = transit(caller, id, db::retry_task);
+Result<Task> Api::retry(const Caller& caller, std::string_view id, db::Rules rules) {
+  const auto done = transit(caller, id, [&](auto& connection, const TaskId& task) {
+    return db::retry_task(connection, caller.tenant, task, options_.instance, rules);
+  });
   if (!done) return done.error();
   return reread(caller.tenant, *done);
 }
 
-Result<void> Api::remove(const Caller& caller, std::string_view id) {
-  const auto done = transit(caller, id, db::delete_task);
+Result<void> Api::remove(const Caller& caller, std::string_view id, db::Rules rules) {
+  const auto done = transit(caller, id, [&](auto& connection, const TaskId& task) {
+    return db::delete_task(connection, caller.tenant, task, options_.instance, rules);
+  });
   if (!done) return done.error();
   return {};
 }

@@ -53,6 +53,7 @@ class Api {
     bool require_identity = true;  // false: whoever comes is an admin
     bool auto_create_queues = true;
     bool allow_create_default = false;  // see QueuesApi::create
+    std::string asyncjobs_queue = {};   // of asyncjobs's tasks that name none; empty: there is none
     std::string public_url = {};        // without a slash at the end; may be empty
     std::size_t max_body = 512 * 1024;
     int max_waiters = 16;
@@ -74,16 +75,23 @@ class Api {
   using Done = std::function<void(Result<Created>)>;
   void create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done);
 
-  // `id` in any spelling, here and below; what is none is `task_not_found`. With `wait` over 0 the
-  // answer may take so long, unless the task is finished or its status changes.
+  // `id` in any spelling, here and below, TaskMQ's numbers too; what is none is `task_not_found`.
+  // With `wait` over 0 the answer may take so long, unless the task is finished or its status
+  // changes.
   Result<Task> get(const Caller& caller, std::string_view id, Seconds wait);
   Result<db::Page> list(const Caller& caller, const db::TaskFilter& filter);
   // Only what has not begun, else `conflict`. No attempt starts after it.
   Result<Task> cancel(const Caller& caller, std::string_view id);
-  // Only what is finished, however it ended, else `conflict`.
-  Result<Task> retry(const Caller& caller, std::string_view id);
-  // Only what has not begun, else `conflict`. The task is gone, its idempotency key too.
-  Result<void> remove(const Caller& caller, std::string_view id);
+  // By whose rules, here and below: those of the dialect that is spoken, or the task's own
+  // (nullopt). Only what is finished, however it ended (TaskMQ: not what completed; asyncjobs: all
+  // but what is active), else `conflict`.
+  Result<Task> retry(const Caller& caller, std::string_view id, db::Rules rules);
+  // Only what has not begun (asyncjobs: whatever it is doing), else `conflict`. The task is gone,
+  // its idempotency key too.
+  Result<void> remove(const Caller& caller, std::string_view id, db::Rules rules);
+
+  // In which dialect it was made; nullopt: it is not there, or the database is not. Never throws.
+  std::optional<Dialect> dialect_of(const Caller& caller, std::string_view id);
 
   SchedulesApi& schedules() { return schedules_; }
 
@@ -107,9 +115,9 @@ class Api {
 
  private:
   friend class BatchApi;  // creates as `create` does
-  using Transit = db::Transition (*)(db::PgConnection&, std::string_view tenant, const TaskId&,
-                                     const Uuid&);
-  Result<TaskId> transit(const Caller& caller, std::string_view id, Transit verb);
+  using Transit = std::function<db::Transition(db::PgConnection&, const TaskId&)>;
+  Result<TaskId> transit(const Caller& caller, std::string_view id, const Transit& verb);
+  std::optional<TaskId> known(const std::string& tenant, std::string_view id);
   Result<Task> reread(const std::string& tenant, const TaskId& id);
   Result<Created> created(const std::string& tenant, Intake::Taken taken);
 
@@ -122,6 +130,8 @@ class Api {
   // Its id will be of `shard`.
   Result<Ready> prepare(const Caller& caller, const HttpRequest& request, Creation wanted,
                         int shard);
+  bool may_make_queue(const Creation& wanted) const;
+  // `make`: if it is not there.
   Result<QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
                                        std::string_view field, bool make);
   bool has_endpoint(const std::string& tenant, const std::string& name);

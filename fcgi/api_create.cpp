@@ -16,6 +16,8 @@
 namespace postern {
 namespace {
 
+constexpr char kDefaultQueue[] = "DEFAULT";
+
 constexpr std::chrono::seconds kKnownFor{2};
 // The caches are emptied when they get larger: a bound is all they need.
 constexpr std::size_t kMaxCached = 10'000;
@@ -62,16 +64,21 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
   switch (taken.kind) {
     case Intake::Taken::Kind::created:
       return Created{db::created_task(std::move(taken.task), taken.at), false};
-    case Intake::Taken::Kind::mismatched:
-      return conflict("idempotency_key_reused",
-                      "This Idempotency-Key was used before, for a request with another body.");
     case Intake::Taken::Kind::full:
       return conflict("queue_full", fmt::format("The queue \"{}\" holds as many tasks as it may.",
                                                 taken.task.spec.queue));
+    case Intake::Taken::Kind::mismatched:
     case Intake::Taken::Kind::replayed: break;
   }
   try {
     Result<Task> first = reread(tenant, taken.holder);
+    // asyncjobs compares no bodies, and those of two dialects cannot be compared.
+    const Dialect dialect = taken.task.spec.dialect;
+    if (first && taken.kind == Intake::Taken::Kind::mismatched && dialect != Dialect::asyncjobs &&
+        dialect == first->spec.dialect) {
+      return conflict("idempotency_key_reused",
+                      "This Idempotency-Key was used before, for a request with another body.");
+    }
     if (first) return Created{std::move(*first), true};
   } catch (const std::exception& fault) {
     if (is_database_fault(fault)) return database_away();
@@ -86,6 +93,16 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
 Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request, Creation wanted,
                                 int shard) {
   const Time at = now();
+  if (wanted.dialect == Dialect::asyncjobs && wanted.queue.empty()) {
+    wanted.queue = options_.asyncjobs_queue;
+    if (wanted.queue.empty() && options_.allow_create_default) wanted.queue = kDefaultQueue;
+    if (wanted.queue.empty()) {
+      return not_found(
+          "queue_not_found",
+          "The task names no queue, and the server has none for such: give one, or set "
+          "asyncjobs_queue.");
+    }
+  }
   if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
   if (!request.idempotency_key.empty()) {
     if (const auto ok = check_idempotency_key(request.idempotency_key); !ok) return ok.error();
@@ -102,7 +119,8 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
   // Without a target it depends on its queue's; one that is not there has none, and is not made for
   // a task that is refused.
   const bool targeted = !wanted.url.empty() || !wanted.endpoint.empty();
-  Result<QueueDefaults> queue = queue_defaults(caller.tenant, wanted.queue, fields.queue, targeted);
+  Result<QueueDefaults> queue =
+      queue_defaults(caller.tenant, wanted.queue, fields.queue, targeted && may_make_queue(wanted));
   if (!queue && !targeted && queue.error().reason == "queue_not_found") queue = QueueDefaults{};
   if (!queue) return queue.error();
 
@@ -114,8 +132,22 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
     spec.idempotency_key = request.idempotency_key;
     task->request_hash = view(sha256(request.body));
   }
+  if (spec.dialect == Dialect::taskmq) {
+    spec.job_id = read_from(pool_, [](auto& connection) { return db::next_job_id(connection); });
+  }
   const std::int64_t lane = lane_of(spec);
   return Ready{std::move(*task), lane, queue->bounded};
+}
+
+// asyncjobs's are there or not; those of the dialects that know no queues are ours.
+bool Api::may_make_queue(const Creation& wanted) const {
+  switch (wanted.dialect) {
+    case Dialect::native: return options_.auto_create_queues;
+    case Dialect::asyncqueue:
+    case Dialect::taskmq: return true;
+    case Dialect::asyncjobs: return options_.allow_create_default && wanted.queue == kDefaultQueue;
+  }
+  return false;
 }
 
 bool Api::has_endpoint(const std::string& tenant, const std::string& name) {
@@ -158,7 +190,7 @@ Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::
   try {
     defaults = read_from(pool_, [&](auto& connection) {
       auto known = db::queue_defaults(connection, tenant, queue);
-      if (known || !make || !options_.auto_create_queues) return known;
+      if (known || !make) return known;
       no_tenant = !db::make_queue(connection, tenant, queue);
       return db::queue_defaults(connection, tenant, queue);
     });

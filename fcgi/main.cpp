@@ -65,6 +65,7 @@ int serve(const Settings& settings) {
           .require_identity = settings.auth != "none",
           .auto_create_queues = settings.auto_create_queues,
           .allow_create_default = settings.allow_create_default,
+          .asyncjobs_queue = settings.asyncjobs_queue,
           .public_url = settings.public_url,
           .max_body = static_cast<std::size_t>(settings.max_body),
           .max_waiters = std::max(1, settings.threads / 4),

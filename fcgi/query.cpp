@@ -69,6 +69,19 @@ Result<Query> Query::parse(std::string_view text) {
   return query;
 }
 
+bool Query::has(std::string_view name) const {
+  return std::any_of(params_.begin(), params_.end(),
+                     [&](const auto& param) { return param.first == name; });
+}
+
+std::vector<std::string> Query::texts(std::string_view name) const {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : params_) {
+    if (key == name) out.push_back(value);
+  }
+  return out;
+}
+
 std::optional<std::string> Query::text(std::string_view name) {
   const std::string* found = nullptr;
   for (const auto& [key, value] : params_) {

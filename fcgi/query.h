@@ -25,6 +25,10 @@ class Query {
   // Decodes percent escapes and "+". Reason "query_invalid" for bad escapes, bad UTF-8 and NUL.
   static Result<Query> parse(std::string_view text);
 
+  // Whether it is given at all.
+  bool has(std::string_view name) const;
+  // Each that is given, in their order.
+  std::vector<std::string> texts(std::string_view name) const;
   // nullopt: not given. A parameter given twice is refused, reason "parameter_repeated".
   std::optional<std::string> text(std::string_view name);
   // `reason` when it is not an integer.

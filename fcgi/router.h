@@ -3,11 +3,13 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "core/error.h"
+#include "core/task.h"
 #include "fcgi/http.h"
 
 namespace postern {
@@ -39,6 +41,8 @@ struct Call {
   const HttpRequest& request;
   const Caller& caller;
   const PathArgs& path;
+  // What this mount speaks; nullopt: all dialects, each task its own.
+  std::optional<Dialect> dialect;
 };
 
 // Parses, calls one use-case of the Api, renders. An error is returned, never rendered.

@@ -47,7 +47,7 @@ std::optional<std::vector<Task>> Streams::Reader::next() {
   db::TaskFilter step = state_->filter;
   step.limit = std::min(kStep, step.limit);
   auto tasks = read_from(state_->streams.pool_, [&](auto& connection) {
-    return db::newest_tasks(connection, state_->tenant, step);
+    return db::next_tasks(connection, state_->tenant, step);
   });
   state_->exhausted = static_cast<int>(tasks.size()) < step.limit;
   state_->filter.limit -= static_cast<int>(tasks.size());

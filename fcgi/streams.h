@@ -21,7 +21,7 @@ class Streams {
   // others need.
   Streams(db::Pool& pool, int limit) : pool_(pool), limit_(limit) {}
 
-  // The tasks of a filter, newest first, in steps; each step reads the database. Copies share one
+  // The tasks of a filter, in steps; each step reads the database. Copies share one
   // place in the list, and one of the places among the streams until the last of them has gone.
   class Reader {
    public:

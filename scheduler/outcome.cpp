@@ -103,6 +103,11 @@ db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attem
     return again(task, std::move(attempt), Milliseconds{0}, random);
   }
   if (succeeded(task.spec.dialect, result.status)) {
+    if (task.spec.hold.count() > 0) {
+      db::Settlement waiting = settlement(task, State::active);
+      waiting.delay = task.spec.hold;
+      return waiting;
+    }
     attempt.status = "success";
     db::Settlement end = settlement(task, State::completed);
     end.attempt = std::move(attempt);
@@ -159,6 +164,10 @@ db::Settlement deferral_over(const db::Claimed& task, double random) {
   Attempt attempt =
       attempt_of(task, "failed", "the receiver did not tell the end in the time it asked for");
   attempt.duration = std::chrono::floor<Milliseconds>(task.lease_until - task.claimed_at);
+  if (task.spec.hold.count() > 0) {
+    attempt.error = "nobody signalled its end in the time it was given";
+    return failed(task, Reason::signal_timeout, std::move(attempt));
+  }
   return again(task, std::move(attempt), Milliseconds{0}, random);
 }
 

@@ -11,7 +11,8 @@ namespace postern::scheduler {
 
 // After a transfer. `now` is for a Retry-After that holds a date; `random` is uniform in [0, 1).
 // Success is 2xx; in the asyncqueue dialect every status below 500, redirects that were not
-// followed included. 202 with Postern-Defer: the attempt goes on without us.
+// followed included. 202 with Postern-Defer: the attempt goes on without us,
+// and so does one whose task waits for a signal.
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random);
 
 // The least delay that a 429 or 503 asked for by Retry-After, 24 h at most; 0 if it did not.
@@ -24,7 +25,7 @@ db::Settlement not_sent(const db::Claimed& task, const Error& why, double random
 // Its scheduler died: nobody knows whether the receiver was called.
 db::Settlement lost(const db::Claimed& task, double random);
 
-// The receiver of a deferred attempt kept silent.
+// The receiver of a deferred attempt kept silent, or nobody gave the signal.
 db::Settlement deferral_over(const db::Claimed& task, double random);
 
 // Its latest start has passed: over, without this attempt.

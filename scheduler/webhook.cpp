@@ -16,17 +16,25 @@
 namespace postern::scheduler {
 namespace {
 
-// How each dialect writes a webhook, in the order of Dialect. Until they have a form of their own,
-// the others send the native one.
+// How each dialect writes a webhook, in the order of Dialect: its body, and the headers it has
+// beyond those that every webhook carries (absent: none). The others send the native form until
+// they have their own.
 struct Form {
-  std::string (*body)(const TaskSpec& task, int attempt);
+  std::string (*body)(const db::Claimed& task);
+  void (*add_headers)(const db::Claimed& task, Time now, HttpRequest& request);
 };
+
+std::string native_body(const db::Claimed& task) {
+  return native_webhook_body(task.spec, task.attempt);
+}
+
 constexpr std::array<Form, 4> kForms = {{
-    {native_webhook_body},  // native
-    {native_webhook_body},  // asyncqueue
-    {native_webhook_body},  // taskmq
-    {native_webhook_body},  // asyncjobs
+    {native_body, nullptr},  // native
+    {native_body, nullptr},  // asyncqueue
+    {native_body, nullptr},  // taskmq
+    {native_body, nullptr},  // asyncjobs
 }};
+static_assert(kForms.size() == kAllDialects.size());
 
 // A GET never has a body; a DELETE has one when the task was given one.
 bool has_body(const TaskSpec& task) {
@@ -50,6 +58,7 @@ Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view 
   if (const auto checked = check_headers(spec.headers, "headers"); !checked) return checked.error();
   if (const auto checked = check_method(spec.method, "method"); !checked) return checked.error();
 
+  const Form& form = kForms[static_cast<std::size_t>(spec.dialect)];
   HttpRequest request;
   request.method = spec.method;
   request.url = std::move(*url);
@@ -61,7 +70,7 @@ Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view 
   };
 
   if (has_body(spec)) {
-    request.body = kForms[static_cast<std::size_t>(spec.dialect)].body(spec, task.attempt);
+    request.body = form.body(task);
     const std::string type =
         spec.body_form == BodyForm::payload ? "application/json" : spec.content_type;
     if (!type.empty() && !names(spec.headers, "content-type")) {
@@ -88,6 +97,7 @@ Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view 
   if (is_traceparent(spec.traceparent) && !names(spec.headers, "traceparent")) {
     add("traceparent", spec.traceparent);
   }
+  if (form.add_headers != nullptr) form.add_headers(task, now, request);
   return request;
 }
 

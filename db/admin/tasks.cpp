@@ -273,12 +273,18 @@ void add_task(CLI::App& app, Context& context) {
       [&context, arguments] { change(context, *arguments, db::cancel_task, "cancelled"); });
   auto* retry = subcommand("retry", "Run finished tasks again", "retry task_01jk…");
   add_ids(retry);
+  const Verb retry_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
+    return db::retry_task(connection, tenant, id, instance);
+  };
   retry->callback(
-      [&context, arguments] { change(context, *arguments, db::retry_task, "retried"); });
+      [&context, arguments, retry_it] { change(context, *arguments, retry_it, "retried"); });
   auto* remove = subcommand("delete", "Remove waiting tasks without a trace", "delete task_01jk…");
   add_ids(remove);
+  const Verb delete_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
+    return db::delete_task(connection, tenant, id, instance);
+  };
   remove->callback(
-      [&context, arguments] { change(context, *arguments, db::delete_task, "deleted"); });
+      [&context, arguments, delete_it] { change(context, *arguments, delete_it, "deleted"); });
 }
 
 }  // namespace postern::admin

@@ -1,22 +1,23 @@
 #include "fcgi/dialects/dialects.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "fcgi/api.h"
 #include "fcgi/database.h"
+#include "fcgi/query.h"
 
 namespace postern {
 namespace {
-
-using Known = const DialectTable& (*)();
-constexpr std::array<Known, 1> kDialects{native};
 
 int status_of(Errc code) {
   switch (code) {
@@ -78,21 +79,154 @@ Result<Caller> admit(Api& api, const HttpRequest& request, const Match& match) {
   return caller;
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_alphanumeric(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// The dialect whose spelling of an id this looks like: who asks for it expects that one's errors.
+Dialect dialect_of_spelling(std::string_view id) {
+  if (id.size() == 36 && id[8] == '-' && id[13] == '-') return Dialect::asyncqueue;
+  if (id.size() == 27 && std::all_of(id.begin(), id.end(), is_alphanumeric)) {
+    return Dialect::asyncjobs;
+  }
+  if (!id.empty() && std::all_of(id.begin(), id.end(), is_digit)) return Dialect::taskmq;
+  return Dialect::native;
+}
+
+constexpr std::string_view kTasks = "/v1/tasks";
+constexpr std::string_view kOneTask = "/v1/tasks/{id}";
+
+// What a body of POST /v1/tasks is told by.
+Result<Dialect> dialect_of_body(std::string_view body) {
+  const Result<std::vector<JsonMember>> members = parse_json_object(body);
+  if (!members) return Dialect::native;  // whose own parser says what is wrong
+  struct Telling {
+    std::string_view key;
+    Dialect dialect;
+  };
+  constexpr std::array kTelling{
+      Telling{"targetUrl", Dialect::asyncqueue}, Telling{"callbackUrl", Dialect::asyncqueue},
+      Telling{"webhook_url", Dialect::native}, Telling{"type", Dialect::asyncjobs}};
+  const Telling* found = nullptr;
+  for (const Telling& each : kTelling) {
+    const bool there = std::any_of(members->begin(), members->end(), [&](const JsonMember& member) {
+      return member.key == each.key;
+    });
+    if (!there || (found != nullptr && found->dialect == each.dialect)) continue;
+    if (found != nullptr) {
+      return invalid("dialect_ambiguous", std::string(each.key),
+                     fmt::format("{} and {} belong to different APIs: give one of them.",
+                                 found->key, each.key));
+    }
+    found = &each;
+  }
+  return found == nullptr ? Dialect::native : found->dialect;
+}
+
+// What a list is told by. The parser of either dialect says what is wrong with the query.
+Dialect dialect_of_list(std::string_view text) {
+  Result<Query> query = Query::parse(text);
+  if (!query) return Dialect::native;
+  return query->has("state") || query->has("type") ? Dialect::asyncjobs : Dialect::native;
+}
+
+// Where a request goes, and who speaks when something is wrong with it.
+struct Way {
+  const DialectTable* table;
+  Match match;
+  std::optional<Dialect> mount;  // as Call::dialect
+  std::optional<Error> refused;
+};
+
+Way way_of_all(const HttpRequest& request) {
+  Dialect dialect = Dialect::native;
+  std::optional<Error> refused;
+  if (request.path == kTasks && request.method == "POST") {
+    const Result<Dialect> told = dialect_of_body(request.body);
+    if (told) {
+      dialect = *told;
+    } else {
+      refused = told.error();
+    }
+  } else if (request.path == kTasks) {
+    dialect = dialect_of_list(request.query);
+  }
+  // What only one of them has is found whoever is asked first.
+  Way way{&table_of(dialect), {}, std::nullopt, std::move(refused)};
+  for (const DialectTable* table : {way.table, &native(), &asyncqueue(), &asyncjobs()}) {
+    Match match = find_route(table->routes, request.method, request.path);
+    if (match.route == nullptr && (match.allowed.empty() || !way.match.allowed.empty())) continue;
+    way.table = table;
+    way.match = std::move(match);
+    if (way.match.route != nullptr) break;
+  }
+  return way;
+}
+
+Way way_of(const HttpRequest& request) {
+  for (const Dialect dialect : kAllDialects) {
+    if (name(dialect) != request.dialect) continue;
+    const DialectTable& table = table_of(dialect);
+    return {&table, find_route(table.routes, request.method, request.path), dialect, std::nullopt};
+  }
+  return way_of_all(request);
+}
+
+// Who speaks about a task: on a mount of all dialects its own, which is looked up for this; of one
+// that is not to be found, the spelling of the id tells.
+const DialectTable& speaker(Api& api, const Way& way, const Caller* caller) {
+  if (way.mount || way.match.route == nullptr || way.table->dialect != Dialect::native ||
+      !way.match.route->pattern.starts_with(kOneTask)) {
+    return *way.table;
+  }
+  const std::string_view id = way.match.args["id"];
+  const auto own = caller != nullptr ? api.dialect_of(*caller, id) : std::nullopt;
+  return table_of(own.value_or(dialect_of_spelling(id)));
+}
+
 }  // namespace
 
-const DialectTable& choose_dialect(const HttpRequest& request) {
-  for (const Known dialect : kDialects) {
-    if (name(dialect().dialect) == request.dialect) return dialect();
+const DialectTable& table_of(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::native: return native();
+    case Dialect::asyncqueue: return asyncqueue();
+    case Dialect::taskmq: return taskmq();
+    case Dialect::asyncjobs: return asyncjobs();
   }
-  return native();
+  throw std::logic_error("table_of: not a Dialect");
+}
+
+const DialectTable& shown_to(std::optional<Dialect> mount, const Task& task) {
+  return table_of(mount.value_or(task.spec.dialect));
+}
+
+HttpResponse task_response(const Call& call, int status, const Task& task) {
+  return json_response(status, shown_to(call.dialect, task).render_task(task));
+}
+
+Api::Done created_answer(const Call& call, Finish finish) {
+  return [finish = std::move(finish), mount = call.dialect,
+          base = call.api.public_url() + call.request.base_path](const Result<Created>& created) {
+    if (!created) return finish(created.error());
+    const Task& task = created->task;
+    const DialectTable& table = shown_to(mount, task);
+    HttpResponse response = json_response(created->replayed ? 200 : 201, table.render_task(task));
+    response.header("Location", base + table.task_path(task));
+    if (created->replayed) response.header("Idempotency-Replayed", "true");
+    finish(std::move(response));
+  };
 }
 
 void dispatch(Api& api, const HttpRequest& request, const Reply& reply) {
-  const DialectTable& table = choose_dialect(request);
-  const Match match = find_route(table.routes, request.method, request.path);
+  const Way way = way_of(request);
+  std::optional<Caller> caller;
   const auto finish = [&](Result<HttpResponse> result) {
-    HttpResponse response = result ? std::move(*result) : table.render_error(result.error());
-    if (!match.allowed.empty()) response.header("Allow", match.allowed);
+    HttpResponse response =
+        result ? std::move(*result)
+               : speaker(api, way, caller ? &*caller : nullptr).render_error(result.error());
+    if (!way.match.allowed.empty()) response.header("Allow", way.match.allowed);
     if (request.method == "HEAD") {
       response.body.clear();
       response.rest = {};
@@ -100,12 +234,14 @@ void dispatch(Api& api, const HttpRequest& request, const Reply& reply) {
     reply(response);
   };
   try {
-    const Result<Caller> caller = admit(api, request, match);
-    if (!caller) return finish(caller.error());
-    const Call call{api, request, *caller, match.args};
-    if (match.route->handler != nullptr) return finish(match.route->handler(call));
-    match.route->late(call, [&table, reply](const Result<HttpResponse>& result) {
-      reply(result ? *result : table.render_error(result.error()));
+    const Result<Caller> admitted = admit(api, request, way.match);
+    if (!admitted) return finish(admitted.error());
+    caller = *admitted;
+    if (way.refused) return finish(*way.refused);
+    const Call call{api, request, *caller, way.match.args, way.mount};
+    if (way.match.route->handler != nullptr) return finish(way.match.route->handler(call));
+    way.match.route->late(call, [table = way.table, reply](const Result<HttpResponse>& result) {
+      reply(result ? *result : table->render_error(result.error()));
     });
   } catch (const std::exception& fault) {
     finish(error_of(request, fault));

@@ -17,13 +17,11 @@
 namespace postern {
 namespace {
 
-using native_tasks::task_response;
-
 void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = native_wire::parse_creation(call.request.body);
   if (!wanted) return finish(wanted.error());
   call.api.create(call.caller, call.request, std::move(*wanted),
-                  native_wire::created_answer(call, std::move(finish)));
+                  created_answer(call, std::move(finish)));
 }
 
 Result<HttpResponse> list_tasks(const Call& call) {
@@ -34,7 +32,7 @@ Result<HttpResponse> list_tasks(const Call& call) {
   if (*stream) return native_tasks::stream(call, *filter);
   const Result<db::Page> page = call.api.list(call.caller, *filter);
   if (!page) return page.error();
-  return json_response(200, native_wire::render_page(*page, *filter));
+  return json_response(200, native_wire::render_page(*page, *filter, call.dialect));
 }
 
 Result<HttpResponse> get_task(const Call& call) {
@@ -42,23 +40,24 @@ Result<HttpResponse> get_task(const Call& call) {
   if (!wait) return wait.error();
   const Result<Task> task = call.api.get(call.caller, call.path["id"], *wait);
   if (!task) return task.error();
-  return task_response(200, *task);
+  return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> cancel_task(const Call& call) {
   const Result<Task> task = call.api.cancel(call.caller, call.path["id"]);
   if (!task) return task.error();
-  return task_response(200, *task);
+  return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> retry_task(const Call& call) {
-  const Result<Task> task = call.api.retry(call.caller, call.path["id"]);
+  const Result<Task> task = call.api.retry(call.caller, call.path["id"], call.dialect);
   if (!task) return task.error();
-  return task_response(200, *task);
+  return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> delete_task(const Call& call) {
-  if (const auto done = call.api.remove(call.caller, call.path["id"]); !done) return done.error();
+  const auto done = call.api.remove(call.caller, call.path["id"], call.dialect);
+  if (!done) return done.error();
   return HttpResponse{204, {}, {}};
 }
 
@@ -129,20 +128,18 @@ HttpResponse render_error(const Error& error) {
   return response;
 }
 
-constexpr DialectTable kNative{Dialect::native, kRoutes, render_error};
+std::string render_task(const Task& task) {
+  JsonWriter out;
+  native_wire::write_task(out, task);
+  return out.take();
+}
+
+std::string task_path(const Task& task) { return "/v1/tasks/" + to_typeid(task.spec.id); }
+
+constexpr DialectTable kNative{Dialect::native,         kRoutes,     render_error,
+                               native_wire::write_task, render_task, task_path};
 
 }  // namespace
-
-Api::Done native_wire::created_answer(const Call& call, Finish finish) {
-  return [finish = std::move(finish), tasks = call.api.public_url() + call.request.base_path +
-                                              "/v1/tasks/"](const Result<Created>& created) {
-    if (!created) return finish(created.error());
-    HttpResponse response = task_response(created->replayed ? 200 : 201, created->task);
-    response.header("Location", tasks + to_typeid(created->task.spec.id));
-    if (created->replayed) response.header("Idempotency-Replayed", "true");
-    finish(std::move(response));
-  };
-}
 
 const DialectTable& native() { return kNative; }
 

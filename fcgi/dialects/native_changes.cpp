@@ -1,8 +1,8 @@
 // PATCH /v1/tasks/{id} and POST /v1/tasks/{id}/run.
 #include <utility>
 
-#include "core/json_writer.h"
 #include "fcgi/api.h"
+#include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_tasks.h"
 #include "fcgi/dialects/native_wire.h"
 
@@ -30,24 +30,18 @@ Result<db::Change> parse_change(std::string_view body) {
 
 }  // namespace
 
-HttpResponse task_response(int status, const Task& task) {
-  JsonWriter out;
-  native_wire::write_task(out, task);
-  return json_response(status, out.take());
-}
-
 Result<HttpResponse> change(const Call& call) {
   const Result<db::Change> wanted = parse_change(call.request.body);
   if (!wanted) return wanted.error();
   const Result<Task> task = call.api.changes().change(call.caller, call.path["id"], *wanted);
   if (!task) return task.error();
-  return task_response(200, *task);
+  return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> run(const Call& call) {
   const Result<Task> task = call.api.changes().run(call.caller, call.path["id"]);
   if (!task) return task.error();
-  return task_response(200, *task);
+  return task_response(call, 200, *task);
 }
 
 }  // namespace postern::native_tasks

@@ -8,6 +8,7 @@
 #include "core/json_writer.h"
 #include "core/validate.h"
 #include "fcgi/api.h"
+#include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_wire.h"
 #include "fcgi/field_reader.h"
 #include "fcgi/query.h"
@@ -286,7 +287,7 @@ void test(const Call& call, Finish finish) {
   wanted = call.api.endpoints().test(call.caller, call.path["name"], std::move(*wanted));
   if (!wanted) return finish(wanted.error());
   call.api.create(call.caller, call.request, std::move(*wanted),
-                  native_wire::created_answer(call, std::move(finish)));
+                  created_answer(call, std::move(finish)));
 }
 
 }  // namespace postern::native_endpoints

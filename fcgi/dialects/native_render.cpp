@@ -4,6 +4,7 @@
 #include "core/base64.h"
 #include "core/json.h"
 #include "core/utf8.h"
+#include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_wire.h"
 #include "fcgi/query.h"
 
@@ -200,11 +201,12 @@ void write_task(JsonWriter& out, const Task& task) {
   out.end_object();
 }
 
-std::string render_page(const db::Page& page, const db::TaskFilter& filter) {
+std::string render_page(const db::Page& page, const db::TaskFilter& filter,
+                        std::optional<Dialect> mount) {
   JsonWriter out;
   out.begin_object();
   out.key("tasks").begin_array();
-  for (const Task& task : page.tasks) write_task(out, task);
+  for (const Task& task : page.tasks) shown_to(mount, task).write_task(out, task);
   out.end_array();
   out.member("count", static_cast<std::int64_t>(page.tasks.size()));
   out.key("pagination").begin_object();

@@ -3,8 +3,8 @@
 
 #include "core/json_writer.h"
 #include "fcgi/api.h"
+#include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_tasks.h"
-#include "fcgi/dialects/native_wire.h"
 
 namespace postern::native_tasks {
 
@@ -14,14 +14,14 @@ Result<HttpResponse> stream(const Call& call, const db::TaskFilter& filter) {
   HttpResponse response;
   response.header("Content-Type", "application/x-ndjson");
   response.header("X-Accel-Buffering", "no");  // nginx hands each line on as it comes
-  response.rest = [reader = std::move(*reader)](std::string& piece) mutable {
+  response.rest = [reader = std::move(*reader), mount = call.dialect](std::string& piece) mutable {
     const auto tasks = reader.next();
     if (!tasks) return Piece::broken;
     if (tasks->empty()) return Piece::end;
     piece.clear();
     for (const Task& task : *tasks) {
       JsonWriter out;
-      native_wire::write_task(out, task);
+      shown_to(mount, task).write_task(out, task);
       piece.append(out.text()).push_back('\n');
     }
     return Piece::text;

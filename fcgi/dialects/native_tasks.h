@@ -10,8 +10,6 @@
 
 namespace postern::native_tasks {
 
-HttpResponse task_response(int status, const Task& task);
-
 // Many at once (native_batch.cpp, native_bulk.cpp).
 void create_batch(const Call& call, Finish finish);
 Result<HttpResponse> cancel_many(const Call& call);

@@ -66,10 +66,8 @@ void write_task(JsonWriter& out, const Task& task);
 void write_headers(JsonWriter& out, const Headers& headers);
 void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time);
 
-// Answers with the new task, wherever one is made.
-Api::Done created_answer(const Call& call, Finish finish);
-
-// The list's envelope.
-std::string render_page(const db::Page& page, const db::TaskFilter& filter);
+// The list's envelope, with each task as `mount` shows it (see shown_to).
+std::string render_page(const db::Page& page, const db::TaskFilter& filter,
+                        std::optional<Dialect> mount);
 
 }  // namespace postern::native_wire

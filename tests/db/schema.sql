@@ -212,14 +212,19 @@ CREATE TABLE postern.task (
     key_seq bigint,
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
+    repeat_seconds bigint,
+    hold_seconds bigint,
+    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_attempt_order CHECK (((attempt >= attempt_base) AND (attempt_base >= 0))),
     CONSTRAINT task_body_form_known CHECK ((body_form = ANY (ARRAY['payload'::text, 'raw'::text]))),
     CONSTRAINT task_dialect_known CHECK ((dialect = ANY (ARRAY['native'::text, 'asyncqueue'::text, 'taskmq'::text, 'asyncjobs'::text]))),
     CONSTRAINT task_has_target CHECK (((url IS NULL) <> (endpoint IS NULL))),
+    CONSTRAINT task_hold_range CHECK ((hold_seconds > 0)),
     CONSTRAINT task_lease_while_active CHECK ((((state = 'active'::text) = (lease IS NOT NULL)) AND ((state = 'active'::text) = (lease_until IS NOT NULL)))),
     CONSTRAINT task_max_attempts_range CHECK ((max_attempts >= 1)),
     CONSTRAINT task_not_finished CHECK (((finished_at IS NULL) AND (reason = ''::text))),
     CONSTRAINT task_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
+    CONSTRAINT task_repeat_range CHECK ((repeat_seconds > 0)),
     CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'active'::text, 'blocked'::text]))),
     CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
 )
@@ -241,25 +246,37 @@ CREATE FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant te
   INSERT INTO postern.counter AS c VALUES (p_shard, p_instance, p_tenant, p_queue, p_name, 1)
   ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + 1
 $$;
-CREATE FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
+CREATE FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   found record;
   t postern.task;
+  over postern.task_finished;
 BEGIN
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
-  IF NOT found.waits THEN
+  t := found.t;
+  IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = 'asyncjobs') THEN
+    DELETE FROM postern.task WHERE shard = p_shard AND id = p_id;
+    DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
+    PERFORM postern.note_sequel(t);
+    PERFORM postern.count_end(t, p_instance, 'deleted');
+  ELSIF t.id IS NULL AND found.state IS NOT NULL THEN
+    DELETE FROM postern.task_finished
+     WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant
+       AND coalesce(p_rules, dialect) = 'asyncjobs'
+    RETURNING * INTO over;
+    IF over.id IS NULL THEN
+      RETURN found.state;
+    END IF;
+    t.idempotency_key := over.idempotency_key;
+    PERFORM postern.count_one(p_shard, p_instance, over.tenant, over.queue, 'forgotten');
+  ELSE
     RETURN found.state;
   END IF;
-  t := found.t;
-  DELETE FROM postern.task WHERE shard = p_shard AND id = p_id;
   DELETE FROM postern.idempotency_key
    WHERE shard = p_shard AND tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
-  DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
-  PERFORM postern.note_sequel(t);
-  PERFORM postern.count_end(t, p_instance, 'deleted');
   RETURN 'done';
 END $$;
 CREATE FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) RETURNS text
@@ -506,6 +523,9 @@ CREATE FUNCTION postern.queue_depth(p_tenant text, p_queue text) RETURNS bigint
    WHERE tenant = p_tenant AND queue = p_queue
      AND name IN ('created', 'retried', 'deleted', 'finished_completed', 'finished_failed', 'finished_cancelled')
 $$;
+CREATE FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (p_record IS NULL) THEN p_attempts WHEN (jsonb_array_length(p_attempts) >= 100) THEN ((p_attempts - 0) || p_record) ELSE (p_attempts || p_record) END;
 CREATE FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -518,6 +538,18 @@ BEGIN
     per_second := p_count / (seconds + 0.1);
     tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - p_at) * per_second, most));
   END IF;
+END $$;
+CREATE FUNCTION postern.restart(t postern.task) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE postern.task
+     SET attempt_base = attempt, updated_at = now(), run_at = least(run_at, now()),
+         state = CASE state WHEN 'delayed' THEN 'ready' ELSE state END,
+         deadline = CASE WHEN deadline > now() THEN deadline END
+   WHERE shard = t.shard AND id = t.id;
+  PERFORM pg_notify('postern_ready', '');
 END $$;
 CREATE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -537,7 +569,7 @@ BEGIN
   END LOOP;
   RETURN n;
 END $$;
-CREATE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
+CREATE FUNCTION postern.retry_finished(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -565,6 +597,32 @@ BEGIN
     END LOOP;
   END LOOP;
   RETURN 'done';
+END $$;
+CREATE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  found record;
+  t postern.task;
+  rules text;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  t := found.t;
+  IF t.id IS NOT NULL THEN
+    rules := coalesce(p_rules, t.dialect);
+    IF found.waits AND rules = 'asyncjobs' THEN
+      PERFORM postern.restart(t);
+      RETURN 'done';
+    END IF;
+    RETURN found.state;
+  END IF;
+  rules := coalesce(p_rules, (SELECT f.dialect FROM postern.task_finished f
+                               WHERE f.shard = p_shard AND f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant));
+  IF rules = 'taskmq' AND found.state = 'completed' THEN
+    RETURN found.state;
+  END IF;
+  RETURN postern.retry_finished(p_tenant, p_shard, p_id, p_since, p_instance);
 END $$;
 CREATE TABLE postern.task_finished (
     id uuid NOT NULL,
@@ -616,6 +674,9 @@ CREATE TABLE postern.task_finished (
     key_seq bigint,
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
+    repeat_seconds bigint,
+    hold_seconds bigint,
+    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -673,22 +734,30 @@ BEGIN
      WHERE shard = p_shard AND id = p_id;
     RETURN 'done';
   END IF;
-  t.attempts := t.attempts || p_record;
+  t.attempts := postern.recorded(t.attempts, p_record);
   PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
-  IF p_state IN ('completed', 'failed') THEN
+  IF p_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN
+    PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'finished_completed');
+    PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'retried');
+    t.attempt_base := t.attempt;
+    t.attempts := jsonb_build_array(p_record);
+    p_delay_ms := t.repeat_seconds * 1000;
+  ELSIF p_state IN ('completed', 'failed') THEN
     t.result_code := p_code;
     t.result_ms := p_ms;
     t.result_headers := p_headers;
     t.result_body := p_answer;
     t.last_error := p_error;
     PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
-  ELSE
-    UPDATE postern.task
-       SET state = CASE WHEN p_delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-           run_at = now() + p_delay_ms * interval '1 millisecond', attempts = t.attempts, last_error = p_error,
-           lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL, updated_at = now()
-     WHERE shard = p_shard AND id = p_id;
+    PERFORM pg_notify('postern_ready', '');
+    RETURN 'done';
   END IF;
+  UPDATE postern.task
+     SET state = CASE WHEN p_delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+         run_at = now() + p_delay_ms * interval '1 millisecond', attempt_base = t.attempt_base, attempts = t.attempts,
+         last_error = p_error, lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL,
+         updated_at = now()
+   WHERE shard = p_shard AND id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
 END $$;
@@ -697,6 +766,14 @@ CREATE FUNCTION postern.shard_of(p_id uuid) RETURNS smallint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT (('x' || substr(replace(p_id::text, '-', ''), 14, 3))::bit(12)::integer)::smallint
+$$;
+CREATE FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) RETURNS uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT id FROM postern.task WHERE job_id = p_job_id AND tenant = p_tenant
+  UNION ALL
+  SELECT id FROM postern.task_finished WHERE job_id = p_job_id AND tenant = p_tenant LIMIT 1
 $$;
 CREATE FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1033,7 +1110,10 @@ CREATE VIEW postern.task_all AS
     task.result_body,
     task.key_seq,
     task.resolved,
-    task.deferred
+    task.deferred,
+    task.repeat_seconds,
+    task.hold_seconds,
+    task.load_results
    FROM postern.task
 UNION ALL
  SELECT task_finished.id,
@@ -1084,7 +1164,10 @@ UNION ALL
     task_finished.result_body,
     task_finished.key_seq,
     task_finished.resolved,
-    task_finished.deferred
+    task_finished.deferred,
+    task_finished.repeat_seconds,
+    task_finished.hold_seconds,
+    task_finished.load_results
    FROM postern.task_finished;
 CREATE TABLE postern.task_finished_short (
     id uuid NOT NULL,
@@ -1136,6 +1219,9 @@ CREATE TABLE postern.task_finished_short (
     key_seq bigint,
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
+    repeat_seconds bigint,
+    hold_seconds bigint,
+    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1191,6 +1277,9 @@ CREATE TABLE postern.task_finished_short_default (
     key_seq bigint,
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
+    repeat_seconds bigint,
+    hold_seconds bigint,
+    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1245,6 +1334,9 @@ CREATE TABLE postern.task_finished_standard (
     key_seq bigint,
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
+    repeat_seconds bigint,
+    hold_seconds bigint,
+    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1300,6 +1392,9 @@ CREATE TABLE postern.task_finished_standard_default (
     key_seq bigint,
     resolved text,
     deferred boolean DEFAULT false NOT NULL,
+    repeat_seconds bigint,
+    hold_seconds bigint,
+    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1441,8 +1536,8 @@ REVOKE ALL ON FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name
 REVOKE ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
+REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
 REVOKE ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
@@ -1470,12 +1565,17 @@ GRANT ALL ON FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before 
 REVOKE ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO postern_api;
 GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO postern_api;
+GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.restart(t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;
-REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
+REVOKE ALL ON FUNCTION postern.retry_finished(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
@@ -1483,6 +1583,8 @@ REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, 
 GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.shard_of(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.shard_of(p_id uuid) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) TO postern_api;
 REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;

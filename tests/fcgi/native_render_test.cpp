@@ -91,14 +91,14 @@ TEST(RenderPage, HasTheUnionEnvelope) {
   page.has_more = true;
   db::TaskFilter filter;
   filter.limit = 2;
-  const std::string json = render_page(page, filter);
+  const std::string json = render_page(page, filter, std::nullopt);
   EXPECT_TRUE(json.starts_with(R"({"tasks":[{"id":)")) << json;
   EXPECT_TRUE(json.ends_with(
       R"(],"count":2,"pagination":{"total":12345,"limit":2,"offset":0,"hasMore":true,)"
       R"("total_estimated":true,"next_cursor":"task_01h455vb4pex5vsknk084sn02q"}})"))
       << json;
   EXPECT_EQ(
-      render_page({}, {}),
+      render_page({}, {}, std::nullopt),
       R"({"tasks":[],"count":0,"pagination":{"total":0,"limit":20,"offset":0,"hasMore":false}})");
 }
 

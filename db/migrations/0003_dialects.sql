@@ -1,0 +1,166 @@
+-- What AsyncQueue's, TaskMQ's and asyncjobs's tasks have beyond native ones. Runs as postern_owner, in schema postern.
+
+-- Both tables alike. `repeat_seconds`: completed means again, so long after. `hold_seconds`: an answered webhook waits so
+-- long for a signal. `load_results`: the webhook carries what the dependencies were answered.
+ALTER TABLE postern.task ADD repeat_seconds bigint, ADD hold_seconds bigint, ADD load_results boolean NOT NULL DEFAULT false,
+  ADD CONSTRAINT task_repeat_range CHECK (repeat_seconds > 0), ADD CONSTRAINT task_hold_range CHECK (hold_seconds > 0);
+ALTER TABLE postern.task_finished ADD repeat_seconds bigint, ADD hold_seconds bigint,
+  ADD load_results boolean NOT NULL DEFAULT false;
+
+DROP VIEW postern.task_all;
+CREATE VIEW postern.task_all AS
+  SELECT * FROM postern.task UNION ALL SELECT * FROM postern.task_finished;
+
+-- A task's records with one more. The last hundred are kept: a row is written anew with each attempt.
+CREATE FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN p_record IS NULL THEN p_attempts
+            WHEN jsonb_array_length(p_attempts) >= 100 THEN (p_attempts - 0) || p_record
+            ELSE p_attempts || p_record END;
+
+-- Which task it is that TaskMQ's clients know by this number. A finished one may have been retried meanwhile, so it is
+-- looked for twice.
+CREATE FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) RETURNS uuid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT id FROM postern.task WHERE job_id = p_job_id AND tenant = p_tenant
+  UNION ALL
+  SELECT id FROM postern.task_finished WHERE job_id = p_job_id AND tenant = p_tenant LIMIT 1
+$$;
+
+-- Transitions whose rules differ by dialect: `p_rules` is the one to go by; NULL: the task's own. As in the first
+-- migration they answer 'done', the state that forbids it, or NULL.
+
+-- What waits -> gone; by asyncjobs's rules whatever state it is in: a delivery under way goes on, and nobody hears of its
+-- end.
+DROP FUNCTION postern.delete_task;
+CREATE FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_instance uuid,
+                                    p_rules text DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found record;
+  t postern.task;
+  over postern.task_finished;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  t := found.t;
+  IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = 'asyncjobs') THEN
+    DELETE FROM postern.task WHERE shard = p_shard AND id = p_id;
+    DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
+    PERFORM postern.note_sequel(t);
+    PERFORM postern.count_end(t, p_instance, 'deleted');
+  ELSIF t.id IS NULL AND found.state IS NOT NULL THEN
+    DELETE FROM postern.task_finished
+     WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant
+       AND coalesce(p_rules, dialect) = 'asyncjobs'
+    RETURNING * INTO over;
+    IF over.id IS NULL THEN
+      RETURN found.state;
+    END IF;
+    t.idempotency_key := over.idempotency_key;
+    PERFORM postern.count_one(p_shard, p_instance, over.tenant, over.queue, 'forgotten');
+  ELSE
+    RETURN found.state;
+  END IF;
+  DELETE FROM postern.idempotency_key
+   WHERE shard = p_shard AND tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
+  RETURN 'done';
+END $$;
+
+-- A task that waits starts at once and with a fresh budget; one that waits for others goes on doing that.
+CREATE FUNCTION postern.restart(t postern.task) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE postern.task
+     SET attempt_base = attempt, updated_at = now(), run_at = least(run_at, now()),
+         state = CASE state WHEN 'delayed' THEN 'ready' ELSE state END,
+         deadline = CASE WHEN deadline > now() THEN deadline END
+   WHERE shard = t.shard AND id = t.id;
+  PERFORM pg_notify('postern_ready', '');
+END $$;
+
+-- By asyncjobs's rules everything but what is active is retried, by TaskMQ's what failed or was cancelled, by the others'
+-- what is over.
+ALTER FUNCTION postern.retry_task RENAME TO retry_finished;
+CREATE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_instance uuid,
+                                   p_rules text DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found record;
+  t postern.task;
+  rules text;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  t := found.t;
+  IF t.id IS NOT NULL THEN
+    rules := coalesce(p_rules, t.dialect);
+    IF found.waits AND rules = 'asyncjobs' THEN
+      PERFORM postern.restart(t);
+      RETURN 'done';
+    END IF;
+    RETURN found.state;
+  END IF;
+  rules := coalesce(p_rules, (SELECT f.dialect FROM postern.task_finished f
+                               WHERE f.shard = p_shard AND f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant));
+  IF rules = 'taskmq' AND found.state = 'completed' THEN
+    RETURN found.state;
+  END IF;
+  RETURN postern.retry_finished(p_tenant, p_shard, p_id, p_since, p_instance);
+END $$;
+
+-- As before; what is to be repeated is not over when its receiver says so.
+CREATE OR REPLACE FUNCTION postern.settle_deferred(
+  p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_lease uuid, p_instance uuid, p_state text, p_reason text,
+  p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text,
+  p_answer bytea)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found record;
+  t postern.task;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  t := found.t;
+  IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
+    RETURN found.state;
+  ELSIF p_state = 'active' THEN
+    IF t.lease_until < now() THEN
+      RETURN found.state;  -- too late: somebody may be settling it as over
+    END IF;
+    UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
+     WHERE shard = p_shard AND id = p_id;
+    RETURN 'done';
+  END IF;
+  t.attempts := postern.recorded(t.attempts, p_record);
+  PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
+  IF p_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN
+    PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'finished_completed');
+    PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'retried');
+    t.attempt_base := t.attempt;
+    t.attempts := jsonb_build_array(p_record);
+    p_delay_ms := t.repeat_seconds * 1000;
+  ELSIF p_state IN ('completed', 'failed') THEN
+    t.result_code := p_code;
+    t.result_ms := p_ms;
+    t.result_headers := p_headers;
+    t.result_body := p_answer;
+    t.last_error := p_error;
+    PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
+    PERFORM pg_notify('postern_ready', '');
+    RETURN 'done';
+  END IF;
+  UPDATE postern.task
+     SET state = CASE WHEN p_delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+         run_at = now() + p_delay_ms * interval '1 millisecond', attempt_base = t.attempt_base, attempts = t.attempts,
+         last_error = p_error, lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL,
+         updated_at = now()
+   WHERE shard = p_shard AND id = p_id;
+  PERFORM pg_notify('postern_ready', '');
+  RETURN 'done';
+END $$;
+
+-- Who may do what ---------------------------------------------------------------------------------------
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION postern.retry_finished FROM postern_api;
+GRANT SELECT ON postern.task_all TO postern_api, postern_scheduler;
+GRANT EXECUTE ON FUNCTION postern.delete_task, postern.retry_task, postern.task_of_job, postern.recorded TO postern_api;
+GRANT EXECUTE ON FUNCTION postern.recorded TO postern_scheduler;

@@ -1,0 +1,17 @@
+// AsyncQueue's dialect.
+#include "fcgi/dialects/dialects.h"
+
+namespace postern {
+
+const DialectTable& asyncqueue() {
+  // It has no paths of its own yet and shows everything natively.
+  static const DialectTable table = [] {
+    DialectTable out = native();
+    out.dialect = Dialect::asyncqueue;
+    out.routes = {};
+    return out;
+  }();
+  return table;
+}
+
+}  // namespace postern
