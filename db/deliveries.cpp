@@ -41,7 +41,9 @@ const Statement kClaim{"claim", R"sql(
              * (SELECT least(coalesce(t.timeout_ms,
                                       CASE t.dialect WHEN 'asyncjobs' THEN coalesce(
                                         (SELECT e.timeout_ms FROM postern.endpoint e WHERE e.tenant = t.tenant AND e.name = a.resolved),
-                                        a.most_ms, 3600000) END,
+                                        (SELECT a.most_ms FROM postern.queue q
+                                          WHERE q.tenant = t.tenant AND q.name = t.queue AND q.max_runtime IS NOT NULL),
+                                        3600000) END,
                                       a.default_ms), a.most_ms) FROM allowed a WHERE a.lane = t.lane),
            resolved = CASE WHEN t.endpoint IS NOT NULL
                            THEN (SELECT a.resolved FROM allowed a WHERE a.lane = t.lane) END

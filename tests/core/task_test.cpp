@@ -22,6 +22,7 @@ TEST(TaskWords, AreThoseOfTheTables) {
       {Reason::none, ""},
       {Reason::exhausted, "exhausted"},
       {Reason::deadline, "deadline"},
+      {Reason::signal_timeout, "signal_timeout"},
       {Reason::terminated, "terminated"},
       {Reason::gone, "gone"},
       {Reason::egress_denied, "egress_denied"},

@@ -233,6 +233,28 @@ TEST(Lost, IsAFailedAttempt) {
   EXPECT_EQ(lost(claimed(4), 0).reason, Reason::exhausted);
 }
 
+// AsyncQueue's waitForSignal: what was answered is not over before somebody says so.
+TEST(Hold, AnAnsweredWebhookWaitsForItsSignal) {
+  auto task = claimed();
+  task.spec.dialect = Dialect::asyncqueue;
+  task.spec.hold = 90s;
+  const auto waiting = outcome(task, answer(404), kNow, 0);
+  EXPECT_EQ(waiting.state, State::active);
+  EXPECT_EQ(waiting.delay, 90s);
+  EXPECT_FALSE(waiting.attempt);
+  EXPECT_EQ(outcome(task, answer(500), kNow, 0).state, State::delayed);
+}
+
+TEST(Hold, WithoutASignalItEndsAndIsNotTriedAgain) {
+  auto task = claimed();
+  task.spec.hold = 90s;
+  const auto end = deferral_over(task, 0);
+  EXPECT_EQ(end.state, State::failed);
+  EXPECT_EQ(end.reason, Reason::signal_timeout);
+  ASSERT_TRUE(end.attempt);
+  EXPECT_EQ(end.last_error, end.attempt->error);
+}
+
 TEST(PastDeadline, EndsWithoutAnAttempt) {
   const auto end = past_deadline(claimed());
   EXPECT_EQ(end.state, State::failed);
