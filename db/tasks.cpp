@@ -58,11 +58,11 @@ std::optional<Task> get_task(PgConnection& connection, std::string_view tenant, 
 }
 
 constexpr Statement kGlance{"glance", R"sql(
-  SELECT n.at, t.state, t.attempt
+  SELECT n.at, t.state, t.attempt, t.deferred
     FROM unnest($1::int4[], $2::int2[], $3::uuid[]) AS n(at, shard, id)
     JOIN postern.task t ON t.shard = n.shard AND t.id = n.id
   UNION ALL
-  SELECT n.at, t.state, t.attempt
+  SELECT n.at, t.state, t.attempt, t.deferred
     FROM unnest($1::int4[], $2::int2[], $3::uuid[]) AS n(at, shard, id)
     JOIN postern.task_finished t ON t.shard = n.shard AND t.id = n.id AND t.finished_at >= $4)sql"};
 
@@ -79,8 +79,8 @@ std::vector<std::optional<Glance>> glance(PgConnection& connection, std::span<co
   const auto rows =
       connection.exec(kGlance, Params().array(at).array(shards).array(uuids).time(since));
   for (int i = 0; i < rows.rows(); ++i) {
-    out[static_cast<std::size_t>(rows.integer(i, 0))] =
-        Glance{state_from(rows.text(i, 1)), static_cast<int>(rows.integer(i, 2))};
+    out[static_cast<std::size_t>(rows.integer(i, 0))] = Glance{
+        state_from(rows.text(i, 1)), static_cast<int>(rows.integer(i, 2)), rows.boolean(i, 3)};
   }
   return out;
 }

@@ -79,6 +79,7 @@ std::optional<Task> get_task(PgConnection& connection, std::string_view tenant, 
 struct Glance {
   State state;
   int attempt;
+  bool deferred;
 };
 std::vector<std::optional<Glance>> glance(PgConnection& connection, std::span<const TaskId> ids);
 

@@ -121,7 +121,7 @@ Result<Task> Api::get(const Caller& caller, std::string_view id, Seconds wait) {
   Result<Task> task = reread(caller.tenant, *task_id);
   if (!task) return no_such_task(id);
   if (wait.count() == 0 || is_finished(task->state)) return task;
-  waiters_.wait(*task_id, task->state, task->attempt, wait);
+  waiters_.wait(*task, wait);
   return reread(caller.tenant, *task_id);
 }
 

@@ -4,7 +4,6 @@
 #include <optional>
 #include <vector>
 
-#include "db/tasks.h"
 #include "fcgi/crew.h"
 
 namespace postern {
@@ -12,10 +11,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookEvery{200};
 
-// Delayed and ready are one status to every client: waiting.
-bool same_status(State a, State b) {
+// Delayed and ready are one status, but to AsyncQueue's clients.
+bool same_status(Dialect dialect, const db::Glance& a, const db::Glance& b) {
   const auto waiting = [](State state) { return state == State::ready || state == State::delayed; };
-  return a == b || (waiting(a) && waiting(b));
+  const bool same_state = a.state == b.state ||
+                          (dialect != Dialect::asyncqueue && waiting(a.state) && waiting(b.state));
+  return same_state && a.attempt == b.attempt && a.deferred == b.deferred;
 }
 
 }  // namespace
@@ -32,11 +33,13 @@ Waiters::~Waiters() {
   thread_.join();
 }
 
-void Waiters::wait(const TaskId& id, State state, int attempt, Milliseconds time) {
+void Waiters::wait(const Task& seen, Milliseconds time) {
   const Crew::Away away;
   std::unique_lock lock(mutex_);
   if (waiting_.size() >= limit_) return;
-  const auto me = waiting_.insert(waiting_.end(), Waiter{id, state, attempt});
+  const auto me = waiting_.insert(
+      waiting_.end(),
+      Waiter{seen.spec.id, seen.spec.dialect, {seen.state, seen.attempt, seen.deferred}});
   if (waiting_.size() == 1) wake_.notify_one();
   changed_.wait_for(lock, time, [&] { return me->changed; });
   waiting_.erase(me);
@@ -76,8 +79,7 @@ void Waiters::look() {
   for (Waiter& waiter : waiting_) {
     for (std::size_t i = 0; i < ids.size() && !waiter.changed; ++i) {
       if (ids[i] != waiter.id) continue;
-      waiter.changed = !found[i] || !same_status(found[i]->state, waiter.state) ||
-                       found[i]->attempt != waiter.attempt;
+      waiter.changed = !found[i] || !same_status(waiter.dialect, *found[i], waiter.seen);
     }
     any = any || waiter.changed;
   }

@@ -10,6 +10,7 @@
 
 #include "core/task.h"
 #include "db/pool.h"
+#include "db/tasks.h"
 
 namespace postern {
 
@@ -24,14 +25,14 @@ class Waiters {
 
   // Blocks until the task is no longer as it was seen, has gone, or the time is over. Returns at
   // once when too many wait already, so that long polls never take the threads that others need.
-  // Any thread.
-  void wait(const TaskId& id, State state, int attempt, Milliseconds time);
+  // That a delayed one is due is seen by AsyncQueue's clients alone. Any thread.
+  void wait(const Task& seen, Milliseconds time);
 
  private:
   struct Waiter {
     TaskId id;
-    State state;
-    int attempt;
+    Dialect dialect;
+    db::Glance seen;
     bool changed = false;
   };
 
