@@ -2,6 +2,7 @@
 // these. Derived from the row alone; db/task_lists.cpp says the same in SQL, for filters.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "core/task.h"
@@ -30,6 +31,13 @@ enum class Phase {
   discarded,
   max_age,
 };
+
+inline constexpr std::array kAllPhases{
+    Phase::pending,       Phase::delayed,        Phase::blocked,     Phase::retry,
+    Phase::active,        Phase::waiting,        Phase::completed,   Phase::exhausted,
+    Phase::deadline,      Phase::signal_timeout, Phase::terminated,  Phase::gone,
+    Phase::egress_denied, Phase::invalid,        Phase::unreachable, Phase::cancelled,
+    Phase::queue_purged,  Phase::queue_deleted,  Phase::discarded,   Phase::max_age};
 
 Phase phase_of(const Task& task);
 

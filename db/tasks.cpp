@@ -38,23 +38,39 @@ std::unordered_set<std::string> existing_tasks(PgConnection& connection, int sha
   return out;
 }
 
-constexpr Statement kGetLive{"get_live", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
-   FROM postern.task WHERE shard = $1 AND id = $2 AND tenant = $3)sql"};
-constexpr Statement kGetFinished{"get_finished", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
-   FROM postern.task_finished WHERE shard = $1 AND id = $2 AND tenant = $3 AND finished_at >= $4)sql"};
+namespace {
 
-std::optional<Task> get_task(PgConnection& connection, std::string_view tenant, const TaskId& id) {
+// NULL as the tenant: whoever's it is.
+constexpr Statement kGetLive{"get_live", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
+   FROM postern.task WHERE shard = $1 AND id = $2 AND ($3::text IS NULL OR tenant = $3))sql"};
+constexpr Statement kGetFinished{"get_finished", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
+   FROM postern.task_finished
+  WHERE shard = $1 AND id = $2 AND ($3::text IS NULL OR tenant = $3) AND finished_at >= $4)sql"};
+
+std::optional<Task> task_of(PgConnection& connection, std::string_view tenant, const TaskId& id) {
   // A task that finishes between the two looks is found by the second; one that is retried between
   // them is found by the third.
   for (int look = 0; look < 2; ++look) {
-    const auto live = connection.exec(kGetLive, Params().int2(id.shard()).uuid(id).text(tenant));
+    const auto live =
+        connection.exec(kGetLive, Params().int2(id.shard()).uuid(id).text_or_null(tenant));
     if (live.rows() > 0) return task_from(live, 0);
     const auto over = connection.exec(
         kGetFinished,
-        Params().int2(id.shard()).uuid(id).text(tenant).time(not_finished_before(id)));
+        Params().int2(id.shard()).uuid(id).text_or_null(tenant).time(not_finished_before(id)));
     if (over.rows() > 0) return task_from(over, 0);
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Task> get_task(PgConnection& connection, std::string_view tenant, const TaskId& id) {
+  if (tenant.empty()) return std::nullopt;  // which would be anybody's
+  return task_of(connection, tenant, id);
+}
+
+std::optional<Task> any_task(PgConnection& connection, const TaskId& id) {
+  return task_of(connection, {}, id);
 }
 
 constexpr Statement kGlance{"glance", R"sql(

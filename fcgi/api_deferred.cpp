@@ -12,6 +12,8 @@
 #include "core/signing.h"
 #include "core/utf8.h"
 #include "core/validate.h"
+#include "core/wire/asyncqueue.h"
+#include "db/tasks.h"
 #include "fcgi/database.h"
 #include "fcgi/transitions.h"
 
@@ -120,6 +122,41 @@ Result<State> DeferredApi::fail(const Subject& subject, std::string_view error, 
     told.result = Answer{kDeferred, {}, {}, told.attempt->duration};
   }
   return settle(*leased, told);
+}
+
+Result<Task> DeferredApi::signal(std::string_view token, std::string_view tenant, bool completed,
+                                 std::string_view error, std::string_view body) {
+  constexpr int kSignalled = 200;
+  const Error unknown = not_found("task_not_found", "No task waits for this signal.");
+  const auto id = task_of_signal(token);
+  if (!id) return unknown;
+  const auto task =
+      read_from(pool_, [&](auto& connection) { return db::any_task(connection, *id); });
+  if (!task || (!tenant.empty() && tenant != task->spec.tenant)) return unknown;
+  const auto expected = signal_token(task->spec);
+  if (!expected || !equal_constant_time(*expected, token)) return unknown;
+  if (is_finished(task->state)) return wrong_state(task->state);
+  const auto leased =
+      read_from(pool_, [&](auto& connection) { return db::leased_task(connection, *id); });
+  if (!leased) {
+    return conflict("task_not_waiting",
+                    "The task does not wait for the signal yet: its webhook comes first.");
+  }
+  db::Told told{.state = completed ? State::completed : State::failed,
+                .reason = completed ? Reason::none : Reason::terminated,
+                .attempt = attempt_of(*leased, completed ? "success" : "failed")};
+  told.attempt->response_code = kSignalled;
+  told.attempt->response = body.substr(0, kAnswerInAttempt);
+  if (!completed) told.error = storable(error.empty() ? "the signal told a failure" : error);
+  told.attempt->error = told.error;
+  told.result =
+      Answer{kSignalled, {}, std::string(body.substr(0, kResult)), told.attempt->duration};
+  if (const auto done = settle(*leased, told); !done) {
+    return done.error().code == Errc::forbidden ? wrong_state(State::active) : done.error();
+  }
+  const auto now =
+      read_from(pool_, [&](auto& connection) { return db::any_task(connection, *id); });
+  return now ? Result<Task>(*now) : Result<Task>(unknown);
 }
 
 Result<State> DeferredApi::extend(const Subject& subject, std::int64_t seconds) {

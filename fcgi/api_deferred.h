@@ -34,6 +34,11 @@ class DeferredApi {
                          std::string_view content_type);
   // Another attempt by the task's retry policy, or with `retry` false the end.
   Result<State> fail(const Subject& subject, std::string_view error, bool retry);
+  // Whoever has the token of a signal tells the end of the task that waits for it, also while its
+  // webhook is still under way. `body` is kept as with `complete`. Errors: `task_not_found` for a
+  // token that is none, `conflict` when the task does not wait for it, or not any more.
+  Result<Task> signal(std::string_view token, std::string_view tenant, bool completed,
+                      std::string_view error, std::string_view body);
   // The end will be told within `seconds` from now: 1 s to a week, else "seconds_out_of_range".
   Result<State> extend(const Subject& subject, std::int64_t seconds);
 

@@ -1,6 +1,8 @@
 #include "fcgi/field_reader.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -69,6 +71,18 @@ std::optional<std::int64_t> FieldReader::integer(std::string_view name) {
   const auto value = json_kind(*raw) == JsonKind::number ? parse_integer(*raw) : std::nullopt;
   if (!value) wrong_type(name, "an integer, written without fraction or exponent");
   return value;
+}
+
+std::optional<double> FieldReader::number(std::string_view name) {
+  const auto raw = take(name);
+  if (!raw) return std::nullopt;
+  if (json_kind(*raw) != JsonKind::number) {
+    wrong_type(name, "a number");
+    return std::nullopt;
+  }
+  double value = 0;
+  const auto [end, error] = std::from_chars(raw->data(), raw->data() + raw->size(), value);
+  return error == std::errc() ? value : std::numeric_limits<double>::infinity();
 }
 
 std::optional<bool> FieldReader::boolean(std::string_view name) {
@@ -210,6 +224,11 @@ void FieldReader::require(const Result<void>& check) {
 
 void FieldReader::refuse(Error error) {
   if (!error_) error_ = std::move(error);
+}
+
+Result<void> FieldReader::finish_leniently() const {
+  if (error_) return *error_;
+  return {};
 }
 
 Result<void> FieldReader::finish() const {

@@ -35,6 +35,8 @@ class FieldReader {
   // A number written as an integer: no fraction, no exponent. What does not fit 64 bits is cut to
   // the nearest that does, for the field's range check to refuse.
   std::optional<std::int64_t> integer(std::string_view name);
+  // Any number; what a double cannot hold is infinite.
+  std::optional<double> number(std::string_view name);
   std::optional<bool> boolean(std::string_view name);
   // As Go writes it, else reason "invalid_duration": also for a number, whose unit nobody knows.
   std::optional<std::chrono::nanoseconds> duration(std::string_view name);
@@ -64,6 +66,8 @@ class FieldReader {
   void refuse(Error error);
   // The first thing that was wrong; else the first field that nobody asked for: "unknown_field".
   Result<void> finish() const;
+  // The first thing that was wrong. What nobody asked for is ignored, as some wires have it.
+  Result<void> finish_leniently() const;
 
  private:
   // The value; nullopt when absent, null, or after an error.

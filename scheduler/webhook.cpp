@@ -10,6 +10,7 @@
 
 #include "core/signing.h"
 #include "core/validate.h"
+#include "core/wire/asyncqueue.h"
 #include "core/wire/webhook.h"
 #include "scheduler/outcome.h"
 
@@ -28,9 +29,15 @@ std::string native_body(const db::Claimed& task) {
   return native_webhook_body(task.spec, task.attempt);
 }
 
+void add_asyncqueue_headers(const db::Claimed& task, Time now, HttpRequest& request) {
+  request.headers.push_back({"X-AsyncQueue-Task-Id", to_uuid(task.spec.id)});
+  request.headers.push_back(
+      {"X-AsyncQueue-Signature", asyncqueue_signature(task.secrets, now, request.body)});
+}
+
 constexpr std::array<Form, 4> kForms = {{
     {native_body, nullptr},  // native
-    {native_body, nullptr},  // asyncqueue
+    {native_body, add_asyncqueue_headers},
     {native_body, nullptr},  // taskmq
     {native_body, nullptr},  // asyncjobs
 }};

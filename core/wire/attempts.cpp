@@ -1,5 +1,6 @@
 #include "core/wire/attempts.h"
 
+#include "core/json.h"
 #include "core/json_writer.h"
 
 namespace postern {
@@ -21,6 +22,27 @@ std::string attempt_json(const Attempt& attempt) {
   if (!attempt.response.empty()) json.key("response").raw(json_quote(attempt.response, true));
   json.end_object();
   return json.take();
+}
+
+namespace {
+
+std::optional<Time> time_of(std::string_view attempt) {
+  const auto members = parse_json_object(attempt);
+  if (!members) return std::nullopt;
+  for (const auto& [key, raw] : *members) {
+    if (key != "executed_at") continue;
+    const auto text = json_string(raw, "");
+    return text ? parse_rfc3339(*text) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+AttemptTimes attempt_times(std::string_view attempts) {
+  const auto all = json_elements(attempts);
+  if (all.empty()) return {};
+  return {time_of(all.front()), time_of(all.back())};
 }
 
 }  // namespace postern

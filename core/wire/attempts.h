@@ -1,7 +1,9 @@
 // One attempt as JSON: the form in which the row keeps it and the native API shows it.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/task.h"
 
@@ -11,5 +13,12 @@ namespace postern {
 // PostgreSQL's jsonb whatever bytes the receiver sent (invalid UTF-8 and NUL become U+FFFD).
 // `error` and `response` are left out when empty.
 std::string attempt_json(const Attempt& attempt);
+
+// When the first and the last of the kept attempts began, of a task's `attempts`; nullopt: there
+// are none.
+struct AttemptTimes {
+  std::optional<Time> first, last;
+};
+AttemptTimes attempt_times(std::string_view attempts);
 
 }  // namespace postern

@@ -1,10 +1,12 @@
 #include "core/wire/callback.h"
 
 #include "core/json_writer.h"
+#include "core/wire/asyncqueue.h"
 
 namespace postern {
 
 std::string callback_body(const Task& task) {
+  if (task.spec.dialect == Dialect::asyncqueue) return asyncqueue_callback_body(task);
   JsonWriter json;
   json.begin_object();
   json.member("event", task.state == State::completed ? "task.completed" : "task.failed");
@@ -48,6 +50,11 @@ NewTask callback_of(const Task& task, const TaskId& id) {
   spec.content_type = "application/json";
   spec.priority = task.spec.priority;
   spec.traceparent = task.spec.traceparent;
+  if (task.spec.dialect == Dialect::asyncqueue) {
+    // Told once and for at most ten seconds, whatever comes of it.
+    spec.max_attempts = 1;
+    spec.timeout = Seconds{10};
+  }
   return callback;
 }
 

@@ -7,7 +7,7 @@
 namespace postern {
 
 // {"event":"task.completed" or "task.failed","task":{id,queue,status,reason?,attempt_count,
-// last_error?,response_code?,created_at,completed_at}}.
+// last_error?,response_code?,created_at,completed_at}}; of an AsyncQueue task in that wire's form.
 std::string callback_body(const Task& task);
 
 // Whether `task`, as it has ended, has somebody to tell.

@@ -222,7 +222,8 @@ Api::Done created_answer(const Call& call, Finish finish) {
     if (!created) return finish(created.error());
     const Task& task = created->task;
     const DialectTable& table = shown_to(mount, task);
-    HttpResponse response = json_response(created->replayed ? 200 : 201, table.render_task(task));
+    HttpResponse response =
+        json_response(created->replayed ? 200 : table.created_status, table.render_created(task));
     response.header("Location", base + table.task_path(task));
     if (created->replayed) response.header("Idempotency-Replayed", "true");
     finish(std::move(response));

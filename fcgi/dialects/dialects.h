@@ -25,6 +25,9 @@ struct DialectTable {
   void (*write_task)(JsonWriter&, const Task&);
   // The body that answers for one task.
   std::string (*render_task)(const Task&);
+  // The same for a task that was just made, and the status that goes with it.
+  std::string (*render_created)(const Task&);
+  int created_status;
   // Where a task is found, without the mount: "/v1/tasks/…".
   std::string (*task_path)(const Task&);
 };
@@ -42,7 +45,7 @@ const DialectTable& shown_to(std::optional<Dialect> mount, const Task& task);
 // The answer that holds one task.
 HttpResponse task_response(const Call& call, int status, const Task& task);
 
-// Answers with the new task: 201, or 200 when it was made before, and a Location.
+// Answers with the new task and a Location; 200 when it was made before.
 Api::Done created_answer(const Call& call, Finish finish);
 
 // Answers one request, whatever it is and whatever happens, now or later. Any thread.

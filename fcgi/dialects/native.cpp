@@ -136,8 +136,8 @@ std::string render_task(const Task& task) {
 
 std::string task_path(const Task& task) { return "/v1/tasks/" + to_typeid(task.spec.id); }
 
-constexpr DialectTable kNative{Dialect::native,         kRoutes,     render_error,
-                               native_wire::write_task, render_task, task_path};
+constexpr DialectTable kNative{Dialect::native, kRoutes,     render_error, native_wire::write_task,
+                               render_task,     render_task, 201,          task_path};
 
 }  // namespace
 

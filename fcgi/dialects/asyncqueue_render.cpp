@@ -1,0 +1,96 @@
+#include "core/phase.h"
+#include "core/wire/asyncqueue.h"
+#include "core/wire/attempts.h"
+#include "fcgi/dialects/asyncqueue_wire.h"
+
+namespace postern::asyncqueue_wire {
+namespace {
+
+constexpr int kPriorityScale = 10;
+
+void write_or_null(JsonWriter& out, std::string_view key, std::string_view text) {
+  out.key(key);
+  text.empty() ? out.null() : out.string(text);
+}
+
+std::optional<Time> started_at(const Task& task) {
+  if (const auto first = attempt_times(task.attempts).first) return first;
+  return task.state == State::active ? std::optional(task.updated_at) : std::nullopt;
+}
+
+void write_times(JsonWriter& out, const Task& task, const AsyncQueueExtra& extra) {
+  out.key("maxWaitTime").number(extra.max_wait_time);
+  out.key("timeout").number(extra.timeout);
+  out.key("delayUntil");
+  if (!extra.delay_until.empty()) {
+    out.string(extra.delay_until);
+  } else if (task.state == State::delayed) {
+    out.string(format_rfc3339(task.run_at, TimeDigits::millis));
+  } else {
+    out.null();
+  }
+}
+
+}  // namespace
+
+void write_task(JsonWriter& out, const Task& task) {
+  const TaskSpec& spec = task.spec;
+  out.begin_object();
+  out.member("id", to_uuid(spec.id));
+  out.member("teamId", spec.tenant);
+  out.member("status", asyncqueue_status(phase_of(task)));
+  write_or_null(out, "targetUrl", spec.url.empty() ? spec.endpoint : spec.url);
+  out.member("method", spec.method);
+  out.key("headers").begin_object();
+  for (const Header& header : spec.headers) out.member(header.name, header.value);
+  out.end_object();
+  out.key("body");
+  spec.body ? out.string(*spec.body) : out.null();
+  write_times(out, task, asyncqueue_extra_of(spec));
+  out.member("maxRetries", std::int64_t{spec.max_attempts - 1});
+  out.member("retryBackoff", spec.retry_policy);
+  out.member("priority", std::int64_t{(spec.priority + kPriorityScale / 2) / kPriorityScale});
+  write_or_null(out, "onCompleteUrl", spec.on_complete_url);
+  out.member("waitForSignal", spec.hold.count() > 0);
+  out.key("provider").null();
+  out.key("pollConfig").null();
+  out.member("retryCount", asyncqueue_retries(task));
+  write_asyncqueue_outcome(out, task);
+  write_asyncqueue_time(out, "createdAt", task.created_at);
+  write_asyncqueue_time(out, "startedAt", started_at(task));
+  write_asyncqueue_time(out, "completedAt", task.finished_at);
+  out.end_object();
+}
+
+std::string render_task(const Task& task) {
+  JsonWriter out;
+  out.begin_object().key("task");
+  write_task(out, task);
+  out.end_object();
+  return out.take();
+}
+
+std::string render_created(const Task& task) {
+  JsonWriter out;
+  out.begin_object().key("task");
+  write_task(out, task);
+  if (const auto token = signal_token(task.spec)) out.member("signalToken", *token);
+  out.end_object();
+  return out.take();
+}
+
+std::string render_page(const db::Page& page, const db::TaskFilter& filter) {
+  JsonWriter out;
+  out.begin_object().key("tasks").begin_array();
+  for (const Task& task : page.tasks) write_task(out, task);
+  out.end_array();
+  out.key("pagination").begin_object();
+  out.member("total", page.total);
+  out.member("limit", std::int64_t{filter.limit});
+  out.member("offset", std::int64_t{filter.offset});
+  out.member("hasMore", page.has_more);
+  out.end_object().end_object();
+  return out.take();
+}
+
+}  // namespace postern::asyncqueue_wire
