@@ -137,4 +137,12 @@ Numbers numbers(PgConnection& connection, std::string_view tenant) {
   return out;
 }
 
+constexpr Statement kSchedulerAlive{"scheduler_alive", R"sql(
+  SELECT EXISTS (SELECT FROM postern.instance
+                  WHERE program = 'postern-scheduler' AND beat_at > now() - interval '1 minute'))sql"};
+
+bool scheduler_alive(PgConnection& connection) {
+  return connection.exec(kSchedulerAlive).boolean(0, 0);
+}
+
 }  // namespace postern::db

@@ -73,6 +73,9 @@ struct Numbers {
 // At most so many queues, and as many lanes.
 constexpr int kMostQueues = 1000;
 
+// Whether a scheduler has beaten within the last minute.
+bool scheduler_alive(PgConnection& connection);
+
 // Of every tenant; or of one, when `tenant` is not empty: then without lanes.
 Numbers numbers(PgConnection& connection, std::string_view tenant);
 

@@ -178,7 +178,7 @@ db::Totals Api::totals(const Caller& caller) {
 }
 
 Readiness Api::readiness() {
-  Readiness ready{false, false};
+  Readiness ready{false, false, false};
   try {
     read_from(pool_, [&](auto& connection) {
       const std::array<TaskId, 1> nobody{};
@@ -186,6 +186,7 @@ Readiness Api::readiness() {
       ready.tasks = intake_.connected();
       db::queue_defaults(connection, kDefaultTenant, kDefaultTenant);
       ready.config = !db::schema_misfit(connection);
+      ready.scheduler = db::scheduler_alive(connection);
     });
   } catch (const std::exception& error) {
     spdlog::debug("not ready error=\"{}\"", log_safe(error.what()));

@@ -44,6 +44,7 @@ struct Created {
 struct Readiness {
   bool tasks;
   bool config;
+  bool scheduler;  // one has beaten within the last minute
 };
 
 // Thread-safe.

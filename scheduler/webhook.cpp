@@ -11,6 +11,7 @@
 #include "core/signing.h"
 #include "core/validate.h"
 #include "core/wire/asyncqueue.h"
+#include "core/wire/taskmq.h"
 #include "core/wire/webhook.h"
 #include "scheduler/outcome.h"
 
@@ -29,6 +30,10 @@ std::string native_body(const db::Claimed& task) {
   return native_webhook_body(task.spec, task.attempt);
 }
 
+std::string taskmq_body(const db::Claimed& task) {
+  return taskmq_webhook_body(task.spec, task.attempt);
+}
+
 void add_asyncqueue_headers(const db::Claimed& task, Time now, HttpRequest& request) {
   request.headers.push_back({"X-AsyncQueue-Task-Id", to_uuid(task.spec.id)});
   request.headers.push_back(
@@ -38,7 +43,7 @@ void add_asyncqueue_headers(const db::Claimed& task, Time now, HttpRequest& requ
 constexpr std::array<Form, 4> kForms = {{
     {native_body, nullptr},  // native
     {native_body, add_asyncqueue_headers},
-    {native_body, nullptr},  // taskmq
+    {taskmq_body, nullptr},
     {native_body, nullptr},  // asyncjobs
 }};
 static_assert(kForms.size() == kAllDialects.size());

@@ -65,4 +65,5 @@ def ready_vhost(http_port, tls_port, certificate, key):
         "/etc/ssl/certs/tasks.example.com.pem": certificate,
         "/etc/ssl/private/tasks.example.com.key": key,
         "server_name tasks.example.com;": "server_name localhost;",
+        "# include postern/taskmq-root.conf;": "include postern/taskmq-root.conf;",
     }

@@ -1,0 +1,103 @@
+#include "core/wire/taskmq.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "core/json.h"
+#include "core/json_writer.h"
+#include "core/wire/webhook.h"
+
+namespace postern {
+namespace {
+
+constexpr int kLow = 25;  // core's, of TaskMQ's 0; its 10 is 50, its 20 is 75
+
+}  // namespace
+
+std::string_view taskmq_status(Phase phase) {
+  switch (phase) {
+    case Phase::pending:
+    case Phase::delayed:
+    case Phase::blocked:
+    case Phase::retry: return "PENDING";
+    case Phase::active:
+    case Phase::waiting: return "RUNNING";
+    case Phase::completed: return "SUCCESS";
+    case Phase::exhausted:
+    case Phase::deadline:
+    case Phase::signal_timeout:
+    case Phase::terminated:
+    case Phase::gone:
+    case Phase::egress_denied:
+    case Phase::invalid:
+    case Phase::unreachable:
+    case Phase::cancelled:
+    case Phase::queue_purged:
+    case Phase::queue_deleted:
+    case Phase::discarded:
+    case Phase::max_age: return "FAILED";
+  }
+  return "FAILED";
+}
+
+int priority_of_taskmq(std::int64_t priority) {
+  return static_cast<int>(std::clamp<std::int64_t>(
+      kLow + std::clamp<std::int64_t>(priority, -100, 100) * 5 / 2, 0, 100));
+}
+
+std::string taskmq_extra(std::int64_t priority) {
+  return fmt::format(R"({{"priority":{}}})", priority);
+}
+
+std::int64_t taskmq_priority(const TaskSpec& spec) {
+  if (spec.dialect == Dialect::taskmq) {
+    if (const auto members = parse_json_object(spec.extra)) {
+      for (const auto& [key, raw] : *members) {
+        std::int64_t value = 0;
+        std::from_chars(raw.data(), raw.data() + raw.size(), value);
+        if (key == "priority") return value;
+      }
+    }
+  }
+  return (spec.priority - kLow) * 2 / 5;
+}
+
+std::string format_isoformat(Time time) {
+  const bool whole = time == std::chrono::floor<Seconds>(time);
+  std::string text = format_rfc3339(time, whole ? TimeDigits::seconds : TimeDigits::micros);
+  text.replace(text.size() - 1, 1, "+00:00");
+  return text;
+}
+
+std::optional<Time> parse_isoformat(std::string text) {
+  constexpr std::size_t kDay = 10, kMinutes = 16;  // "2026-04-01", "2026-04-01T12:00"
+  if (text.size() < kMinutes) return std::nullopt;
+  if (text[kDay] == ' ') text[kDay] = 'T';
+  if (text.size() == kMinutes || text[kMinutes] != ':') text.insert(kMinutes, ":00");
+  const std::size_t sign = text.find_first_of("+-", kMinutes);
+  if (sign == text.npos) {
+    if (!text.ends_with('Z') && !text.ends_with('z')) text += 'Z';
+  } else if (text.size() - sign == 5) {  // "+0000"
+    text.insert(sign + 3, ":");
+  } else if (text.size() - sign == 3) {  // "+00"
+    text += ":00";
+  }
+  return parse_rfc3339(text);
+}
+
+std::string taskmq_webhook_body(const TaskSpec& task, int attempt) {
+  if (task.body_form == BodyForm::raw) return native_webhook_body(task, attempt);
+  JsonWriter json;
+  json.begin_object();
+  json.key("job_id");
+  task.job_id ? json.number(*task.job_id) : json.null();
+  json.member("handler", task.endpoint);
+  json.key("payload").raw(task.body.value_or("null"));
+  json.member("attempt", attempt);
+  json.end_object();
+  return json.take();
+}
+
+}  // namespace postern

@@ -1,0 +1,33 @@
+// What TaskMQ's wire has on both sides, the API and the webhooks.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/phase.h"
+#include "core/task.h"
+
+namespace postern {
+
+// "PENDING", "RUNNING", "SUCCESS" or "FAILED".
+std::string_view taskmq_status(Phase phase);
+
+// TaskMQ's priorities (0 low, 10 normal, 20 high, and any other) as core's 0..100.
+int priority_of_taskmq(std::int64_t priority);
+// As it was given, which TaskSpec::extra keeps; of other dialects' tasks the nearest.
+std::string taskmq_extra(std::int64_t priority);
+std::int64_t taskmq_priority(const TaskSpec& spec);
+
+// A moment as Python's isoformat() writes it: "2026-04-01T12:00:00+00:00", with six decimals unless
+// they are zero.
+std::string format_isoformat(Time time);
+// What Python programs send: with "Z", an offset or neither (UTC), a T or a space, and seconds with
+// decimals, without, or left out.
+std::optional<Time> parse_isoformat(std::string text);
+
+// {"job_id","handler","payload","attempt"}.
+std::string taskmq_webhook_body(const TaskSpec& task, int attempt);
+
+}  // namespace postern

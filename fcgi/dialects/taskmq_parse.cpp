@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include "core/json.h"
+#include "core/validate.h"
+#include "core/wire/taskmq.h"
+#include "fcgi/dialects/taskmq_wire.h"
+#include "fcgi/query.h"
+
+namespace postern::taskmq_wire {
+namespace {
+
+constexpr FieldNames kFields{
+    .queue = "queue",
+    .url = "handler",
+    .endpoint = "handler",
+    .method = "method",
+    .headers = "headers",
+    .content_type = "content_type",
+    .max_retries = "max_retries",
+    .retry_policy = "retry_policy",
+    .timeout = "timeout",
+    .delay = "scheduled_for",
+    .run_at = "scheduled_for",
+    .deadline = "deadline",
+    .tags = "tags",
+    .key = "key",
+    .dependencies = "dependencies",
+    .on_complete_url = "on_complete_url",
+    .on_failure_url = "on_failure_url",
+};
+
+constexpr int kAttempts = 3;
+constexpr std::size_t kMaxHandler = 128;
+
+// Reads the fields of a body one after the other and notes everything that is wrong. Values are
+// taken as pydantic 1 takes them: a number may come as text, a text as a number.
+class Fields {
+ public:
+  explicit Fields(std::vector<JsonMember> members) : members_(std::move(members)) {}
+
+  void refuse(std::string_view field, std::string msg, std::string type) {
+    mistakes_.push_back(
+        {fmt::format(R"("body",{})", json_quote(field)), std::move(msg), std::move(type)});
+  }
+  Mistakes take_mistakes() { return std::move(mistakes_); }
+  bool good() const { return mistakes_.empty(); }
+
+  enum class Need { required, not_null, optional };
+  // The value's own bytes; nullopt when it is not there, which is noted where it matters.
+  std::optional<std::string_view> value(std::string_view field, Need need) {
+    const auto found = std::find_if(members_.begin(), members_.end(),
+                                    [&](const JsonMember& each) { return each.key == field; });
+    if (found == members_.end()) {
+      if (need == Need::required) refuse(field, "field required", "value_error.missing");
+      return std::nullopt;
+    }
+    if (json_kind(found->raw) != JsonKind::null) return found->raw;
+    if (need != Need::optional) {
+      refuse(field, "none is not an allowed value", "type_error.none.not_allowed");
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::string_view> object(std::string_view field) {
+    const auto raw = value(field, Need::required);
+    if (!raw || json_kind(*raw) == JsonKind::object) return raw;
+    refuse(field, "value is not a valid dict", "type_error.dict");
+    return std::nullopt;
+  }
+
+  std::optional<std::int64_t> integer(std::string_view field, Need need) {
+    const auto raw = value(field, need);
+    if (!raw) return std::nullopt;
+    if (json_kind(*raw) == JsonKind::boolean) return *raw == "true" ? 1 : 0;
+    std::string text(*raw);
+    if (json_kind(*raw) == JsonKind::string) {
+      if (const auto decoded = json_string(*raw, field)) text = *decoded;
+    }
+    if (const auto number = parse_integer(text)) return number;
+    double real = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), real);
+    if (json_kind(*raw) == JsonKind::number && error == std::errc() && std::abs(real) < 1e15) {
+      return static_cast<std::int64_t>(real);
+    }
+    refuse(field, "value is not a valid integer", "type_error.integer");
+    return std::nullopt;
+  }
+
+  std::optional<std::string> text(std::string_view field, Need need) {
+    const auto raw = value(field, need);
+    if (!raw) return std::nullopt;
+    if (json_kind(*raw) == JsonKind::number) return std::string(*raw);
+    if (json_kind(*raw) == JsonKind::string) {
+      if (auto decoded = json_string(*raw, field)) return std::move(*decoded);
+    }
+    refuse(field, "str type expected", "type_error.str");
+    return std::nullopt;
+  }
+
+  std::optional<Time> time(std::string_view field) {
+    const auto given = value(field, Need::optional);
+    if (!given) return std::nullopt;
+    std::optional<Time> time;
+    if (json_kind(*given) == JsonKind::number) {  // seconds since 1970
+      double seconds = 0;
+      std::from_chars(given->data(), given->data() + given->size(), seconds);
+      constexpr double kFar = 253'402'300'799;  // the end of 9999
+      if (seconds >= 0 && seconds <= kFar) time = Time{Microseconds{std::llround(seconds * 1e6)}};
+    } else if (json_kind(*given) == JsonKind::string) {
+      if (auto decoded = json_string(*given, field)) time = parse_isoformat(std::move(*decoded));
+    }
+    if (!time) refuse(field, "invalid datetime format", "value_error.datetime");
+    return time;
+  }
+
+ private:
+  std::vector<JsonMember> members_;
+  Mistakes mistakes_;
+};
+
+// Where the JSON goes wrong, in bytes from its beginning.
+std::size_t place_of_mistake(std::string_view body) {
+  boost::json::stream_parser parser;
+  boost::json::error_code error;
+  return parser.write_some(body.data(), body.size(), error);
+}
+
+Parsed<Fields> read(std::string_view body) {
+  if (body.find_first_not_of(" \t\r\n") == body.npos) {
+    return Mistakes{{R"("body")", "field required", "value_error.missing"}};
+  }
+  auto members = parse_json_object(body);
+  if (members) return Fields(std::move(*members));
+  const Error& error = members.error();
+  if (error.reason == "object_required") {
+    return Mistakes{{R"("body")", "value is not a valid dict", "type_error.dict"}};
+  }
+  if (error.reason == "duplicate_field") {
+    return Mistakes{{fmt::format(R"("body",{})", json_quote(error.field)), error.message,
+                     "value_error.duplicate"}};
+  }
+  return Mistakes{{fmt::format(R"("body",{})", place_of_mistake(body)), error.message,
+                   "value_error.jsondecode"}};
+}
+
+void read_handler(Fields& fields, Creation& wanted) {
+  const auto handler = fields.text("handler", Fields::Need::required);
+  if (!handler) return;
+  wanted.endpoint = *handler;
+  const bool printable =
+      std::all_of(handler->begin(), handler->end(), [](char c) { return c >= 0x20 && c != 0x7f; });
+  if (handler->empty() || handler->size() > kMaxHandler || !printable) {
+    fields.refuse("handler",
+                  fmt::format("ensure this value has 1 to {} printable characters", kMaxHandler),
+                  "value_error.str.regex");
+  }
+}
+
+void read_retries(Fields& fields, Creation& wanted) {
+  wanted.max_retries = kAttempts - 1;
+  const auto policy = fields.text("retry_policy", Fields::Need::not_null).value_or("fixed");
+  if (policy == "none") {
+    wanted.retry_policy = policy;
+  } else if (policy == "fixed" || policy == "exponential") {
+    wanted.retry_policy = "taskmq-" + policy;
+  } else {
+    fields.refuse("retry_policy", "unexpected value; permitted: 'fixed', 'exponential', 'none'",
+                  "value_error.const");
+  }
+}
+
+void read_interval(Fields& fields, Creation& wanted) {
+  const auto interval = fields.integer("interval_seconds", Fields::Need::optional);
+  if (!interval) return;
+  if (*interval < 1 || *interval > kMaxDelay.count()) {
+    return fields.refuse("interval_seconds",
+                         fmt::format("ensure this value is 1 to {}", kMaxDelay.count()),
+                         "value_error.number.not_in_range");
+  }
+  wanted.repeat = Seconds{*interval};
+}
+
+}  // namespace
+
+Parsed<Creation> parse_job(std::string_view body) {
+  auto reader = read(body);
+  if (!reader) return reader.error();
+  Fields& fields = *reader;
+  Creation wanted;
+  wanted.fields = &kFields;
+  wanted.dialect = Dialect::taskmq;
+  wanted.queue = kQueue;
+  if (const auto payload = fields.object("payload")) wanted.body = std::string(*payload);
+  read_handler(fields, wanted);
+  const auto priority = fields.integer("priority", Fields::Need::not_null).value_or(0);
+  wanted.priority = priority_of_taskmq(priority);
+  wanted.extra = taskmq_extra(priority);
+  read_retries(fields, wanted);
+  wanted.run_at = fields.time("scheduled_for");
+  read_interval(fields, wanted);
+  if (!fields.good()) return fields.take_mistakes();
+  return wanted;
+}
+
+Parsed<std::int64_t> parse_job_id(std::string_view body) {
+  auto fields = read(body);
+  if (!fields) return fields.error();
+  const auto id = fields->integer("job_id", Fields::Need::required);
+  if (!fields->good()) return fields->take_mistakes();
+  return Parsed<std::int64_t>(boost::system::in_place_value, *id);
+}
+
+}  // namespace postern::taskmq_wire
