@@ -35,7 +35,8 @@ struct Settings {
   std::string auth = "nginx";
   bool auto_create_queues = true;
   bool allow_create_default = false;
-  std::string asyncjobs_queue;         // empty: none
+  std::string asyncjobs_queue;  // empty: none
+  int asyncjobs_lists = 1;
   std::int64_t max_body = 512 * 1024;  // bytes
   Seconds idempotency_window{600};
   int pool_size = 8;

@@ -39,6 +39,11 @@ struct QueueSettings {
   bool operator==(const QueueSettings&) const = default;
 };
 
+// The queues of the dialects that know none. They are made with their first task, and not listed
+// unless asked for.
+inline constexpr char kAsyncQueueQueue[] = "asyncqueue";
+inline constexpr char kTaskMqQueue[] = "taskmq";
+
 // A queue as it stands in the database.
 struct Queue {
   std::string name;

@@ -112,6 +112,13 @@ struct Attempt {
   std::string response;  // first 1 KiB of the answer's body
 };
 
+// What a task that another one depends on was answered: its body, cut as a stored answer is.
+struct DependencyResult {
+  TaskId task;
+  std::string body;
+  Time completed_at;
+};
+
 // The receiver's last answer, as kept with a finished task.
 struct Answer {
   int status = 0;

@@ -23,13 +23,6 @@ struct LaneSlots {
   int free;
 };
 
-// What a task that this one depended on was answered: its body, cut as a stored answer is.
-struct DependencyResult {
-  TaskId task;
-  std::string body;
-  Time completed_at;
-};
-
 // A task that is ours until `lease_until`.
 struct Claimed {
   TaskSpec spec;

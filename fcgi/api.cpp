@@ -56,6 +56,7 @@ Api::Api(Options options, db::Pool& pool, Intake& intake)
       endpoints_api_(pool, options_.instance),
       schedules_(pool, options_.instance),
       streams_(pool, options_.max_streams),
+      lists_(options_.asyncjobs_lists),
       batches_(*this, pool, intake, options_.instance),
       bulk_(pool, options_.instance),
       changes_(pool),

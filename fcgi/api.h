@@ -30,6 +30,7 @@
 #include "fcgi/caller.h"
 #include "fcgi/http.h"
 #include "fcgi/intake.h"
+#include "fcgi/list_gate.h"
 #include "fcgi/router.h"
 #include "fcgi/streams.h"
 #include "fcgi/waiters.h"
@@ -59,6 +60,7 @@ class Api {
     std::size_t max_body = 512 * 1024;
     int max_waiters = 16;
     int max_streams = 16;
+    int asyncjobs_lists = 1;  // that a tenant may read at the same time, of asyncjobs's
     Uuid instance = {};
   };
 
@@ -113,6 +115,7 @@ class Api {
   ChangesApi& changes() { return changes_; }
   DeferredApi& deferred() { return deferred_; }
   Streams& streams() { return streams_; }
+  ListGate& lists() { return lists_; }
 
  private:
   friend class BatchApi;  // creates as `create` does
@@ -146,6 +149,7 @@ class Api {
   EndpointsApi endpoints_api_;
   SchedulesApi schedules_;
   Streams streams_;
+  ListGate lists_;
   BatchApi batches_;
   BulkApi bulk_;
   ChangesApi changes_;

@@ -70,6 +70,7 @@ int serve(const Settings& settings) {
           .max_body = static_cast<std::size_t>(settings.max_body),
           .max_waiters = std::max(1, settings.threads / 4),
           .max_streams = std::max(1, settings.threads / 4),
+          .asyncjobs_lists = settings.asyncjobs_lists,
           .instance = instance,
       },
       pool, intake);

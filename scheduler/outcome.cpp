@@ -102,6 +102,17 @@ db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attem
     attempt.error = "HTTP 202 with a Postern-Defer that is not a number of seconds";
     return again(task, std::move(attempt), Milliseconds{0}, random);
   }
+  if (task.spec.dialect == Dialect::asyncjobs) {
+    // A handler's reply says by headers what its function returned.
+    if (const auto why = header(result.headers, "aj-terminate"); !why.empty()) {
+      attempt.error = why;
+      return failed(task, Reason::terminated, std::move(attempt));
+    }
+    if (const auto why = header(result.headers, "aj-error"); !why.empty()) {
+      attempt.error = why;
+      return again(task, std::move(attempt), Milliseconds{0}, random);
+    }
+  }
   if (succeeded(task.spec.dialect, result.status)) {
     if (task.spec.hold.count() > 0) {
       db::Settlement waiting = settlement(task, State::active);

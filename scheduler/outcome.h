@@ -11,7 +11,8 @@ namespace postern::scheduler {
 
 // After a transfer. `now` is for a Retry-After that holds a date; `random` is uniform in [0, 1).
 // Success is 2xx; in the asyncqueue dialect every status below 500, redirects that were not
-// followed included. 202 with Postern-Defer: the attempt goes on without us,
+// followed included. In asyncjobs's, AJ-Error is a failure and AJ-Terminate the end, whatever the
+// status. 202 with Postern-Defer: the attempt goes on without us,
 // and so does one whose task waits for a signal.
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random);
 

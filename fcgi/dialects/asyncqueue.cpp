@@ -12,7 +12,7 @@
 #include "fcgi/dialects/asyncqueue_wire.h"
 #include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native_meta.h"
-#include "fcgi/dialects/native_wire.h"
+#include "fcgi/dialects/native_tasks.h"
 
 namespace postern {
 namespace {
@@ -46,14 +46,6 @@ Result<HttpResponse> list_tasks(const Call& call) {
   return json_response(200, asyncqueue_wire::render_page(*page, *filter));
 }
 
-Result<HttpResponse> get_task(const Call& call) {
-  const Result<Seconds> wait = native_wire::parse_wait(call.request.query);
-  if (!wait) return wait.error();
-  const Result<Task> task = call.api.get(call.caller, call.path["id"], *wait);
-  if (!task) return task.error();
-  return task_response(call, 200, *task);
-}
-
 Result<HttpResponse> cancel_task(const Call& call) {
   const Result<Task> task = call.api.cancel(call.caller, call.path["id"]);
   if (!task) return told_by_status(call, task.error(), "cancel");
@@ -84,7 +76,7 @@ Result<HttpResponse> signal(const Call& call) {
 constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks", Access::write, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks},
-    Route{"GET", "/v1/tasks/{id}", Access::read, get_task},
+    Route{"GET", "/v1/tasks/{id}", Access::read, native_tasks::get},
     Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/phase.h"
+#include "core/queue.h"
 #include "core/validate.h"
 #include "core/wire/asyncqueue.h"
 #include "fcgi/dialects/asyncqueue_wire.h"
@@ -125,7 +126,7 @@ Result<Creation> parse_creation(std::string_view body, std::string secret) {
   Creation wanted;
   wanted.fields = &kFields;
   wanted.dialect = Dialect::asyncqueue;
-  wanted.queue = kQueue;
+  wanted.queue = kAsyncQueueQueue;
   AsyncQueueExtra extra;
   read_target(fields, wanted);
   refuse_unsupported(fields, wanted.headers);

@@ -13,9 +13,6 @@
 
 namespace postern::asyncqueue_wire {
 
-// The queue of all of its tasks, since it knows none.
-inline constexpr char kQueue[] = "asyncqueue";
-
 // The body of POST /v1/tasks. `secret`: what a signal's token is to be proved by, should the task
 // wait for one.
 Result<Creation> parse_creation(std::string_view body, std::string secret);

@@ -15,6 +15,36 @@
 #include "fcgi/dialects/native_wire.h"
 
 namespace postern {
+namespace native_tasks {
+
+Result<HttpResponse> get(const Call& call) {
+  const Result<Seconds> wait = native_wire::parse_wait(call.request.query);
+  if (!wait) return wait.error();
+  const Result<Task> task = call.api.get(call.caller, call.path["id"], *wait);
+  if (!task) return task.error();
+  return task_response(call, 200, *task);
+}
+
+Result<HttpResponse> cancel(const Call& call) {
+  const Result<Task> task = call.api.cancel(call.caller, call.path["id"]);
+  if (!task) return task.error();
+  return task_response(call, 200, *task);
+}
+
+Result<HttpResponse> retry(const Call& call) {
+  const Result<Task> task = call.api.retry(call.caller, call.path["id"], call.dialect);
+  if (!task) return task.error();
+  return task_response(call, 200, *task);
+}
+
+Result<HttpResponse> remove(const Call& call) {
+  const auto done = call.api.remove(call.caller, call.path["id"], call.dialect);
+  if (!done) return done.error();
+  return HttpResponse{204, {}, {}};
+}
+
+}  // namespace native_tasks
+
 namespace {
 
 void create_task(const Call& call, Finish finish) {
@@ -35,43 +65,17 @@ Result<HttpResponse> list_tasks(const Call& call) {
   return json_response(200, native_wire::render_page(*page, *filter, call.dialect));
 }
 
-Result<HttpResponse> get_task(const Call& call) {
-  const Result<Seconds> wait = native_wire::parse_wait(call.request.query);
-  if (!wait) return wait.error();
-  const Result<Task> task = call.api.get(call.caller, call.path["id"], *wait);
-  if (!task) return task.error();
-  return task_response(call, 200, *task);
-}
-
-Result<HttpResponse> cancel_task(const Call& call) {
-  const Result<Task> task = call.api.cancel(call.caller, call.path["id"]);
-  if (!task) return task.error();
-  return task_response(call, 200, *task);
-}
-
-Result<HttpResponse> retry_task(const Call& call) {
-  const Result<Task> task = call.api.retry(call.caller, call.path["id"], call.dialect);
-  if (!task) return task.error();
-  return task_response(call, 200, *task);
-}
-
-Result<HttpResponse> delete_task(const Call& call) {
-  const auto done = call.api.remove(call.caller, call.path["id"], call.dialect);
-  if (!done) return done.error();
-  return HttpResponse{204, {}, {}};
-}
-
 constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks", Access::write, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks},
     Route{"POST", "/v1/tasks/batch", Access::write, native_tasks::create_batch},
     Route{"POST", "/v1/tasks/cancel", Access::write, native_tasks::cancel_many},
     Route{"POST", "/v1/tasks/retry", Access::retry, native_tasks::retry_many},
-    Route{"GET", "/v1/tasks/{id}", Access::read, get_task},
+    Route{"GET", "/v1/tasks/{id}", Access::read, native_tasks::get},
     Route{"PATCH", "/v1/tasks/{id}", Access::write, native_tasks::change},
-    Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
-    Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
-    Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},
+    Route{"DELETE", "/v1/tasks/{id}", Access::write, native_tasks::remove},
+    Route{"POST", "/v1/tasks/{id}/cancel", Access::write, native_tasks::cancel},
+    Route{"POST", "/v1/tasks/{id}/retry", Access::retry, native_tasks::retry},
     Route{"POST", "/v1/queues", Access::write, native_wire::create_queue},
     Route{"GET", "/v1/queues", Access::read, native_wire::list_queues},
     Route{"GET", "/v1/queues/{name}", Access::read, native_wire::get_queue},

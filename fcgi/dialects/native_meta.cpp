@@ -80,10 +80,12 @@ Result<HttpResponse> openapi(const Call&) {
   return json_response(200, std::string(openapi_document()));
 }
 
-Result<HttpResponse> retry_policies(const Call&) {
+Result<HttpResponse> retry_policies(const Call&) { return policies_response(RetryPolicy::named()); }
+
+HttpResponse policies_response(const std::vector<RetryPolicy::Named>& policies) {
   JsonWriter out;
   out.begin_object().key("policies").begin_array();
-  for (const auto& policy : RetryPolicy::named()) {
+  for (const auto& policy : policies) {
     out.begin_object().member("name", policy.name);
     out.key("intervals").begin_array();
     for (const auto interval : policy.intervals) {

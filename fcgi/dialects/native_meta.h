@@ -1,6 +1,9 @@
 // The native dialect's paths about the server itself. No rules.
 #pragma once
 
+#include <vector>
+
+#include "core/retry_policy.h"
 #include "fcgi/router.h"
 
 namespace postern::native_meta {
@@ -8,6 +11,7 @@ namespace postern::native_meta {
 Result<HttpResponse> info(const Call& call);
 Result<HttpResponse> openapi(const Call& call);
 Result<HttpResponse> retry_policies(const Call& call);
+HttpResponse policies_response(const std::vector<RetryPolicy::Named>& policies);
 Result<HttpResponse> stats(const Call& call);
 Result<HttpResponse> metrics(const Call& call);
 Result<HttpResponse> healthz(const Call& call);

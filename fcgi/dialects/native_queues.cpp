@@ -167,9 +167,16 @@ Result<HttpResponse> create_queue(const Call& call) {
 }
 
 Result<HttpResponse> list_queues(const Call& call) {
+  Result<Query> query = Query::parse(call.request.query);
+  if (!query) return query.error();
+  const bool all = query->flag("all", "all_invalid");
+  if (const auto ok = query->finish(); !ok) return ok.error();
   JsonWriter out;
   out.begin_object().key("queues").begin_array();
-  for (const Queue& queue : call.api.queues().list(call.caller)) write_queue(out, queue);
+  for (const Queue& queue : call.api.queues().list(call.caller)) {
+    const bool hidden = queue.name == kAsyncQueueQueue || queue.name == kTaskMqQueue;
+    if (all || !hidden) write_queue(out, queue);
+  }
   out.end_array().end_object();
   return json_response(200, out.take());
 }

@@ -10,6 +10,12 @@
 
 namespace postern::native_tasks {
 
+// One task, by the rules and in the words of the mount.
+Result<HttpResponse> get(const Call& call);
+Result<HttpResponse> cancel(const Call& call);
+Result<HttpResponse> retry(const Call& call);
+Result<HttpResponse> remove(const Call& call);
+
 // Many at once (native_batch.cpp, native_bulk.cpp).
 void create_batch(const Call& call, Finish finish);
 Result<HttpResponse> cancel_many(const Call& call);

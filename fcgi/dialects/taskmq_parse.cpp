@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "core/json.h"
+#include "core/queue.h"
 #include "core/validate.h"
 #include "core/wire/taskmq.h"
 #include "fcgi/dialects/taskmq_wire.h"
@@ -196,7 +197,7 @@ Parsed<Creation> parse_job(std::string_view body) {
   Creation wanted;
   wanted.fields = &kFields;
   wanted.dialect = Dialect::taskmq;
-  wanted.queue = kQueue;
+  wanted.queue = kTaskMqQueue;
   if (const auto payload = fields.object("payload")) wanted.body = std::string(*payload);
   read_handler(fields, wanted);
   const auto priority = fields.integer("priority", Fields::Need::not_null).value_or(0);

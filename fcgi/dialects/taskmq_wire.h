@@ -14,9 +14,6 @@
 
 namespace postern::taskmq_wire {
 
-// The queue of all of its jobs, since it knows none.
-inline constexpr char kQueue[] = "taskmq";
-
 // What is wrong with a body, as pydantic 1 says it. `loc`: the elements of the JSON array, of which
 // the first is "body".
 struct Mistake {

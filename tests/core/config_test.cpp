@@ -81,6 +81,7 @@ constexpr Other kOthers[] = {
     {"auto-create-queues", "false", true, false, false},
     {"allow-create-default", "true", true, false, false},
     {"asyncjobs-queue", "EMAIL", true, false, false},
+    {"asyncjobs-lists", "4", true, false, false},
     {"max-body", "1m", true, false, false},
     {"idempotency-window", "1h", true, false, false},
     {"pool-size", "4", true, false, false},

@@ -31,6 +31,7 @@ BIN = pathlib.Path(os.environ.get("POSTERN_BIN", REPO / "build/bin")).resolve()
 # A setting that the caller does not give has this value.
 DEFAULTS = {
     "POSTERN_EGRESS_ALLOW": "127.0.0.0/8",  # here the receivers are on loopback
+    "POSTERN_ASYNCJOBS_QUEUE": "asyncjobs",  # made with the stack
 }
 
 
@@ -139,6 +140,8 @@ class Stack:
         if self.state:
             return
         make_certificate(self.dir)
+        if not any(queue["name"] == "asyncjobs" for queue in self.postern("queue", "list")):
+            self.postern("queue", "add", "asyncjobs")
         http_port, tls_port = free_ports(2)
         self.state = {
             # No name twice: an earlier start may have failed behind this point.

@@ -1,0 +1,33 @@
+// How many lists a tenant may read at the same time. asyncjobs serves one: a client of it that is
+// refused tries again.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "core/error.h"
+
+namespace postern {
+
+// Thread-safe. It must outlive its passes.
+class ListGate {
+ public:
+  // `limit`: for each tenant, in this process.
+  explicit ListGate(int limit) : limit_(limit) {}
+
+  // A place, until the last copy of it has gone. Error: `rate_limited` "list_in_progress".
+  using Pass = std::shared_ptr<void>;
+  Result<Pass> enter(const std::string& tenant);
+
+ private:
+  void leave(const std::string& tenant);
+
+  const int limit_;
+  std::mutex mutex_;  // guards `inside_`
+  std::map<std::string, int> inside_;
+};
+
+}  // namespace postern
