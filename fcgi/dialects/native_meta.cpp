@@ -76,8 +76,9 @@ Result<HttpResponse> info(const Call& call) {
   return json_response(200, out.take());
 }
 
-Result<HttpResponse> openapi(const Call&) {
-  return json_response(200, std::string(openapi_document()));
+Result<HttpResponse> openapi(const Call& call) {
+  return json_response(
+      200, openapi_document(call.dialect.value_or(Dialect::native), call.request.base_path));
 }
 
 Result<HttpResponse> retry_policies(const Call&) { return policies_response(RetryPolicy::named()); }
