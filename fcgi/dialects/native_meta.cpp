@@ -62,7 +62,8 @@ Result<HttpResponse> info(const Call& call) {
   JsonWriter out;
   out.begin_object();
   out.member("version", POSTERN_VERSION);
-  out.member("auth", "none");  // the handlers' own: nginx authenticates
+  // The handlers' own is none, as nginx authenticates.
+  out.member("auth", call.request.auth == "mtls" ? "mtls" : "none");
   out.member("queue_count", totals.queues);
   out.member("task_count", totals.tasks);
   out.key("features").begin_object();

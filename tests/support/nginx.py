@@ -29,11 +29,11 @@ http {{
 """
 
 
-def command(folder, fcgi_socket, servers, places=None):
+def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
     """Writes the configuration into `folder` and returns the command that runs nginx with it.
 
     `servers` is the text inside http {}, behind the include of http.conf. `places` are further
-    replacements, for what `servers` includes.
+    replacements, for what `servers` includes. `auth`: the file that is copied over auth.conf.
     """
     folder = pathlib.Path(folder).resolve()
     (folder / "postern").mkdir(parents=True, exist_ok=True)
@@ -44,6 +44,7 @@ def command(folder, fcgi_socket, servers, places=None):
         **(places or {}),
     }
     texts = {path.name: path.read_text() for path in SHIPPED.glob("*.conf")}
+    texts["auth.conf"] = texts[auth]
     for old, new in places.items():
         if not any(old in text for text in texts.values()):
             raise LookupError(f"nginx/*.conf says nowhere: {old}")
