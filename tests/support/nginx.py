@@ -7,7 +7,10 @@ would, by replacing text, and a text that is not there is an error.
 import os
 import pathlib
 
-SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "nginx"
+REPO = pathlib.Path(__file__).resolve().parents[2]
+SHIPPED = REPO / "nginx"
+# The pages /docs and /redoc, which stand beside the programs in the build's folder.
+PAGES = pathlib.Path(os.environ.get("POSTERN_BIN", REPO / "build/bin")).resolve().parent / "docs-pages/pages"
 
 MAIN = """\
 daemon off;
@@ -41,6 +44,7 @@ def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
         "/run/postern/fcgi.sock": fcgi_socket,
         "/run/postern-nginx": folder / "auth",
         "/var/log/nginx/postern.log": folder / "access.log",
+        "/usr/share/postern/docs": PAGES,
         **(places or {}),
     }
     texts = {path.name: path.read_text() for path in SHIPPED.glob("*.conf")}
