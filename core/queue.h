@@ -40,9 +40,14 @@ struct QueueSettings {
 };
 
 // The queues of the dialects that know none. They are made with their first task, and not listed
-// unless asked for.
+// unless asked for (GET /v1/queues?all=true).
 inline constexpr char kAsyncQueueQueue[] = "asyncqueue";
 inline constexpr char kTaskMqQueue[] = "taskmq";
+// Where the tasks of sandbox keys go: made paused, so that none of them is ever delivered.
+inline constexpr char kSandboxQueue[] = "aq_test";
+
+// What a key begins with whose tasks are accepted, shown and never delivered (AsyncQueue's).
+inline constexpr char kSandboxKeyPrefix[] = "aq_test_";
 
 // A queue as it stands in the database.
 struct Queue {

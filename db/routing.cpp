@@ -26,13 +26,17 @@ std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::strin
 }
 
 constexpr Statement kMakeQueue{"make_queue", R"sql(
-  INSERT INTO postern.queue (tenant, name)
-  SELECT name, $2 FROM postern.tenant WHERE name = $1 ON CONFLICT DO NOTHING)sql"};
+  INSERT INTO postern.queue (tenant, name, paused)
+  SELECT name, $2, $3 FROM postern.tenant WHERE name = $1 ON CONFLICT DO NOTHING)sql"};
 constexpr Statement kTenantExists{"tenant_exists",
                                   "SELECT EXISTS (SELECT FROM postern.tenant WHERE name = $1)"};
 
-bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue) {
-  if (connection.exec(kMakeQueue, Params().text(tenant).text(queue)).affected() > 0) return true;
+bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue,
+                bool paused) {
+  if (connection.exec(kMakeQueue, Params().text(tenant).text(queue).boolean(paused)).affected() >
+      0) {
+    return true;
+  }
   return connection.exec(kTenantExists, Params().text(tenant)).boolean(0, 0);
 }
 

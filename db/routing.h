@@ -21,7 +21,8 @@ std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::strin
                                             std::string_view queue);
 
 // Makes the queue with the server's defaults unless it is there. False: there is no such tenant.
-bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue);
+bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue,
+                bool paused = false);
 
 // The endpoint that `name` stands for: the one of that name, else the one with the longest name
 // that it begins with, else the one named "". nullopt: none.

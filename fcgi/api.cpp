@@ -40,6 +40,11 @@ Error forbidden(std::string reason, std::string message) {
   return {Errc::forbidden, std::move(reason), "", std::move(message)};
 }
 
+// Not a queue, an endpoint or a schedule, by which something could be delivered after all.
+bool makes_tasks(const HttpRequest& request) {
+  return request.path.starts_with("/v1/tasks") || request.dialect == "taskmq";
+}
+
 const std::string& tenant_or_default(const std::string& tenant) {
   static const std::string fallback = kDefaultTenant;
   return tenant.empty() ? fallback : tenant;
@@ -97,8 +102,14 @@ Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
     return forbidden("role_not_allowed",
                      fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
   }
+  const bool sandbox = request.sandbox == "1";
+  if (sandbox && access == Access::write && !makes_tasks(request)) {
+    return forbidden(
+        "sandbox_not_allowed",
+        "A sandbox key makes tasks, which are not delivered, and changes nothing else.");
+  }
   return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant),
-                *role};
+                *role, sandbox};
 }
 
 Result<Task> Api::reread(const std::string& tenant, const TaskId& id) {

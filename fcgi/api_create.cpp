@@ -9,6 +9,7 @@
 #include "core/crypto.h"
 #include "core/lane.h"
 #include "core/log.h"
+#include "core/queue.h"
 #include "core/validate.h"
 #include "fcgi/api.h"
 #include "fcgi/database.h"
@@ -104,6 +105,12 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
     }
   }
   if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
+  if (caller.sandbox) {
+    wanted.queue = kSandboxQueue;
+  } else if (wanted.queue == kSandboxQueue) {
+    return invalid("queue_name_reserved", std::string(wanted.fields->queue),
+                   fmt::format("The queue {} is that of sandbox keys.", kSandboxQueue));
+  }
   if (!request.idempotency_key.empty()) {
     if (const auto ok = check_idempotency_key(request.idempotency_key); !ok) return ok.error();
   }
@@ -141,6 +148,7 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
 
 // asyncjobs's are there or not; those of the dialects that know no queues are ours.
 bool Api::may_make_queue(const Creation& wanted) const {
+  if (wanted.queue == kSandboxQueue) return true;
   switch (wanted.dialect) {
     case Dialect::native: return options_.auto_create_queues;
     case Dialect::asyncqueue:
@@ -191,7 +199,7 @@ Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::
     defaults = read_from(pool_, [&](auto& connection) {
       auto known = db::queue_defaults(connection, tenant, queue);
       if (known || !make) return known;
-      no_tenant = !db::make_queue(connection, tenant, queue);
+      no_tenant = !db::make_queue(connection, tenant, queue, queue == kSandboxQueue);
       return db::queue_defaults(connection, tenant, queue);
     });
   } catch (...) {

@@ -9,6 +9,7 @@
 #include "core/crypto.h"
 #include "core/headers.h"
 #include "core/log.h"
+#include "core/queue.h"
 #include "core/validate.h"
 #include "db/keys.h"
 #include "fcgi/database.h"
@@ -24,6 +25,7 @@ constexpr char kKeepSeconds[] = "5";
 struct Answer {
   std::string_view verdict;
   db::Identity identity;
+  bool sandbox = false;
 };
 
 // The one credential given; nullopt when what is given cannot be one. Empty: none is given.
@@ -71,7 +73,7 @@ Answer judge(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
         read_from(pool, [&](auto& connection) { return db::authenticate(connection, hash); });
     if (!identity) return {"invalid", {}};
     if (!request.tenant.empty() && request.tenant != identity->tenant) return {"forbidden", {}};
-    return {"ok", std::move(*identity)};
+    return {"ok", std::move(*identity), key->starts_with(kSandboxKeyPrefix)};
   } catch (const std::exception& error) {
     const std::string_view what = error.what();
     spdlog::warn("authenticator failed error=\"{}\"", log_safe(what.substr(0, what.find('\n'))));
@@ -88,6 +90,7 @@ HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest&
   response.header("Postern-Identity", answer.identity.name);
   response.header("Postern-Role", answer.identity.role);
   response.header("Postern-Tenant", answer.identity.tenant);
+  response.header("Postern-Sandbox", answer.sandbox ? "1" : "");
   response.header("X-Accel-Expires", answer.verdict == "unavailable" ? "0" : kKeepSeconds);
   return response;
 }

@@ -10,6 +10,7 @@ enum class Role { read, worker, admin };
 struct Caller {
   std::string tenant;
   Role role = Role::read;
+  bool sandbox = false;  // what it makes is never delivered
 };
 
 }  // namespace postern

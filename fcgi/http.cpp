@@ -29,6 +29,7 @@ constexpr std::array kParams{
     Param{"POSTERN_AUTH", &HttpRequest::auth},
     Param{"POSTERN_IDENTITY", &HttpRequest::identity},
     Param{"POSTERN_ROLE", &HttpRequest::role},
+    Param{"POSTERN_SANDBOX", &HttpRequest::sandbox},
     Param{"POSTERN_KEY_TENANT", &HttpRequest::key_tenant},
     Param{"POSTERN_SERVICE", &HttpRequest::service},
     Param{"POSTERN_AUTHORIZATION", &HttpRequest::authorization},

@@ -35,6 +35,7 @@ struct HttpRequest {
   std::string identity;
   std::string role;
   std::string key_tenant;
+  std::string sandbox;  // "1": what this caller makes is never to be delivered
 
   // "auth": the question of nginx's subrequest, which alone carries the credentials.
   std::string service;

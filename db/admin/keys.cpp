@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/queue.h"
 #include "core/signing.h"
 #include "core/validate.h"
 #include "db/admin/commands.h"
@@ -22,7 +23,9 @@ namespace {
 
 // 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
 constexpr std::string_view kPrefix = "postern_";
-std::string make_key() { return std::string(kPrefix) + random_base62(43); }
+std::string make_key(bool sandbox) {
+  return std::string(sandbox ? kSandboxKeyPrefix : kPrefix) + random_base62(43);
+}
 
 void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
   if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
@@ -35,6 +38,7 @@ void check(const db::Made made, const std::string& what, const std::string& tena
 
 struct KeyArguments {
   std::string name, role = "worker", tenant = "default", expires;
+  bool sandbox = false;
 };
 
 void create(const Context& context, const KeyArguments& arguments) {
@@ -48,7 +52,7 @@ void create(const Context& context, const KeyArguments& arguments) {
     }
   }
   auto connection = context.connect();
-  const auto key = make_key();
+  const auto key = make_key(arguments.sandbox);
   check(db::create_key(connection, sha256(key), arguments.name, arguments.role, arguments.tenant,
                        expires),
         fmt::format("a key named {} of tenant {}", arguments.name, arguments.tenant),
@@ -158,6 +162,8 @@ void add_key(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({"admin", "worker", "read"}));
   make->add_option("--expires", arguments->expires,
                    "when it stops working, RFC 3339; never if absent");
+  make->add_flag("--sandbox", arguments->sandbox,
+                 "its tasks are accepted and shown, and never delivered");
   make->callback([&context, arguments] { create(context, *arguments); });
 
   key->add_subcommand("list", "Show all keys; never their text")->callback([&context] {

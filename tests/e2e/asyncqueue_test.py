@@ -3,6 +3,7 @@
 
 import hashlib
 import hmac
+import time
 import unittest
 
 from harness import Answer, StackTest
@@ -71,7 +72,7 @@ class AsyncQueue(StackTest):
         self.assertEqual((told["event"], told["task"]["id"]), ("task.failed", failed["id"]))
         self.assertEqual(told["task"]["error"], "Server error: HTTP 500 - Internal Server Error")
         self.wait_until(lambda: self.stack.postgres.psql(
-            "SELECT count(*) FROM postern.task WHERE dialect = 'asyncqueue' AND state <> 'active'") == "0")
+            f"SELECT count(*) FROM postern.task WHERE url = '{done}'") == "0")
         self.assertEqual(len(self.receiver.at("/done")), 2)
 
     def test_a_cancelled_task_tells_nobody(self):
@@ -79,6 +80,16 @@ class AsyncQueue(StackTest):
         self.api.post(f"/asyncqueue/v1/tasks/{task['id']}/cancel")
         self.wait_for(self.make()["task"], "completed")
         self.assertEqual(self.receiver.at("/done"), [])
+
+    def test_a_sandbox_key_makes_tasks_that_are_not_delivered(self):
+        key = self.stack.postern("key", "create", "--name", f"box-{time.time()}", "--role", "admin", "--sandbox")["key"]
+        self.assertTrue(key.startswith("aq_test_"))
+        sandboxed = self.client().post("/v1/tasks", {"targetUrl": self.receiver.url("/sandbox")},
+                                       headers={"Authorization": f"Bearer {key}"})
+        self.assertEqual(sandboxed.status, 201, sandboxed.body)
+        self.wait_for(self.make()["task"], "completed")  # one that was made later
+        self.assertEqual(self.receiver.at("/sandbox"), [])
+        self.assertEqual(self.now(sandboxed.json["task"])["status"], "pending")
 
     def test_a_long_poll_ends_with_the_status(self):
         self.receiver.on("/hook", Answer(delay=1))

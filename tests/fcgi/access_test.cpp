@@ -118,6 +118,58 @@ TEST_F(AccessTest, AsksNobodyWhenToldSo) {
   EXPECT_EQ(create_as(get).status, 201);
 }
 
+// AsyncQueue's aq_test_ keys.
+class SandboxTest : public AccessTest {
+ protected:
+  static HttpRequest in_sandbox(std::string method, std::string path, std::string body = {},
+                                std::string dialect = {}) {
+    HttpRequest out = request(std::move(method), std::move(path), std::move(body));
+    out.sandbox = "1";
+    out.dialect = std::move(dialect);
+    return out;
+  }
+};
+
+TEST_F(SandboxTest, WhatItMakesIsShownAndNeverDelivered) {
+  const std::pair<HttpRequest, std::string> made[] = {
+      {in_sandbox("POST", "/v1/tasks", R"({"targetUrl":"http://a.test/"})"), "asyncqueue"},
+      {in_sandbox("POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://a.test/"})"),
+       "native"},
+      {in_sandbox("POST", "/v1/tasks", R"({"type":"email","queue":"any"})"), "asyncjobs"},
+      {in_sandbox("POST", "/add-job", R"({"payload":{},"handler":"x"})", "taskmq"), "taskmq"},
+      {in_sandbox("POST", "/v1/tasks/batch",
+                  R"({"tasks":[{"queue":"q","webhook_url":"http://a.test/"}]})"),
+       "native"}};
+  for (const auto& [asked, dialect] : made) EXPECT_LT(ask(asked).status, 300) << dialect;
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE queue = 'aq_test'"), 5);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.queue WHERE name = 'aq_test' AND paused"), 1);
+  EXPECT_EQ(ask("GET", "/v1/tasks").json().at("count").as_int64(), 5);
+}
+
+TEST_F(SandboxTest, ItChangesNothingByWhichSomethingCouldBeDelivered) {
+  for (const auto& [method, path] : {std::pair{"POST", "/v1/queues"},
+                                     {"POST", "/v1/queues/aq_test/resume"},
+                                     {"PUT", "/v1/endpoints/x"},
+                                     {"POST", "/v1/schedules"},
+                                     {"POST", "/v1/endpoints/x/test"}}) {
+    EXPECT_EQ(ask(in_sandbox(method, path, "{}")).reason(), "sandbox_not_allowed") << path;
+  }
+  EXPECT_EQ(ask(in_sandbox("GET", "/v1/queues")).status, 200);
+}
+
+TEST_F(SandboxTest, ItsQueueIsNobodysToUse) {
+  ask(in_sandbox("POST", "/v1/tasks", R"({"targetUrl":"http://a.test/"})"));
+  EXPECT_EQ(create("", "aq_test").reason(), "queue_name_reserved");
+  for (const auto& [method, path, body] :
+       {std::tuple{"POST", "/v1/queues", R"({"name":"aq_test"})"},
+        {"PUT", "/v1/queues/aq_test", "{}"},
+        {"POST", "/v1/queues/aq_test/resume", ""},
+        {"DELETE", "/v1/queues/aq_test", ""}}) {
+    EXPECT_EQ(ask(method, path, body).reason(), "queue_name_reserved") << path;
+  }
+  EXPECT_EQ(ask("POST", "/v1/queues/aq_test/purge").status, 202);
+}
+
 class AuthenticatorTest : public WireTest {
  protected:
   const std::string kSecret = "a secret of thirty-two bytes at least";
@@ -168,6 +220,13 @@ TEST_F(AuthenticatorTest, RefusesEverythingElse) {
   EXPECT_EQ(verdict("Bearer secret-key", "", "acme").at("Postern-Verdict"), "forbidden");
   db::revoke_key(admin_, "default", "ci");
   EXPECT_EQ(verdict("Bearer secret-key").at("Postern-Verdict"), "invalid");
+}
+
+TEST_F(AuthenticatorTest, KnowsSandboxKeys) {
+  db::create_key(admin_, sha256("aq_test_key"), "box", "admin", "default", std::nullopt);
+  EXPECT_EQ(verdict("Bearer aq_test_key").at("Postern-Sandbox"), "1");
+  EXPECT_EQ(verdict("Bearer secret-key").at("Postern-Sandbox"), "");
+  EXPECT_EQ(verdict("Bearer aq_test_other").at("Postern-Sandbox"), "");
 }
 
 TEST_F(AuthenticatorTest, KnowsTokens) {
