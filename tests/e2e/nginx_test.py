@@ -339,6 +339,13 @@ class ErrorsOfNginx(NginxTest):
         # Each credential has its own share.
         self.assertEqual(self.client(self.limited, key="another").get("/v1/tasks").status, 200)
 
+    def test_signals_are_limited_by_address_whatever_they_carry(self):
+        # Other credentials give no share of their own.
+        clients = [self.client(key=f"{self.id()}{number}") for number in range(5)]
+        for path in ("/v1/signals/t", "/asyncqueue/v1/signals/t"):
+            self.assertTrue(any(client.get(path).status == 429 for _ in range(400) for client in clients), path)
+        self.assertEqual(self.api.get("/v1/tasks").status, 200)
+
     def test_no_handler(self):
         self.api.get("/v1/tasks")  # its credential is known from here on
         self.responder.stop()
