@@ -171,6 +171,25 @@ TEST(Webhook, RefusesWhatTheRowShouldNotHold) {
   }
 }
 
+TEST(Webhook, HasTaskMqsFormForItsJobs) {
+  auto task = claimed();
+  task.spec.dialect = Dialect::taskmq;
+  task.spec.job_id = 123;
+  task.spec.endpoint = "mail:new";
+  const auto request = webhook(task, kNow, "https://api.example").value();
+  EXPECT_EQ(request.body, R"({"job_id":123,"handler":"mail:new",)"
+                          R"("payload":{"n":1e2, "z":"\u0000"},"attempt":2})");
+  EXPECT_EQ(header(request, "Content-Type"), "application/json");
+  EXPECT_EQ(header(request, "Postern-Queue"), "mail");
+  EXPECT_EQ(header(request, "webhook-signature"),
+            standard_webhooks_signature(task.secrets, "task_01hzy3v7k2e8s9q4r5t6w7x8y9", kNow,
+                                        request.body));
+
+  task.spec.url.clear();
+  EXPECT_EQ(webhook(task, kNow, "https://api.example").error().message,
+            "Unknown handler: mail:new");
+}
+
 TEST(Webhook, NamesTheEndpointThatIsNotThere) {
   auto task = claimed();
   task.spec.url.clear();
