@@ -37,6 +37,8 @@ struct Settings {
   bool allow_create_default = false;
   std::string asyncjobs_queue;  // empty: none
   int asyncjobs_lists = 1;
+  std::string jwt_secret_file;  // empty: none
+  bool jwt_require_exp = true;
   std::int64_t max_body = 512 * 1024;  // bytes
   Seconds idempotency_window{600};
   int pool_size = 8;

@@ -208,6 +208,12 @@ constexpr Setting kSettings[] = {
     {"asyncjobs_lists", Users::fcgi, "NUMBER", "a number from 1 to 64", "1",
      "how many lists of asyncjobs's a tenant may read at the same time",
      set_number<&S::asyncjobs_lists, 1, 64>},
+    {"jwt_secret_file", Users::fcgi, "FILE", "a file's path", "",
+     "secrets that JSON Web Tokens are checked with, one a line; also POSTERN_JWT_SECRET and "
+     "TASKMQ_JWT_SECRET in the environment",
+     set_text<&S::jwt_secret_file>},
+    {"jwt_require_exp", Users::fcgi, nullptr, kSwitch, "true",
+     "refuse JSON Web Tokens that never end", set_switch<&S::jwt_require_exp>},
     {"max_body", Users::fcgi, "BYTES", "1k to 64m: bytes, or a number with k or m", "512k",
      "the largest request body that is accepted, in bytes or with k or m", set_max_body},
     {"idempotency_window", Users::fcgi, "DURATION", kDurationOver0, "10m",

@@ -1,5 +1,7 @@
 #include "fcgi/authenticator.h"
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -7,13 +9,14 @@
 #include "core/crypto.h"
 #include "core/headers.h"
 #include "core/log.h"
+#include "core/validate.h"
 #include "db/keys.h"
 #include "fcgi/database.h"
 
 namespace postern {
 namespace {
 
-constexpr std::size_t kMaxKey = 256;
+constexpr std::size_t kMaxCredential = 4096;
 
 // A revoked key works this much longer, and each key costs the database one look in this time.
 constexpr char kKeepSeconds[] = "5";
@@ -37,14 +40,31 @@ std::optional<std::string_view> credential(const HttpRequest& request) {
   const std::string_view key = request.api_key;
   if (!bearer.empty() && !key.empty() && bearer != key) return std::nullopt;
   const std::string_view given = bearer.empty() ? key : bearer;
-  if (given.size() > kMaxKey) return std::nullopt;
+  if (given.size() > kMaxCredential) return std::nullopt;
   return given;
 }
 
-Answer judge(db::Pool& pool, const HttpRequest& request) {
+bool is_jwt(std::string_view credential) {
+  return std::count(credential.begin(), credential.end(), '.') == 2;
+}
+
+// What a token says needs no look at the database.
+Answer judge_jwt(const JwtKeys& jwt, std::string_view token, const HttpRequest& request) {
+  const Time now = std::chrono::floor<Microseconds>(std::chrono::system_clock::now());
+  auto claims = verify_jwt(token, jwt.secrets, now, jwt.rules);
+  if (!claims) return {"invalid", {}};
+  std::string& tenant = claims->tenant;
+  if (tenant.empty()) tenant = request.tenant.empty() ? "default" : request.tenant;
+  if (!check_tenant(tenant, "tenant")) return {"invalid", {}};
+  if (!request.tenant.empty() && request.tenant != tenant) return {"forbidden", {}};
+  return {"ok", {std::move(claims->subject), std::move(claims->role), std::move(tenant)}};
+}
+
+Answer judge(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
   const auto key = credential(request);
   if (!key) return {"invalid", {}};
   if (key->empty()) return {"missing", {}};
+  if (is_jwt(*key)) return judge_jwt(jwt, *key, request);
   try {
     const Sha256 hash = sha256(*key);
     auto identity =
@@ -61,8 +81,8 @@ Answer judge(db::Pool& pool, const HttpRequest& request) {
 
 }  // namespace
 
-HttpResponse authenticate(db::Pool& pool, const HttpRequest& request) {
-  const Answer answer = judge(pool, request);
+HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
+  const Answer answer = judge(pool, jwt, request);
   HttpResponse response{204, {}, {}};
   response.header("Postern-Verdict", std::string(answer.verdict));
   response.header("Postern-Identity", answer.identity.name);

@@ -26,6 +26,7 @@ constexpr std::array kParams{
     Param{"POSTERN_BASE_PATH", &HttpRequest::base_path},
     Param{"POSTERN_TENANT", &HttpRequest::tenant},
     Param{"POSTERN_DIALECT", &HttpRequest::dialect},
+    Param{"POSTERN_AUTH", &HttpRequest::auth},
     Param{"POSTERN_IDENTITY", &HttpRequest::identity},
     Param{"POSTERN_ROLE", &HttpRequest::role},
     Param{"POSTERN_KEY_TENANT", &HttpRequest::key_tenant},

@@ -27,7 +27,8 @@ struct HttpRequest {
   std::string traceparent;
   std::string base_path;  // where the API is mounted, such as "/queue"; empty: at the root
   std::string tenant;     // of the vhost; empty: none is fixed
-  std::string dialect;    // of the vhost; empty: to be told from the request
+  std::string dialect;    // of the mount; empty: to be told from the request
+  std::string auth;       // "mtls": nginx demands client certificates; empty: something else
 
   // Who asks, by nginx.
   Verdict verdict = Verdict::absent;

@@ -44,6 +44,7 @@ void require_fit(db::PgConnection& connection, bool unsafe_durability) {
 }
 
 int serve(const Settings& settings) {
+  const JwtKeys jwt = read_jwt_keys(settings.jwt_secret_file, settings.jwt_require_exp);
   Fd signals = FastCgiServer::take_signals();
   Listener listener = open_listener(settings.listen);
 
@@ -80,7 +81,7 @@ int serve(const Settings& settings) {
        .max_body_of = [&](const HttpRequest& request) { return api.max_body(request); },
        .idle_exit = settings.idle_exit},
       queue, [&](const HttpRequest& request, const Reply& reply) {
-        if (request.service == "auth") return reply(authenticate(pool, request));
+        if (request.service == "auth") return reply(authenticate(pool, jwt, request));
         dispatch(api, request, reply);
       });
 

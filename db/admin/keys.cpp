@@ -1,9 +1,16 @@
 // Tenants, API keys and webhook secrets.
 #include "db/keys.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <iostream>
+#include <string_view>
+#include <system_error>
 
 #include "core/signing.h"
 #include "core/validate.h"
@@ -14,7 +21,8 @@ namespace postern::admin {
 namespace {
 
 // 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
-std::string make_key() { return "postern_" + random_base62(43); }
+constexpr std::string_view kPrefix = "postern_";
+std::string make_key() { return std::string(kPrefix) + random_base62(43); }
 
 void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
   if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
@@ -65,6 +73,62 @@ void list(const Context& context) {
               rows, context.json);
 }
 
+// What nginx takes as it stands within quotes, and the maps of nginx/keys.conf as one word.
+bool is_plain(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789_.@:-") == text.npos;
+}
+
+// A line of the map for each key of standard input. Errors end the command and name the line.
+std::string nginx_map(const Context& context, db::PgConnection& connection) {
+  std::string out;
+  int number = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    ++number;
+    if (line.empty()) continue;
+    const auto refuse = [&](std::string_view why) {
+      fail(fmt::format("line {} of the standard input: {}; nothing was written", number, why),
+           context.json);
+    };
+    if (!is_plain(line) || !line.starts_with(kPrefix)) refuse("this is not a key");
+    const auto owner = db::authenticate(connection, sha256(line));
+    if (!owner) refuse("the key is unknown, revoked or expired");
+    if (!is_plain(owner->name)) {
+      refuse(fmt::format("the name \"{}\" of its key has characters that nginx would misread",
+                         owner->name));
+    }
+    // Without what all keys begin with: nginx/keys.conf has taken it off.
+    out += fmt::format("\"{}\" \"{} {} {}\";\n", line.substr(kPrefix.size()), owner->name,
+                       owner->role, owner->tenant);
+  }
+  return out;
+}
+
+// Written beside it and put in its place as a whole; it holds keys, so only its owner may read it.
+void write_private(const Context& context, const std::string& path, const std::string& text) {
+  const std::string fresh = path + ".new";
+  const auto lost = [&] {
+    fail(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)),
+         context.json);
+  };
+  unlink(fresh.c_str());
+  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) lost();
+  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       fsync(file) == 0;
+  close(file);
+  if (!written || rename(fresh.c_str(), path.c_str()) != 0) lost();
+}
+
+void export_nginx(const Context& context, const std::string& file) {
+  auto connection = context.connect(false);
+  const std::string map = nginx_map(context, connection);
+  write_private(context, file, map);
+  print_record({{"file", file}, {"keys", std::to_string(std::count(map.begin(), map.end(), '\n'))}},
+               context.json);
+}
+
 void revoke(const Context& context, const KeyArguments& arguments) {
   auto connection = context.connect();
   if (!db::revoke_key(connection, arguments.tenant, arguments.name)) {
@@ -99,6 +163,13 @@ void add_key(CLI::App& app, Context& context) {
   key->add_subcommand("list", "Show all keys; never their text")->callback([&context] {
     list(context);
   });
+
+  auto file = std::make_shared<std::string>();
+  auto* write_map = key->add_subcommand(
+      "export-nginx", "Write the keys on standard input as a map for nginx/auth-map.conf");
+  write_map->add_option("--file", *file, "where to")->required();
+  write_map->footer("Example: postern key export-nginx --file /etc/nginx/postern/keys.map < keys");
+  write_map->callback([&context, file] { export_nginx(context, *file); });
 
   auto* end = key->add_subcommand("revoke", "End a key; nginx may let it pass for 5 s more");
   add_who(end);

@@ -71,6 +71,7 @@ Result<HttpResponse> retry_policies(const Call&) {
 constexpr std::array kRoutes{
     Route{"GET", "/healthz", Access::open, native_meta::healthz},
     Route{"GET", "/readyz", Access::open, native_meta::readyz},
+    Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
     Route{"GET", "/v1/info", Access::read, native_meta::info},
     Route{"GET", "/v1/retry-policies", Access::read, retry_policies},
     Route{"POST", "/v1/tasks", Access::write, create_task},

@@ -81,6 +81,7 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},
     Route{"POST", "/v1/signals/{token}", Access::open, signal},
+    Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
     Route{"GET", "/healthz", Access::open, native_meta::healthz},
     Route{"GET", "/readyz", Access::open, native_meta::readyz},
 };

@@ -62,7 +62,8 @@ Result<HttpResponse> info(const Call& call) {
   JsonWriter out;
   out.begin_object();
   out.member("version", POSTERN_VERSION);
-  out.member("auth", "none");  // the handlers' own: nginx authenticates
+  // The handlers' own is none, as nginx authenticates.
+  out.member("auth", call.request.auth == "mtls" ? "mtls" : "none");
   out.member("queue_count", totals.queues);
   out.member("task_count", totals.tasks);
   out.key("features").begin_object();
@@ -76,8 +77,9 @@ Result<HttpResponse> info(const Call& call) {
   return json_response(200, out.take());
 }
 
-Result<HttpResponse> openapi(const Call&) {
-  return json_response(200, std::string(openapi_document()));
+Result<HttpResponse> openapi(const Call& call) {
+  return json_response(
+      200, openapi_document(call.dialect.value_or(Dialect::native), call.request.base_path));
 }
 
 Result<HttpResponse> retry_policies(const Call&) { return policies_response(RetryPolicy::named()); }

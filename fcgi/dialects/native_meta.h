@@ -9,6 +9,7 @@
 namespace postern::native_meta {
 
 Result<HttpResponse> info(const Call& call);
+// The description of what this mount speaks; native, where it speaks all.
 Result<HttpResponse> openapi(const Call& call);
 Result<HttpResponse> retry_policies(const Call& call);
 HttpResponse policies_response(const std::vector<RetryPolicy::Named>& policies);

@@ -1,4 +1,5 @@
 // GET /v1/tasks?stream=ndjson.
+#include <algorithm>
 #include <utility>
 
 #include "core/json_writer.h"
@@ -22,7 +23,11 @@ Result<HttpResponse> stream(const Call& call, const db::TaskFilter& filter) {
     for (const Task& task : *tasks) {
       JsonWriter out;
       shown_to(mount, task).write_task(out, task);
-      piece.append(out.text()).push_back('\n');
+      // A payload's own line ends are white space, and would cut the line.
+      std::string line = out.take();
+      std::replace(line.begin(), line.end(), '\n', ' ');
+      std::replace(line.begin(), line.end(), '\r', ' ');
+      piece.append(line).push_back('\n');
     }
     return Piece::text;
   };

@@ -76,6 +76,7 @@ constexpr std::array kRoutes{
     Route{"GET", "/health", Access::open, health},
     Route{"GET", "/monitor/metrics", Access::open, native_meta::metrics},
     Route{"GET", "/monitor/metrics/", Access::open, native_meta::metrics},
+    Route{"GET", "/openapi.json", Access::open, native_meta::openapi},
 };
 
 std::string_view text_of(const Error& error) {

@@ -82,6 +82,8 @@ constexpr Other kOthers[] = {
     {"allow-create-default", "true", true, false, false},
     {"asyncjobs-queue", "EMAIL", true, false, false},
     {"asyncjobs-lists", "4", true, false, false},
+    {"jwt-secret-file", "/etc/postern/jwt", true, false, false},
+    {"jwt-require-exp", "false", true, false, false},
     {"max-body", "1m", true, false, false},
     {"idempotency-window", "1h", true, false, false},
     {"pool-size", "4", true, false, false},

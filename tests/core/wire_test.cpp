@@ -2,6 +2,7 @@
 
 #include "core/json.h"
 #include "core/wire/attempts.h"
+#include "core/wire/callback.h"
 #include "core/wire/webhook.h"
 #include "outcome.h"
 
@@ -84,6 +85,44 @@ TEST(AttemptJson, TakesWhateverBytesTheReceiverSent) {
       EXPECT_EQ(json_string(raw, key)->substr(0, 5), "\xEF\xBF\xBD\x01\x02");
     }
   }
+}
+
+TEST(AsyncQueueCallback, TellsEachEndInItsOwnForm) {
+  Task task;
+  task.spec.id = *parse_task_id("01890a5d-ac96-774b-bcce-b302099a8057");
+  task.spec.dialect = Dialect::asyncqueue;
+  task.spec.queue = "asyncqueue";
+  task.spec.on_complete_url = task.spec.on_failure_url = "https://a.example/done";
+  task.attempt = 2;
+  task.created_at = Time{Seconds{1'736'937'302}};
+  task.finished_at = task.created_at + Milliseconds{1500};
+  const struct {
+    State state;
+    Reason reason;
+    const char *event, *status;
+  } cases[] = {{State::completed, Reason::none, "task.completed", "completed"},
+               {State::failed, Reason::exhausted, "task.failed", "failed"},
+               {State::failed, Reason::signal_timeout, "task.timeout", "timeout"}};
+  for (const auto& [state, reason, event, status] : cases) {
+    task.state = state;
+    task.reason = reason;
+    task.last_error = reason == Reason::exhausted ? "HTTP 503" : "";
+    const NewTask callback = callback_of(task, task.spec.id);
+    EXPECT_EQ(callback.spec.body,
+              std::string(R"({"event":")") + event +
+                  R"(","task":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","status":")" + status +
+                  R"(","result":null,"error":)" +
+                  (task.last_error.empty() ? "null"
+                                           : R"("Server error: HTTP 503 - Service Unavailable")") +
+                  R"(,"retryCount":1,"createdAt":"2025-01-15T10:35:02.000Z",)"
+                  R"("completedAt":"2025-01-15T10:35:03.500Z"}})");
+    // Told once, for ten seconds at most.
+    EXPECT_EQ(callback.spec.max_attempts, 1);
+    EXPECT_EQ(callback.spec.timeout, Seconds{10});
+    EXPECT_EQ(callback.spec.dialect, Dialect::asyncqueue);
+  }
+  task.state = State::cancelled;
+  EXPECT_FALSE(has_callback(task));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@ last class has the whole stack.
 
 import contextlib
 import http.client
+import json
 import pathlib
 import shutil
 import signal
@@ -44,7 +45,7 @@ OTHER_SERVERS = """
 # Everything the handler may ever see.
 PARAMETERS = {
     "REQUEST_METHOD", "DOCUMENT_URI", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_ADDR",
-    "REQUEST_ID", "POSTERN_IDEMPOTENCY_KEY", "POSTERN_TRACEPARENT", "POSTERN_BASE_PATH",
+    "REQUEST_ID", "POSTERN_AUTH", "POSTERN_IDEMPOTENCY_KEY", "POSTERN_TRACEPARENT", "POSTERN_BASE_PATH",
     "POSTERN_DIALECT", "POSTERN_TENANT", "POSTERN_VERDICT", "POSTERN_IDENTITY", "POSTERN_ROLE",
     "POSTERN_KEY_TENANT",
 }
@@ -286,6 +287,34 @@ class ErrorsOfNginx(NginxTest):
             with self.subTest(text):
                 self.assert_error(self.raw(head + text), status)
         self.assertEqual(self.responder.requests, [])
+
+    def test_each_mount_has_its_own_envelope(self):
+        shapes = {
+            "/asyncqueue/v1/tasks": lambda body: list(body) == ["error"] and isinstance(body["error"], str),
+            "/taskmq/add-job": lambda body: list(body) == ["detail"] and isinstance(body["detail"], str),
+            "/add-job": lambda body: list(body) == ["detail"],
+            "/asyncjobs/v1/tasks": lambda body: set(body["error"]) == {"code", "message", "details"},
+        }
+        for path, fits in shapes.items():
+            for status, ask in ((413, lambda: self.api.post(path, b"x" * (512 * 1024 + 1))),
+                                (405, lambda: self.api.request("TRACE", path))):
+                with self.subTest(f"{status} {path}"):
+                    reply = ask()
+                    self.assertEqual(reply.status, status, reply.body)
+                    self.assertTrue(fits(reply.json), reply.body)
+
+    def test_a_mount_is_told_to_the_handler_and_taken_off_the_path(self):
+        for path, document, dialect, base in (
+                ("/v1/tasks", "/v1/tasks", "", ""), ("/asyncqueue/v1/tasks", "/v1/tasks", "asyncqueue", "/asyncqueue"),
+                ("/asyncjobs/v1/queues", "/v1/queues", "asyncjobs", "/asyncjobs"),
+                ("/taskmq/job/7", "/job/7", "taskmq", "/taskmq"), ("/job/7", "/job/7", "taskmq", ""),
+                ("/health", "/health", "taskmq", ""), ("/asyncqueue/healthz", "/healthz", "asyncqueue", "/asyncqueue")):
+            self.assertEqual(self.api.get(path).status, 200, path)
+            params = self.responder.requests[-1][0]
+            self.assertEqual([params[name] for name in ("DOCUMENT_URI", "POSTERN_DIALECT", "POSTERN_BASE_PATH")],
+                             [document, dialect, base])
+        for path in ("/asyncqueue", "/asyncqueue/add-job", "/x/asyncqueue/v1/tasks", "/job/7/8", "/taskmqx/health"):
+            self.assertEqual(self.api.get(path).status, 404, path)
 
     def test_metrics_are_for_the_listed_addresses(self):
         self.assertEqual(self.api.get("/metrics").status, 200)

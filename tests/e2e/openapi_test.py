@@ -1,26 +1,27 @@
-"""The API's description: judged by other people's tools, and held against what the server answers."""
+"""The APIs' descriptions, judged by other people's tools; and the native one held against what the server answers,
+as openapi_dialects_test.py does with the others."""
 
 import json
 import os
 import pathlib
-import re
 import subprocess
 import tempfile
 import unittest
 import urllib.parse
 
-import jsonschema
-
+from described import Described, as_json_schema, examples, faults
 from harness import Answer, StackTest
 
 HERE = pathlib.Path(__file__).parent
-DOCUMENT = HERE.parents[1] / "fcgi/openapi/openapi.json"
+SOURCES = HERE.parents[1] / "fcgi/openapi"
+DOCUMENTS = {"native.json": "/v1/openapi.json", "asyncqueue.json": "/asyncqueue/v1/openapi.json",
+             "taskmq.json": "/taskmq/openapi.json", "asyncjobs.json": "/asyncjobs/v1/openapi.json"}
 MODULES = pathlib.Path(os.environ.get("NODE_PATH", pathlib.Path(__file__).parents[2] / "build/node/node_modules"))
 # None of the tools may reach out.
 QUIET = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "CI": "true",
          "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 SAMPLE = """\
-import type { components, paths } from "./types";
+import type { components, paths } from "./native.json";
 type Task = components["schemas"]["Task"];
 type Schedule = components["schemas"]["ScheduleCreateRequest"];
 export const nightly: Schedule = { name: "nightly", queue: "reports", schedule: "@daily", endpoint: "mail" };
@@ -32,54 +33,12 @@ export const shown = (task: Task): string => `${task.id} ${task.status} ${wanted
 """
 
 
-def as_json_schema(node, closed=False):
-    """OpenAPI 3.0's nullable in the words of JSON Schema. When `closed`, an object may hold nothing but what is
-    described: the document leaves answers open to new fields, but this server must not have any it hides."""
-    if isinstance(node, list):
-        return [as_json_schema(each, closed) for each in node]
-    if not isinstance(node, dict):
-        return node
-    node = {key: as_json_schema(value, closed) for key, value in node.items()}
-    if closed and node.get("type") == "object" and "properties" in node:
-        node.setdefault("additionalProperties", False)
-    if node.pop("nullable", False) is True and isinstance(node.get("type"), str):
-        return {"anyOf": [node, {"type": "null"}]}
-    return node
-
-
-FORMATS = jsonschema.FormatChecker(formats=())
-
-
-@FORMATS.checks("date-time")
-def is_time(value):
-    return not isinstance(value, str) or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value) is not None
-
-
-def faults(document, schema, value):
-    """What is wrong with `value` as one of `schema`, which may refer to the rest of the document."""
-    resolver = jsonschema.RefResolver("", document)
-    found = jsonschema.Draft7Validator(schema, resolver=resolver, format_checker=FORMATS).iter_errors(value)
-    return [f"{error.json_path}: {error.message}" for error in found]
-
-
-def examples(node):
-    """All pairs of a schema and its example: of bodies, answers, parameters and of the schemas themselves."""
-    if isinstance(node, list):
-        for each in node:
-            yield from examples(each)
-    elif isinstance(node, dict):
-        if "example" in node:
-            yield node.get("schema", node), node["example"]
-        for key, each in node.items():
-            if key != "example":
-                yield from examples(each)
-
-
 class Tools(StackTest):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (self.folder / "openapi.json").write_bytes(self.api.get("/v1/openapi.json").body)
+        for name, path in DOCUMENTS.items():
+            (self.folder / name).write_bytes(self.api.get(path).body)
 
     def run_tool(self, name, *arguments):
         done = subprocess.run([MODULES / ".bin" / name, *arguments], cwd=self.folder, env=QUIET, text=True,
@@ -88,74 +47,50 @@ class Tools(StackTest):
         return done.stdout + done.stderr
 
     def test_the_linter_finds_nothing(self):
-        said = self.run_tool("redocly", "lint", "--config", HERE / "redocly.yaml", "openapi.json")
+        said = self.run_tool("redocly", "lint", "--config", HERE / "redocly.yaml", *DOCUMENTS)
         self.assertNotIn("warning", said.lower())
 
     def test_types_are_made_without_a_warning_and_a_program_compiles_with_them(self):
-        said = self.run_tool("openapi-typescript", "openapi.json", "-o", "types.ts", "--default-non-nullable=false")
-        self.assertNotIn("warn", said.lower())
+        for name in DOCUMENTS:
+            said = self.run_tool("openapi-typescript", name, "-o", f"{name}.ts", "--default-non-nullable=false")
+            self.assertNotIn("warn", said.lower(), name)
         (self.folder / "sample.ts").write_text(SAMPLE)
-        self.run_tool("tsc", "--noEmit", "--strict", "sample.ts")
+        self.run_tool("tsc", "--noEmit", "--strict", "sample.ts", *(f"{name}.ts" for name in DOCUMENTS))
 
     def test_examples_fit_their_schemas(self):
-        document = as_json_schema(json.loads((self.folder / "openapi.json").read_text()), closed=True)
-        found = list(examples(document))
-        for schema, example in found:
-            self.assertEqual(faults(document, schema, example), [], example)
-        bodies = [operation["requestBody"] for methods in document["paths"].values() for operation in methods.values()
-                  if "application/json" in operation.get("requestBody", {}).get("content", {})]
-        self.assertTrue(all("example" in body["content"]["application/json"] for body in bodies))
-        self.assertGreater(len(found), len(bodies))
+        for name in DOCUMENTS:
+            document = as_json_schema(json.loads((self.folder / name).read_text()), closed=True)
+            found = list(examples(document))
+            for schema, example in found:
+                self.assertEqual(faults(document, schema, example), [], example)
+            bodies = [operation["requestBody"] for methods in document["paths"].values()
+                      for operation in methods.values()
+                      if "application/json" in operation.get("requestBody", {}).get("content", {})]
+            self.assertTrue(all("example" in body["content"]["application/json"] for body in bodies), name)
+            self.assertGreater(len(found), len(bodies), name)
 
-    def test_the_program_carries_the_whole_document(self):
-        self.assertEqual((self.folder / "openapi.json").read_bytes(), DOCUMENT.read_bytes())
+    def test_the_program_carries_all_that_the_files_say(self):
+        def says(served, file, path):
+            for key, value in file.items():
+                if isinstance(value, dict):
+                    says(served[key], value, f"{path}/{key}")
+                elif key != "servers":
+                    self.assertEqual(served[key], value, f"{path}/{key}")
+
+        for name, path in DOCUMENTS.items():
+            served = json.loads((self.folder / name).read_text())
+            says(served, json.loads((SOURCES / name).read_text()), name)
+            mount = path.removesuffix("/openapi.json").removesuffix("/v1")
+            self.assertEqual(served["servers"][0]["url"], mount or "/")
+
+    def test_taskmq_has_its_description_where_fastapi_has_it(self):
+        at_root, mounted = self.api.get("/openapi.json").json, self.api.get("/taskmq/openapi.json").json
+        self.assertEqual(at_root["servers"][0]["url"], "/")
+        self.assertEqual(at_root | {"servers": []}, mounted | {"servers": []})
 
 
-class Answers(StackTest):
+class Answers(Described):
     """Each route once with success, and the errors that are cheap to provoke: every answer fits its description."""
-
-    def setUp(self):
-        super().setUp()
-        self.document = as_json_schema(self.api.get("/v1/openapi.json").json, closed=True)
-        self.patterns = sorted(
-            ((re.compile("^" + re.sub(r"\{\w+\}", "[^/]+", path) + "$"), path) for path in self.document["paths"]),
-            key=lambda pair: pair[1].count("{"))
-        self.seen = set()
-
-    def resolved(self, node):
-        if "$ref" not in node:
-            return node
-        _, _, kind, name = node["$ref"].split("/")
-        return self.document["components"][kind][name]
-
-    def assert_names_the_reason(self, description, reply):
-        details = self.document["components"]["schemas"]["ErrorBody"]["properties"]["details"]
-        anywhere = details["properties"]["reason"]["description"]
-        self.assertIn(f"`{reply.json['error']['details']['reason']}`", description + anywhere, reply.body)
-
-    def ask(self, method, path, body=None, status=200, **options):
-        reply = (options.pop("client", None) or self.api).request(method, path, body, **options)
-        self.assertEqual(reply.status, status, (method, path, reply.body))
-        plain = urllib.parse.urlsplit(path).path
-        template = next(template for pattern, template in self.patterns if pattern.match(plain))
-        described = self.document["paths"][template][method.lower()]["responses"]
-        self.assertIn(str(status), described, (method, template))
-        answer = self.resolved(described[str(status)])
-        kind = reply.headers.get_content_type()
-        self.assertEqual(bool(reply.body), "content" in answer, (method, path))
-        if reply.body:
-            self.assertIn(kind, answer["content"], (method, path))
-            schema = answer["content"][kind]["schema"]
-            for text in reply.body.splitlines() if kind == "application/x-ndjson" else [reply.body]:
-                value = text.decode() if kind == "text/plain" else json.loads(text)
-                self.assertEqual(faults(self.document, schema, value), [], (method, path, reply.body))
-        if status >= 400:
-            self.assert_names_the_reason(answer["description"], reply)
-        for header in answer.get("headers", {}):
-            self.assertIn(header, reply.headers, (method, path))
-        if status < 300:
-            self.seen.add((template, method.lower()))
-        return reply
 
     def operations(self):
         """Each as (method, its path with a name in it that is not there, itself, its example body)."""
@@ -189,16 +124,10 @@ class Answers(StackTest):
                 self.ask(method, path, {**body, "nobody": 1}, 400)
 
     def test_what_belongs_to_no_operation_has_the_same_envelope(self):
-        other = self.document["components"]["responses"]["Other"]
         for method, path, status in (("PUT", "/v1/tasks", 405), ("TRACE", "/v1/tasks", 405),
                                      ("GET", "/v1/nothing", 404), ("GET", "/nothing", 404),
                                      ("GET", "/v1/tasks?limit=" + 9000 * "1", 414)):
-            reply = self.api.request(method, path)
-            self.assertEqual(reply.status, status, (method, path, reply.body))
-            self.assertEqual(faults(self.document, other["content"]["application/json"]["schema"], reply.json), [])
-            if status == 405:
-                self.assertIn("Allow", reply.headers)
-            self.assert_names_the_reason(other["description"], reply)
+            self.ask_other(method, path, status)
 
     def test_a_body_that_is_too_large_is_refused(self):
         self.ask("POST", "/v1/tasks", b"x" * (513 * 1024), 413)

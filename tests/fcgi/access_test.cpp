@@ -3,6 +3,7 @@
 #include "db/keys.h"
 #include "fcgi/authenticator.h"
 #include "tests/fcgi/wire.h"
+#include "tests/support/jwt.h"
 
 namespace postern::test {
 namespace {
@@ -119,6 +120,9 @@ TEST_F(AccessTest, AsksNobodyWhenToldSo) {
 
 class AuthenticatorTest : public WireTest {
  protected:
+  const std::string kSecret = "a secret of thirty-two bytes at least";
+  JwtKeys jwt_{{kSecret}, {}};
+
   void SetUp() override {
     db::create_key(admin_, sha256("secret-key"), "ci", "worker", "default", std::nullopt);
     db::create_key(admin_, sha256("old-key"), "old", "admin", "default",
@@ -131,7 +135,7 @@ class AuthenticatorTest : public WireTest {
     question.authorization = std::move(authorization);
     question.api_key = std::move(api_key);
     question.tenant = std::move(tenant);
-    const HttpResponse response = authenticate(pool_, question);
+    const HttpResponse response = authenticate(pool_, jwt_, question);
     EXPECT_EQ(response.status, 204);
     return {response.headers.begin(), response.headers.end()};
   }
@@ -154,7 +158,7 @@ TEST_F(AuthenticatorTest, RefusesEverythingElse) {
   for (auto& answer :
        {verdict("Bearer wrong"), verdict("Bearer "), verdict("Bearer"), verdict("secret-key"),
         verdict("Basic c2VjcmV0"), verdict("Bearer secret-key", "other"), verdict("Bearer old-key"),
-        verdict("Bearer " + std::string(257, 'x')), verdict("", std::string(100'000, 'x')),
+        verdict("Bearer " + std::string(4097, 'x')), verdict("", std::string(100'000, 'x')),
         verdict("Bearer secret-key x")}) {
     EXPECT_EQ(answer.at("Postern-Verdict"), "invalid");
     EXPECT_EQ(answer.at("Postern-Role"), "");
@@ -164,6 +168,26 @@ TEST_F(AuthenticatorTest, RefusesEverythingElse) {
   EXPECT_EQ(verdict("Bearer secret-key", "", "acme").at("Postern-Verdict"), "forbidden");
   db::revoke_key(admin_, "default", "ci");
   EXPECT_EQ(verdict("Bearer secret-key").at("Postern-Verdict"), "invalid");
+}
+
+TEST_F(AuthenticatorTest, KnowsTokens) {
+  const auto bearer = [&](const std::string& claims) {
+    return "Bearer " + make_jwt(R"({"exp":4102444800,)" + claims + "}", kSecret);
+  };
+  auto answer = verdict(bearer(R"("sub":"app","role":"worker")"));
+  EXPECT_EQ(answer.at("Postern-Verdict"), "ok");
+  EXPECT_EQ(answer.at("Postern-Identity"), "app");
+  EXPECT_EQ(answer.at("Postern-Role"), "worker");
+  EXPECT_EQ(answer.at("Postern-Tenant"), "default");
+  EXPECT_EQ(verdict(bearer(R"("sub":"app")"), "", "acme").at("Postern-Tenant"), "acme");
+  EXPECT_EQ(verdict(bearer(R"("tenant":"acme")")).at("Postern-Tenant"), "acme");
+  EXPECT_EQ(verdict(bearer(R"("tenant":"acme")"), "", "default").at("Postern-Verdict"),
+            "forbidden");
+  EXPECT_EQ(verdict(bearer(R"("tenant":"no tenant")")).at("Postern-Verdict"), "invalid");
+  EXPECT_EQ(verdict("Bearer " + make_jwt(R"({"exp":1})", kSecret)).at("Postern-Verdict"),
+            "invalid");
+  jwt_.secrets.clear();
+  EXPECT_EQ(verdict(bearer(R"("sub":"app")")).at("Postern-Verdict"), "invalid");
 }
 
 TEST_F(AuthenticatorTest, SurvivesALostConnectionAndSaysWhenItCannotTell) {
@@ -177,7 +201,7 @@ TEST_F(AuthenticatorTest, SurvivesALostConnectionAndSaysWhenItCannotTell) {
   db::Pool nowhere({"host=/nowhere", "test"}, 1);
   HttpRequest question;
   question.authorization = "Bearer secret-key";
-  const HttpResponse response = authenticate(nowhere, question);
+  const HttpResponse response = authenticate(nowhere, {}, question);
   EXPECT_EQ(response.headers[0].second, "unavailable");
   EXPECT_EQ(response.headers.back().second, "0");
 }

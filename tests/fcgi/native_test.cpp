@@ -333,7 +333,9 @@ TEST_F(NativeTest, KnowsNoOtherTasks) {
         "task_x", "'; DROP TABLE task; --", "%00", "0", "\xFF"}) {
     for (const auto& [method, rest] :
          {std::pair{"GET", ""}, {"DELETE", ""}, {"POST", "/cancel"}, {"POST", "/retry"}}) {
-      const Answer answer = ask(method, "/v1/tasks/" + id + rest);
+      HttpRequest asked = request(method, "/v1/tasks/" + id + rest);
+      asked.dialect = "native";  // else the spelling tells who speaks
+      const Answer answer = ask(asked);
       EXPECT_EQ(answer.status, 404) << id << rest;
       EXPECT_EQ(answer.reason(), "task_not_found") << id << rest;
     }

@@ -87,6 +87,8 @@ TEST_F(TaskMqAccessTest, HealthIsForEverybodyAndTellsOfTheWorker) {
   EXPECT_EQ(answer.body, R"({"status":"ok","worker":"unknown"})");
   admin_.exec(db::kBeat, db::beat_params(random_uuid(), "one", "{}"));
   EXPECT_EQ(ask(get).body, R"({"status":"ok","worker":"alive"})");
+  admin_.script("UPDATE postern.instance SET beat_at = now() - interval '2 minutes'");
+  EXPECT_EQ(ask(get).body, R"({"status":"ok","worker":"unknown"})");
   admin_.script("ALTER SCHEMA postern RENAME TO away");
   answer = ask(get);
   EXPECT_EQ(answer.status, 503);

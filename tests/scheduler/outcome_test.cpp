@@ -263,6 +263,22 @@ TEST(Lost, IsAFailedAttempt) {
   EXPECT_EQ(lost(claimed(4), 0).reason, Reason::exhausted);
 }
 
+// asyncjobs's handlers say by a header what went wrong, whatever the status.
+TEST(AsyncJobsAnswer, AnErrorIsTriedAgainAndATerminationIsNot) {
+  auto task = claimed();
+  task.spec.dialect = Dialect::asyncjobs;
+  const auto error = outcome(task, answer(200, {{"aj-error", "no luck"}}), kNow, 0);
+  EXPECT_EQ(error.state, State::delayed);
+  EXPECT_EQ(error.last_error, "no luck");
+  EXPECT_EQ(error.attempt->response_code, 200);
+  const auto end = outcome(task, answer(200, {{"aj-terminate", "hopeless"}}), kNow, 0);
+  EXPECT_EQ(end.state, State::failed);
+  EXPECT_EQ(end.reason, Reason::terminated);
+  EXPECT_EQ(end.last_error, "hopeless");
+  task.spec.dialect = Dialect::native;
+  EXPECT_EQ(outcome(task, answer(200, {{"aj-terminate", "x"}}), kNow, 0).state, State::completed);
+}
+
 // AsyncQueue's waitForSignal: what was answered is not over before somebody says so.
 TEST(Hold, AnAnsweredWebhookWaitsForItsSignal) {
   auto task = claimed();

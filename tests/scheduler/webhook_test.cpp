@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "core/crypto.h"
 #include "core/ids.h"
 #include "core/signing.h"
 
@@ -171,25 +172,6 @@ TEST(Webhook, RefusesWhatTheRowShouldNotHold) {
   }
 }
 
-TEST(Webhook, HasTaskMqsFormForItsJobs) {
-  auto task = claimed();
-  task.spec.dialect = Dialect::taskmq;
-  task.spec.job_id = 123;
-  task.spec.endpoint = "mail:new";
-  const auto request = webhook(task, kNow, "https://api.example").value();
-  EXPECT_EQ(request.body, R"({"job_id":123,"handler":"mail:new",)"
-                          R"("payload":{"n":1e2, "z":"\u0000"},"attempt":2})");
-  EXPECT_EQ(header(request, "Content-Type"), "application/json");
-  EXPECT_EQ(header(request, "Postern-Queue"), "mail");
-  EXPECT_EQ(header(request, "webhook-signature"),
-            standard_webhooks_signature(task.secrets, "task_01hzy3v7k2e8s9q4r5t6w7x8y9", kNow,
-                                        request.body));
-
-  task.spec.url.clear();
-  EXPECT_EQ(webhook(task, kNow, "https://api.example").error().message,
-            "Unknown handler: mail:new");
-}
-
 TEST(Webhook, NamesTheEndpointThatIsNotThere) {
   auto task = claimed();
   task.spec.url.clear();
@@ -198,6 +180,63 @@ TEST(Webhook, NamesTheEndpointThatIsNotThere) {
   ASSERT_FALSE(request);
   EXPECT_EQ(request.error().code, Errc::not_found);
   EXPECT_EQ(request.error().message, "no endpoint named billing");
+}
+
+TEST(WebhookOfAsyncQueue, HasItsSignatureOverTheRawBody) {
+  auto task = claimed();
+  task.spec.dialect = Dialect::asyncqueue;
+  task.spec.body_form = BodyForm::raw;
+  task.spec.body = "{}";
+  task.secrets = {kSecret, kPrevious};
+  const auto request = webhook(task, kNow, "https://api.example").value();
+  EXPECT_EQ(request.body, "{}");
+  EXPECT_EQ(header(request, "X-AsyncQueue-Task-Id"), to_uuid(task.spec.id));
+  const auto mac = [](std::string_view secret) {
+    return to_hex(hmac_sha256(secret, "1767225600.{}"));
+  };
+  EXPECT_EQ(header(request, "X-AsyncQueue-Signature"),
+            "t=1767225600,v1=" + mac(kSecret) + ",v1=" + mac(kPrevious));
+  EXPECT_TRUE(header(request, "webhook-signature"));
+}
+
+TEST(WebhookOfTaskMq, NamesTheJobAndItsHandler) {
+  auto task = claimed();
+  task.spec.dialect = Dialect::taskmq;
+  task.spec.job_id = 42;
+  task.spec.endpoint = "mail.send";
+  EXPECT_EQ(webhook(task, kNow, "").value().body,
+            R"({"job_id":42,"handler":"mail.send","payload":{"n":1e2, "z":"\u0000"},"attempt":2})");
+  task.spec.url.clear();
+  EXPECT_EQ(webhook(task, kNow, "").error().message, "Unknown handler: mail.send");
+}
+
+TEST(WebhookOfAsyncJobs, IsTheTaskAndSaysHowLongItsHandlerHas) {
+  auto task = claimed();
+  task.spec.dialect = Dialect::asyncjobs;
+  task.spec.endpoint = "email:new";
+  task.spec.body = "hello";
+  task.spec.body_form = BodyForm::raw;
+  task.spec.max_attempts = 10;
+  task.spec.timeout = 30s;
+  task.created_at = kNow;
+  task.claimed_at = kNow + 1s;
+  const TaskId other = *parse_task_id("task_01hzy3v7k2e8s9q4r5t6w7x8z0");
+  task.results = {{other, R"({"rows": 7})", kNow}, {task.spec.id, "plain", kNow}};
+  const auto request = webhook(task, kNow, "").value();
+  EXPECT_EQ(request.body,
+            R"({"id":")" + to_ksuid(task.spec.id) +
+                R"(","type":"email:new","queue":"mail","payload":"aGVsbG8=","state":"active",)"
+                R"("created":"2026-01-01T00:00:00.999999Z","max_tries":10,"tries":2,)"
+                R"("tried":"2026-01-01T00:00:01.999999Z","dependency_results":{")" +
+                to_ksuid(other) +
+                R"(":{"payload":{"rows": 7},"completed":"2026-01-01T00:00:00.999999Z"},")" +
+                to_ksuid(task.spec.id) +
+                R"(":{"payload":"plain","completed":"2026-01-01T00:00:00.999999Z"}}})");
+  EXPECT_EQ(header(request, "Content-Type"), "application/json");
+  EXPECT_EQ(header(request, "AJ-Content-Type"), "application/x-asyncjobs-task+json");
+  EXPECT_EQ(header(request, "AJ-Handler-Deadline"), "2026-01-01T00:00:28.999999Z");
+  task.spec.url.clear();
+  EXPECT_EQ(webhook(task, kNow, "").error().message, "no handler for task type email:new");
 }
 
 }  // namespace

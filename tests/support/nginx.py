@@ -7,7 +7,10 @@ would, by replacing text, and a text that is not there is an error.
 import os
 import pathlib
 
-SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "nginx"
+REPO = pathlib.Path(__file__).resolve().parents[2]
+SHIPPED = REPO / "nginx"
+# The pages /docs and /redoc, which stand beside the programs in the build's folder.
+PAGES = pathlib.Path(os.environ.get("POSTERN_BIN", REPO / "build/bin")).resolve().parent / "docs-pages/pages"
 
 MAIN = """\
 daemon off;
@@ -29,11 +32,11 @@ http {{
 """
 
 
-def command(folder, fcgi_socket, servers, places=None):
+def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
     """Writes the configuration into `folder` and returns the command that runs nginx with it.
 
     `servers` is the text inside http {}, behind the include of http.conf. `places` are further
-    replacements, for what `servers` includes.
+    replacements, for what `servers` includes. `auth`: the file that is copied over auth.conf.
     """
     folder = pathlib.Path(folder).resolve()
     (folder / "postern").mkdir(parents=True, exist_ok=True)
@@ -41,9 +44,11 @@ def command(folder, fcgi_socket, servers, places=None):
         "/run/postern/fcgi.sock": fcgi_socket,
         "/run/postern-nginx": folder / "auth",
         "/var/log/nginx/postern.log": folder / "access.log",
+        "/usr/share/postern/docs": PAGES,
         **(places or {}),
     }
     texts = {path.name: path.read_text() for path in SHIPPED.glob("*.conf")}
+    texts["auth.conf"] = texts[auth]
     for old, new in places.items():
         if not any(old in text for text in texts.values()):
             raise LookupError(f"nginx/*.conf says nowhere: {old}")

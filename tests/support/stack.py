@@ -157,10 +157,12 @@ class Stack:
 
     def _start_nginx(self):
         if not self.programs["nginx"].pid:
-            servers, places = nginx.ready_vhost(self.state["http_port"], self.state["tls_port"],
-                                                self.certificate, self.dir / "certificate.key")
-            self._spawn("nginx", nginx.command(self.dir / "nginx", self.run / "fcgi.sock",
-                                               servers, places), cwd=self.dir / "nginx")
+            self._spawn("nginx", self._nginx_command(), cwd=self.dir / "nginx")
+
+    def _nginx_command(self):
+        servers, places = nginx.ready_vhost(self.state["http_port"], self.state["tls_port"],
+                                            self.certificate, self.dir / "certificate.key")
+        return nginx.command(self.dir / "nginx", self.run / "fcgi.sock", servers, places)
 
     def _start_handlers(self):
         if not self.programs["socket"].pid:

@@ -79,6 +79,7 @@ def explain(stack, receiver):
 Postern is up:
   API           {env['POSTERN_TLS_URL']}/v1   (certificate: {env['POSTERN_CA']})
                 {env['POSTERN_URL']}/v1
+  to read       {env['POSTERN_URL']}/docs and /redoc
   receiver      {receiver.url('/')}   (what it gets is shown here)
   database      psql '{env['DATABASE_URL']}'
   all of this   {stack.dir}/env   (a read-only key and a JWT secret, too)

@@ -1,0 +1,13 @@
+// ReDoc with a link to each document. Without its search, which would need a worker made from text.
+import { chosen, documents } from "./documents.js";
+
+const nav = document.getElementById("documents");
+for (const each of documents) {
+  const link = document.createElement("a");
+  link.href = `?dialect=${each.dialect}`;
+  link.textContent = each.name;
+  if (each === chosen) link.setAttribute("aria-current", "page");
+  nav.append(link);
+}
+
+Redoc.init(chosen.url, { disableSearch: true, scrollYOffset: "nav" }, document.getElementById("page"));

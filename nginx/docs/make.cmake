@@ -1,0 +1,31 @@
+# Makes TO/pages, the folder that docs.conf serves, and TO/made once that has worked. When npm fails the build goes on
+# without the pages, and the next one tries again. Usage: cmake -DNPM=… -DFROM=… -DTO=… -P make.cmake
+file(REMOVE_RECURSE ${TO}/pages ${TO}/made)
+file(COPY ${FROM}/package.json ${FROM}/package-lock.json DESTINATION ${TO})
+execute_process(
+  # ReDoc's bundle holds what it needs of its peers.
+  COMMAND ${NPM} ci --prefix ${TO} --ignore-scripts --legacy-peer-deps --prefer-offline --fetch-retries=1
+          --no-audit --no-fund --loglevel=error
+  WORKING_DIRECTORY ${TO}
+  RESULT_VARIABLE failed
+  OUTPUT_QUIET)
+if(failed)
+  message("npm could not fetch its packages: the pages /docs and /redoc are NOT built.")
+  return()
+endif()
+
+file(COPY ${FROM}/swagger.html ${FROM}/redoc.html ${FROM}/assets DESTINATION ${TO}/pages)
+set(swagger ${TO}/node_modules/swagger-ui-dist)
+set(redoc ${TO}/node_modules/redoc)
+file(COPY
+  ${swagger}/swagger-ui.css
+  ${swagger}/swagger-ui-bundle.js
+  ${swagger}/swagger-ui-bundle.js.LICENSE.txt
+  ${swagger}/swagger-ui-standalone-preset.js
+  ${swagger}/favicon-32x32.png
+  ${redoc}/bundles/redoc.standalone.js
+  ${redoc}/bundles/redoc.standalone.js.LICENSE.txt
+  DESTINATION ${TO}/pages/assets)
+file(COPY_FILE ${swagger}/LICENSE ${TO}/pages/assets/swagger-ui.LICENSE.txt)
+file(COPY_FILE ${redoc}/LICENSE ${TO}/pages/assets/redoc.LICENSE.txt)
+file(TOUCH ${TO}/made)

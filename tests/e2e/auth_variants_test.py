@@ -1,0 +1,233 @@
+#!/usr/bin/python3
+"""Each way to tell who asks that nginx/ offers besides keys and tokens: with its own nginx, against the
+whole stack."""
+
+import http.server
+import os
+import ssl
+import stat
+import subprocess
+import threading
+import unittest
+
+from harness import BIN, Api, StackTest
+
+import nginx
+from stack import Stack, run, write_private
+
+# What a client may send to pass for somebody; nginx must not believe it.
+POSING = {"Postern-Verdict": "ok", "Postern-Role": "admin", "Postern-Identity": "root", "POSTERN_ROLE": "admin",
+          "X-Auth-Request-User": "root", "X-Auth-Request-Groups": "postern-admins"}
+
+
+class VariantStack(Stack):
+    """A stack whose nginx has one of the files of nginx/ in the place of auth.conf."""
+
+    auth = at_http = None
+    in_server = ""
+
+    def places_of_variant(self):
+        return {}
+
+    def _nginx_command(self):
+        servers, places = nginx.ready_vhost(self.state["http_port"], self.state["tls_port"],
+                                            self.certificate, self.dir / "certificate.key")
+        places |= self.places_of_variant()
+        places["location / { include postern/location.conf; }"] = (
+            self.in_server + "\n    location / { include postern/location.conf; }")
+        return nginx.command(self.dir / "nginx", self.run / "fcgi.sock",
+                             f"    include postern/{self.at_http};\n{servers}", places, self.auth)
+
+
+class MtlsStack(VariantStack):
+    auth, at_http = "auth-mtls.conf", "mtls.conf"
+
+    def places_of_variant(self):
+        self.certificate_of("ca", None)
+        for name in ("billing", "stranger"):
+            self.certificate_of(name, "ca")
+        self.certificate_of("selfmade", None)
+        write_private(self.dir / "subjects.map", '"CN=billing" "billing worker acme";\n')
+        self.in_server = (f"ssl_client_certificate {self.dir}/ca.pem;\n    ssl_verify_client optional;")
+        return {"/etc/nginx/postern/subjects.map": self.dir / "subjects.map"}
+
+    def certificate_of(self, name, issuer):
+        key, request, certificate = (self.dir / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
+        run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+             "-subj", f"/CN={name}", "-keyout", key, "-out", request])
+        signer = ["-CA", self.dir / f"{issuer}.pem", "-CAkey", self.dir / f"{issuer}.key", "-CAcreateserial"]
+        run(["openssl", "x509", "-req", "-in", request, "-days", "30", "-out", certificate,
+             *(signer if issuer else ["-signkey", key])])
+
+
+class ClientCertificates(StackTest):
+    stack_type = MtlsStack
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        tenants = [tenant["name"] for tenant in cls.stack.postern("tenant", "list")]
+        if "acme" not in tenants:
+            cls.stack.postern("tenant", "create", "--name", "acme")
+
+    def with_certificate(self, name):
+        api = Api(self.stack.tls_url, None, self.stack.certificate)
+        self.addCleanup(api.close)
+        context = ssl.create_default_context(cafile=self.stack.certificate)
+        if name:
+            context.load_cert_chain(self.stack.dir / f"{name}.pem", self.stack.dir / f"{name}.key")
+        api.connection._context = context
+        return api
+
+    def test_a_subject_stands_for_its_identity_role_and_tenant(self):
+        billing = self.with_certificate("billing")
+        self.assertEqual(billing.get("/v1/tasks").status, 200)
+        self.assertEqual(billing.get("/v1/info").json["auth"], "mtls")
+        refused = billing.post("/v1/tasks", {"queue": "q", "webhook_url": self.receiver.url("/")})
+        self.assertEqual(refused.status, 403)  # a worker reads and retries
+        log = (self.stack.dir / "nginx/access.log")
+        self.wait_until(lambda: '"identity":"billing"' in log.read_text())
+
+    def test_who_has_no_certificate_or_one_nobody_knows_is_refused(self):
+        for name, status in ((None, 401), ("stranger", 403)):
+            api = self.with_certificate(name)
+            self.assertEqual(api.get("/v1/tasks", headers=POSING).status, status, name)
+            self.assertEqual(api.get("/healthz").status, 200)
+        self.assertIn(self.with_certificate("selfmade").get("/v1/tasks", headers=POSING).status, (400, 401))
+        admin = self.with_certificate(None)
+        admin.key = self.stack.state["admin_key"]
+        self.assertEqual(admin.get("/v1/tasks").status, 401, "keys are not asked for here")
+
+
+class MapStack(VariantStack):
+    auth, at_http = "auth-map.conf", "keys.conf"
+
+    def export(self, keys):
+        return subprocess.run(
+            [BIN / "postern", "key", "export-nginx", "--file", self.dir / "keys.map", "--json"],
+            input="".join(f"{key}\n" for key in keys), env=self._environment("postgres"),
+            capture_output=True, text=True)
+
+    def places_of_variant(self):
+        done = self.export([self.state["admin_key"], self.state["read_key"]])
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {"/etc/nginx/postern/keys.map": self.dir / "keys.map"}
+
+
+class StaticKeys(StackTest):
+    stack_type = MapStack
+
+    def test_a_key_of_the_map_opens_in_either_header(self):
+        key = self.stack.state["admin_key"]
+        self.assertEqual(self.api.get("/v1/tasks").status, 200)
+        nobody = self.client()
+        self.assertEqual(nobody.get("/v1/tasks", headers={"X-API-Key": key}).status, 200)
+        self.assertEqual(self.client("read").post("/v1/tasks", {}).status, 403)
+        self.assertEqual(self.client("read").get("/v1/tasks").status, 200)
+
+    def test_every_other_is_refused_and_nobody_can_pose(self):
+        self.assertEqual(self.client("worker").get("/v1/tasks").status, 401)  # a key, but not in the map
+        self.assertEqual(self.client().get("/v1/tasks", headers=POSING).status, 401)
+        both = {"Authorization": f"Bearer {self.stack.state['admin_key']}", "X-API-Key": "other"}
+        self.assertEqual(self.client().get("/v1/tasks", headers=both).status, 401)
+
+    def test_the_file_is_its_owners_and_holds_what_was_given(self):
+        file = self.stack.dir / "keys.map"
+        self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
+        before = file.read_text()
+        self.assertIn(f'"{self.stack.state["read_key"].removeprefix("postern_")}" "read-', before)
+        for bad in (["postern_unknown"], ["another"], [self.stack.state["admin_key"], 'a" "b'], ["$evil"]):
+            done = self.stack.export(bad)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"line {len(bad)} ", done.stderr)
+            self.assertEqual(file.read_text(), before)
+
+
+class SignOn(http.server.BaseHTTPRequestHandler):
+    """Knows two people by a cookie, as oauth2-proxy does."""
+
+    people = {"session=ann": ("ann", "staff, postern-admins"), "session=bob": ("bob", "tenant-acme,postern-readers"),
+              "session=eve": ("eve", "staff")}
+
+    def do_GET(self):
+        person = self.people.get(self.headers.get("Cookie"))
+        self.send_response(202 if person else 401)
+        if person:
+            self.send_header("X-Auth-Request-User", person[0])
+            self.send_header("X-Auth-Request-Groups", person[1])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+class SsoStack(VariantStack):
+    auth, at_http = "auth-sso.conf", "sso.conf"
+
+    def places_of_variant(self):
+        self.sign_on = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SignOn)
+        threading.Thread(target=self.sign_on.serve_forever, daemon=True).start()
+        self.in_server = f"""location = /_postern/sso {{
+        internal;
+        if ($postern_open) {{ return 204; }}
+        proxy_pass http://127.0.0.1:{self.sign_on.server_port}/auth;
+        proxy_pass_request_body off;
+        proxy_set_header Content-Length "";
+    }}"""
+        return {}
+
+
+class ExternalSignOn(StackTest):
+    stack_type = SsoStack
+
+    def setUp(self):
+        super().setUp()
+        self.nobody = self.client()
+
+    def get(self, path, cookie=None):
+        return self.nobody.get(path, headers={**POSING, **({"Cookie": cookie} if cookie else {})})
+
+    def test_groups_say_what_somebody_may_and_whose_tasks_they_see(self):
+        self.assertEqual(self.get("/v1/tasks", "session=ann").status, 200)
+        made = self.nobody.post("/v1/tasks", {"queue": "q", "webhook_url": self.receiver.url("/"), "delay": 60},
+                                headers={"Cookie": "session=ann"})
+        self.assertEqual(made.status, 201, made.body)
+        seen = self.get("/v1/tasks", "session=bob")
+        self.assertEqual((seen.status, seen.json["tasks"]), (200, []))  # another tenant's are not theirs
+        self.assertEqual(self.nobody.post("/v1/tasks", {}, headers={"Cookie": "session=bob"}).status, 403)
+
+    def test_who_is_in_no_group_may_nothing_and_who_is_not_signed_on_is_not_let_in(self):
+        self.assertEqual(self.get("/v1/tasks", "session=eve").status, 403)
+        refused = self.get("/v1/tasks")
+        self.assertEqual((refused.status, refused.json["error"]["code"]), (401, "unauthenticated"))
+        self.assertEqual(self.get("/asyncqueue/v1/tasks").json, {"error": "API key required"})
+        self.assertEqual(self.get("/healthz").status, 200)
+        self.assertEqual(self.get("/health").status, 200)
+
+
+class TenantStack(VariantStack):
+    """The default way, in a vhost that is one tenant's."""
+
+    auth, at_http = "auth.conf", "tls.conf"
+    in_server = "set $postern_tenant acme;"
+
+
+class VhostOfATenant(StackTest):
+    stack_type = TenantStack
+
+    def test_only_its_own_keys_open_it(self):
+        if "acme" not in [tenant["name"] for tenant in self.stack.postern("tenant", "list")]:
+            self.stack.postern("tenant", "create", "--name", "acme")
+        key = self.stack.postern("key", "create", "--name", os.urandom(4).hex(), "--role", "admin",
+                                 "--tenant", "acme")["key"]
+        own = Api(self.stack.url, key)
+        self.addCleanup(own.close)
+        self.assertEqual(own.get("/v1/tasks").status, 200)
+        refused = self.api.get("/v1/tasks")
+        self.assertEqual((refused.status, refused.json["error"]["code"]), (403, "forbidden"))
+        self.assertEqual(self.api.get("/asyncqueue/v1/tasks").json, {"error": "Access denied"})
+
+
+if __name__ == "__main__":
+    unittest.main()
