@@ -5,7 +5,7 @@
 
 #include "core/creation.h"
 #include "core/error.h"
-#include "db/tasks.h"
+#include "fcgi/api.h"
 
 namespace postern::asyncjobs_wire {
 

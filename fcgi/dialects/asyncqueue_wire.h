@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/json_writer.h"
 #include "core/task.h"
-#include "db/tasks.h"
+#include "fcgi/api.h"
 
 namespace postern::asyncqueue_wire {
 
