@@ -40,6 +40,33 @@ constexpr FieldNames kFields{
 constexpr int kAttempts = 3;
 constexpr std::size_t kMaxHandler = 128;
 
+std::optional<double> parse_real(std::string_view text) {
+  double real = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), real);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return real;
+}
+
+// As Python's int() reads a text: with white space around it and with a plus sign.
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\r\f\v";
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+  text.remove_suffix(text.size() - (text.find_last_not_of(kSpace) + 1));
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  return text;
+}
+
+// Seconds since 1970; what is too far away for that is told in smaller units, as pydantic 1 takes
+// it: JavaScript's clients count in milliseconds.
+std::optional<Time> time_of_number(std::string_view text) {
+  constexpr double kFar = 2e10;  // the year 2603
+  constexpr double kMost = 3e20;
+  auto seconds = parse_real(text);
+  if (!seconds || !(std::abs(*seconds) <= kMost)) return std::nullopt;
+  while (std::abs(*seconds) > kFar) *seconds /= 1000;
+  return Time{Microseconds{std::llround(std::max(*seconds, 0.0) * 1e6)}};
+}
+
 // Reads the fields of a body one after the other and notes everything that is wrong. Values are
 // taken as pydantic 1 takes them: a number may come as text, a text as a number.
 class Fields {
@@ -80,15 +107,16 @@ class Fields {
     const auto raw = value(field, need);
     if (!raw) return std::nullopt;
     if (json_kind(*raw) == JsonKind::boolean) return *raw == "true" ? 1 : 0;
-    std::string text(*raw);
     if (json_kind(*raw) == JsonKind::string) {
-      if (const auto decoded = json_string(*raw, field)) text = *decoded;
+      const auto decoded = json_string(*raw, field);
+      const auto number = decoded ? parse_integer(trimmed(*decoded)) : std::nullopt;
+      if (number) return number;
     }
-    if (const auto number = parse_integer(text)) return number;
-    double real = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), real);
-    if (json_kind(*raw) == JsonKind::number && error == std::errc() && std::abs(real) < 1e15) {
-      return static_cast<std::int64_t>(real);
+    if (json_kind(*raw) == JsonKind::number) {
+      if (const auto number = parse_integer(*raw)) return number;
+      if (const auto real = parse_real(*raw); real && std::abs(*real) < 1e15) {
+        return static_cast<std::int64_t>(*real);
+      }
     }
     refuse(field, "value is not a valid integer", "type_error.integer");
     return std::nullopt;
@@ -109,13 +137,13 @@ class Fields {
     const auto given = value(field, Need::optional);
     if (!given) return std::nullopt;
     std::optional<Time> time;
-    if (json_kind(*given) == JsonKind::number) {  // seconds since 1970
-      double seconds = 0;
-      std::from_chars(given->data(), given->data() + given->size(), seconds);
-      constexpr double kFar = 253'402'300'799;  // the end of 9999
-      if (seconds >= 0 && seconds <= kFar) time = Time{Microseconds{std::llround(seconds * 1e6)}};
+    if (json_kind(*given) == JsonKind::number) {
+      time = time_of_number(*given);
     } else if (json_kind(*given) == JsonKind::string) {
-      if (auto decoded = json_string(*given, field)) time = parse_isoformat(std::move(*decoded));
+      if (auto decoded = json_string(*given, field)) {
+        time = time_of_number(*decoded);
+        if (!time) time = parse_isoformat(std::move(*decoded));
+      }
     }
     if (!time) refuse(field, "invalid datetime format", "value_error.datetime");
     return time;
@@ -134,7 +162,7 @@ std::size_t place_of_mistake(std::string_view body) {
 }
 
 Parsed<Fields> read(std::string_view body) {
-  if (body.find_first_not_of(" \t\r\n") == body.npos) {
+  if (const auto text = trimmed(body); text.empty() || text == "null") {
     return Mistakes{{R"("body")", "field required", "value_error.missing"}};
   }
   auto members = parse_json_object(body);
@@ -155,11 +183,16 @@ void read_handler(Fields& fields, Creation& wanted) {
   const auto handler = fields.text("handler", Fields::Need::required);
   if (!handler) return;
   wanted.endpoint = *handler;
-  const bool printable =
-      std::all_of(handler->begin(), handler->end(), [](char c) { return c >= 0x20 && c != 0x7f; });
-  if (handler->empty() || handler->size() > kMaxHandler || !printable) {
-    fields.refuse("handler",
-                  fmt::format("ensure this value has 1 to {} printable characters", kMaxHandler),
+  const bool has_control = std::any_of(handler->begin(), handler->end(),
+                                       [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (handler->empty()) {
+    fields.refuse("handler", "ensure this value has at least 1 characters",
+                  "value_error.any_str.min_length");
+  } else if (handler->size() > kMaxHandler) {
+    fields.refuse("handler", fmt::format("ensure this value has at most {} bytes", kMaxHandler),
+                  "value_error.any_str.max_length");
+  } else if (has_control) {
+    fields.refuse("handler", "ensure this value has no control characters",
                   "value_error.str.regex");
   }
 }
@@ -180,10 +213,15 @@ void read_retries(Fields& fields, Creation& wanted) {
 void read_interval(Fields& fields, Creation& wanted) {
   const auto interval = fields.integer("interval_seconds", Fields::Need::optional);
   if (!interval) return;
-  if (*interval < 1 || *interval > kMaxDelay.count()) {
-    return fields.refuse("interval_seconds",
-                         fmt::format("ensure this value is 1 to {}", kMaxDelay.count()),
-                         "value_error.number.not_in_range");
+  if (*interval < 1) {
+    return fields.refuse("interval_seconds", "ensure this value is greater than 0",
+                         "value_error.number.not_gt");
+  }
+  if (*interval > kMaxDelay.count()) {
+    return fields.refuse(
+        "interval_seconds",
+        fmt::format("ensure this value is less than or equal to {}", kMaxDelay.count()),
+        "value_error.number.not_le");
   }
   wanted.repeat = Seconds{*interval};
 }

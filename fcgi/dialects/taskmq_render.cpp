@@ -9,7 +9,7 @@
 namespace postern::taskmq_wire {
 namespace {
 
-// What the receiver said: its JSON as JSON, anything else as text.
+// What the receiver said: an object of JSON as it is, anything else as text.
 void write_result(JsonWriter& out, const Task& task) {
   out.key("result");
   if (task.state != State::completed || !task.result || task.result->body.empty()) {

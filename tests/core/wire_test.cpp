@@ -2,9 +2,7 @@
 
 #include "core/json.h"
 #include "core/wire/attempts.h"
-
 #include "core/wire/callback.h"
-#include "core/wire/taskmq.h"
 #include "core/wire/webhook.h"
 #include "outcome.h"
 
@@ -125,22 +123,6 @@ TEST(AsyncQueueCallback, TellsEachEndInItsOwnForm) {
   }
   task.state = State::cancelled;
   EXPECT_FALSE(has_callback(task));
-}
-
-TEST(TaskMqTimes, AreReadAsPythonWritesThem) {
-  for (const auto& [text, time] :
-       {std::pair<std::string, std::string>{"2026-04-01T12:00", "2026-04-01T12:00:00+00:00"},
-        {"2026-04-01 12:00:01.5", "2026-04-01T12:00:01.500000+00:00"},
-        {"2026-04-01T12:00:00-05", "2026-04-01T17:00:00+00:00"},
-        {"2026-04-01T12:00+05:30", "2026-04-01T06:30:00+00:00"}}) {
-    const auto read = parse_isoformat(text);
-    ASSERT_TRUE(read) << text;
-    EXPECT_EQ(format_isoformat(*read), time);
-  }
-  for (const char* text :
-       {"", "2026-04-01", "now", "2026-13-01T00:00:00Z", "2026-04-01T12:00:00+05:3"}) {
-    EXPECT_FALSE(parse_isoformat(text)) << text;
-  }
 }
 
 }  // namespace

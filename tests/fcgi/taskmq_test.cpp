@@ -1,166 +1,339 @@
-// TaskMQ's dialect at its own mount.
-#include <thread>
+// TaskMQ's jobs over its wire: made, shown, cancelled, retried, begun again.
+#include <vector>
 
+#include "core/lane.h"
+#include "core/queue.h"
 #include "tests/fcgi/wire.h"
+#include "tests/support/tasks.h"
 
 namespace postern::test {
 namespace {
 
 class TaskMqTest : public WireTest {
  protected:
-  Answer at(std::string method, std::string path, std::string body = {},
-            std::string role = "admin") {
-    HttpRequest asked = request(std::move(method), std::move(path), std::move(body));
-    asked.dialect = "taskmq";
-    asked.role = std::move(role);
-    return ask(asked);
+  static HttpRequest at_mount(std::string method, std::string path, std::string body = {}) {
+    HttpRequest out = request(std::move(method), std::move(path), std::move(body));
+    out.dialect = "taskmq";
+    return out;
   }
-  Answer add(const std::string& more = "") {
-    return at("POST", "/add-job", R"({"payload":{"n":1},"handler":"mail")" + more + "}");
+  Answer say(std::string method, std::string path, std::string body = {}) {
+    return ask(at_mount(std::move(method), std::move(path), std::move(body)));
   }
-  static std::string told(const Answer& answer) {
-    return std::to_string(answer.status) + " " + answer.text("detail");
+  // The number of a new job with these fields (JSON members), as text.
+  std::string add(const std::string& fields = {}) {
+    const Answer answer =
+        say("POST", "/add-job",
+            R"({"payload":{"n":1},"handler":"mail")" + (fields.empty() ? "" : "," + fields) + "}");
+    EXPECT_EQ(answer.status, 200) << fields << answer.body;
+    return answer.text("job_id");
+  }
+  Answer job(const std::string& number) { return say("GET", "/job/" + number); }
+  Answer cancel(const std::string& id) {
+    return say("POST", "/cancel", R"({"job_id":)" + id + "}");
+  }
+  Answer retry(const std::string& id) { return say("POST", "/retry", R"({"job_id":)" + id + "}"); }
+
+  // What a scheduler does with the job that is next for the handler "mail".
+  db::Claimed begin() {
+    TaskSpec like;
+    like.endpoint = "mail";
+    const std::vector<db::LaneSlots> lanes{
+        {lane_id("default", kTaskMqQueue, lane_target(like)), 1}};
+    const auto lease = random_uuid();
+    return db::claimed_from(
+               admin_.exec(db::kClaim, db::claim_params(0, lanes, lease, Uuid{}, Seconds{30})),
+               lease, Seconds{30})
+        .tasks.at(0);
+  }
+  void end(const db::Claimed& task, State state, Reason reason, const std::string& answer) {
+    db::Settlement end{task.spec.id, task.lease, state, reason};
+    end.delay = Milliseconds{60'000};
+    const bool good = state == State::completed;
+    if (!good) end.last_error = answer;
+    end.attempt = Attempt{
+        task.attempt, good ? "success" : "failed", 200, "", task.claimed_at, Milliseconds{3},
+        answer};
+    if (is_finished(state)) end.result = postern::Answer{200, {}, answer, Milliseconds{3}};
+    admin_.exec(db::kSettle, db::settle_params(0, Uuid{}, std::span(&end, 1)));
+  }
+  void succeed(const std::string& answer = "") {
+    end(begin(), State::completed, Reason::none, answer);
+  }
+  void fail(State state = State::failed) {
+    end(begin(), state, state == State::failed ? Reason::exhausted : Reason::none, "HTTP 500");
   }
 };
 
-TEST_F(TaskMqTest, AJobIsNumberedAndShown) {
-  const Answer made = add();
-  ASSERT_EQ(made.status, 200) << made.body;
-  const std::string id = made.text("job_id");
-  EXPECT_EQ(made.body, R"({"status":"ok","job_id":)" + id + "}");
-  const Answer job = at("GET", "/job/" + id);
-  const std::pair<const char*, const char*> expected[] = {
-      {"id", id.c_str()},          {"status", "PENDING"}, {"priority", "0"},
-      {"payload", R"({"n":1})"},   {"handler", "mail"},   {"result", "null"},
-      {"error_log", "null"},       {"retries", "0"},      {"retry_policy", "fixed"},
-      {"interval_seconds", "null"}};
-  for (const auto& [key, value] : expected) EXPECT_EQ(job.text(key), value) << key;
-  EXPECT_TRUE(job.text("created_at").ends_with("+00:00"));
-  EXPECT_EQ(count("SELECT max_attempts FROM postern.task"), 3);
-  EXPECT_EQ(std::stoll(add().text("job_id")), std::stoll(id) + 1);
+TEST_F(TaskMqTest, AJobIsMadeWithANumber) {
+  const Answer first = say("POST", "/add-job", R"({"payload":{},"handler":"mail"})");
+  ASSERT_EQ(first.status, 200) << first.body;
+  const std::string number = first.text("job_id");
+  EXPECT_EQ(first.body, R"({"status":"ok","job_id":)" + number + "}");
+  EXPECT_EQ(first.headers.at("Location"), "/job/" + number);
+  EXPECT_EQ(first.headers.count("Idempotency-Replayed"), 0u);
+  EXPECT_GT(std::stoll(add()), std::stoll(number));
 }
 
-TEST_F(TaskMqTest, ValuesAreTakenAsPydanticTakesThem) {
-  const std::pair<std::string, std::string> times[] = {
-      {R"("2030-04-01T12:00:00Z")", "2030-04-01T12:00:00+00:00"},
-      {R"("2030-04-01T12:00:00.123456+00:00")", "2030-04-01T12:00:00.123456+00:00"},
-      {R"("2030-04-01T12:00:00")", "2030-04-01T12:00:00+00:00"},
-      {R"("2030-04-01 12:00")", "2030-04-01T12:00:00+00:00"},
-      {R"("2030-04-01T12:00:00+0200")", "2030-04-01T10:00:00+00:00"},
-      {"1901275200", "2030-04-01T12:00:00+00:00"}};
-  for (const auto& [given, shown] : times) {
-    const Answer made = add(R"(,"scheduled_for":)" + given);
-    ASSERT_EQ(made.status, 200) << made.body;
-    EXPECT_EQ(at("GET", "/job/" + made.text("job_id")).text("scheduled_for"), shown) << given;
+TEST_F(TaskMqTest, AJobIsShownAsItWasMade) {
+  const std::string number =
+      add(R"("priority":20,"retry_policy":"exponential","interval_seconds":60,)"
+          R"("scheduled_for":"2030-01-02T03:04:05.678901+00:00","unknown":[1])");
+  const Answer shown = job(number);
+  EXPECT_EQ(shown.status, 200);
+  const std::string head =
+      R"({"id":)" + number +
+      R"(,"status":"PENDING","priority":20,"payload":{"n":1},"handler":"mail",)"
+      R"("result":null,"error_log":null,"retries":0,)"
+      R"("retry_policy":"exponential","interval_seconds":60,"created_at":")";
+  EXPECT_EQ(shown.body.substr(0, head.size()), head);
+  EXPECT_EQ(shown.text("scheduled_for"), "2030-01-02T03:04:05.678901+00:00");
+  EXPECT_TRUE(shown.text("created_at").ends_with("+00:00")) << shown.text("created_at");
+  EXPECT_EQ(shown.json().size(), 12u);
+}
+
+TEST_F(TaskMqTest, APayloadStaysAsItCame) {
+  for (const std::string payload : {R"({})", R"({"b": 1e2, "a":[2.50],"a":null})"}) {
+    const Answer made = say("POST", "/add-job", R"({"handler":"mail","payload":)" + payload + "}");
+    const std::string body = job(made.text("job_id")).body;
+    EXPECT_NE(body.find(R"("payload":)" + payload + ","), body.npos) << body;
   }
-  const std::pair<std::string, std::string> priorities[] = {
-      {"20", "20"}, {"\"10\"", "10"}, {"7.9", "7"}, {"true", "1"}, {"-3", "-3"}};
-  for (const auto& [given, shown] : priorities) {
-    EXPECT_EQ(at("GET", "/job/" + add(R"(,"priority":)" + given).text("job_id")).text("priority"),
-              shown);
+}
+
+TEST_F(TaskMqTest, WhatIsLeftOutHasItsDefault) {
+  const Answer shown = job(add());
+  EXPECT_EQ(shown.text("priority"), "0");
+  EXPECT_EQ(shown.text("retry_policy"), "fixed");
+  EXPECT_EQ(shown.text("interval_seconds"), "null");
+}
+
+TEST_F(TaskMqTest, WhatIsNotInTheFutureStartsNow) {
+  for (const std::string sent : {"null", R"("2001-01-01T00:00:00Z")", "0", "-5"}) {
+    const std::string number = add(R"("scheduled_for":)" + sent);
+    EXPECT_EQ(
+        count("SELECT count(*) FROM postern.task WHERE state = 'ready' AND job_id = " + number), 1)
+        << sent;
   }
-  EXPECT_EQ(add(R"(,"interval_seconds":"5","scheduled_for":null,"unknown":1)").status, 200);
-  const Answer numbered = at("POST", "/cancel", R"({"job_id":")" + add().text("job_id") + R"("})");
-  EXPECT_EQ(numbered.status, 200);
 }
 
-TEST_F(TaskMqTest, EachMistakeHasItsPlaceAndType) {
-  const auto mistakes = [&](const std::string& body) {
-    const Answer answer = at("POST", "/add-job", body);
-    EXPECT_EQ(answer.status, 422) << body;
-    std::string out;
-    const auto detail = answer.json().at("detail").as_array();
-    for (const auto& each : detail) {
-      out += boost::json::serialize(each.at("loc")) + " " +
-             std::string(each.at("type").as_string()) + ";";
-      EXPECT_FALSE(each.at("msg").as_string().empty());
-    }
-    return out;
-  };
-  const std::pair<std::string, std::string> cases[] = {
-      {"", R"(["body"] value_error.missing;)"},
-      {"[1]", R"(["body"] type_error.dict;)"},
-      {"{\"payload\":}", R"(["body",11] value_error.jsondecode;)"},
-      {"{}", R"(["body","payload"] value_error.missing;["body","handler"] value_error.missing;)"},
-      {R"({"payload":1,"handler":{}})",
-       R"(["body","payload"] type_error.dict;["body","handler"] type_error.str;)"},
-      {R"({"payload":null,"handler":"x"})", R"(["body","payload"] type_error.none.not_allowed;)"},
-      {R"({"payload":{},"handler":""})", R"(["body","handler"] value_error.str.regex;)"},
-      {R"({"payload":{},"handler":"x","priority":"high"})",
-       R"(["body","priority"] type_error.integer;)"},
-      {R"({"payload":{},"handler":"x","priority":null})",
-       R"(["body","priority"] type_error.none.not_allowed;)"},
-      {R"({"payload":{},"handler":"x","retry_policy":"often"})",
-       R"(["body","retry_policy"] value_error.const;)"},
-      {R"({"payload":{},"handler":"x","scheduled_for":"soon"})",
-       R"(["body","scheduled_for"] value_error.datetime;)"},
-      {R"({"payload":{},"handler":"x","scheduled_for":"2099-01-01T00:00:00Z"})",
-       R"(["body","scheduled_for"] value_error;)"},
-      {R"({"payload":{},"handler":"x","interval_seconds":0})",
-       R"(["body","interval_seconds"] value_error.number.not_in_range;)"},
-  };
-  for (const auto& [body, expected] : cases) EXPECT_EQ(mistakes(body), expected) << body;
-  EXPECT_EQ(at("POST", "/cancel", "{}").text("detail/0/loc"), R"(["body","job_id"])");
-  EXPECT_EQ(at("POST", "/retry", R"({"job_id":"x"})").text("detail/0/type"), "type_error.integer");
-}
-
-TEST_F(TaskMqTest, CancelAndRetryGoByTheJobsState) {
-  const std::string id = add().text("job_id");
-  const std::string body = "{\"job_id\":" + id + "}";
-  EXPECT_EQ(told(at("POST", "/retry", body)), "409 Job is not failed");
-  EXPECT_EQ(at("POST", "/cancel", body).body, R"({"status":"cancelled","job_id":)" + id + "}");
-  EXPECT_EQ(at("GET", "/job/" + id).text("status"), "FAILED");
-  EXPECT_EQ(at("GET", "/job/" + id).text("error_log"), "Cancelled by admin");
-  EXPECT_EQ(told(at("POST", "/cancel", body)), "409 Job is not pending");
-  EXPECT_EQ(at("POST", "/retry", body, "worker").body,
-            R"({"status":"retrying","job_id":)" + id + "}");
-  EXPECT_EQ(at("GET", "/job/" + id).text("status"), "PENDING");
-}
-
-TEST_F(TaskMqTest, SpeaksAsFastApiDoes) {
-  EXPECT_EQ(told(at("GET", "/nothing")), "404 Not Found");
-  const Answer wrong = at("GET", "/add-job");
-  EXPECT_EQ(told(wrong), "405 Method Not Allowed");
-  EXPECT_EQ(wrong.headers.at("Allow"), "POST");
-  EXPECT_EQ(told(at("GET", "/job/99999")), "404 Job not found");
-  EXPECT_EQ(told(at("GET", "/job/x")), "404 Job not found");
-  EXPECT_EQ(told(at("POST", "/cancel", R"({"job_id":99999})")), "404 Job not found");
-  for (const auto& [path, body] :
-       {std::pair{"/add-job", R"({"payload":{},"handler":"x"})"}, {"/cancel", R"({"job_id":1})"}}) {
-    EXPECT_EQ(told(at("POST", path, body, "worker")), "403 Insufficient permissions");
+TEST_F(TaskMqTest, PrioritiesAndPoliciesAreThoseOfTheEngine) {
+  for (const auto& [sent, kept] :
+       {std::pair{-1000, 0}, {-1, 23}, {0, 25}, {1, 27}, {10, 50}, {20, 75}, {1000, 100}}) {
+    EXPECT_EQ(count("SELECT priority FROM postern.task WHERE job_id = " +
+                    add(R"("priority":)" + std::to_string(sent))),
+              kept)
+        << sent;
   }
-  HttpRequest nobody = request("POST", "/add-job", "{}");
-  nobody.dialect = "taskmq";
-  nobody.verdict = Verdict::missing;
-  const Answer refused = ask(nobody);
-  EXPECT_EQ(told(refused), "401 Invalid or missing token");
-  EXPECT_EQ(refused.headers.at("WWW-Authenticate"), "Bearer");
+  for (const auto& [sent, kept] : {std::pair{"fixed", "taskmq-fixed"},
+                                   {"exponential", "taskmq-exponential"},
+                                   {"none", "none"}}) {
+    EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE max_attempts = 3 AND queue = 'taskmq'"
+                    " AND retry_policy = '" +
+                    std::string(kept) +
+                    "' AND job_id = " + add(R"("retry_policy":")" + std::string(sent) + "\"")),
+              1)
+        << sent;
+  }
 }
 
-TEST_F(TaskMqTest, IsHealthyWithADatabaseAndSaysWhetherAnybodyWorks) {
-  // The handlers connect by themselves, a moment after their start.
-  while (at("GET", "/health").status == 503) std::this_thread::yield();
-  EXPECT_EQ(at("GET", "/health").body, R"({"status":"ok","worker":"unknown"})");
-  admin_.script(
-      "INSERT INTO postern.instance (id, program, name, version) "
-      "VALUES (gen_random_uuid(), 'postern-scheduler', 's', '1')");
-  EXPECT_EQ(at("GET", "/health").body, R"({"status":"ok","worker":"alive"})");
-  admin_.script("UPDATE postern.instance SET beat_at = now() - interval '2 minutes'");
-  EXPECT_EQ(at("GET", "/health").body, R"({"status":"ok","worker":"unknown"})");
+TEST_F(TaskMqTest, ItsQueueNeedsNotBeMade) {
+  start({.auto_create_queues = false});
+  EXPECT_EQ(job(add()).text("status"), "PENDING");
 }
 
-TEST_F(TaskMqTest, AKeyMakesAJobOnce) {
-  HttpRequest asked = request("POST", "/add-job", R"({"payload":{},"handler":"x"})");
-  asked.dialect = "taskmq";
-  asked.idempotency_key = "k";
-  const Answer first = ask(asked), again = ask(asked);
+TEST_F(TaskMqTest, ABodyThatIsWrongMakesNoJob) {
+  const Answer missing = say("POST", "/add-job", R"({"payload":{}})");
+  EXPECT_EQ(missing.status, 422);
+  EXPECT_EQ(missing.body, R"({"detail":[{"loc":["body","handler"],"msg":"field required",)"
+                          R"("type":"value_error.missing"}]})");
+  const Answer far = say("POST", "/add-job",
+                         R"({"payload":{},"handler":"mail",)"
+                         R"("scheduled_for":"2300-01-01T00:00:00Z"})");
+  EXPECT_EQ(far.status, 422);
+  EXPECT_EQ(far.body,
+            R"({"detail":[{"loc":["body","scheduled_for"],)"
+            R"("msg":"scheduled_for must be at most ten years from now.","type":"value_error"}]})");
+  for (const char* path : {"/cancel", "/retry"}) {
+    const Answer answer = say("POST", path, "{");
+    EXPECT_EQ(answer.status, 422);
+    EXPECT_EQ(answer.text("detail/0/type"), "value_error.jsondecode");
+  }
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 0);
+}
+
+TEST_F(TaskMqTest, AJobGoesFromPendingToSuccess) {
+  const std::string number = add();
+  EXPECT_EQ(job(number).text("status"), "PENDING");
+  const auto running = begin();
+  EXPECT_EQ(running.spec.job_id, std::stoll(number));
+  EXPECT_EQ(job(number).text("status"), "RUNNING");
+  end(running, State::completed, Reason::none, R"({"sent": 3})");
+  const Answer done = job(number);
+  EXPECT_EQ(done.text("status"), "SUCCESS");
+  EXPECT_EQ(done.text("result/sent"), "3");
+  EXPECT_EQ(done.text("error_log"), "null");
+  EXPECT_EQ(done.text("retries"), "0");
+}
+
+TEST_F(TaskMqTest, AResultThatIsNoObjectIsAText) {
+  for (const auto& [answer, shown] :
+       {std::pair{"", "null"}, {"[1]", "[1]"}, {"done", "done"}, {R"({"a":)", R"({"a":)"}}) {
+    const std::string number = add();
+    succeed(answer);
+    EXPECT_EQ(job(number).text("result"), shown);
+  }
+}
+
+TEST_F(TaskMqTest, AFailureIsLoggedAndCounted) {
+  const std::string number = add();
+  fail(State::delayed);
+  Answer shown = job(number);
+  EXPECT_EQ(shown.text("status"), "PENDING");
+  EXPECT_EQ(shown.text("error_log"), "HTTP 500");
+  EXPECT_EQ(shown.text("retries"), "1");
+  admin_.script("UPDATE postern.task SET state = 'ready', run_at = now()");
+  fail();
+  shown = job(number);
+  EXPECT_EQ(shown.text("status"), "FAILED");
+  EXPECT_EQ(shown.text("error_log"), "HTTP 500");
+  EXPECT_EQ(shown.text("retries"), "2");
+  EXPECT_EQ(shown.text("result"), "null");
+}
+
+TEST_F(TaskMqTest, OnlyWhatIsPendingIsCancelled) {
+  constexpr char kNotPending[] = R"({"detail":"Job is not pending"})";
+  const std::string number = add();
+  const Answer cancelled = cancel(number);
+  EXPECT_EQ(cancelled.status, 200);
+  EXPECT_EQ(cancelled.body, R"({"status":"cancelled","job_id":)" + number + "}");
+  EXPECT_EQ(job(number).text("status"), "FAILED");
+  EXPECT_EQ(job(number).text("error_log"), "Cancelled by admin");
+  EXPECT_EQ(cancel(number).body, kNotPending);
+  EXPECT_EQ(cancel(number).status, 409);
+
+  const std::string running = add();
+  const auto claimed = begin();
+  EXPECT_EQ(cancel(running).body, kNotPending);
+  end(claimed, State::completed, Reason::none, "");
+  EXPECT_EQ(cancel(running).body, kNotPending);
+  EXPECT_EQ(job(running).text("status"), "SUCCESS");
+}
+
+TEST_F(TaskMqTest, OnlyWhatFailedOrWasCancelledIsRetried) {
+  constexpr char kNotFailed[] = R"({"detail":"Job is not failed"})";
+  const std::string number = add(R"("retry_policy":"none")");
+  EXPECT_EQ(retry(number).body, kNotFailed);
+  EXPECT_EQ(retry(number).status, 409);
+  fail();
+  const Answer retried = retry(number);
+  EXPECT_EQ(retried.status, 200);
+  EXPECT_EQ(retried.body, R"({"status":"retrying","job_id":)" + number + "}");
+  EXPECT_EQ(job(number).text("status"), "PENDING");
+  EXPECT_EQ(job(number).text("retries"), "0");
+  const auto running = begin();
+  EXPECT_EQ(retry(number).body, kNotFailed);
+  end(running, State::completed, Reason::none, "");
+  EXPECT_EQ(retry(number).body, kNotFailed);
+  EXPECT_EQ(retry(number).status, 409);
+
+  const std::string cancelled = add();
+  cancel(cancelled);
+  EXPECT_EQ(retry(cancelled).status, 200);
+  EXPECT_EQ(job(cancelled).text("status"), "PENDING");
+}
+
+TEST_F(TaskMqTest, APeriodicJobIsPendingAgainWhenItSucceeded) {
+  const std::string number = add(R"("interval_seconds":3600)");
+  succeed("done");
+  const Answer shown = job(number);
+  EXPECT_EQ(shown.text("status"), "PENDING");
+  EXPECT_EQ(shown.text("retries"), "0");
+  EXPECT_EQ(shown.text("error_log"), "null");
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE state = 'delayed' AND run_at BETWEEN "
+                  "now() + interval '3590 seconds' AND now() + interval '3600 seconds'"),
+            1);
+  EXPECT_EQ(cancel(number).status, 200);
+  EXPECT_EQ(job(number).text("status"), "FAILED");
+}
+
+TEST_F(TaskMqTest, AJobIsFoundByEverySpellingOfItsId) {
+  const std::string number = add();
+  const TaskId id = db::task_of_job(admin_, "default", std::stoll(number)).value();
+  for (const std::string& spelled : {number, to_typeid(id), to_uuid(id), to_ksuid(id)}) {
+    EXPECT_EQ(job(spelled).text("id"), number) << spelled;
+  }
+}
+
+// A task of another dialect has no number.
+TEST_F(TaskMqTest, ATaskOfAnotherDialectIsShownAsAJob) {
+  const std::string id = create(R"("payload":{"a":1},"priority":8)").text("id");
+  const Answer shown = job(id);
+  EXPECT_EQ(shown.text("id"), to_uuid(*parse_task_id(id)));
+  EXPECT_EQ(shown.text("status"), "PENDING");
+  EXPECT_EQ(shown.text("handler"), "http://receiver.test/");
+  EXPECT_EQ(shown.text("payload/a"), "1");
+}
+
+TEST_F(TaskMqTest, ANumberMayBeSentAsText) {
+  const std::string number = add();
+  EXPECT_EQ(cancel("\"" + number + "\"").body, R"({"status":"cancelled","job_id":)" + number + "}");
+  EXPECT_EQ(retry("\"" + number + "\"").status, 200);
+}
+
+TEST_F(TaskMqTest, AJobThatIsNotThereIsNotFound) {
+  constexpr char kNotFound[] = R"({"detail":"Job not found"})";
+  for (const std::string number : {"999999", "0", "-1", "99999999999999999999"}) {
+    EXPECT_EQ(job(number).body, kNotFound) << number;
+    EXPECT_EQ(cancel(number).body, kNotFound) << number;
+    const Answer answer = retry(number);
+    EXPECT_EQ(answer.body, kNotFound) << number;
+    EXPECT_EQ(answer.status, 404) << number;
+  }
+  EXPECT_EQ(job("nonsense").body, kNotFound);
+  const std::string number = add();
+  HttpRequest stranger = at_mount("GET", "/job/" + number);
+  stranger.key_tenant = "acme";
+  EXPECT_EQ(ask(stranger).body, kNotFound);
+}
+
+TEST_F(TaskMqTest, AnIdempotencyKeyMakesOneJob) {
+  HttpRequest post = at_mount("POST", "/add-job", R"({"payload":{},"handler":"mail"})");
+  post.idempotency_key = "k";
+  const Answer first = ask(post);
+  const Answer again = ask(post);
   EXPECT_EQ(again.status, 200);
   EXPECT_EQ(again.body, first.body);
   EXPECT_EQ(again.headers.at("Idempotency-Replayed"), "true");
-  asked.body = R"({"payload":{"n":2},"handler":"x"})";
-  EXPECT_EQ(ask(asked).status, 422);
-  asked.idempotency_key = std::string(200, 'k');
-  EXPECT_EQ(ask(asked).text("detail/0/loc"), R"(["header","Idempotency-Key"])");
+  EXPECT_EQ(again.headers.at("Location"), first.headers.at("Location"));
+
+  post.body = R"({"payload":{},"handler":"other"})";
+  const Answer other = ask(post);
+  EXPECT_EQ(other.status, 422);
+  EXPECT_NE(other.text("detail").find("Idempotency-Key"), std::string::npos) << other.body;
+
+  post.idempotency_key = std::string(129, 'k');
+  const Answer bad = ask(post);
+  EXPECT_EQ(bad.status, 422);
+  EXPECT_EQ(boost::json::serialize(bad.at("detail/0/loc")), R"(["header","Idempotency-Key"])");
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 1);
+}
+
+TEST_F(TaskMqTest, AQueueThatIsFullIsAConflict) {
+  add();
+  admin_.script("UPDATE postern.queue SET max_entries = 1 WHERE name = 'taskmq'");
+  start({});
+  const Answer answer = say("POST", "/add-job", R"({"payload":{},"handler":"mail"})");
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_TRUE(answer.at("detail").is_string()) << answer.body;
+}
+
+TEST_F(TaskMqTest, WhereAllAreSpokenAJobSpeaksForItself) {
+  const std::string number = add();
+  EXPECT_EQ(ask("GET", "/v1/tasks/" + number).body, job(number).body);
+  EXPECT_EQ(ask("POST", "/v1/tasks/" + number + "/cancel").text("error_log"), "Cancelled by admin");
+  const Answer again = ask("POST", "/v1/tasks/" + number + "/cancel");
+  EXPECT_EQ(again.status, 409);
+  EXPECT_TRUE(again.at("detail").is_string()) << again.body;
+  EXPECT_EQ(ask("GET", "/v1/tasks/999999").body, R"({"detail":"Job not found"})");
 }
 
 }  // namespace

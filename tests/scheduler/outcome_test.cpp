@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "core/uuid.h"
 
 namespace postern::scheduler {
@@ -97,6 +99,34 @@ TEST(Outcome, RetriesAFailureByThePolicy) {
     EXPECT_EQ(next.attempt->response_code, 500);
     EXPECT_EQ(next.attempt->response, "oh");
     EXPECT_FALSE(next.result);
+  }
+}
+
+// TaskMQ's jobs have three attempts in all, in each turn of a periodic one.
+TEST(Outcome, TriesAJobOfTaskMqThreeTimes) {
+  const struct {
+    const char* policy;
+    std::vector<Milliseconds> delays;
+  } cases[] = {{"taskmq-fixed", {2s, 2s}}, {"taskmq-exponential", {2s, 4s}}, {"none", {}}};
+  for (const auto& [policy, delays] : cases) {
+    for (const int base : {0, 7}) {
+      auto task = claimed();
+      task.spec.dialect = Dialect::taskmq;
+      task.spec.retry_policy = policy;
+      task.spec.max_attempts = 3;
+      task.attempt_base = base;
+      for (std::size_t failures = 1; failures <= delays.size() + 1; ++failures) {
+        task.attempt = base + static_cast<int>(failures);
+        const bool last = failures > delays.size();
+        const auto handler = not_found("endpoint_not_found", "Unknown handler: mail");
+        for (const auto& end :
+             {outcome(task, answer(500), kNow, 0.5), not_sent(task, handler, 0.5)}) {
+          EXPECT_EQ(end.state, last ? State::failed : State::delayed) << policy << failures;
+          EXPECT_EQ(end.reason, last ? Reason::exhausted : Reason::none) << policy << failures;
+          EXPECT_EQ(end.delay, last ? 0ms : delays[failures - 1]) << policy << failures;
+        }
+      }
+    }
   }
 }
 
