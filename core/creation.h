@@ -14,10 +14,26 @@
 
 namespace postern {
 
-// The fields of a creation as the caller's wire spells them, for the errors.
+// The fields of a creation as the caller's wire spells them, for the errors. As natively, unless
+// said otherwise.
 struct FieldNames {
-  std::string_view queue, url, endpoint, method, headers, content_type, max_retries, retry_policy,
-      timeout, delay, run_at, deadline, tags, key, dependencies, on_complete_url, on_failure_url;
+  std::string_view queue = "queue";
+  std::string_view url = "webhook_url";
+  std::string_view endpoint = "endpoint";
+  std::string_view method = "method";
+  std::string_view headers = "headers";
+  std::string_view content_type = "content_type";
+  std::string_view max_retries = "max_retries";
+  std::string_view retry_policy = "retry_policy";
+  std::string_view timeout = "timeout";
+  std::string_view delay = "delay";
+  std::string_view run_at = "run_at";
+  std::string_view deadline = "deadline";
+  std::string_view tags = "tags";
+  std::string_view key = "key";
+  std::string_view dependencies = "dependencies";
+  std::string_view on_complete_url = "on_complete_url";
+  std::string_view on_failure_url = "on_failure_url";
 };
 
 // What is absent comes from its queue.

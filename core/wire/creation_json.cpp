@@ -12,23 +12,10 @@ namespace postern {
 namespace {
 
 constexpr FieldNames kFields{
-    .queue = "queue",
     .url = "url",
-    .endpoint = "endpoint",
-    .method = "method",
-    .headers = "headers",
-    .content_type = "content_type",
-    .max_retries = "max_retries",
-    .retry_policy = "retry_policy",
     .timeout = "timeout_ms",
-    .delay = "delay",
     .run_at = "run_at_us",
     .deadline = "deadline_us",
-    .tags = "tags",
-    .key = "key",
-    .dependencies = "dependencies",
-    .on_complete_url = "on_complete_url",
-    .on_failure_url = "on_failure_url",
 };
 constexpr std::string_view kDialect = "dialect", kPriority = "priority", kBodyForm = "body_form",
                            kBody = "body", kBodyBase64 = "body_base64", kExtra = "extra",

@@ -15,23 +15,11 @@ namespace {
 constexpr int kMost = 1000;
 
 // The options of `schedule add`, for the errors of core.
-constexpr FieldNames kFields{.queue = "--queue",
-                             .url = "--url",
-                             .endpoint = "--endpoint",
-                             .method = "method",
-                             .headers = "headers",
-                             .content_type = "content_type",
-                             .max_retries = "max_retries",
-                             .retry_policy = "retry_policy",
-                             .timeout = "timeout",
-                             .delay = "delay",
-                             .run_at = "run_at",
-                             .deadline = "deadline",
-                             .tags = "tags",
-                             .key = "key",
-                             .dependencies = "dependencies",
-                             .on_complete_url = "on_complete_url",
-                             .on_failure_url = "on_failure_url"};
+constexpr FieldNames kFields{
+    .queue = "--queue",
+    .url = "--url",
+    .endpoint = "--endpoint",
+};
 
 struct Arguments {
   std::string tenant = "default", name, cron, every, timezone = "UTC", queue, url, endpoint,

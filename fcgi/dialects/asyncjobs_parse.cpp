@@ -16,23 +16,9 @@ namespace postern::asyncjobs_wire {
 namespace {
 
 constexpr FieldNames kFields{
-    .queue = "queue",
     .url = "type",
     .endpoint = "type",
-    .method = "method",
-    .headers = "headers",
-    .content_type = "content_type",
     .max_retries = "max_tries",
-    .retry_policy = "retry_policy",
-    .timeout = "timeout",
-    .delay = "delay",
-    .run_at = "run_at",
-    .deadline = "deadline",
-    .tags = "tags",
-    .key = "key",
-    .dependencies = "dependencies",
-    .on_complete_url = "on_complete_url",
-    .on_failure_url = "on_failure_url",
 };
 
 constexpr std::int64_t kDefaultTries = 10, kMostTries = 1000;

@@ -17,21 +17,12 @@ namespace postern::asyncqueue_wire {
 namespace {
 
 constexpr FieldNames kFields{
-    .queue = "queue",
     .url = "targetUrl",
-    .endpoint = "endpoint",
-    .method = "method",
-    .headers = "headers",
     .content_type = "headers",
     .max_retries = "maxRetries",
     .retry_policy = "retryBackoff",
-    .timeout = "timeout",
     .delay = "delayUntil",
     .run_at = "delayUntil",
-    .deadline = "deadline",
-    .tags = "tags",
-    .key = "key",
-    .dependencies = "dependencies",
     .on_complete_url = "onCompleteUrl",
     .on_failure_url = "onCompleteUrl",
 };

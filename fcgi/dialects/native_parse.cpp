@@ -12,25 +12,7 @@
 namespace postern::native_wire {
 namespace {
 
-constexpr FieldNames kFields{
-    .queue = "queue",
-    .url = "webhook_url",
-    .endpoint = "endpoint",
-    .method = "method",
-    .headers = "headers",
-    .content_type = "content_type",
-    .max_retries = "max_retries",
-    .retry_policy = "retry_policy",
-    .timeout = "timeout",
-    .delay = "delay",
-    .run_at = "run_at",
-    .deadline = "deadline",
-    .tags = "tags",
-    .key = "key",
-    .dependencies = "dependencies",
-    .on_complete_url = "on_complete_url",
-    .on_failure_url = "on_failure_url",
-};
+constexpr FieldNames kFields{};
 
 constexpr int kMinPriority = 1;
 constexpr int kMaxPriority = 10;

@@ -18,23 +18,10 @@ namespace postern::taskmq_wire {
 namespace {
 
 constexpr FieldNames kFields{
-    .queue = "queue",
     .url = "handler",
     .endpoint = "handler",
-    .method = "method",
-    .headers = "headers",
-    .content_type = "content_type",
-    .max_retries = "max_retries",
-    .retry_policy = "retry_policy",
-    .timeout = "timeout",
     .delay = "scheduled_for",
     .run_at = "scheduled_for",
-    .deadline = "deadline",
-    .tags = "tags",
-    .key = "key",
-    .dependencies = "dependencies",
-    .on_complete_url = "on_complete_url",
-    .on_failure_url = "on_failure_url",
 };
 
 constexpr int kAttempts = 3;

@@ -12,23 +12,7 @@ using namespace std::chrono_literals;
 const Time kNow = Time{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1}};
 
 constexpr FieldNames kFields{
-    .queue = "queue",
     .url = "url",
-    .endpoint = "endpoint",
-    .method = "method",
-    .headers = "headers",
-    .content_type = "content_type",
-    .max_retries = "max_retries",
-    .retry_policy = "retry_policy",
-    .timeout = "timeout",
-    .delay = "delay",
-    .run_at = "run_at",
-    .deadline = "deadline",
-    .tags = "tags",
-    .key = "key",
-    .dependencies = "dependencies",
-    .on_complete_url = "on_complete_url",
-    .on_failure_url = "on_failure_url",
 };
 
 Creation in_dialect(Dialect dialect) {
