@@ -102,6 +102,7 @@ HttpResponse render_error(const Error& error) {
   if (std::find(kOfDecoder.begin(), kOfDecoder.end(), told.reason) != kOfDecoder.end()) {
     told.reason = "invalid_json";
   }
+  if (told.reason == "database_unavailable") told.reason = "storage_not_ready";
   JsonWriter out;
   out.begin_object().key("error");
   native_wire::write_error(out, told);

@@ -310,6 +310,23 @@ TEST_F(AsyncJobsTest, SchedulesAreMadeShownAndDeleted) {
   }
 }
 
+TEST_F(AsyncJobsTest, SaysThatItsStorageIsAway) {
+  db::Pool nowhere({"host=/nowhere", "test"}, 1);
+  Api away({}, nowhere, *intake_);
+  HttpRequest asked = request("GET", "/v1/tasks");
+  asked.dialect = "asyncjobs";
+  std::optional<HttpResponse> response;
+  dispatch(away, asked, [&](const HttpResponse& each) { response = each; });
+  EXPECT_EQ(response->status, 503);
+  EXPECT_NE(response->body.find(R"("reason":"storage_not_ready")"), std::string::npos);
+  asked.path = "/readyz";
+  dispatch(away, asked, [&](const HttpResponse& each) { response = each; });
+  EXPECT_EQ(response->status, 503);
+  EXPECT_EQ(response->body,
+            R"({"ready":false,"checks":{"tasks":{"ok":false,"error":"tasks storage unreachable"},)"
+            R"("config":{"ok":false,"error":"configuration storage unreachable"}}})");
+}
+
 TEST_F(AsyncJobsTest, TellsAboutItself) {
   EXPECT_EQ(at("GET", "/readyz").text("checks/tasks/ok"), "true");
   EXPECT_EQ(at("GET", "/healthz").text("status"), "ok");
