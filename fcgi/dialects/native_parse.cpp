@@ -5,6 +5,7 @@
 
 #include "core/base64.h"
 #include "core/validate.h"
+#include "core/wire/asyncqueue.h"
 #include "fcgi/dialects/native_wire.h"
 #include "fcgi/field_reader.h"
 #include "fcgi/query.h"
@@ -177,7 +178,7 @@ Result<Creation> parse_creation(FieldReader& fields) {
   return wanted;
 }
 
-Result<db::TaskFilter> parse_filter(std::string_view text) {
+Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
   Result<Query> parsed = Query::parse(text);
   if (!parsed) return parsed.error();
   Query& query = *parsed;
@@ -188,7 +189,12 @@ Result<db::TaskFilter> parse_filter(std::string_view text) {
   }
   if (const auto status = query.text("status")) {
     filter.states = states_of(*status);
-    if (filter.states.empty()) {
+    if (filter.states.empty() && every_dialect) {
+      for (const Phase phase : kAllPhases) {
+        if (asyncqueue_status(phase) == *status) filter.phases.push_back(phase);
+      }
+    }
+    if (filter.states.empty() && filter.phases.empty()) {
       query.refuse(invalid("status_invalid", "status",
                            "status must be pending, active, completed, failed, blocked or "
                            "cancelled."));

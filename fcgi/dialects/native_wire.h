@@ -28,8 +28,9 @@ Result<Creation> parse_creation(FieldReader& fields);
 void read_body(FieldReader& fields, Creation& wanted);
 std::optional<int> read_priority(FieldReader& fields);
 
-// The query of GET /v1/tasks; with `stream` its limit may be larger.
-Result<db::TaskFilter> parse_filter(std::string_view query);
+// The query of GET /v1/tasks; with `stream` its limit may be larger. `every_dialect`: `status` may
+// also be a word of AsyncQueue's, whose clients ask at the same path.
+Result<db::TaskFilter> parse_filter(std::string_view query, bool every_dialect = false);
 // Whether it asks for one task per line: "stream=ndjson".
 Result<bool> parse_stream(std::string_view query);
 // What a status stands for; empty: there is no such status.
