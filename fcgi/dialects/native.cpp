@@ -55,7 +55,8 @@ void create_task(const Call& call, Finish finish) {
 }
 
 Result<HttpResponse> list_tasks(const Call& call) {
-  const Result<db::TaskFilter> filter = native_wire::parse_filter(call.request.query, !call.dialect);
+  const Result<db::TaskFilter> filter =
+      native_wire::parse_filter(call.request.query, !call.dialect);
   if (!filter) return filter.error();
   const Result<bool> stream = native_wire::parse_stream(call.request.query);
   if (!stream) return stream.error();
