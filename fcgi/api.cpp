@@ -40,9 +40,11 @@ Error forbidden(std::string reason, std::string message) {
   return {Errc::forbidden, std::move(reason), "", std::move(message)};
 }
 
-// Not a queue, an endpoint or a schedule, by which something could be delivered after all.
+// And nothing else: what is there already may be live, and could be delivered, changed or lost.
 bool makes_tasks(const HttpRequest& request) {
-  return request.path.starts_with("/v1/tasks") || request.dialect == "taskmq";
+  return request.method == "POST" &&
+         (request.path == "/v1/tasks" || request.path == "/v1/tasks/batch" ||
+          request.path == "/add-job");
 }
 
 const std::string& tenant_or_default(const std::string& tenant) {
@@ -103,10 +105,10 @@ Result<Caller> Api::admit(const HttpRequest& request, Access access) const {
                      fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
   }
   const bool sandbox = request.sandbox == "1";
-  if (sandbox && access == Access::write && !makes_tasks(request)) {
+  if (sandbox && access != Access::read && !makes_tasks(request)) {
     return forbidden(
         "sandbox_not_allowed",
-        "A sandbox key makes tasks, which are not delivered, and changes nothing else.");
+        "A sandbox key makes tasks, which are not delivered, and reads; it changes nothing.");
   }
   return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant),
                 *role, sandbox};

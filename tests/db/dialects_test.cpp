@@ -279,6 +279,14 @@ TEST_F(Dialects, AClaimBringsTheResultsThatATaskAsksFor) {
   }
 }
 
+// Whoever made the row of their queue, and whether or not it is paused.
+TEST_F(Dialects, TasksOfSandboxKeysAreNeverClaimed) {
+  insert(api_, {new_task("aq_test")});
+  EXPECT_TRUE(claim(scheduler_, 1, "aq_test").empty());
+  owner_.script("INSERT INTO postern.queue (tenant, name) VALUES ('default', 'aq_test')");
+  EXPECT_TRUE(claim(scheduler_, 1, "aq_test").empty());
+}
+
 // asyncjobs knows no timeout of an attempt but its queue's max_runtime.
 TEST_F(Dialects, AnAsyncjobsTaskMayTakeAsLongAsItsQueueLetsIt) {
   owner_.script(

@@ -157,6 +157,19 @@ TEST_F(SandboxTest, ItChangesNothingByWhichSomethingCouldBeDelivered) {
   EXPECT_EQ(ask(in_sandbox("GET", "/v1/queues")).status, 200);
 }
 
+// A live task must never be taken for one that is not delivered.
+TEST_F(SandboxTest, ItsIdempotencyKeysAreItsOwn) {
+  const std::string body = R"({"targetUrl":"http://a.test/"})";
+  HttpRequest boxed = in_sandbox("POST", "/v1/tasks", body),
+              live = request("POST", "/v1/tasks", body);
+  boxed.idempotency_key = live.idempotency_key = "k";
+  EXPECT_EQ(ask(boxed).status, 201);
+  EXPECT_EQ(ask(live).status, 201);
+  EXPECT_EQ(ask(boxed).status, 200);
+  EXPECT_EQ(ask(live).status, 200);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE queue = 'asyncqueue'"), 1);
+}
+
 TEST_F(SandboxTest, ItsQueueIsNobodysToUse) {
   ask(in_sandbox("POST", "/v1/tasks", R"({"targetUrl":"http://a.test/"})"));
   EXPECT_EQ(create("", "aq_test").reason(), "queue_name_reserved");
