@@ -147,6 +147,18 @@ TEST_F(SandboxTest, WhatItMakesIsShownAndNeverDelivered) {
 }
 
 TEST_F(SandboxTest, ItChangesNothingByWhichSomethingCouldBeDelivered) {
+  const std::string live = "/v1/tasks/" + create().text("id");
+  for (const auto& [method, path] : {std::pair{"POST", live + "/cancel"},
+                                     {"POST", live + "/retry"},
+                                     {"POST", live + "/run"},
+                                     {"PATCH", live},
+                                     {"DELETE", live},
+                                     {"POST", std::string("/v1/tasks/cancel")},
+                                     {"POST", std::string("/v1/tasks/retry")},
+                                     {"POST", std::string("/v1/endpoints/x/recover")}}) {
+    EXPECT_EQ(ask(in_sandbox(method, path, "{}")).reason(), "sandbox_not_allowed") << path;
+  }
+  EXPECT_EQ(ask(in_sandbox("POST", "/retry", R"({"job_id":1})", "taskmq")).status, 403);
   for (const auto& [method, path] : {std::pair{"POST", "/v1/queues"},
                                      {"POST", "/v1/queues/aq_test/resume"},
                                      {"PUT", "/v1/endpoints/x"},
