@@ -103,8 +103,10 @@ int TaskId::shard() const { return (bytes[6] & 0x0f) << 8 | bytes[7]; }
 Time TaskId::time() const { return Time{Milliseconds{unix_millis(*this)}}; }
 
 TaskId make_task_id(Time now, int shard, std::span<const std::uint8_t, 8> random) {
+  const Time whole = std::chrono::floor<Milliseconds>(now);
   const auto millis =
       static_cast<std::uint64_t>(std::chrono::floor<Milliseconds>(now.time_since_epoch()).count());
+  const auto micros = static_cast<unsigned>((now - whole).count());
   TaskId id;
   for (std::size_t i = 0; i < 6; ++i) {
     id.bytes[i] = static_cast<std::uint8_t>(millis >> (40 - 8 * i));
@@ -112,7 +114,8 @@ TaskId make_task_id(Time now, int shard, std::span<const std::uint8_t, 8> random
   id.bytes[6] = static_cast<std::uint8_t>(0x70 | (shard >> 8 & 0x0f));
   id.bytes[7] = static_cast<std::uint8_t>(shard & 0xff);
   std::copy(random.begin(), random.end(), id.bytes.begin() + 8);
-  id.bytes[8] = static_cast<std::uint8_t>(0x80 | (id.bytes[8] & 0x3f));
+  id.bytes[8] = static_cast<std::uint8_t>(0x80 | micros >> 4);
+  id.bytes[9] = static_cast<std::uint8_t>((micros & 0x0f) << 4 | (id.bytes[9] & 0x0f));
   return id;
 }
 

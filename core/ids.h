@@ -1,6 +1,7 @@
 // A task's one identity and its spellings. The id is a UUIDv7 (RFC 9562) whose 12 `rand_a` bits
-// hold the task's shard; each dialect spells the same 128 bits its own way, and all of them can be
-// read back without a table.
+// hold the task's shard and whose first 10 `rand_b` bits the microseconds, so that tasks made one
+// after the other are listed in that order; each dialect spells the same 128 bits its own way, and
+// all of them can be read back without a table.
 #pragma once
 
 #include <array>
@@ -25,7 +26,8 @@ struct TaskId {
   auto operator<=>(const TaskId&) const = default;
 };
 
-// Makes an id. `random` supplies the 62 bits of rand_b; REQUIRES: 0 <= shard < 4096.
+// Makes an id of `now`, to the microsecond. `random` supplies the low 52 bits of rand_b;
+// REQUIRES: 0 <= shard < 4096.
 TaskId make_task_id(Time now, int shard, std::span<const std::uint8_t, 8> random);
 
 // The spellings: UUID text; TypeID 0.3 ("task_" + 26 of Crockford's base 32); KSUID (27 of base 62:

@@ -10,6 +10,7 @@
 #include "core/lane.h"
 #include "core/log.h"
 #include "core/queue.h"
+#include "core/uuid.h"
 #include "core/validate.h"
 #include "fcgi/api.h"
 #include "fcgi/database.h"
@@ -40,12 +41,6 @@ int choose_shard(int shards, std::string_view tenant, std::string_view key) {
     choice = {hash[0], hash[1]};
   }
   return (choice[0] << 8 | choice[1]) % shards;
-}
-
-TaskId new_id(Time at, int shard) {
-  std::array<std::uint8_t, 8> random;
-  random_bytes(random);
-  return make_task_id(at, shard, random);
 }
 
 }  // namespace
@@ -131,7 +126,7 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
   if (!queue && !targeted && queue.error().reason == "queue_not_found") queue = QueueDefaults{};
   if (!queue) return queue.error();
 
-  Result<NewTask> task = new_task(std::move(wanted), *queue, caller.tenant, new_id(at, shard));
+  Result<NewTask> task = new_task(std::move(wanted), *queue, caller.tenant, new_task_id(shard));
   if (!task) return task.error();
   TaskSpec& spec = task->spec;
   if (is_traceparent(request.traceparent)) spec.traceparent = request.traceparent;

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "core/crypto.h"
 #include "core/lane.h"
 #include "core/log.h"
+#include "core/uuid.h"
 #include "db/routing.h"
 #include "fcgi/database.h"
 
@@ -94,12 +94,6 @@ Result<Schedule> update(db::PgConnection& connection, std::string_view tenant,
   if (const auto ok = complete(connection, tenant, wanted, &before, now); !ok) return ok.error();
   db::update_schedule(connection, tenant, wanted);
   return wanted;
-}
-
-TaskId new_id(Time now) {
-  std::array<std::uint8_t, 8> random;
-  random_bytes(random);
-  return make_task_id(now, 0, random);
 }
 
 }  // namespace
@@ -220,7 +214,7 @@ Result<db::ScheduleRun> SchedulesApi::trigger(std::string_view tenant, std::stri
     const std::string& queue = schedule->task.queue;
     db::make_queue(connection, tenant, queue);
     const auto defaults = db::queue_defaults(connection, tenant, queue).value_or(QueueDefaults{});
-    Result<NewTask> task = occurrence_task(*schedule, now, defaults, tenant, new_id(now));
+    Result<NewTask> task = occurrence_task(*schedule, now, defaults, tenant, new_task_id(0));
     if (!task) return task.error();
     task->run_at.reset();  // no jitter: at once
 

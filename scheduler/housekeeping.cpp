@@ -4,11 +4,11 @@
 #include <exception>
 #include <utility>
 
-#include "core/crypto.h"
 #include "core/lane.h"
 #include "core/log.h"
 #include "core/retry_policy.h"
 #include "core/url.h"
+#include "core/uuid.h"
 #include "core/validate.h"
 #include "core/wire/callback.h"
 #include "db/endpoints.h"
@@ -294,12 +294,7 @@ void Housekeeping::fire_due(Duty& duty, const db::Due& due) {
       });
 }
 
-TaskId Housekeeping::new_id() {
-  std::array<std::uint8_t, 8> random;
-  random_bytes(random);
-  return make_task_id(std::chrono::floor<Microseconds>(std::chrono::system_clock::now()), 0,
-                      random);
-}
+TaskId Housekeeping::new_id() { return new_task_id(0); }
 
 db::Routing routing_of(const Task& task) {
   db::Routing routing;

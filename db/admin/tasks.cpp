@@ -10,9 +10,9 @@
 #include <iterator>
 
 #include "core/creation.h"
-#include "core/crypto.h"
 #include "core/json.h"
 #include "core/lane.h"
+#include "core/uuid.h"
 #include "core/validate.h"
 #include "db/admin/commands.h"
 #include "db/admin/output.h"
@@ -171,10 +171,8 @@ void add(const Context& context, const Arguments& arguments) {
     fail(fmt::format("there is no tenant {}", arguments.tenant), context.json);
   }
   const auto queue = db::queue_defaults(connection, arguments.tenant, wanted.queue);
-  std::array<std::uint8_t, 8> random;
-  random_bytes(random);
   const auto task = require(new_task(std::move(wanted), queue.value_or(QueueDefaults{}),
-                                     arguments.tenant, make_task_id(now, 0, random)),
+                                     arguments.tenant, new_task_id(0)),
                             context.json);
   const auto lane_name = lane_target(task.spec);
   const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_name);

@@ -157,6 +157,20 @@ BEGIN
   RETURN 'done';
 END $$;
 
+-- Ids ---------------------------------------------------------------------------------------------------
+
+-- A UUIDv7 whose 12 rand_a bits are the shard and whose first 10 rand_b bits are the microseconds, as in core/ids.h:
+-- what was made later is listed later.
+CREATE OR REPLACE FUNCTION postern.new_task_id(p_shard smallint) RETURNS uuid
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT encode(substring(int8send(made / 1000) FROM 3)
+                || int2send((28672 + p_shard)::smallint)
+                || int2send((-32768 + made % 1000 * 16 + (get_byte(random, 0) & 15))::smallint)
+                || substring(random FROM 11), 'hex')::uuid
+    FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS made,
+                 uuid_send(gen_random_uuid()) AS random) AS parts
+$$;
+
 -- Who may do what ---------------------------------------------------------------------------------------
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
+#include "core/uuid.h"
+
 namespace postern {
 namespace {
 
@@ -106,7 +110,7 @@ TEST(TaskId, RefusesEverythingElse) {
   EXPECT_FALSE(parse_task_id(std::string_view("2RuNZ46owQZPv3dLn2muW4qtUF\0", 27)));
 }
 
-TEST(MakeTaskId, KeepsTimeShardAndRandomBits) {
+TEST(MakeTaskId, KeepsTimeShardMicrosecondsAndRandomBits) {
   const std::array<std::uint8_t, 8> random = {0xff, 1, 2, 3, 4, 5, 6, 0xff};
   const Time now{Microseconds{1'645'557'742'000'999}};
   for (const int shard : {0, 1, 255, 256, 0xcc3, 4095}) {
@@ -115,7 +119,7 @@ TEST(MakeTaskId, KeepsTimeShardAndRandomBits) {
     EXPECT_EQ(id.time(), Time{Milliseconds{1'645'557'742'000}}) << "cut to the millisecond";
     EXPECT_EQ(parse_task_id(to_uuid(id)), id) << "version and variant";
   }
-  EXPECT_EQ(to_uuid(make_task_id(now, 0xcc3, random)), "017f22e2-79b0-7cc3-bf01-0203040506ff");
+  EXPECT_EQ(to_uuid(make_task_id(now, 0xcc3, random)), "017f22e2-79b0-7cc3-be71-0203040506ff");
 }
 
 TEST(MakeTaskId, ReadsTheRfcsExample) {
@@ -130,11 +134,26 @@ TEST(MakeTaskId, LaterIdsSortAfterEarlierOnes) {
   const std::array<std::uint8_t, 8> low = {};
   const Time now{Seconds{1'736'937'000}};
   const TaskId first = make_task_id(now, 5, high);
-  const TaskId second = make_task_id(now + Milliseconds{1}, 5, low);
-  EXPECT_LT(first, second);
-  EXPECT_LT(to_uuid(first), to_uuid(second));
-  EXPECT_LT(to_typeid(first), to_typeid(second));
-  EXPECT_LT(to_ksuid(first), to_ksuid(second));
+  for (const Microseconds later : {Microseconds{1}, Microseconds{999}, Microseconds{1000}}) {
+    const TaskId second = make_task_id(now + later, 5, low);
+    EXPECT_LT(first, second);
+    EXPECT_LT(to_uuid(first), to_uuid(second));
+    EXPECT_LT(to_typeid(first), to_typeid(second));
+    EXPECT_LT(to_ksuid(first), to_ksuid(second));
+  }
+}
+
+TEST(NewTaskId, SortsAfterTheOnesBefore) {
+  const Time start = std::chrono::floor<Milliseconds>(std::chrono::system_clock::now());
+  TaskId before = new_task_id(7);
+  EXPECT_GE(before.time(), start);
+  for (int i = 0; i < 2000; ++i) {
+    const TaskId id = new_task_id(7);
+    ASSERT_LT(before, id);
+    ASSERT_EQ(id.shard(), 7);
+    before = id;
+  }
+  EXPECT_LE(before.time(), std::chrono::system_clock::now() + Milliseconds{10});
 }
 
 }  // namespace

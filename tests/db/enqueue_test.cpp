@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "core/url.h"
+#include "core/uuid.h"
 #include "db/deliveries.h"
 #include "db/sql_door.h"
 #include "tests/support/database.h"
@@ -60,6 +61,19 @@ TEST_F(Enqueue, ABodyIsKeptByteForByte) {
   EXPECT_EQ(task.spec.body_form, BodyForm::raw);
   EXPECT_EQ(task.spec.content_type, "application/x-thing");
   EXPECT_EQ(task.state, State::delayed);
+}
+
+// Its ids are core's: made of the same clock, to the microsecond, they stand in the order of
+// making.
+TEST_F(Enqueue, IdsStandInTheOrderOfMaking) {
+  TaskId before = new_task_id(0);
+  for (int i = 0; i < 100; ++i) {
+    const auto id = enqueue("'q', 'https://h.test/p'");
+    ASSERT_LT(before, id);
+    ASSERT_EQ(parse_task_id(to_uuid(id)), id) << "version and variant";
+    before = new_task_id(0);
+    ASSERT_LT(id, before);
+  }
 }
 
 TEST_F(Enqueue, ExistsOnlyIfTheTransactionCommits) {

@@ -485,9 +485,12 @@ CREATE FUNCTION postern.new_task_id(p_shard smallint) RETURNS uuid
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT encode(substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+  SELECT encode(substring(int8send(made / 1000) FROM 3)
                 || int2send((28672 + p_shard)::smallint)
-                || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid
+                || int2send((-32768 + made % 1000 * 16 + (get_byte(random, 0) & 15))::smallint)
+                || substring(random FROM 11), 'hex')::uuid
+    FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS made,
+                 uuid_send(gen_random_uuid()) AS random) AS parts
 $$;
 CREATE FUNCTION postern.note_sequel(t postern.task) RETURNS void
     LANGUAGE sql
