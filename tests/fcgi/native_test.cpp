@@ -361,7 +361,6 @@ TEST_F(NativeTest, KnowsItsPathsAndMethods) {
 
 TEST_F(NativeTest, IsHealthyAndReady) {
   EXPECT_EQ(ask("GET", "/healthz").text("status"), "ok");
-  ASSERT_EQ(create().status, 201);  // the intake is connected by now
   const Answer ready = ask("GET", "/readyz");
   EXPECT_EQ(ready.status, 200);
   EXPECT_EQ(ready.body, R"({"ready":true,"checks":{"tasks":{"ok":true},"config":{"ok":true}}})");

@@ -79,7 +79,6 @@ TEST_F(TaskMqAccessTest, PathsAndMethodsThatAreNotThere) {
 }
 
 TEST_F(TaskMqAccessTest, HealthIsForEverybodyAndTellsOfTheWorker) {
-  say("POST", "/add-job", kJob);  // by when the handler is connected
   HttpRequest get = at_mount("GET", "/health");
   get.verdict = Verdict::missing;
   Answer answer = ask(get);

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <future>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "db/pool.h"
 #include "fcgi/api.h"
@@ -54,6 +56,16 @@ class WireTest : public ::testing::Test {
                                                        .name = "test",
                                                        .idempotency_window = Seconds{600}});
     api_ = std::make_unique<Api>(std::move(options), pool_, *intake_);
+    await_intake();
+  }
+
+  // Returns when the intake, which connects by itself, has done so: before that nothing is ready.
+  void await_intake() const {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!intake_->connected()) {
+      if (std::chrono::steady_clock::now() > limit) FAIL() << "the intake does not connect";
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
   }
 
   static HttpRequest request(std::string method, std::string path, std::string body = {}) {
