@@ -66,4 +66,12 @@ Result<void> check_queue(const QueueSettings& settings) {
   return {};
 }
 
+Result<void> check_not_reserved(std::string_view queue, std::string_view field) {
+  if (queue != kSandboxQueue) return {};
+  return invalid("queue_name_reserved", std::string(field),
+                 fmt::format("The queue {} is that of sandbox keys: it is made by itself, stays "
+                             "paused, and takes no other tasks. Choose another name.",
+                             queue));
+}
+
 }  // namespace postern

@@ -90,4 +90,8 @@ struct QueueStats {
 // check_timeout, RetryPolicy::parse, and "endpoint_invalid". Fields are named as natively.
 Result<void> check_queue(const QueueSettings& settings);
 
+// That it is not the queue of sandbox keys, which takes no other tasks and stays as it is; else
+// "queue_name_reserved".
+Result<void> check_not_reserved(std::string_view queue, std::string_view field);
+
 }  // namespace postern

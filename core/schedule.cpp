@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/queue.h"
 #include "core/validate.h"
 
 namespace postern {
@@ -108,6 +109,9 @@ Result<CronSpec> check_schedule(const Schedule& schedule, Time now) {
   if (const auto ok = check_bounds(schedule.bounds); !ok) return ok.error();
   if (const auto ok = check_policies(schedule); !ok) return ok.error();
   if (const auto ok = check_creation(schedule.task, now); !ok) return ok.error();
+  if (const auto ok = check_not_reserved(schedule.task.queue, schedule.task.fields->queue); !ok) {
+    return ok.error();
+  }
   return spec;
 }
 

@@ -43,9 +43,9 @@ struct Schedule {
 
 // Everything that can be told without the database; the times by which it fires. `name` and
 // `timezone` are REQUIRED to be filled in; of the rest what is wrong is said. Reasons besides those
-// of check_creation and CronSpec::parse: "schedule_invalid" (no name or a bad one, both or neither
-// of schedule and interval_seconds, bounds, a deadline under 30 s), "misfire_limit_out_of_range",
-// "misfire_window_out_of_range", "jitter_out_of_range".
+// of check_creation, check_not_reserved and CronSpec::parse: "schedule_invalid" (no name or a bad
+// one, both or neither of schedule and interval_seconds, bounds, a deadline under 30 s),
+// "misfire_limit_out_of_range", "misfire_window_out_of_range", "jitter_out_of_range".
 Result<CronSpec> check_schedule(const Schedule& schedule, Time now);
 
 // Sets `interval` and the spec that goes with it.

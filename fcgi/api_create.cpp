@@ -102,9 +102,8 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
   if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
   if (caller.sandbox) {
     wanted.queue = kSandboxQueue;
-  } else if (wanted.queue == kSandboxQueue) {
-    return invalid("queue_name_reserved", std::string(wanted.fields->queue),
-                   fmt::format("The queue {} is that of sandbox keys.", kSandboxQueue));
+  } else if (const auto ok = check_not_reserved(wanted.queue, wanted.fields->queue); !ok) {
+    return ok.error();
   }
   if (!request.idempotency_key.empty()) {
     if (const auto ok = check_idempotency_key(request.idempotency_key); !ok) return ok.error();

@@ -49,21 +49,12 @@ Error default_disallowed() {
                  "allow_create_default says so.");
 }
 
-// It must stay paused as long as there is a task in it.
-Result<void> check_not_reserved(std::string_view name) {
-  if (name != kSandboxQueue) return {};
-  return invalid("queue_name_reserved", "name",
-                 fmt::format("The queue {} is that of sandbox keys: it is made by itself, stays "
-                             "paused and stays there.",
-                             name));
-}
-
 }  // namespace
 
 Result<Queue> QueuesApi::create(const Caller& caller, std::string_view name,
                                 QueueSettings settings) {
   if (const auto ok = check_queue_name(name, "name"); !ok) return ok.error();
-  if (const auto ok = check_not_reserved(name); !ok) return ok.error();
+  if (const auto ok = check_not_reserved(name, "name"); !ok) return ok.error();
   if (name == kGuarded && !allow_default_) return default_disallowed();
   const auto wanted = checked(std::move(settings));
   if (!wanted) return wanted.error();
@@ -80,7 +71,7 @@ Result<Queue> QueuesApi::create(const Caller& caller, std::string_view name,
 Result<QueuesApi::Put> QueuesApi::put(const Caller& caller, std::string_view name,
                                       QueueSettings settings) {
   if (const auto ok = check_queue_name(name, "name"); !ok) return ok.error();
-  if (const auto ok = check_not_reserved(name); !ok) return ok.error();
+  if (const auto ok = check_not_reserved(name, "name"); !ok) return ok.error();
   if (name == kGuarded && !allow_default_ && !get(caller, name)) return default_disallowed();
   const auto wanted = checked(std::move(settings));
   if (!wanted) return wanted.error();
@@ -133,7 +124,7 @@ Result<QueueStats> QueuesApi::stats(const Caller& caller, std::string_view name)
 }
 
 Result<Queue> QueuesApi::pause(const Caller& caller, std::string_view name, bool paused) {
-  if (const auto ok = check_not_reserved(name); !ok) return ok.error();
+  if (const auto ok = check_not_reserved(name, "name"); !ok) return ok.error();
   auto done = write_to(pool_, [&](auto& connection) {
     return db::pause_queue(connection, caller.tenant, name, paused);
   });
@@ -165,7 +156,7 @@ Result<void> QueuesApi::purge(const Caller& caller, std::string_view name) {
 }
 
 Result<void> QueuesApi::remove(const Caller& caller, std::string_view name, bool force) {
-  if (const auto ok = check_not_reserved(name); !ok) return ok;
+  if (const auto ok = check_not_reserved(name, "name"); !ok) return ok;
   if (force) {
     // Its limits hold until the last of its tasks is cancelled; none begins in the meantime.
     const auto queue = pause(caller, name, true);

@@ -95,6 +95,9 @@ std::string nginx_map(const Context& context, db::PgConnection& connection) {
       fail(fmt::format("line {} of the standard input: {}; nothing was written", number, why),
            context.json);
     };
+    if (line.starts_with(kSandboxKeyPrefix)) {
+      refuse("sandbox keys cannot be in the map, for nginx would let them pass as live ones");
+    }
     if (!is_plain(line) || !line.starts_with(kPrefix)) refuse("this is not a key");
     const auto owner = db::authenticate(connection, sha256(line));
     if (!owner) refuse("the key is unknown, revoked or expired");

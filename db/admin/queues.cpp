@@ -105,6 +105,7 @@ void make(const Context& context, const Arguments& arguments) {
   QueueSettings settings;
   apply(arguments, settings);
   require(check_queue_name(arguments.name, "name"), context.json);
+  require(check_not_reserved(arguments.name, "name"), context.json);
   require(check_queue(settings), context.json);
   auto connection = context.connect();
   const auto queue = db::create_queue(connection, arguments.tenant, arguments.name, settings);

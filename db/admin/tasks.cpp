@@ -12,6 +12,7 @@
 #include "core/creation.h"
 #include "core/json.h"
 #include "core/lane.h"
+#include "core/queue.h"
 #include "core/uuid.h"
 #include "core/validate.h"
 #include "db/admin/commands.h"
@@ -166,6 +167,7 @@ void add(const Context& context, const Arguments& arguments) {
   const auto now = std::chrono::floor<Microseconds>(std::chrono::system_clock::now());
   auto wanted = creation_of(arguments, context.json);
   require(check_creation(wanted, now), context.json);
+  require(check_not_reserved(wanted.queue, "--queue"), context.json);
   auto connection = context.connect();
   if (!db::make_queue(connection, arguments.tenant, wanted.queue)) {
     fail(fmt::format("there is no tenant {}", arguments.tenant), context.json);

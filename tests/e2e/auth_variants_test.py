@@ -141,6 +141,7 @@ class StaticKeys(StackTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"line {len(bad)} ", done.stderr)
             self.assertEqual(file.read_text(), before)
+        self.assertIn("sandbox keys cannot be in the map", self.stack.export(["aq_test_key"]).stderr)
 
 
 class SignOn(http.server.BaseHTTPRequestHandler):

@@ -93,6 +93,8 @@ class Command(StackTest):
                 (["task", "get", "nonsense"], "nonsense"),
                 (["task", "list", "--status", "odd"], "--status"),
                 (["queue", "add", "a b"], "queue"),
+                (["queue", "add", "aq_test"], "aq_test"),
+                (["task", "add", "--queue", "aq_test", "--url", "http://a.test/"], "aq_test"),
                 (["queue", "add", "q", "--max-concurrent", "-4"], "max_concurrent"),
                 (["endpoint", "add", "e", "--url", "ftp://a.test/"], "url"),
                 (["schedule", "add", "s", "--cron", "61 * * * *", "--queue", "q", "--url", "http://a.test/"], "minute"),

@@ -188,6 +188,8 @@ TEST_F(SandboxTest, ItsQueueIsNobodysToUse) {
   for (const auto& [method, path, body] :
        {std::tuple{"POST", "/v1/queues", R"({"name":"aq_test"})"},
         {"PUT", "/v1/queues/aq_test", "{}"},
+        {"POST", "/v1/schedules",
+         R"({"name":"s","schedule":"@daily","queue":"aq_test","webhook_url":"http://a.test/"})"},
         {"POST", "/v1/queues/aq_test/resume", ""},
         {"DELETE", "/v1/queues/aq_test", ""}}) {
     EXPECT_EQ(ask(method, path, body).reason(), "queue_name_reserved") << path;
