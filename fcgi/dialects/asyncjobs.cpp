@@ -45,9 +45,12 @@ Result<HttpResponse> list_tasks(const Call& call) {
   if (list->stream) {
     Result<HttpResponse> response = native_tasks::stream(call, list->filter);
     if (!response) return response;
-    // The place is taken for as long as the stream lasts.
-    response->rest = [rest = std::move(response->rest), pass = *pass](std::string& piece) {
-      return rest(piece);
+    // The place is taken for as long as the stream lasts, and given back before the client sees its
+    // end: it may ask for the next list at once.
+    response->rest = [rest = std::move(response->rest), pass = *pass](std::string& piece) mutable {
+      const Piece next = rest(piece);
+      if (next != Piece::text) pass.reset();
+      return next;
     };
     return response;
   }

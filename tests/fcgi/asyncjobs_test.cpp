@@ -204,6 +204,18 @@ TEST_F(AsyncJobsTest, OneListAtATimeForEachTenant) {
   EXPECT_EQ(at("GET", "/v1/tasks").status, 200);
 }
 
+TEST_F(AsyncJobsTest, TheNextListMayBeAskedForAtTheEndOfAStream) {
+  task();
+  HttpRequest asked = request("GET", "/v1/tasks", "");
+  asked.query = "stream=ndjson";
+  asked.dialect = "asyncjobs";
+  dispatch(*api_, asked, [&](const HttpResponse& response) {
+    std::string piece;
+    while (response.rest(piece) == Piece::text) EXPECT_EQ(at("GET", "/v1/tasks").status, 429);
+    EXPECT_EQ(at("GET", "/v1/tasks").status, 200) << "before the answer's writer lets go of it";
+  });
+}
+
 TEST_F(AsyncJobsTest, ATaskIsRetriedAndDeletedInEachState) {
   const std::string path = "/v1/tasks/" + task().text("id");
   EXPECT_EQ(at("POST", path + "/retry").status, 200);
