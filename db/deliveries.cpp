@@ -22,9 +22,10 @@ namespace postern::db {
 // the batch (20,000 tasks in a fresh database: 800 webhooks/s instead of 10,000). The primary key
 // begins with the id for the same reason: by its shard alone nothing can be looked for.
 // What an attempt takes from its endpoint and queue is decided in here, so that a change to them is
-// in force for tasks that wait. asyncjobs knows no timeout but the queue's max_runtime, an hour if
-// it has none. An endpoint that took a secret of its own has '' for the previous
-// one: the tenant's.
+// in force for tasks that wait; the endpoint is the one that allow() saw, which asks the tables
+// later than this statement does. asyncjobs knows no timeout but the queue's max_runtime, an hour
+// if it has none. An endpoint that took a secret of its own has '' for the previous one: the
+// tenant's.
 const Statement kClaim{"claim", R"sql(
   WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2, $3)),
   picked AS MATERIALIZED (
@@ -40,21 +41,21 @@ const Statement kClaim{"claim", R"sql(
            lease_until = now() + $6 * interval '1 second' + interval '1 millisecond'
              * (SELECT least(coalesce(t.timeout_ms,
                                       CASE t.dialect WHEN 'asyncjobs' THEN coalesce(
-                                        (SELECT e.timeout_ms FROM postern.endpoint e WHERE e.tenant = t.tenant AND e.name = a.resolved),
+                                        (a.target).timeout_ms,
                                         (SELECT a.most_ms FROM postern.queue q
                                           WHERE q.tenant = t.tenant AND q.name = t.queue AND q.max_runtime IS NOT NULL),
                                         3600000) END,
                                       a.default_ms), a.most_ms) FROM allowed a WHERE a.lane = t.lane),
            resolved = CASE WHEN t.endpoint IS NOT NULL
-                           THEN (SELECT a.resolved FROM allowed a WHERE a.lane = t.lane) END
+                           THEN (SELECT (a.target).name FROM allowed a WHERE a.lane = t.lane) END
      WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT id FROM picked))
     RETURNING t.*)
   SELECT )sql" POSTERN_TASK_SPEC("body") R"sql(,
          lane, attempt, attempt_base, claimed_at, lease_until, deadline < claimed_at, resolved,
-         e.target_url, e.target_method, e.target_headers,
-         coalesce(e.target_secret, s.secret),
-         CASE WHEN e.target_secret IS NULL THEN s.previous
-              WHEN e.target_previous = '' THEN s.secret ELSE e.target_previous END,
+         (e.target).url, (e.target).method, (e.target).headers,
+         coalesce((e.target).secret, s.secret),
+         CASE WHEN (e.target).secret IS NULL THEN s.previous
+              WHEN (e.target).previous_until > now() THEN coalesce(nullif((e.target).previous, ''), s.secret) END,
          created_at,
          CASE WHEN load_results THEN (
            SELECT json_agg(json_build_array(f.id, replace(encode(f.result_body, 'base64'), E'\n', ''),
@@ -67,10 +68,7 @@ const Statement kClaim{"claim", R"sql(
     LEFT JOIN (SELECT tenant AS of_tenant, secret,
                       CASE WHEN previous_until > now() THEN previous END AS previous
                  FROM postern.tenant_secret) s ON s.of_tenant = c.tenant
-    LEFT JOIN (SELECT tenant AS target_tenant, name AS target_name, url AS target_url, method AS target_method,
-                      headers AS target_headers, secret AS target_secret,
-                      CASE WHEN previous_until > now() THEN previous END AS target_previous
-                 FROM postern.endpoint) e ON e.target_tenant = c.tenant AND e.target_name = c.resolved
+    LEFT JOIN LATERAL (SELECT a.target FROM allowed a WHERE c.endpoint IS NOT NULL AND a.lane = c.lane) e ON true
     FULL JOIN (SELECT w.lane AS held, w.wait_ms, w.full_up FROM allowed w WHERE w.wait_ms IS NOT NULL) h ON false)sql"};
 
 Params claim_params(int shard, std::span<const LaneSlots> lanes, const Uuid& lease,

@@ -564,8 +564,7 @@ BEGIN
   FOR w IN
     SELECT n.lane, n.free, h.tenant, h.queue, r.name AS endpoint, coalesce(r.timeout_ms, d.timeout_ms, 30000) AS default_ms,
            least(extract(epoch FROM d.max_runtime) * 1000, 86400000)::integer AS most_ms,
-           coalesce(d.paused, false) OR coalesce(r.paused, false)
-             OR h.queue = 'aq_test' AS paused,  -- tasks of sandbox keys, whoever made their queue's row
+           coalesce(d.paused, false) OR coalesce(r.paused, false) AS paused,
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
            r.max_in_flight IS NOT NULL OR r.rate_count IS NOT NULL AS endpoint_limited,
            'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || r.name AS endpoint_place

@@ -267,5 +267,32 @@ TEST_F(Limits, MaxRuntimeCapsTheTimeoutAndTheLease) {
   EXPECT_EQ(task.lease_until - task.claimed_at, Milliseconds{32'500});
 }
 
+// One change gives an endpoint another address and lifts its pause while a claim is under way: what
+// the change lets through must not go to the old address.
+TEST_F(Limits, AClaimGoesToTheEndpointAsItWasWhenItPermittedThat) {
+  owner_.script(
+      "INSERT INTO postern.endpoint (tenant, name, url, paused) "
+      "VALUES ('default', 'e', 'http://old.test/', true)");
+  auto task = new_task();
+  task.spec.url.clear();
+  task.spec.endpoint = "e";
+  insert(api_, {task});
+
+  // The claim has begun, and waits where it asks whether the server is paused.
+  auto blocker = database_.connect();
+  db::Transaction pause(blocker);
+  blocker.script("LOCK TABLE postern.setting IN ACCESS EXCLUSIVE MODE");
+  db::ClaimAnswer answer;
+  std::thread claimer([&] { answer = claim_from(scheduler_, {{lane_of(task), 1}}); });
+  while (owner_.exec({"", "SELECT FROM pg_locks WHERE NOT granted"}).rows() == 0) {
+  }
+  owner_.script("UPDATE postern.endpoint SET url = 'http://new.test/', paused = false");
+  pause.commit();
+  claimer.join();
+  ASSERT_EQ(answer.tasks.size(), 1u);
+  EXPECT_EQ(answer.tasks[0].spec.url, "http://new.test/");
+  EXPECT_EQ(answer.tasks[0].resolved, "e");
+}
+
 }  // namespace
 }  // namespace postern::test

@@ -1,5 +1,32 @@
 CREATE SCHEMA postern;
-CREATE FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) RETURNS TABLE(lane bigint, free integer, wait_ms integer, full_up boolean, resolved text, default_ms integer, most_ms integer)
+CREATE TABLE postern.endpoint (
+    tenant text NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    headers text,
+    secret text,
+    previous text,
+    previous_until timestamp with time zone,
+    timeout_ms integer,
+    max_in_flight integer,
+    rate_count integer,
+    rate_period interval,
+    paused boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    rate_burst integer,
+    rate_tokens double precision,
+    rate_at timestamp with time zone,
+    CONSTRAINT endpoint_max_in_flight_range CHECK ((max_in_flight >= 1)),
+    CONSTRAINT endpoint_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{0,128}$'::text)),
+    CONSTRAINT endpoint_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
+    CONSTRAINT endpoint_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
+    CONSTRAINT endpoint_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
+    CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
+)
+WITH (fillfactor='50');
+CREATE FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) RETURNS TABLE(lane bigint, free integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer, most_ms integer)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16,13 +43,14 @@ BEGIN
     RETURN;
   END IF;
   FOR w IN
-    SELECT n.lane, n.free, h.tenant, h.queue, r.name AS endpoint, coalesce(r.timeout_ms, d.timeout_ms, 30000) AS default_ms,
+    SELECT n.lane, n.free, h.tenant, h.queue, r.target, (r.target).name AS endpoint,
+           coalesce((r.target).timeout_ms, d.timeout_ms, 30000) AS default_ms,
            least(extract(epoch FROM d.max_runtime) * 1000, 86400000)::integer AS most_ms,
-           coalesce(d.paused, false) OR coalesce(r.paused, false)
+           coalesce(d.paused, false) OR coalesce((r.target).paused, false)
              OR h.queue = 'aq_test' AS paused,  -- tasks of sandbox keys, whoever made their queue's row
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
-           r.max_in_flight IS NOT NULL OR r.rate_count IS NOT NULL AS endpoint_limited,
-           'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || r.name AS endpoint_place
+           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
+           'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || (r.target).name AS endpoint_place
       FROM unnest(p_lanes, p_free) WITH ORDINALITY AS n(lane, free, place)
      CROSS JOIN LATERAL (
        SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
@@ -30,7 +58,7 @@ BEGIN
         ORDER BY t.priority DESC, t.run_at, t.id LIMIT 1) h
       LEFT JOIN postern.queue d ON d.tenant = h.tenant AND d.name = h.queue
       LEFT JOIN LATERAL (
-        SELECT * FROM postern.endpoint p
+        SELECT p AS target FROM postern.endpoint p
          WHERE p.tenant = h.tenant AND starts_with(h.endpoint, p.name) ORDER BY length(p.name) DESC LIMIT 1) r
         ON h.endpoint IS NOT NULL
      ORDER BY n.place
@@ -40,7 +68,7 @@ BEGIN
     free := w.free;
     wait_ms := NULL;
     full_up := false;
-    resolved := w.endpoint;
+    target := w.target;
     default_ms := w.default_ms;
     most_ms := w.most_ms;
     IF NOT (w.queue_limited OR w.endpoint_limited) THEN
@@ -869,33 +897,6 @@ CREATE TABLE postern.dependency (
     task uuid NOT NULL,
     depends_on uuid NOT NULL
 );
-CREATE TABLE postern.endpoint (
-    tenant text NOT NULL,
-    name text NOT NULL,
-    url text NOT NULL,
-    method text DEFAULT 'POST'::text NOT NULL,
-    headers text,
-    secret text,
-    previous text,
-    previous_until timestamp with time zone,
-    timeout_ms integer,
-    max_in_flight integer,
-    rate_count integer,
-    rate_period interval,
-    paused boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    rate_burst integer,
-    rate_tokens double precision,
-    rate_at timestamp with time zone,
-    CONSTRAINT endpoint_max_in_flight_range CHECK ((max_in_flight >= 1)),
-    CONSTRAINT endpoint_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{0,128}$'::text)),
-    CONSTRAINT endpoint_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
-    CONSTRAINT endpoint_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
-    CONSTRAINT endpoint_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
-    CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
-)
-WITH (fillfactor='50');
 CREATE TABLE postern.endpoint_minute (
     tenant text NOT NULL,
     endpoint text NOT NULL,
@@ -1524,6 +1525,8 @@ ALTER TABLE ONLY postern.tenant_secret
 GRANT USAGE ON SCHEMA postern TO postern_api;
 GRANT USAGE ON SCHEMA postern TO postern_scheduler;
 GRANT USAGE ON SCHEMA postern TO postern_enqueue;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;
+GRANT SELECT,UPDATE ON TABLE postern.endpoint TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.authenticate(p_hash bytea) FROM PUBLIC;
@@ -1595,8 +1598,6 @@ GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.counter TO postern_scheduler;
 GRANT SELECT,INSERT ON TABLE postern.dependency TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.dependency TO postern_scheduler;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;
-GRANT SELECT,UPDATE ON TABLE postern.endpoint TO postern_scheduler;
 GRANT SELECT ON TABLE postern.endpoint_minute TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint_minute TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.idempotency_key TO postern_api;
