@@ -32,7 +32,7 @@ from receiver import Answer, Receiver, Request  # noqa: E402, F401
 from stack import BIN, Stack  # noqa: E402
 
 
-def wait_until(condition, timeout=10, what=None):
+def wait_until(condition, timeout=30, what=None):
     """Asks until the condition is true, and returns what it said."""
     end = time.monotonic() + timeout
     while not (result := condition()):
@@ -161,13 +161,13 @@ class StackTest(unittest.TestCase):
         self.assertEqual(reply.status, 200, reply.body)
         return reply.json
 
-    def finished(self, task, timeout=15):
+    def finished(self, task, timeout=30):
         """The task once it is over."""
         over = ("completed", "failed", "cancelled")
         return self.wait_until(lambda: (now := self.get(task))["status"] in over and now, timeout,
                                f"{task['id']} is over")
 
-    def wait_until(self, condition, timeout=10, what=None):
+    def wait_until(self, condition, timeout=30, what=None):
         try:
             return wait_until(condition, timeout, what)
         except AssertionError as error:

@@ -66,7 +66,7 @@ class Receiver:
         with self._changed:
             return [request for request in self.requests if request.path == path]
 
-    def wait_for(self, predicate, timeout=10):
+    def wait_for(self, predicate, timeout=30):
         """Waits until predicate(requests) is true and returns the requests."""
         with self._changed:
             if not self._changed.wait_for(lambda: predicate(self.requests), timeout):
