@@ -109,7 +109,7 @@ struct Attempt {
   std::string error;                 // what went wrong, for people; empty on success
   Time executed_at;                  // when it was claimed, by the database's clock
   Milliseconds duration{0};
-  std::string response;  // first 1 KiB of the answer's body
+  std::string response;  // what the answer's body begins with: see core/kept.h
 };
 
 // What a task that another one depends on was answered: its body, cut as a stored answer is.

@@ -42,4 +42,18 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string storable_text(std::string_view text, std::size_t most) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const std::string_view character = length == 0            ? "\xEF\xBF\xBD"
+                                       : text.front() == '\0' ? std::string_view()
+                                                              : text.substr(0, length);
+    if (out.size() + character.size() > most) break;
+    out += character;
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
 }  // namespace postern

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace postern {
@@ -14,5 +15,9 @@ std::size_t utf8_length(std::string_view text);
 char32_t utf8_character(std::string_view sequence);
 
 bool is_utf8(std::string_view text);
+
+// `text` as a text column takes it, in `most` bytes: invalid bytes are replaced by U+FFFD, NUL is
+// left out, and it is cut between two characters.
+std::string storable_text(std::string_view text, std::size_t most);
 
 }  // namespace postern

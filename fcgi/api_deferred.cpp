@@ -8,6 +8,7 @@
 
 #include "core/crypto.h"
 #include "core/ids.h"
+#include "core/kept.h"
 #include "core/next_step.h"
 #include "core/signing.h"
 #include "core/utf8.h"
@@ -20,9 +21,6 @@
 namespace postern {
 namespace {
 
-constexpr std::size_t kResult = 16 * 1024;  // as of an answer (scheduler)
-constexpr std::size_t kAnswerInAttempt = 1024;
-constexpr std::size_t kError = 1024;
 constexpr int kDeferred = 202;  // what the receiver said at first
 
 // The same whether the task is there or not, so that nobody can look for tasks without a key.
@@ -30,18 +28,6 @@ Error token_invalid() {
   return {
       Errc::forbidden, "token_invalid", "token",
       "The token is not that of the attempt under way. It may have been given up and repeated."};
-}
-
-// For a text column: no NUL, and cut between two characters.
-std::string storable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = std::max<std::size_t>(utf8_length(text), 1);
-    if (out.size() + length > kError) break;
-    if (text.front() != '\0') out += text.substr(0, length);
-    text.remove_prefix(length);
-  }
-  return out;
 }
 
 Attempt attempt_of(const db::Leased& leased, std::string status) {
@@ -98,7 +84,8 @@ Result<State> DeferredApi::complete(const Subject& subject, std::string_view bod
   if (!leased) return leased.error();
   db::Told told{.state = State::completed, .attempt = attempt_of(*leased, "success")};
   told.attempt->response = body.substr(0, kAnswerInAttempt);
-  told.result = Answer{kDeferred, {}, std::string(body.substr(0, kResult)), told.attempt->duration};
+  told.result =
+      Answer{kDeferred, {}, std::string(body.substr(0, kAnswerKept)), told.attempt->duration};
   if (!content_type.empty() && check_content_type(content_type, "Content-Type")) {
     told.result->headers.push_back({"content-type", std::string(content_type)});
   }
@@ -115,7 +102,8 @@ Result<State> DeferredApi::fail(const Subject& subject, std::string_view error, 
                      random_fraction());
   }
   db::Told told{.state = step.state, .reason = step.reason, .delay = step.delay};
-  told.error = storable(error.empty() ? "the receiver told a failure" : error) + step.note;
+  told.error =
+      storable_text(error.empty() ? "the receiver told a failure" : error, kErrorKept) + step.note;
   told.attempt = attempt_of(*leased, "failed");
   told.attempt->error = told.error;
   if (step.state == State::failed) {
@@ -147,10 +135,11 @@ Result<Task> DeferredApi::signal(std::string_view token, std::string_view tenant
                 .attempt = attempt_of(*leased, completed ? "success" : "failed")};
   told.attempt->response_code = kSignalled;
   told.attempt->response = body.substr(0, kAnswerInAttempt);
-  if (!completed) told.error = storable(error.empty() ? "the signal told a failure" : error);
+  if (!completed)
+    told.error = storable_text(error.empty() ? "the signal told a failure" : error, kErrorKept);
   told.attempt->error = told.error;
   told.result =
-      Answer{kSignalled, {}, std::string(body.substr(0, kResult)), told.attempt->duration};
+      Answer{kSignalled, {}, std::string(body.substr(0, kAnswerKept)), told.attempt->duration};
   if (const auto done = settle(*leased, told); !done) {
     return done.error().code == Errc::forbidden ? wrong_state(State::active) : done.error();
   }

@@ -39,8 +39,9 @@ struct HttpResult {
     broken,         // connected, but no complete answer: reset, closed, not HTTP
   };
   Kind kind = Kind::broken;
-  int status = 0;   // 0 unless `answered`
-  Headers headers;  // of the final answer, names in lower case; at most 100 and 16 KiB
+  int status = 0;  // 0 unless `answered`
+  // Of the final answer, names in lower case: the first 100 and 16 KiB, and Options::read_headers.
+  Headers headers;
   std::string
       body;  // first 16 KiB; more is read up to 1 MiB and dropped, then the transfer ends as it is
   std::string error;  // for people, when not `answered`; names no address
@@ -62,6 +63,8 @@ class HttpClient {
     std::size_t kept_connections = 256;  // idle ones, besides those in use
     std::string
         dns_servers;  // "127.0.0.1:5353,..." instead of those of /etc/resolv.conf; for tests
+    // In lower case: the first of each is kept wherever it stands, if need be cut to 1 KiB.
+    std::vector<std::string> read_headers;
   };
   // `policy` must outlive the client. REQUIRES: one CurlGlobal lives. Throws std::runtime_error
   // when libcurl, c-ares or epoll cannot be set up.

@@ -11,12 +11,14 @@
 
 #include <fmt/format.h>
 
+#include "core/kept.h"
+
 namespace postern::scheduler {
 namespace {
 
 using Kind = HttpResult::Kind;
 
-constexpr std::size_t kBodyKept = 16 * 1024;
+constexpr std::size_t kBodyKept = kAnswerKept;
 constexpr std::size_t kBodyRead = 1024 * 1024;
 constexpr std::size_t kHeadersKept = 100;
 constexpr std::size_t kHeaderBytesKept = 16 * 1024;
@@ -91,7 +93,7 @@ std::string tls_error(CURLcode code, std::string_view message) {
 }  // namespace
 
 Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& policy)
-    : policy_(policy) {
+    : policy_(policy), read_headers_(options.read_headers) {
   CURL* easy = easy_.get();
   if (!easy || !dns_cache_) throw std::bad_alloc();
   set(easy, CURLOPT_PRIVATE, this);
@@ -234,9 +236,14 @@ std::size_t Transfer::on_header(char* data, std::size_t, std::size_t size, void*
   const bool continues_another = line.front() == ' ' || line.front() == '\t';
   if (colon == line.npos || continues_another || line.starts_with("HTTP/")) return size;
   transfer.header_bytes_ += size;
+  std::string name = lower(trimmed(line.substr(0, colon)));
+  const std::string_view value = trimmed(line.substr(colon + 1));
   if (headers.size() < kHeadersKept && transfer.header_bytes_ <= kHeaderBytesKept) {
-    headers.push_back(
-        {lower(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1)))});
+    headers.push_back({std::move(name), std::string(value)});
+  } else if (const auto& read = transfer.read_headers_;
+             std::ranges::find(read, name) != read.end() &&
+             std::ranges::find(headers, name, &Header::name) == headers.end()) {
+    headers.push_back({std::move(name), std::string(value.substr(0, kErrorKept))});
   }
   return size;
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "scheduler/http_client.h"
 #include "scheduler/resolver.h"
@@ -76,6 +77,7 @@ class Transfer {
   curl_off_t announced_length() const;
 
   const AddressPolicy& policy_;
+  const std::vector<std::string>& read_headers_;
   std::uint64_t id_ = 0;
   HttpRequest request_;
   HttpResult result_;

@@ -12,6 +12,7 @@
 #include "core/json_writer.h"
 #include "core/log.h"
 #include "db/housekeeping.h"
+#include "scheduler/outcome.h"
 
 namespace postern::scheduler {
 namespace {
@@ -169,6 +170,7 @@ HttpClient::Options Loop::client_options() const {
   options.user_agent = "Postern/" POSTERN_VERSION;
   options.ca_file = settings_.ca_file;
   options.kept_connections = static_cast<std::size_t>(settings_.slots);
+  options.read_headers = headers_read();
   return options;
 }
 

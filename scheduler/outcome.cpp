@@ -8,14 +8,20 @@
 
 #include <fmt/format.h>
 
+#include "core/kept.h"
 #include "core/next_step.h"
 #include "core/retry_policy.h"
+#include "core/utf8.h"
 #include "core/validate.h"
 
 namespace postern::scheduler {
 namespace {
 
-constexpr std::size_t kAnswerInAttempt = 1024;
+constexpr char kDefer[] = "postern-defer";
+constexpr char kNoRetry[] = "postern-no-retry";
+constexpr char kRetryAfter[] = "retry-after";
+constexpr char kError[] = "aj-error";
+constexpr char kTerminate[] = "aj-terminate";
 
 bool succeeded(Dialect dialect, int status) {
   const int end = dialect == Dialect::asyncqueue ? 500 : 300;
@@ -29,7 +35,7 @@ std::string_view header(const Headers& headers, std::string_view name) {
 }
 
 bool forbids_retry(const Headers& headers) {
-  const std::string_view value = header(headers, "postern-no-retry");
+  const std::string_view value = header(headers, kNoRetry);
   return !value.empty() && value != "0" && !equal_ignoring_case(value, "false");
 }
 
@@ -91,8 +97,9 @@ db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attem
                         Time now, double random) {
   attempt.response_code = result.status;
   attempt.response = result.body.substr(0, kAnswerInAttempt);
-  if (const auto asked = header(result.headers, "postern-defer");
-      result.status == 202 && !asked.empty()) {
+  const bool awaits_signal = task.spec.hold.count() > 0;
+  if (const auto asked = header(result.headers, kDefer);
+      result.status == 202 && !asked.empty() && !awaits_signal) {
     if (const auto time = defer_time(asked)) {
       db::Settlement deferred = settlement(task, State::active);
       deferred.delay = *time;
@@ -104,17 +111,17 @@ db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attem
   }
   if (task.spec.dialect == Dialect::asyncjobs) {
     // A handler's reply says by headers what its function returned.
-    if (const auto why = header(result.headers, "aj-terminate"); !why.empty()) {
-      attempt.error = why;
+    if (const auto why = header(result.headers, kTerminate); !why.empty()) {
+      attempt.error = storable_text(why, kErrorKept);
       return failed(task, Reason::terminated, std::move(attempt));
     }
-    if (const auto why = header(result.headers, "aj-error"); !why.empty()) {
-      attempt.error = why;
+    if (const auto why = header(result.headers, kError); !why.empty()) {
+      attempt.error = storable_text(why, kErrorKept);
       return again(task, std::move(attempt), Milliseconds{0}, random);
     }
   }
   if (succeeded(task.spec.dialect, result.status)) {
-    if (task.spec.hold.count() > 0) {
+    if (awaits_signal) {
       db::Settlement waiting = settlement(task, State::active);
       waiting.delay = task.spec.hold;
       return waiting;
@@ -134,7 +141,7 @@ db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attem
 
 Milliseconds asked_delay(const HttpResult& result, Time now) {
   if (result.status != 429 && result.status != 503) return {};
-  return parse_retry_after(header(result.headers, "retry-after"), now).value_or(Seconds{0});
+  return parse_retry_after(header(result.headers, kRetryAfter), now).value_or(Seconds{0});
 }
 
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random) {
@@ -189,6 +196,10 @@ db::Settlement past_deadline(const db::Claimed& task) {
 }
 
 db::Settlement given_back(const db::Claimed& task) { return settlement(task, State::ready); }
+
+std::vector<std::string> headers_read() {
+  return {kDefer, kNoRetry, kRetryAfter, kError, kTerminate};
+}
 
 bool is_last_attempt(const db::Claimed& task) {
   return task.attempt - task.attempt_base >= task.spec.max_attempts ||

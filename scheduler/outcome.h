@@ -3,6 +3,9 @@
 // same end.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "core/error.h"
 #include "db/deliveries.h"
 #include "scheduler/http_client.h"
@@ -35,6 +38,9 @@ db::Settlement past_deadline(const db::Claimed& task);
 // Ready again as if it had not been claimed. REQUIRES: the receiver was not called, or the call was
 // cut off by ourselves.
 db::Settlement given_back(const db::Claimed& task);
+
+// The headers of an answer that decide here, in lower case.
+std::vector<std::string> headers_read();
 
 // Whether no further attempt is permitted after this one.
 bool is_last_attempt(const db::Claimed& task);

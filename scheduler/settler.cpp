@@ -51,12 +51,10 @@ std::set<TaskId> Settler::tasks() const {
 // One statement takes the oldest of one shard.
 void Settler::send() {
   const int shard = waiting_.front().id.shard();
-  const auto end = std::stable_partition(
-      waiting_.begin(), waiting_.end(), [&, room = limit_](const db::Settlement& each) mutable {
-        return each.id.shard() == shard && room > 0 && room-- > 0;
-      });
-  sent_.assign(std::move_iterator(waiting_.begin()), std::move_iterator(end));
-  waiting_.erase(waiting_.begin(), end);
+  for (auto& each : std::exchange(waiting_, {})) {
+    auto& part = each.id.shard() == shard && sent_.size() < limit_ ? sent_ : waiting_;
+    part.push_back(std::move(each));
+  }
   channel_.submit(
       db::kSettle, db::settle_params(shard, instance_, sent_),
       [this](const db::PgResult& result) { settled(db::settled_from(result)); },

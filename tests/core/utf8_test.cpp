@@ -33,5 +33,13 @@ TEST(Utf8, RefusesWhatIsNone) {
   }
 }
 
+TEST(StorableText, HasNoNulNoBadByteAndWholeCharacters) {
+  using std::string_view_literals::operator""sv;
+  EXPECT_EQ(storable_text("", 3), "");
+  EXPECT_EQ(storable_text("a\0\xC3\xA4 \xE9!"sv, 100), "a\xC3\xA4 \xEF\xBF\xBD!");
+  EXPECT_EQ(storable_text("\xC3\xA4\xC3\xA4", 3), "\xC3\xA4");
+  EXPECT_EQ(storable_text("\xFF\xFF", 5), "\xEF\xBF\xBD");
+}
+
 }  // namespace
 }  // namespace postern

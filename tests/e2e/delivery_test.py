@@ -111,6 +111,24 @@ class Receivers(StackTest):
             self.assertGreaterEqual(second.time - first.time, asked)
             self.assertLess(second.time - first.time, asked + 10)
 
+    def test_a_row_that_the_database_refuses_holds_up_no_other(self):
+        # No answer is known that would be refused, so that the database is made to refuse one.
+        self.stack.postgres.psql("""
+            CREATE FUNCTION postern.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+              BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '22021'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON postern.task_finished FOR EACH ROW
+              WHEN (NEW.tags @> '{refused}') EXECUTE FUNCTION postern.refuse()""")
+        self.addCleanup(self.stack.postgres.psql, "DROP FUNCTION postern.refuse CASCADE")
+        release = threading.Event()
+        self.addCleanup(release.set)
+        self.receiver.on("/hook", Answer(until=release))
+        tasks = [self.create(tags=["refused"] if number % 4 == 0 else []) for number in range(20)]
+        self.receiver.wait_for(lambda requests: len(requests) == 20)
+        release.set()
+        for number, task in enumerate(tasks):
+            if number % 4:
+                self.assertEqual(self.finished(task)["status"], "completed")
+
     def test_no_start_after_the_deadline(self):
         deadline = time.time() + 3.6
         clock = time.time() - time.monotonic()

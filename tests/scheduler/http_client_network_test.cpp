@@ -35,8 +35,11 @@ void tell_address(Connection& connection) {
 }
 
 HttpClient::Options asking(const DnsServer& server) {
-  return {
-      .user_agent = "", .ca_file = "", .kept_connections = 256, .dns_servers = server.endpoint()};
+  return {.user_agent = "",
+          .ca_file = "",
+          .kept_connections = 256,
+          .dns_servers = server.endpoint(),
+          .read_headers = {}};
 }
 
 TEST(Egress, IsDeniedToAddressesThatAreNotAllowed) {
@@ -267,7 +270,11 @@ TEST(Connections, ThatDieUnderARequestDoNotHaveItSentTwice) {
 
 TEST(Connections, AreKeptUpToALimit) {
   HttpServer server(test::answer_all);
-  Client client({.user_agent = "", .ca_file = "", .kept_connections = 3, .dns_servers = ""});
+  Client client({.user_agent = "",
+                 .ca_file = "",
+                 .kept_connections = 3,
+                 .dns_servers = "",
+                 .read_headers = {}});
   for (std::uint64_t i = 0; i < 20; ++i) {
     client.http.start(i, request_to(server.url("/", fmt::format("127.0.0.{}", i + 1))));
   }

@@ -187,6 +187,26 @@ TEST(HttpAnswer, HasItsHeadersCapped) {
   }
 }
 
+TEST(HttpAnswer, KeepsTheHeadersThatAreReadWhereverTheyStand) {
+  const std::string asked = "AJ-Error: " + std::string(3000, 'e') + "\r\nAJ-Error: second\r\n";
+  std::string many, long_one = "X: " + std::string(20'000, 'v') + "\r\n";
+  for (int i = 0; i < 150; ++i) many += fmt::format("X-{}: v\r\n", i);
+  for (const std::string& before : {many, long_one}) {
+    HttpServer server([&](Connection& connection) {
+      connection.read_request();
+      connection.send("HTTP/1.1 200 OK\r\n" + before + asked + "Content-Length: 0\r\n\r\n");
+    });
+    Client client({.user_agent = "",
+                   .ca_file = "",
+                   .kept_connections = 1,
+                   .dns_servers = "",
+                   .read_headers = {"aj-error"}});
+    const Headers headers = client.fetch(request_to(server.url())).headers;
+    ASSERT_FALSE(headers.empty());
+    EXPECT_EQ(headers.back(), (Header{"aj-error", std::string(1024, 'e')}));
+  }
+}
+
 TEST(HttpAnswer, IsGivenUpWhenItsHeadersDoNotEnd) {
   for (const std::string piece : {"X-More: and more\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"}) {
     HttpServer server([&](Connection& connection) {

@@ -32,7 +32,8 @@ class Tls : public testing::Test {
     return {.user_agent = "",
             .ca_file = authority.file(),
             .kept_connections = 256,
-            .dns_servers = dns.endpoint()};
+            .dns_servers = dns.endpoint(),
+            .read_headers = {}};
   }
 
   const Authority authority;

@@ -275,6 +275,12 @@ TEST(AsyncJobsAnswer, AnErrorIsTriedAgainAndATerminationIsNot) {
   EXPECT_EQ(end.state, State::failed);
   EXPECT_EQ(end.reason, Reason::terminated);
   EXPECT_EQ(end.last_error, "hopeless");
+  // Whatever bytes it is said in.
+  for (const char* header : {"aj-error", "aj-terminate"}) {
+    const auto odd =
+        outcome(task, answer(200, {{header, "caf\xE9" + std::string(2000, 'x')}}), kNow, 0);
+    EXPECT_EQ(odd.last_error, "caf\xEF\xBF\xBD" + std::string(1018, 'x')) << header;
+  }
   task.spec.dialect = Dialect::native;
   EXPECT_EQ(outcome(task, answer(200, {{"aj-terminate", "x"}}), kNow, 0).state, State::completed);
 }
@@ -289,6 +295,8 @@ TEST(Hold, AnAnsweredWebhookWaitsForItsSignal) {
   EXPECT_EQ(waiting.delay, 90s);
   EXPECT_FALSE(waiting.attempt);
   EXPECT_EQ(outcome(task, answer(500), kNow, 0).state, State::delayed);
+  // The receiver does not say how long that is.
+  EXPECT_EQ(outcome(task, answer(202, {{"postern-defer", "10"}}), kNow, 0).delay, 90s);
 }
 
 TEST(Hold, WithoutASignalItEndsAndIsNotTriedAgain) {
