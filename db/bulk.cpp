@@ -1,23 +1,26 @@
 #include "db/bulk.h"
 
-#include <algorithm>
-#include <numeric>
-
 namespace postern::db {
 namespace {
 
-#define POSTERN_EACH(FUNCTION)                                                        \
-  "SELECT n.at, postern." FUNCTION                                                    \
-  "($1, n.shard, n.id, n.since, $2) FROM unnest($3::int4[], $4::int2[], $5::uuid[], " \
-  "$6::timestamptz[]) AS n(at, shard, id, since)"
+// Rows are locked before any counter, and counters taken in the order of their queues: see
+// lock_tasks.
+#define POSTERN_EACH(CALL, IS_RETRY)                                               \
+  "SELECT n.at, postern." CALL                                                     \
+  " FROM ( "                                                                       \
+  "SELECT a.* FROM unnest($3::int4[], $4::int2[], $5::uuid[], $6::timestamptz[]) " \
+  "AS a(at, shard, id, since) LEFT JOIN postern.lock_tasks($1, $5, " IS_RETRY      \
+  ") AS l "                                                                        \
+  "ON l.task = a.id ORDER BY l.of_queue, a.id OFFSET 0) AS n"
 
-constexpr Statement kCancelEach{"cancel_each", POSTERN_EACH("cancel_task")};
-constexpr Statement kRetryEach{"retry_each", POSTERN_EACH("retry_task")};
+constexpr Statement kCancelEach{
+    "cancel_each", POSTERN_EACH("cancel_task($1, n.shard, n.id, n.since, $2)", "false")};
+constexpr Statement kRetryEach{
+    "retry_each", POSTERN_EACH("retry_task($1, n.shard, n.id, n.since, $2, $7)", "true")};
 
 // Along the index of (tenant, queue, id), so that a step reads what it looks at and no more. By
-// queue first, as then the counters are taken in one order and two sweeps never wait for each other
-// in a circle. `SINCE`: no end of the task is older.
-#define POSTERN_SWEEP(TABLE, FUNCTION, SINCE)                                                    \
+// queue first, as then the counters are taken in one order. `SINCE`: no end of the task is older.
+#define POSTERN_SWEEP(TABLE, FUNCTION, IS_RETRY, SINCE)                                          \
   "WITH looked AS MATERIALIZED ( "                                                               \
   "SELECT queue, id, shard, state, tags, created_at, " SINCE " AS since FROM " TABLE             \
   " WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2) "                                     \
@@ -30,7 +33,11 @@ constexpr Statement kRetryEach{"retry_each", POSTERN_EACH("retry_task")};
   "ORDER BY queue, uuid_send(id) LIMIT $11), "                                                   \
   "said AS MATERIALIZED ( "                                                                      \
   "SELECT postern." FUNCTION                                                                     \
-  "($1, shard, id, since, $10) AS what FROM chosen), "                                           \
+  "($1, shard, id, since, $10) AS what FROM ( "                                                  \
+  "SELECT c.* FROM (SELECT count(*) FROM postern.lock_tasks($1, ARRAY(SELECT id FROM "           \
+  "chosen), " IS_RETRY                                                                           \
+  ")) AS locked "                                                                                \
+  "CROSS JOIN chosen c ORDER BY c.queue, uuid_send(c.id) OFFSET 0) AS n), "                      \
   "seen AS (SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM chosen) AS "   \
   "chosen) "                                                                                     \
   "SELECT (SELECT count(*) FROM said WHERE what = 'done'), l.queue, l.id, "                      \
@@ -42,9 +49,9 @@ constexpr Statement kRetryEach{"retry_each", POSTERN_EACH("retry_task")};
 // Not prepared: planned with the parameters it has, since a plan for any of them would read all
 // queues of a tenant to find one.
 constexpr Statement kCancelSweep{
-    "", POSTERN_SWEEP("postern.task", "cancel_task", "created_at - interval '1 day'")};
+    "", POSTERN_SWEEP("postern.task", "cancel_task", "false", "created_at - interval '1 day'")};
 constexpr Statement kRetrySweep{
-    "", POSTERN_SWEEP("postern.task_finished", "retry_task", "finished_at")};
+    "", POSTERN_SWEEP("postern.task_finished", "retry_task", "true", "finished_at")};
 
 Transition transition_from(const PgResult& rows, int row) {
   if (rows.is_null(row, 1)) return {Transition::Kind::missing, State::ready};
@@ -56,23 +63,20 @@ Transition transition_from(const PgResult& rows, int row) {
 
 std::vector<Transition> transit_each(PgConnection& connection, BulkVerb verb,
                                      std::string_view tenant, std::span<const TaskId> ids,
-                                     const Uuid& instance) {
+                                     const Uuid& instance, Rules rules) {
   std::vector<Transition> out(ids.size());
   if (ids.empty()) return out;
-  // Locked in one order, whatever the order of the request.
-  std::vector<std::size_t> order(ids.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return ids[a] < ids[b]; });
   Array at(Oid::int4), shards(Oid::int2), uuids(Oid::uuid), since(Oid::timestamptz);
-  for (const std::size_t i : order) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
     at.int4(static_cast<std::int32_t>(i));
     shards.int2(static_cast<std::int16_t>(ids[i].shard()));
     uuids.uuid(ids[i]);
     since.time(not_finished_before(ids[i]));
   }
-  const auto rows = connection.exec(
-      verb == BulkVerb::cancel ? kCancelEach : kRetryEach,
-      Params().text(tenant).uuid(instance).array(at).array(shards).array(uuids).array(since));
+  Params params;
+  params.text(tenant).uuid(instance).array(at).array(shards).array(uuids).array(since);
+  if (verb == BulkVerb::retry) params.text_or_null(rules ? name(*rules) : "");
+  const auto rows = connection.exec(verb == BulkVerb::cancel ? kCancelEach : kRetryEach, params);
   for (int i = 0; i < rows.rows(); ++i) {
     out[static_cast<std::size_t>(rows.integer(i, 0))] = transition_from(rows, i);
   }

@@ -15,10 +15,11 @@ namespace postern::db {
 
 enum class BulkVerb { cancel, retry };
 
-// What became of each of `ids`, in their order, as of cancel_task and retry_task. One transaction.
+// What became of each of `ids`, in their order, as of cancel_task and retry_task (which `rules` is
+// for). One transaction.
 std::vector<Transition> transit_each(PgConnection& connection, BulkVerb verb,
                                      std::string_view tenant, std::span<const TaskId> ids,
-                                     const Uuid& instance);
+                                     const Uuid& instance, Rules rules = std::nullopt);
 
 // Through all tasks that match, a step at a time. Where a step ended, to begin the next one with.
 struct SweepPlace {

@@ -7,6 +7,10 @@ ALTER TABLE postern.task ADD repeat_seconds bigint, ADD hold_seconds bigint, ADD
 ALTER TABLE postern.task_finished ADD repeat_seconds bigint, ADD hold_seconds bigint,
   ADD load_results boolean NOT NULL DEFAULT false;
 
+-- What is deferred may wait in great numbers and for long: a look for what has no scheduler any more reads the attempts under
+-- way, and of the rest what is over.
+CREATE INDEX task_leased ON postern.task (shard, deferred, lease_until) WHERE state = 'active';
+
 DROP VIEW postern.task_all;
 CREATE VIEW postern.task_all AS
   SELECT * FROM postern.task UNION ALL SELECT * FROM postern.task_finished;
@@ -78,9 +82,84 @@ BEGIN
   PERFORM pg_notify('postern_ready', '');
 END $$;
 
--- By asyncjobs's rules everything but what is active is retried, by TaskMQ's what failed or was cancelled, by the others'
--- what is over.
+-- Nobody looks at who waits for whom (see wake) while this transaction lasts, and no other that took this changes it.
+CREATE FUNCTION postern.hold_wake() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  SELECT pg_advisory_xact_lock(hashtextextended('postern.wake', 0))
+$$;
+
+-- Locks what there is of these tasks, and says of which queue each is. Who changes several does this first: rows in the
+-- order of their ids, and counters only when all rows are locked, so that no two wait for each other in a circle.
+-- `p_retry`: a retry goes on to those that depend on the task, whose order nobody knows; so it holds wake.
+CREATE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean)
+RETURNS TABLE (task uuid, of_queue text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF p_retry THEN
+    PERFORM postern.hold_wake();
+  END IF;
+  FOR task IN SELECT DISTINCT w FROM unnest(p_ids) w ORDER BY w LOOP
+    SELECT t.queue INTO of_queue FROM postern.task t
+     WHERE t.shard = postern.shard_of(task) AND t.id = task AND t.tenant = p_tenant FOR UPDATE;
+    IF NOT FOUND THEN
+      SELECT f.queue INTO of_queue FROM postern.task_finished f
+       WHERE f.shard = postern.shard_of(task) AND f.id = task AND f.finished_at >= postern.finished_since(task)
+         AND f.tenant = p_tenant FOR UPDATE;
+    END IF;
+    CONTINUE WHEN NOT FOUND;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+
+-- As before, but for the locks, and nothing of another tenant comes back. REQUIRES: the row is locked, and wake is held
+-- if others depend on it.
 ALTER FUNCTION postern.retry_task RENAME TO retry_finished;
+CREATE OR REPLACE FUNCTION postern.retry_finished(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz,
+                                                  p_instance uuid)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  t postern.task_finished;
+  frontier uuid[] := ARRAY[p_id];
+BEGIN
+  SELECT * INTO t FROM postern.task_finished
+   WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN (SELECT state FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant);
+  END IF;
+  PERFORM postern.revive(t, p_instance);
+  LOOP
+    SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
+    EXIT WHEN frontier IS NULL;
+    FOR t IN SELECT f.* FROM unnest(frontier) AS n(id)
+               JOIN postern.task_finished f ON f.shard = postern.shard_of(n.id) AND f.id = n.id AND f.tenant = p_tenant
+                AND f.finished_at >= postern.finished_since(n.id) AND f.reason = 'unreachable' ORDER BY f.id FOR UPDATE OF f
+    LOOP
+      PERFORM postern.revive(t, p_instance);
+    END LOOP;
+  END LOOP;
+  RETURN 'done';
+END $$;
+
+-- As before: those of `p_ids` that are failed, and how many they were.
+CREATE OR REPLACE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  w uuid;
+  n integer := 0;
+BEGIN
+  PERFORM postern.lock_tasks(p_tenant, p_ids, true);
+  FOR w IN SELECT unnest(p_ids) AS id ORDER BY id LOOP
+    PERFORM FROM postern.task_finished
+      WHERE shard = postern.shard_of(w) AND id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
+        AND state = 'failed';
+    CONTINUE WHEN NOT FOUND;
+    PERFORM postern.retry_task(p_tenant, postern.shard_of(w), w, postern.finished_since(w), p_instance);
+    n := n + 1;
+  END LOOP;
+  RETURN n;
+END $$;
+
+-- By asyncjobs's rules everything but what is active is retried, by TaskMQ's what failed or was cancelled, by the others'
+-- what is over. Wake is held before any row is locked: by who brings dependents back, and by who is one.
 CREATE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamptz, p_instance uuid,
                                    p_rules text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -89,6 +168,12 @@ DECLARE
   t postern.task;
   rules text;
 BEGIN
+  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id)
+     OR EXISTS (SELECT FROM postern.task_finished f
+                 WHERE f.shard = p_shard AND f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant
+                   AND f.reason = 'unreachable') THEN
+    PERFORM postern.hold_wake();
+  END IF;
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
   t := found.t;
   IF t.id IS NOT NULL THEN
@@ -289,6 +374,7 @@ $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION postern.retry_finished FROM postern_api;
+GRANT EXECUTE ON FUNCTION postern.lock_tasks TO postern_api;
 GRANT SELECT ON postern.task_all TO postern_api, postern_scheduler;
 GRANT EXECUTE ON FUNCTION postern.delete_task, postern.retry_task, postern.task_of_job, postern.recorded TO postern_api;
 GRANT EXECUTE ON FUNCTION postern.recorded, postern.allow TO postern_scheduler;

@@ -450,6 +450,12 @@ CREATE FUNCTION postern.finished_state(p_tenant text, p_shard smallint, p_id uui
   SELECT state FROM postern.task_finished
    WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant
 $$;
+CREATE FUNCTION postern.hold_wake() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT pg_advisory_xact_lock(hashtextextended('postern.wake', 0))
+$$;
 CREATE FUNCTION postern.lock_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -458,6 +464,26 @@ BEGIN
   SELECT * INTO t FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant FOR UPDATE;
   state := CASE WHEN FOUND THEN t.state ELSE postern.finished_state(p_tenant, p_shard, p_id, p_since) END;
   waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
+END $$;
+CREATE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) RETURNS TABLE(task uuid, of_queue text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF p_retry THEN
+    PERFORM postern.hold_wake();
+  END IF;
+  FOR task IN SELECT DISTINCT w FROM unnest(p_ids) w ORDER BY w LOOP
+    SELECT t.queue INTO of_queue FROM postern.task t
+     WHERE t.shard = postern.shard_of(task) AND t.id = task AND t.tenant = p_tenant FOR UPDATE;
+    IF NOT FOUND THEN
+      SELECT f.queue INTO of_queue FROM postern.task_finished f
+       WHERE f.shard = postern.shard_of(task) AND f.id = task AND f.finished_at >= postern.finished_since(task)
+         AND f.tenant = p_tenant FOR UPDATE;
+    END IF;
+    CONTINUE WHEN NOT FOUND;
+    RETURN NEXT;
+  END LOOP;
 END $$;
 CREATE FUNCTION postern.make_partitions(p_class text, p_ahead integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -591,10 +617,11 @@ DECLARE
   w uuid;
   n integer := 0;
 BEGIN
+  PERFORM postern.lock_tasks(p_tenant, p_ids, true);
   FOR w IN SELECT unnest(p_ids) AS id ORDER BY id LOOP
     PERFORM FROM postern.task_finished
       WHERE shard = postern.shard_of(w) AND id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
-        AND state = 'failed' FOR UPDATE;
+        AND state = 'failed';
     CONTINUE WHEN NOT FOUND;
     PERFORM postern.retry_task(p_tenant, postern.shard_of(w), w, postern.finished_since(w), p_instance);
     n := n + 1;
@@ -615,14 +642,11 @@ BEGIN
     RETURN (SELECT state FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant);
   END IF;
   PERFORM postern.revive(t, p_instance);
-  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id) THEN
-    PERFORM pg_advisory_xact_lock(hashtextextended('postern.wake', 0));
-  END IF;
   LOOP
     SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
     EXIT WHEN frontier IS NULL;
     FOR t IN SELECT f.* FROM unnest(frontier) AS n(id)
-               JOIN postern.task_finished f ON f.shard = postern.shard_of(n.id) AND f.id = n.id
+               JOIN postern.task_finished f ON f.shard = postern.shard_of(n.id) AND f.id = n.id AND f.tenant = p_tenant
                 AND f.finished_at >= postern.finished_since(n.id) AND f.reason = 'unreachable' ORDER BY f.id FOR UPDATE OF f
     LOOP
       PERFORM postern.revive(t, p_instance);
@@ -639,6 +663,12 @@ DECLARE
   t postern.task;
   rules text;
 BEGIN
+  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id)
+     OR EXISTS (SELECT FROM postern.task_finished f
+                 WHERE f.shard = p_shard AND f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant
+                   AND f.reason = 'unreachable') THEN
+    PERFORM postern.hold_wake();
+  END IF;
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
   t := found.t;
   IF t.id IS NOT NULL THEN
@@ -1490,6 +1520,7 @@ CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.ta
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_leased ON postern.task USING btree (shard, deferred, lease_until) WHERE (state = 'active'::text);
 CREATE INDEX task_of_key ON postern.task USING btree (tenant, queue, key, key_seq) WHERE (key IS NOT NULL);
 CREATE INDEX task_of_queue ON postern.task USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_ready ON postern.task USING btree (shard, lane, priority DESC, run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
@@ -1558,7 +1589,10 @@ REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state t
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.hold_wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) TO postern_api;
 REVOKE ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) FROM PUBLIC;

@@ -124,6 +124,12 @@ TEST_F(Sequels, AnotherTenantsTaskIsNotThere) {
   insert(api_, {foreign, child});
   follow();
   EXPECT_EQ(read(api_, child.spec.id)->reason, Reason::unreachable);
+  // And what becomes of it is not heard of.
+  EXPECT_EQ(db::cancel_task(api_, "other", foreign.spec.id, Uuid{}).kind,
+            db::Transition::Kind::done);
+  EXPECT_EQ(db::retry_task(api_, "other", foreign.spec.id, Uuid{}).kind,
+            db::Transition::Kind::done);
+  EXPECT_EQ(state(child), State::failed);
 }
 
 TEST_F(Sequels, OfAKeyOneIsReadyAndTheNextFollowsInOrder) {
