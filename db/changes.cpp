@@ -75,7 +75,7 @@ Transition settle_deferred(PgConnection& connection, std::string_view tenant, co
   params.text_or_null(told.error);
   if (told.result) {
     params.int4(told.result->status);
-    params.int4(static_cast<std::int32_t>(told.result->duration.count()));
+    params.int4(int4_ms(told.result->duration));
     params.text_or_null(headers_json(told.result->headers)).bytea(told.result->body);
   } else {
     params.null(Oid::int4).null(Oid::int4).null(Oid::text).null(Oid::bytea);

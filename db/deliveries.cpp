@@ -24,16 +24,19 @@ namespace postern::db {
 // What an attempt takes from its endpoint and queue is decided in here, so that a change to them is
 // in force for tasks that wait; the endpoint is the one that allow() saw, which asks the tables
 // later than this statement does. asyncjobs knows no timeout but the queue's max_runtime, an hour
-// if it has none. An endpoint that took a secret of its own has '' for the previous one: the
-// tenant's.
+// if it has none. The results of other tasks are 16 KiB each, and one claim brings a few hundred of
+// them and no more; what is left of the lane is claimed next. An endpoint that took a secret of its
+// own has '' for the previous one: the tenant's.
 const Statement kClaim{"claim", R"sql(
   WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2, $3)),
   picked AS MATERIALIZED (
-    SELECT t.id FROM allowed w
+    SELECT t.id, t.results, w.lane FROM allowed w
      CROSS JOIN LATERAL (
-       SELECT id FROM postern.task
+       SELECT id, CASE WHEN load_results THEN cardinality(dependencies) ELSE 0 END AS results FROM postern.task
         WHERE shard = $1 AND lane = w.lane AND state = 'ready'
         ORDER BY priority DESC, run_at, id LIMIT w.free FOR NO KEY UPDATE SKIP LOCKED) t),
+  weighed AS (
+    SELECT id, lane, results = 0 OR sum(results) OVER (ROWS UNBOUNDED PRECEDING) - results < 256 AS fits FROM picked),
   claimed AS (
     UPDATE postern.task t
        SET state = 'active', attempt = attempt + 1, lease = $4, instance = $5, claimed_at = now(),
@@ -48,7 +51,7 @@ const Statement kClaim{"claim", R"sql(
                                       a.default_ms), a.most_ms) FROM allowed a WHERE a.lane = t.lane),
            resolved = CASE WHEN t.endpoint IS NOT NULL
                            THEN (SELECT (a.target).name FROM allowed a WHERE a.lane = t.lane) END
-     WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT id FROM picked))
+     WHERE t.shard = $1 AND t.id = ANY(ARRAY(SELECT id FROM weighed WHERE fits))
     RETURNING t.*)
   SELECT )sql" POSTERN_TASK_SPEC("body") R"sql(,
          lane, attempt, attempt_base, claimed_at, lease_until, deadline < claimed_at, resolved,
@@ -69,7 +72,8 @@ const Statement kClaim{"claim", R"sql(
                       CASE WHEN previous_until > now() THEN previous END AS previous
                  FROM postern.tenant_secret) s ON s.of_tenant = c.tenant
     LEFT JOIN LATERAL (SELECT a.target FROM allowed a WHERE c.endpoint IS NOT NULL AND a.lane = c.lane) e ON true
-    FULL JOIN (SELECT w.lane AS held, w.wait_ms, w.full_up FROM allowed w WHERE w.wait_ms IS NOT NULL) h ON false)sql"};
+    FULL JOIN (SELECT w.lane AS held, w.wait_ms, w.full_up FROM allowed w WHERE w.wait_ms IS NOT NULL
+               UNION ALL SELECT DISTINCT lane, 1, false FROM weighed WHERE NOT fits) h ON false)sql"};
 
 Params claim_params(int shard, std::span<const LaneSlots> lanes, const Uuid& lease,
                     const Uuid& instance, Seconds grace) {
@@ -248,11 +252,11 @@ Params settle_params(int shard, const Uuid& instance, std::span<const Settlement
     delay.int8(s.delay.count());
     s.attempt ? record.text(attempt_json(*s.attempt)) : record.null();
     s.attempt ? outcome.text(s.attempt->status) : outcome.null();
-    took.int4(s.attempt ? static_cast<std::int32_t>(s.attempt->duration.count()) : 0);
+    took.int4(s.attempt ? int4_ms(s.attempt->duration) : 0);
     last_error.text_or_null(s.last_error);
     if (s.result) {
       code.int4(s.result->status);
-      ms.int4(static_cast<std::int32_t>(s.result->duration.count()));
+      ms.int4(int4_ms(s.result->duration));
       headers.text_or_null(headers_json(s.result->headers));
       body.text(s.result->body);
     } else {
@@ -348,10 +352,13 @@ Tick tick_from(const PgResult& result) {
 
 const Statement kOrphans{"orphans", "SELECT " POSTERN_TASK_SPEC("NULL::bytea") R"sql(,
          lease, lane, attempt, attempt_base, claimed_at, lease_until, deadline < now(), instance, gone, deferred
-    FROM (SELECT t.*, CASE WHEN t.deferred THEN t.lease_until < now()
-                           ELSE t.instance = ANY($2) OR t.instance IS NULL
-                             OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = t.instance) END AS gone
-            FROM postern.task t WHERE t.shard = $1 AND t.state = 'active') active
+    FROM (SELECT t.*, t.instance = ANY($2) OR t.instance IS NULL
+                        OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = t.instance) AS gone
+            FROM postern.task t WHERE t.shard = $1 AND t.state = 'active' AND NOT t.deferred
+           UNION ALL
+         (SELECT t.*, true FROM postern.task t
+           WHERE t.shard = $1 AND t.state = 'active' AND t.deferred AND t.lease_until < now()
+           ORDER BY t.lease_until LIMIT 500)) active
    WHERE gone OR lease_until < now()
    ORDER BY gone DESC, lease_until LIMIT 500)sql"};
 

@@ -1,5 +1,8 @@
 #include "db/rows.h"
 
+#include <algorithm>
+#include <limits>
+
 #include <boost/json.hpp>
 
 #include "core/json_writer.h"
@@ -100,6 +103,11 @@ Task task_from(const PgResult& r, int row, int col) {
   ++col;
   task.deferred = r.boolean(row, col++);
   return task;
+}
+
+std::int32_t int4_ms(Milliseconds duration) {
+  return static_cast<std::int32_t>(
+      std::min<std::int64_t>(duration.count(), std::numeric_limits<std::int32_t>::max()));
 }
 
 }  // namespace postern::db

@@ -43,4 +43,7 @@ TaskSpec spec_from(const PgResult& result, int row, int col = 0);
 std::string headers_json(const Headers& headers);
 Headers headers_from_json(std::string_view json);
 
+// A duration as its column holds it: 24.8 days at most, which a deferred attempt may outlast.
+std::int32_t int4_ms(Milliseconds duration);
+
 }  // namespace postern::db

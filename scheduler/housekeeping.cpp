@@ -6,6 +6,7 @@
 
 #include "core/lane.h"
 #include "core/log.h"
+#include "core/queue.h"
 #include "core/retry_policy.h"
 #include "core/url.h"
 #include "core/uuid.h"
@@ -302,8 +303,9 @@ db::Routing routing_of(const Task& task) {
   routing.tenant = task.spec.tenant;
   routing.queue = task.spec.queue;
   auto url = check(task.spec);
-  if (!url) {
-    routing.invalid = url.error().message;
+  const auto queue = check_not_reserved(routing.queue, "queue");
+  if (!url || !queue) {
+    routing.invalid = url ? queue.error().message : url.error().message;
     return routing;
   }
   routing.url = url->canonical();

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <thread>
 
+#include "db/rows.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 
@@ -340,6 +342,12 @@ TEST_F(Orphans, AnExpiredLeaseIsToldApart) {
   owner_.script("UPDATE postern.task SET lease_until = now() - interval '1 s'");
   ASSERT_EQ(orphans().size(), 1U);
   EXPECT_FALSE(orphans()[0].instance_gone);
+}
+
+// A week's heartbeats are more milliseconds than their column holds.
+TEST(Int4Ms, IsNeverNegative) {
+  EXPECT_EQ(db::int4_ms(Milliseconds{12}), 12);
+  EXPECT_EQ(db::int4_ms(std::chrono::days{30}), std::numeric_limits<std::int32_t>::max());
 }
 
 }  // namespace

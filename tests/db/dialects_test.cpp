@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/lane.h"
 #include "db/deliveries.h"
 #include "db/tasks.h"
 #include "tests/support/database.h"
@@ -276,6 +277,40 @@ TEST_F(Dialects, AClaimBringsTheResultsThatATaskAsksFor) {
     EXPECT_EQ(claimed.results[0].task, first.spec.id);
     EXPECT_EQ(claimed.results[0].body, "ok");
     EXPECT_EQ(claimed.results[0].completed_at, *read(api_, first.spec.id)->finished_at);
+  }
+}
+
+// So many results of 16 KiB each would be a statement that never ends, and all of memory.
+TEST_F(Dialects, OneClaimBringsAFewHundredResultsAndTheRestOfTheLaneIsNotForgotten) {
+  const auto first = in_state(Dialect::asyncjobs, State::completed);
+  std::vector<NewTask> tasks;
+  for (int i = 0; i < 4; ++i) {
+    tasks.push_back(in_dialect(Dialect::asyncjobs));
+    tasks.back().spec.dependencies.assign(100, first.spec.id);
+    tasks.back().spec.load_results = true;
+  }
+  insert(api_, tasks);
+  insert(api_, {in_dialect(Dialect::asyncjobs)});
+  owner_.script("UPDATE postern.task SET state = 'ready'");
+  const auto lane = lane_id("default", "q", "receiver.test");
+  const auto claim_ten = [&] {
+    const Uuid lease = random_uuid();
+    const db::LaneSlots slots{lane, 10};
+    return db::claimed_from(
+        scheduler_.exec(db::kClaim,
+                        db::claim_params(0, std::span(&slots, 1), lease, Uuid{}, Seconds{10})),
+        lease, Seconds{10});
+  };
+  const auto some = claim_ten();
+  EXPECT_EQ(some.tasks.size(), 4U);  // three with their results, and the one that wants none
+  ASSERT_EQ(some.held.size(), 1U);
+  EXPECT_EQ(some.held[0].lane, lane);
+  EXPECT_FALSE(some.held[0].full_up);
+  const auto rest = claim_ten();
+  EXPECT_EQ(rest.tasks.size(), 1U);
+  EXPECT_TRUE(rest.held.empty());
+  for (const auto& claimed : some.tasks) {
+    EXPECT_EQ(claimed.results.size(), claimed.spec.load_results ? 100U : 0U);
   }
 }
 

@@ -40,6 +40,7 @@ TEST(RoutingOf, RefusesWhatSqlCouldNotCheck) {
       {"retry policy", [](TaskSpec& spec) { spec.retry_policy = "weekly"; }},
       {"content type", [](TaskSpec& spec) { spec.content_type = "a\nb"; }},
       {"tag", [](TaskSpec& spec) { spec.tags = {""}; }},
+      {"queue", [](TaskSpec& spec) { spec.queue = "aq_test"; }},
       {"tags", [](TaskSpec& spec) { spec.tags.assign(17, "t"); }},
   };
   for (const auto& [what, spoil] : cases) {
