@@ -43,8 +43,21 @@ Result<void> check_target(const Creation& wanted) {
   return wanted.method ? check_method(*wanted.method, fields.method) : Result<void>();
 }
 
+Result<void> check_span(Seconds span, Seconds most, std::string_view field, std::string reason) {
+  if (span.count() >= 0 && span <= most) return {};
+  return invalid(std::move(reason), std::string(field),
+                 fmt::format("{} must be 0 to {} seconds.", field, most.count()));
+}
+
 Result<void> check_times(const Creation& wanted, Time now) {
   const FieldNames& fields = *wanted.fields;
+  if (const auto ok = check_span(wanted.repeat, kMaxDelay, fields.repeat, "repeat_out_of_range");
+      !ok) {
+    return ok;
+  }
+  if (const auto ok = check_span(wanted.hold, kMaxDefer, fields.hold, "hold_out_of_range"); !ok) {
+    return ok;
+  }
   if (const auto ok = check_delay(wanted.delay, fields.delay); !ok) return ok;
   if (wanted.run_at) {
     if (const auto ok = check_run_at(*wanted.run_at, now, fields.run_at); !ok) return ok;

@@ -34,6 +34,8 @@ struct FieldNames {
   std::string_view dependencies = "dependencies";
   std::string_view on_complete_url = "on_complete_url";
   std::string_view on_failure_url = "on_failure_url";
+  std::string_view repeat = "repeat";
+  std::string_view hold = "hold";
 };
 
 // What is absent comes from its queue.
@@ -62,8 +64,8 @@ struct Creation {
   std::string on_failure_url;
   // As of TaskSpec.
   std::string extra;
-  Seconds repeat{0};
-  Seconds hold{0};
+  Seconds repeat{0};  // up to kMaxDelay
+  Seconds hold{0};    // up to kMaxDefer
   bool load_results = false;
 
   bool operator==(const Creation&) const = default;
@@ -81,8 +83,8 @@ struct QueueDefaults {
 
 // Everything that can be told without the database. `now` is for starts and deadlines. Besides the
 // reasons of validate.h: "url_required", "url_invalid", "target_both_set", "deadline_past",
-// "deadline_before_start", "tags_too_many", "dependencies_too_many", "dependency_invalid", and
-// those of RetryPolicy::parse.
+// "deadline_before_start", "tags_too_many", "dependencies_too_many", "dependency_invalid",
+// "repeat_out_of_range", "hold_out_of_range", and those of RetryPolicy::parse.
 Result<void> check_creation(const Creation& wanted, Time now);
 
 // The task, every default filled in. REQUIRES: `wanted` passed check_creation. Errors:

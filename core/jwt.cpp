@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "core/base64.h"
 #include "core/crypto.h"
@@ -44,13 +47,19 @@ std::optional<Parts> split(std::string_view token) {
   return Parts{token.substr(0, second), *header, *payload, *signature};
 }
 
-// A member that is a string; empty when it is not there or something else.
-std::string text_of(const std::vector<JsonMember>& members, std::string_view key) {
+// A member that is text; empty when it is not there. What is there and says nothing, as a number, a
+// null or an empty string, is an error: a token that names its tenant wrongly is not one that names
+// none, and must not act in another.
+Result<std::string> text_of(const std::vector<JsonMember>& members, std::string_view key) {
   for (const auto& [name, raw] : members) {
-    if (name != key || json_kind(raw) != JsonKind::string) continue;
-    if (auto text = json_string(raw, key)) return std::move(*text);
+    if (name != key) continue;
+    if (json_kind(raw) == JsonKind::string) {
+      auto text = json_string(raw, key);
+      if (text && !text->empty()) return text;
+    }
+    return refused("jwt_malformed", fmt::format("The token's {} is no text, or empty.", key));
   }
-  return {};
+  return std::string();
 }
 
 // A NumericDate: seconds since 1970, perhaps with a fraction. `wrong`: it is there and no number.
@@ -74,7 +83,8 @@ Result<void> check_header(std::string_view json) {
   if (!header) return malformed();
   const bool extended = std::any_of(header->begin(), header->end(),
                                     [](const JsonMember& each) { return each.key == "crit"; });
-  if (text_of(*header, "alg") == "HS256" && !extended) return {};
+  const auto algorithm = text_of(*header, "alg");
+  if (algorithm && *algorithm == "HS256" && !extended) return {};
   return refused("jwt_algorithm", "The token must be signed with HS256.");
 }
 
@@ -119,7 +129,13 @@ Result<JwtClaims> verify_jwt(std::string_view token, std::span<const std::string
   const auto claims = parse_json_object(parts->payload);
   if (!claims) return malformed();
   if (const auto ok = check_times(*claims, now, rules); !ok) return ok.error();
-  return JwtClaims{text_of(*claims, "sub"), text_of(*claims, "role"), text_of(*claims, "tenant")};
+  auto subject = text_of(*claims, "sub");
+  if (!subject) return subject.error();
+  auto role = text_of(*claims, "role");
+  if (!role) return role.error();
+  auto tenant = text_of(*claims, "tenant");
+  if (!tenant) return tenant.error();
+  return JwtClaims{std::move(*subject), std::move(*role), std::move(*tenant)};
 }
 
 }  // namespace postern

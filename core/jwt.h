@@ -25,9 +25,10 @@ struct JwtClaims {
 };
 
 // The claims of a token that one of `secrets` has signed and whose time it is. The header's
-// algorithm must be HS256: a token cannot choose how it is checked. Errors (unauthenticated):
-// "jwt_malformed", "jwt_algorithm", "jwt_signature", "jwt_expired", "jwt_not_yet",
-// "jwt_without_exp". Claims are read only when the signature is right.
+// algorithm must be HS256: a token cannot choose how it is checked. A claim that is there is text
+// and not empty. Errors (unauthenticated): "jwt_malformed", "jwt_algorithm", "jwt_signature",
+// "jwt_expired", "jwt_not_yet", "jwt_without_exp". Claims are read only when the signature is
+// right.
 Result<JwtClaims> verify_jwt(std::string_view token, std::span<const std::string> secrets, Time now,
                              const JwtRules& rules);
 

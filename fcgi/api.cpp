@@ -11,7 +11,6 @@
 #include "core/log.h"
 #include "db/migrations.h"
 #include "fcgi/database.h"
-#include "fcgi/query.h"
 #include "fcgi/transitions.h"
 
 namespace postern {
@@ -121,16 +120,8 @@ Result<Task> Api::reread(const std::string& tenant, const TaskId& id) {
   return std::move(*task);
 }
 
-std::optional<TaskId> Api::known(const std::string& tenant, std::string_view id) {
-  if (const auto spelled = parse_task_id(id)) return spelled;
-  const auto number = parse_integer(id);
-  if (!number || *number < 1) return std::nullopt;
-  return read_from(pool_,
-                   [&](auto& connection) { return db::task_of_job(connection, tenant, *number); });
-}
-
 Result<Task> Api::get(const Caller& caller, std::string_view id, Seconds wait) {
-  const auto task_id = known(caller.tenant, id);
+  const auto task_id = known_task(pool_, caller.tenant, id);
   if (!task_id) return no_such_task(id);
   Result<Task> task = reread(caller.tenant, *task_id);
   if (!task) return no_such_task(id);
@@ -155,7 +146,7 @@ Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
 // Transitions are asked for once: when the connection breaks under way, nobody knows whether it was
 // done.
 Result<TaskId> Api::transit(const Caller& caller, std::string_view id, const Transit& verb) {
-  const auto task = known(caller.tenant, id);
+  const auto task = known_task(pool_, caller.tenant, id);
   if (!task) return no_such_task(id);
   const auto done = write_to(pool_, [&](auto& connection) { return verb(connection, *task); });
   if (!done) return done.error();

@@ -121,7 +121,6 @@ class Api {
   friend class BatchApi;  // creates as `create` does
   using Transit = std::function<db::Transition(db::PgConnection&, const TaskId&)>;
   Result<TaskId> transit(const Caller& caller, std::string_view id, const Transit& verb);
-  std::optional<TaskId> known(const std::string& tenant, std::string_view id);
   Result<Task> reread(const std::string& tenant, const TaskId& id);
   Result<Created> created(const std::string& tenant, Intake::Taken taken);
 

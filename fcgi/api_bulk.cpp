@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "core/ids.h"
 #include "fcgi/database.h"
 #include "fcgi/transitions.h"
 
@@ -26,9 +25,11 @@ Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVe
     return invalid("ids_too_many", "ids",
                    fmt::format("ids holds {}; at most {} go in one request.", ids.size(), kMaxIds));
   }
+  std::vector<std::optional<TaskId>> meant;
   std::vector<TaskId> known;
   for (const std::string& id : ids) {
-    if (const auto task = parse_task_id(id)) known.push_back(*task);
+    meant.push_back(known_task(pool_, caller.tenant, id));
+    if (meant.back()) known.push_back(*meant.back());
   }
   const auto done = write_to(pool_, [&](auto& connection) {
     return db::transit_each(connection, verb, caller.tenant, known, instance_);
@@ -37,8 +38,8 @@ Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVe
   std::vector<Result<void>> out;
   out.reserve(ids.size());
   auto next = done->begin();
-  for (const std::string& id : ids) {
-    out.push_back(parse_task_id(id) ? allowed(*next++, id) : Result<void>(no_such_task(id)));
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    out.push_back(meant[i] ? allowed(*next++, ids[i]) : Result<void>(no_such_task(ids[i])));
   }
   return out;
 }

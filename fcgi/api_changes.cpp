@@ -3,7 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "core/ids.h"
 #include "core/validate.h"
 #include "fcgi/database.h"
 #include "fcgi/transitions.h"
@@ -33,7 +32,7 @@ Result<Task> ChangesApi::run(const Caller& caller, std::string_view id) {
 
 Result<Task> ChangesApi::carry_out(const Caller& caller, std::string_view id,
                                    const db::Change& change, bool blocked_too) {
-  const auto known = parse_task_id(id);
+  const auto known = known_task(pool_, caller.tenant, id);
   if (!known) return no_such_task(id);
   const auto done = write_to(pool_, [&](auto& connection) {
     return db::change_task(connection, caller.tenant, *known, change, blocked_too);

@@ -77,7 +77,7 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
     }
     if (first) return Created{std::move(*first), true};
   } catch (const std::exception& fault) {
-    if (is_database_fault(fault)) return database_away();
+    if (is_database_fault(fault)) return told_of(fault);
     spdlog::error("replay failed error=\"{}\"", log_safe(fault.what()));
     return Error{Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
   }

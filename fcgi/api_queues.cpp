@@ -84,6 +84,7 @@ Result<QueuesApi::Put> QueuesApi::put(const Caller& caller, std::string_view nam
 }
 
 Result<Queue> QueuesApi::change(const Caller& caller, std::string_view name, const Edit& edit) {
+  if (const auto ok = check_not_reserved(name, "name"); !ok) return ok.error();
   std::optional<Error> refused;
   auto done = write_to(pool_, [&](auto& connection) -> std::optional<Queue> {
     db::Transaction transaction(connection);

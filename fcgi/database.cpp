@@ -32,6 +32,16 @@ Error change_unknown() {
                      "Whether this was done is not known. Look before you try again.");
 }
 
+Error told_of(const std::exception& fault) {
+  const auto& error = dynamic_cast<const db::PgError&>(fault);
+  // Besides what was undone: a lock that was not to be had, a statement that took too long.
+  if (is_undone(error) || error.sqlstate() == "55P03" || error.sqlstate() == "57014") {
+    return unavailable("database_slow",
+                       "The database is too busy to do this at the moment. Try again.");
+  }
+  return database_away();
+}
+
 Error database_away() {
   return unavailable("database_unavailable",
                      "The database cannot be reached at the moment. Try again.");

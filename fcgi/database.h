@@ -14,7 +14,12 @@ namespace postern {
 // helps.
 bool is_database_fault(const std::exception& fault);
 
-// What the client is told then.
+// What the client is told then: "database_slow" when the database is there and gave up, as for a
+// lock, a deadlock or its time, so that nothing of the transaction was done; else database_away().
+// REQUIRES: is_database_fault.
+Error told_of(const std::exception& fault);
+
+// "database_unavailable".
 Error database_away();
 
 // Runs `ask` on a pooled connection, and once more on another when the first turns out to be dead,

@@ -3,6 +3,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include "core/utf8.h"
+
 namespace postern {
 namespace {
 
@@ -20,7 +22,8 @@ std::optional<PathArgs> match(std::string_view pattern, std::string_view path) {
     const auto want = take_segment(pattern);
     const auto have = take_segment(path);
     if (want.starts_with("/{")) {
-      if (have.size() < 2) return std::nullopt;
+      // No name and no id is other than UTF-8, and the database would not even look for one.
+      if (have.size() < 2 || !is_utf8(have)) return std::nullopt;
       args.add(want.substr(2, want.size() - 3), have.substr(1));
     } else if (want != have) {
       return std::nullopt;

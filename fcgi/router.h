@@ -74,8 +74,8 @@ struct Match {
   std::string allowed;  // without a route: the methods the path has, for Allow; empty: no such path
 };
 
-// A GET route answers HEAD too. A {name} takes one segment that is not empty. `args` point into
-// `path`.
+// A GET route answers HEAD too. A {name} takes one segment of UTF-8 that is not empty. `args` point
+// into `path`.
 Match find_route(std::span<const Route> routes, std::string_view method, std::string_view path);
 
 }  // namespace postern

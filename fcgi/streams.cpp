@@ -17,13 +17,8 @@ constexpr std::chrono::seconds kMaxTime{60};
 }  // namespace
 
 struct Streams::Reader::State {
-  State(Streams& streams_, std::string tenant_, db::TaskFilter filter_)
-      : streams(streams_), tenant(std::move(tenant_)), filter(std::move(filter_)) {}
-  ~State() { --streams.open_; }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-
   Streams& streams;
+  ListGate::Pass place, share;
   const std::string tenant;
   db::TaskFilter filter;  // of what is left
   const Clock::time_point end = Clock::now() + kMaxTime;
@@ -31,29 +26,38 @@ struct Streams::Reader::State {
 };
 
 Result<Streams::Reader> Streams::open(std::string tenant, db::TaskFilter filter) {
-  if (++open_ > limit_) {
-    --open_;
+  auto place = places_.enter({});
+  auto share = shares_.enter(tenant);
+  if (!place || !share) {
     return Error{Errc::rate_limited, "too_many_streams", "",
                  "Too many lists are being streamed at the moment. Try again."};
   }
   Reader reader;
-  reader.state_ = std::make_shared<Reader::State>(*this, std::move(tenant), std::move(filter));
+  reader.state_ = std::make_shared<Reader::State>(Reader::State{
+      *this, std::move(*place), std::move(*share), std::move(tenant), std::move(filter)});
   return reader;
 }
 
 std::optional<std::vector<Task>> Streams::Reader::next() {
-  if (state_->exhausted) return std::vector<Task>();
-  if (Clock::now() > state_->end) return std::nullopt;
-  db::TaskFilter step = state_->filter;
-  step.limit = std::min(kStep, step.limit);
-  auto tasks = read_from(state_->streams.pool_, [&](auto& connection) {
-    return db::next_tasks(connection, state_->tenant, step);
-  });
-  state_->exhausted = static_cast<int>(tasks.size()) < step.limit;
-  state_->filter.limit -= static_cast<int>(tasks.size());
-  state_->exhausted = state_->exhausted || state_->filter.limit == 0;
-  state_->filter.offset = 0;
-  if (!tasks.empty()) state_->filter.before = tasks.back().spec.id;
+  State& at = *state_;
+  std::vector<Task> tasks;
+  if (!at.exhausted) {
+    if (Clock::now() > at.end) return std::nullopt;
+    db::TaskFilter step = at.filter;
+    step.limit = std::min(kStep, step.limit);
+    tasks = read_from(at.streams.pool_, [&](auto& connection) {
+      return db::next_tasks(connection, at.tenant, step);
+    });
+    at.filter.limit -= static_cast<int>(tasks.size());
+    at.exhausted = static_cast<int>(tasks.size()) < step.limit || at.filter.limit == 0;
+    at.filter.offset = 0;
+    if (!tasks.empty()) at.filter.before = tasks.back().spec.id;
+  }
+  if (tasks.empty()) {
+    // Before the client sees the end: it may ask for the next list at once.
+    at.share.reset();
+    at.place.reset();
+  }
   return tasks;
 }
 

@@ -1,7 +1,6 @@
 // Long lists, sent as they are read: a step at a time, so that no list is held as a whole.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 #include "core/task.h"
 #include "db/pool.h"
 #include "db/tasks.h"
+#include "fcgi/list_gate.h"
 
 namespace postern {
 
@@ -18,11 +18,12 @@ namespace postern {
 class Streams {
  public:
   // `limit`: how many may be under way at the same time, so that they never take the threads that
-  // others need.
-  Streams(db::Pool& pool, int limit) : pool_(pool), limit_(limit) {}
+  // others need. Half of them is the most that one tenant holds.
+  Streams(db::Pool& pool, int limit) : pool_(pool), places_(limit), shares_((limit + 1) / 2) {}
 
-  // The tasks of a filter, in steps; each step reads the database. Copies share one
-  // place in the list, and one of the places among the streams until the last of them has gone.
+  // The tasks of a filter, in steps; each step reads the database. Copies share one place in the
+  // list, and one of the places among the streams until the list is over or the last of them has
+  // gone.
   class Reader {
    public:
     // The next few; empty: there are no more, or `filter.limit` is reached. nullopt: the stream has
@@ -40,8 +41,8 @@ class Streams {
 
  private:
   db::Pool& pool_;
-  const int limit_;
-  std::atomic<int> open_ = 0;
+  ListGate places_;  // one name for all tenants
+  ListGate shares_;
 };
 
 }  // namespace postern

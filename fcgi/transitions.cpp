@@ -3,8 +3,18 @@
 #include <fmt/format.h>
 
 #include "core/log.h"
+#include "fcgi/database.h"
+#include "fcgi/query.h"
 
 namespace postern {
+
+std::optional<TaskId> known_task(db::Pool& pool, std::string_view tenant, std::string_view id) {
+  if (const auto spelled = parse_task_id(id)) return spelled;
+  const auto number = parse_integer(id);
+  if (!number || *number < 1) return std::nullopt;
+  return read_from(pool,
+                   [&](auto& connection) { return db::task_of_job(connection, tenant, *number); });
+}
 
 Error no_such_task(std::string_view id) {
   return not_found("task_not_found", fmt::format("There is no task {}.", log_safe(id)));

@@ -1,12 +1,20 @@
-// What a client is told about a task that is not there, or is in the wrong state for what it asks.
+// Which task a client means, and what it is told about one that is not there, or is in the wrong
+// state for what it asks.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "core/error.h"
+#include "core/ids.h"
+#include "db/pool.h"
 #include "db/tasks.h"
 
 namespace postern {
+
+// The task that `id` spells in any dialect. TaskMQ's numbers are looked up, the others are read: it
+// need not be there. nullopt: it spells none. Throws PgError.
+std::optional<TaskId> known_task(db::Pool& pool, std::string_view tenant, std::string_view id);
 
 // `id` as the client spelled it, here and below.
 Error no_such_task(std::string_view id);

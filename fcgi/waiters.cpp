@@ -1,5 +1,6 @@
 #include "fcgi/waiters.h"
 
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <vector>
@@ -33,13 +34,22 @@ Waiters::~Waiters() {
   thread_.join();
 }
 
+// REQUIRES: the lock is held.
+bool Waiters::has_place(const std::string& tenant) const {
+  const auto same = std::count_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Waiter& each) { return each.tenant == tenant; });
+  return waiting_.size() < limit_ && static_cast<std::size_t>(same) < (limit_ + 1) / 2;
+}
+
 void Waiters::wait(const Task& seen, Milliseconds time) {
   const Crew::Away away;
   std::unique_lock lock(mutex_);
-  if (waiting_.size() >= limit_) return;
-  const auto me = waiting_.insert(
-      waiting_.end(),
-      Waiter{seen.spec.id, seen.spec.dialect, {seen.state, seen.attempt, seen.deferred}});
+  if (!has_place(seen.spec.tenant)) return;
+  const auto me =
+      waiting_.insert(waiting_.end(), Waiter{seen.spec.tenant,
+                                             seen.spec.id,
+                                             seen.spec.dialect,
+                                             {seen.state, seen.attempt, seen.deferred}});
   if (waiting_.size() == 1) wake_.notify_one();
   changed_.wait_for(lock, time, [&] { return me->changed; });
   waiting_.erase(me);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "core/task.h"
@@ -16,7 +17,7 @@ namespace postern {
 
 class Waiters {
  public:
-  // `limit`: how many may wait at the same time.
+  // `limit`: how many may wait at the same time; half of them are the most of one tenant.
   Waiters(db::Pool& pool, int limit);
   // REQUIRES: nobody waits.
   ~Waiters();
@@ -30,12 +31,14 @@ class Waiters {
 
  private:
   struct Waiter {
+    std::string tenant;
     TaskId id;
     Dialect dialect;
     db::Glance seen;
     bool changed = false;
   };
 
+  bool has_place(const std::string& tenant) const;
   void run();
   void look();
 

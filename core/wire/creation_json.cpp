@@ -18,8 +18,7 @@ constexpr FieldNames kFields{
     .deadline = "deadline_us",
 };
 constexpr std::string_view kDialect = "dialect", kPriority = "priority", kBodyForm = "body_form",
-                           kBody = "body", kBodyBase64 = "body_base64", kExtra = "extra",
-                           kRepeat = "repeat_s", kHold = "hold_s", kLoadResults = "load_results";
+                           kBody = "body", kBodyBase64 = "body_base64", kExtra = "extra";
 
 void write_text(JsonWriter& out, std::string_view key, const std::string& text) {
   if (!text.empty()) out.member(key, text);
@@ -46,10 +45,6 @@ class Members {
     const auto* value = object_.if_contains(key);
     if (value == nullptr) return std::nullopt;
     return value->as_int64();
-  }
-  bool flag(std::string_view key) const {
-    const auto* value = object_.if_contains(key);
-    return value != nullptr && value->as_bool();
   }
   std::optional<Time> time(std::string_view key) const {
     const auto us = integer(key);
@@ -111,9 +106,6 @@ Creation read(const Members& members) {
   out.on_complete_url = members.text(kFields.on_complete_url).value_or("");
   out.on_failure_url = members.text(kFields.on_failure_url).value_or("");
   out.extra = members.text(kExtra).value_or("");
-  out.repeat = Seconds{members.integer(kRepeat).value_or(0)};
-  out.hold = Seconds{members.integer(kHold).value_or(0)};
-  out.load_results = members.flag(kLoadResults);
   return out;
 }
 
@@ -157,9 +149,6 @@ std::string creation_json(const Creation& creation) {
   write_text(out, kFields.on_complete_url, creation.on_complete_url);
   write_text(out, kFields.on_failure_url, creation.on_failure_url);
   write_text(out, kExtra, creation.extra);
-  if (creation.repeat.count() > 0) out.member(kRepeat, std::int64_t{creation.repeat.count()});
-  if (creation.hold.count() > 0) out.member(kHold, std::int64_t{creation.hold.count()});
-  if (creation.load_results) out.member(kLoadResults, true);
   out.end_object();
   return out.take();
 }

@@ -9,7 +9,8 @@
 namespace postern {
 
 // Only what is set: {"queue","url","headers":[[name,value]],"timeout_ms",...}. A body is kept byte
-// for byte; one that is not UTF-8 as base64.
+// for byte; one that is not UTF-8 as base64. What no schedule's task can ask for (`repeat`, `hold`,
+// `load_results`) is left out.
 std::string creation_json(const Creation& creation);
 
 // Reads back the same, but for `fields`, which name the members. No rule is checked: check_creation

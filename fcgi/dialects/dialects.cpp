@@ -55,7 +55,7 @@ Error error_of(const HttpRequest& request, const std::exception& fault) {
                   log_safe(request.request_id), log_safe(request.method), log_safe(request.path),
                   log_safe(what.substr(0, what.find('\n'))));
   }
-  if (of_database) return database_away();
+  if (of_database) return told_of(fault);
   return {Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
 }
 

@@ -68,9 +68,6 @@ class Generator {
     out.on_complete_url = text();
     out.on_failure_url = text();
     out.extra = text();
-    out.repeat = Seconds{random_() % 3};
-    out.hold = Seconds{random_() % 3};
-    out.load_results = coin();
     return out;
   }
 

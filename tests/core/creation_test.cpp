@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/validate.h"
 #include "tests/core/outcome.h"
 
 namespace postern {
@@ -42,6 +43,20 @@ TEST(Creation, MayAskForAThousandTriesInAsyncjobsAlone) {
               dialect == Dialect::asyncjobs ? "ok" : "max_retries_out_of_range max_retries")
         << name(dialect);
   }
+}
+
+TEST(Creation, RepeatAndHoldAreBoundedWhateverTheWireLetThrough) {
+  const auto of = [](Seconds repeat, Seconds hold) {
+    auto wanted = in_dialect(Dialect::taskmq);
+    wanted.repeat = repeat;
+    wanted.hold = hold;
+    return outcome(check_creation(wanted, kNow));
+  };
+  EXPECT_EQ(of(kMaxDelay, kMaxDefer), "ok");
+  EXPECT_EQ(of(kMaxDelay + 1s, 0s), "repeat_out_of_range repeat");
+  EXPECT_EQ(of(-1s, 0s), "repeat_out_of_range repeat");
+  EXPECT_EQ(of(0s, kMaxDefer + 1s), "hold_out_of_range hold");
+  EXPECT_EQ(of(0s, -1s), "hold_out_of_range hold");
 }
 
 TEST(Creation, AHandlerIsAnyTextInTaskmqAlone) {

@@ -108,11 +108,26 @@ TEST(Jwt, MustEndUnlessTheRulesSayOtherwise) {
 }
 
 TEST(Jwt, WhatItDoesNotSayIsEmpty) {
-  const auto claims =
-      verify_jwt(token(R"({"exp":1700000300,"role":7})"), std::vector{kSecret}, kNow, {});
+  const auto claims = verify_jwt(token(R"({"exp":1700000300})"), std::vector{kSecret}, kNow, {});
   ASSERT_TRUE(claims);
   EXPECT_EQ(claims->subject, "");
   EXPECT_EQ(claims->role, "");
+  EXPECT_EQ(claims->tenant, "");
+}
+
+// A token with the tenant 42 once acted in the default one, as if it named none.
+TEST(Jwt, AClaimThatSaysNothingIsNotOneThatIsAbsent) {
+  for (const char* claim : {"sub", "role", "tenant"}) {
+    for (const char* value : {"42", R"(["acme"])", R"({"name":"acme"})", "null", "true", R"("")"}) {
+      const auto claims =
+          verify_jwt(token(std::string(R"({"exp":1700000300,")") + claim + "\":" + value + "}"),
+                     std::vector{kSecret}, kNow, {});
+      ASSERT_FALSE(claims) << claim << value;
+      EXPECT_EQ(claims.error().code, Errc::unauthenticated) << claim << value;
+      EXPECT_EQ(claims.error().reason, "jwt_malformed") << claim << value;
+      EXPECT_NE(claims.error().message.find(claim), std::string::npos) << claim << value;
+    }
+  }
 }
 
 }  // namespace

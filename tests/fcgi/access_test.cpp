@@ -188,6 +188,7 @@ TEST_F(SandboxTest, ItsQueueIsNobodysToUse) {
   for (const auto& [method, path, body] :
        {std::tuple{"POST", "/v1/queues", R"({"name":"aq_test"})"},
         {"PUT", "/v1/queues/aq_test", "{}"},
+        {"PATCH", "/v1/queues/aq_test", R"({"timeout":"5s"})"},
         {"POST", "/v1/schedules",
          R"({"name":"s","schedule":"@daily","queue":"aq_test","webhook_url":"http://a.test/"})"},
         {"POST", "/v1/queues/aq_test/resume", ""},

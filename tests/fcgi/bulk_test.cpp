@@ -165,6 +165,23 @@ TEST_F(BulkTest, GoesThroughAllInSteps) {
   EXPECT_EQ(count("SELECT count(*) FROM postern.task_finished"), 0);
 }
 
+// TaskMQ's numbers were not there in bulk, though one by one they are.
+TEST_F(BulkTest, ANumberOfTaskmqIsAnIdHereToo) {
+  HttpRequest post = request("POST", "/add-job", R"({"payload":{},"handler":"x"})");
+  post.dialect = "taskmq";
+  const std::string number = ask(post).text("job_id");
+  const std::string asked = ids({"0", number, "999999999"});
+  for (const std::string verb : {"cancel", "retry"}) {
+    const Answer answer = ask("POST", "/v1/tasks/" + verb, asked);
+    EXPECT_EQ(answer.text("results/0/status"), "not_found") << verb;
+    EXPECT_EQ(answer.text("results/1/status"), "ok") << verb;
+    EXPECT_EQ(answer.text("results/2/status"), "not_found") << verb;
+  }
+  HttpRequest other = request("POST", "/v1/tasks/cancel", asked);
+  other.key_tenant = "other";
+  EXPECT_EQ(ask(other).text("results/1/status"), "not_found");
+}
+
 TEST_F(BulkTest, LeavesOtherTenantsAlone) {
   const std::string id = task();
   admin_.script("INSERT INTO postern.tenant (name) VALUES ('other')");

@@ -135,5 +135,14 @@ TEST_F(ChangesTest, RunsAtOnceAndKeepsThePlaceOfWhatIsDue) {
   EXPECT_EQ(count(due), before);
 }
 
+TEST_F(ChangesTest, ANumberOfTaskmqIsAnIdHereToo) {
+  HttpRequest post = request("POST", "/add-job", R"({"payload":{},"handler":"x","priority":1})");
+  post.dialect = "taskmq";
+  const std::string task = "/v1/tasks/" + ask(post).text("job_id");
+  EXPECT_EQ(ask("PATCH", task, R"({"priority":9})").status, 200);
+  EXPECT_EQ(ask("POST", task + "/run").status, 200);
+  EXPECT_EQ(ask("POST", "/v1/tasks/999999999/run").status, 404);
+}
+
 }  // namespace
 }  // namespace postern::test

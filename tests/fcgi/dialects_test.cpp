@@ -146,6 +146,22 @@ TEST_F(DialectsTest, ATaskmqNumberIsAnIdEverywhere) {
   EXPECT_EQ(ask(other).status, 404);
 }
 
+// No name holds such a byte, and PostgreSQL refuses to compare one with it: this was a 500.
+TEST_F(DialectsTest, ANameThatIsNotUtf8IsNotThereOnAnyRoute) {
+  for (const Dialect dialect : kAllDialects) {
+    for (const Route& route : table_of(dialect).routes) {
+      std::string path(route.pattern);
+      const auto begin = path.find('{');
+      if (begin == path.npos) continue;
+      path.replace(begin, path.find('}') - begin + 1, "a\xff");
+      for (const std::string_view mount : {name(dialect), std::string_view()}) {
+        const Answer answer = at(std::string(mount), std::string(route.method), path, "{}");
+        EXPECT_EQ(answer.status, 404) << mount << ' ' << route.method << ' ' << route.pattern;
+      }
+    }
+  }
+}
+
 // A key stands for one task; who spoke another dialect then cannot have sent another body.
 TEST_F(DialectsTest, AKeyOfAnotherDialectReplaysTheFirstTask) {
   const auto with_key = [&](const std::string& body, const std::string& dialect = "") {

@@ -214,14 +214,19 @@ TEST_F(IntakeTest, NoticesAConnectionThatDiedWhileIdle) {
 }
 
 TEST_F(IntakeTest, WaitsForALockAndThenSaysItWasTooSlow) {
-  ASSERT_EQ(create().status, 201);
+  const Answer made = create();
+  ASSERT_EQ(made.status, 201);
+  const std::string task = "/v1/tasks/" + made.text("id");
   auto locker = database_.connect();
   {
     db::Transaction transaction(locker);
     locker.exec({"", "LOCK TABLE postern.task IN ACCESS EXCLUSIVE MODE"});
-    const Answer answer = create();
-    EXPECT_EQ(answer.status, 503) << answer.body;
-    EXPECT_EQ(answer.headers.at("Retry-After"), "1");
+    for (const Answer& answer :
+         {create(), ask("GET", task), ask("PATCH", task, R"({"priority":1})")}) {
+      EXPECT_EQ(answer.status, 503) << answer.body;
+      EXPECT_EQ(answer.reason(), "database_slow");
+      EXPECT_EQ(answer.headers.at("Retry-After"), "1");
+    }
   }
   EXPECT_EQ(create().status, 201);
   EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 2);

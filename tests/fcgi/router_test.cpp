@@ -32,7 +32,7 @@ TEST(FindRoute, TakesNoOtherPath) {
   for (const std::string_view path :
        {"", "/", "/v1", "/v1/", "/v1/tasks/", "/v1/tasks/a/b", "/v1/taskss", "/V1/tasks",
         "v1/tasks", "/v1/tasks//", "/v1//tasks", "//v1/tasks", "/v1/queues//tasks/t1",
-        "/v1/tasks/{id}/"}) {
+        "/v1/tasks/{id}/", "/v1/tasks/\xff"}) {
     const Match match = find_route(kRoutes, "GET", path);
     EXPECT_EQ(match.route, nullptr) << path;
     EXPECT_EQ(match.allowed, "") << path;

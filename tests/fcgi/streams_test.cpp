@@ -69,26 +69,36 @@ TEST_F(StreamsTest, RefusesWhatCannotBe) {
   }
 }
 
-TEST_F(StreamsTest, OnlySoManyAtOnce) {
-  start({.max_streams = 2});
+TEST_F(StreamsTest, OnlySoManyAtOnceAndHalfOfThemForATenant) {
+  start({.max_streams = 4});
   make(10);
-  const auto open = [&] {
-    HttpResponse answer;
-    dispatch(*api_, request("GET", "/v1/tasks?stream=ndjson"),
-             [&](const HttpResponse& response) { answer = response; });
-    return answer;
+  const auto of = [&](const std::string& tenant) {
+    HttpRequest asked = request("GET", "/v1/tasks?stream=ndjson");
+    asked.key_tenant = tenant;
+    return asked;
   };
-  std::vector<HttpResponse> held{open(), open()};
-  EXPECT_EQ(held[1].status, 200);
-  const Answer refused = ask("GET", "/v1/tasks?stream=ndjson");
-  EXPECT_EQ(refused.status, 429);
-  EXPECT_EQ(refused.reason(), "too_many_streams");
-  EXPECT_EQ(refused.headers.at("Retry-After"), "1");
+  std::vector<HttpResponse> held;
+  const auto hold = [&](const std::string& tenant) {
+    dispatch(*api_, of(tenant), [&](const HttpResponse& response) { held.push_back(response); });
+    return held.back().status;
+  };
+  const auto expect_refused = [&](const std::string& tenant) {
+    const Answer refused = ask(of(tenant));
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.reason(), "too_many_streams");
+    EXPECT_EQ(refused.headers.at("Retry-After"), "1");
+  };
+  EXPECT_EQ(hold("default"), 200);
+  EXPECT_EQ(hold("default"), 200);
+  expect_refused("default");
+  EXPECT_EQ(hold("acme"), 200);
+  EXPECT_EQ(hold("other"), 200);
+  expect_refused("another");
   EXPECT_EQ(ask("GET", "/v1/tasks").status, 200);
   held.clear();
-  EXPECT_EQ(lines(ask("GET", "/v1/tasks?stream=ndjson")).size(), 10u);
-  EXPECT_EQ(lines(ask("GET", "/v1/tasks?stream=ndjson")).size(), 10u);
-  EXPECT_EQ(lines(ask("GET", "/v1/tasks?stream=ndjson")).size(), 10u);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(lines(ask("GET", "/v1/tasks?stream=ndjson")).size(), 10u);
+  }
 }
 
 }  // namespace

@@ -37,8 +37,9 @@ TEST_F(WaitersTest, WaitsForAChange) {
   EXPECT_EQ(ask("GET", "/v1/tasks/" + other + "?wait=x").reason(), "wait_invalid");
 }
 
-TEST_F(WaitersTest, AnswersAtOnceWhenTooManyWait) {
-  start({.max_waiters = 2});
+TEST_F(WaitersTest, AnswersAtOnceWhenTooManyOfATenantWait) {
+  admin_.script("INSERT INTO postern.tenant (name) VALUES ('acme')");
+  start({.max_waiters = 4});
   const std::string path = "/v1/tasks/" + create().text("id");
   std::vector<std::future<Answer>> waiting;
   for (int i = 0; i < 3; ++i) {
@@ -53,6 +54,17 @@ TEST_F(WaitersTest, AnswersAtOnceWhenTooManyWait) {
   while (std::ranges::count_if(waiting, answered) == 0) {
     ASSERT_LT(std::chrono::steady_clock::now(), limit) << "nobody was sent away";
   }
+  // Half of the places are left to other tenants.
+  HttpRequest of_acme = request(
+      "POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://receiver.test/","delay":3600})");
+  of_acme.key_tenant = "acme";
+  const std::string theirs = ask(of_acme).text("id");
+  of_acme.method = "GET";
+  of_acme.path = "/v1/tasks/" + theirs;
+  of_acme.query = "wait=1";
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(ask(of_acme).text("status"), "pending");
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(990));
   ask("POST", path + "/cancel");
   std::multiset<std::string> said;
   for (auto& each : waiting) said.insert(each.get().text("status"));
