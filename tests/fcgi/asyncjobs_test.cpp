@@ -104,6 +104,10 @@ TEST_F(AsyncJobsTest, TellsWhatIsWrongWithATask) {
       {R"({"type":"email","max_tries":1001})", "400 invalid_argument max_tries_invalid max_tries"},
       {R"({"type":"email","queue":"NONE"})", "404 not_found queue_not_found queue"},
       {R"({"type":"email","queue":"a b"})", "400 invalid_argument queue_name_invalid queue"},
+      {R"({"type":"email","deadline":"2030-01-01T00:00:00.1234567890Z"})",
+       "400 invalid_argument invalid_json deadline"},
+      {R"({"type":"email","signature":")" + std::string(1025, 'a') + "\"}",
+       "400 invalid_argument signature_too_long signature"},
       {R"({"type":"email","dependencies":["x"]})",
        "400 invalid_argument dependency_invalid dependencies"},
   };
