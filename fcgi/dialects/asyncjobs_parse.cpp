@@ -26,18 +26,6 @@ constexpr std::int64_t kDefaultTries = 10, kMostTries = 1000;
 constexpr std::size_t kMaxSignature = 1024;
 constexpr std::int64_t kDefaultLimit = 200, kMostLimit = 1000;
 
-// Go finds the field whatever its case.
-Result<FieldReader> read_body(std::string_view body) {
-  auto members = parse_json_object(body);
-  if (!members) return members.error();
-  for (JsonMember& member : *members) {
-    for (char& c : member.key) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return FieldReader(std::move(*members));
-}
-
 void read_payload(FieldReader& fields, Creation& wanted) {
   const auto payload = fields.json("payload");
   const auto base64 = fields.text("payload_base64");
@@ -80,7 +68,7 @@ void read_signature(FieldReader& fields, AsyncJobsExtra& extra) {
 }  // namespace
 
 Result<Creation> parse_creation(std::string_view body) {
-  Result<FieldReader> reader = read_body(body);
+  Result<FieldReader> reader = FieldReader::parse_as_go(body);
   if (!reader) return reader.error();
   FieldReader& fields = *reader;
   Creation wanted;
