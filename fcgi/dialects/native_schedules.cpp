@@ -40,6 +40,10 @@ Result<HttpResponse> create_schedule(const Call& call) {
   if (const auto ok = native_wire::apply_schedule(call, wanted); !ok) {
     return ok.error();
   }
+  // asyncjobs knows no other target.
+  if (call.dialect == Dialect::asyncjobs && wanted.task.dialect != Dialect::asyncjobs) {
+    return invalid("task_type_invalid", "task_type", "task_type is required.");
+  }
   const auto made = call.api.schedules().create(call.caller.tenant, std::move(wanted));
   if (!made) return made.error();
   HttpResponse response = schedule_response(201, *made);

@@ -336,6 +336,8 @@ TEST_F(AsyncJobsTest, SchedulesAreMadeShownAndDeleted) {
   EXPECT_EQ(told(at("POST", "/v1/schedules",
                     R"({"name":"x","schedule":"@daily","queue":"WORK","task_type":"a b"})")),
             "400 invalid_argument task_type_invalid task_type");
+  EXPECT_EQ(told(at("POST", "/v1/schedules", R"({"name":"x","schedule":"@daily","queue":"WORK"})")),
+            "400 invalid_argument task_type_invalid task_type");
   EXPECT_EQ(at("DELETE", "/v1/schedules/hourly").status, 204);
   for (const char* method : {"GET", "DELETE"}) {
     EXPECT_EQ(told(at(method, "/v1/schedules/hourly")), "404 not_found schedule_not_found -");
