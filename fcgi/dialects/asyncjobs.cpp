@@ -54,11 +54,12 @@ Result<HttpResponse> list_tasks(const Call& call) {
     };
     return response;
   }
+  if (call.dialect) {
+    return json_response(200, render_tasks(call.api.first(call.caller, list->filter)));
+  }
   const Result<db::Page> page = call.api.list(call.caller, list->filter);
   if (!page) return page.error();
-  return json_response(200, call.dialect
-                                ? render_tasks(page->tasks)
-                                : native_wire::render_page(*page, list->filter, call.dialect));
+  return json_response(200, native_wire::render_page(*page, list->filter, call.dialect));
 }
 
 Result<HttpResponse> delete_queue(const Call& call) {
