@@ -78,6 +78,10 @@ class Api {
   using Done = std::function<void(Result<Created>)>;
   void create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done);
 
+  // What answers a creation that is refused, where a used key stands for its task whatever the body
+  // (asyncjobs): the task of the request's idempotency key; `refusal` when there is none.
+  Result<Created> replay_or(const Caller& caller, const HttpRequest& request, Error refusal);
+
   // `id` in any spelling, here and below, TaskMQ's numbers too; what is none is `task_not_found`.
   // With `wait` over 0 the answer may take so long, unless the task is finished or its status
   // changes.

@@ -22,9 +22,9 @@ namespace {
 
 void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = asyncjobs_wire::parse_creation(call.request.body);
-  if (!wanted) return finish(wanted.error());
-  call.api.create(call.caller, call.request, std::move(*wanted),
-                  created_answer(call, std::move(finish)));
+  const Api::Done answer = created_answer(call, std::move(finish));
+  if (!wanted) return answer(call.api.replay_or(call.caller, call.request, wanted.error()));
+  call.api.create(call.caller, call.request, std::move(*wanted), answer);
 }
 
 std::string render_tasks(const std::vector<Task>& tasks) {

@@ -146,10 +146,20 @@ TEST_F(AsyncJobsTest, AKeyReplaysWithoutALookAtTheBody) {
   EXPECT_EQ(again.status, 200);
   EXPECT_EQ(again.body, first.body);
   EXPECT_EQ(again.headers.at("Location"), first.headers.at("Location"));
+  for (const char* body : {"", "{", R"({"type":"a b"})", R"({"type":"email","queue":"NONE"})"}) {
+    const Answer refused = at("POST", "/v1/tasks", body, "k");
+    EXPECT_EQ(refused.status, 200) << body;
+    EXPECT_EQ(refused.body, first.body) << body;
+    EXPECT_EQ(refused.headers.at("Idempotency-Replayed"), "true") << body;
+    EXPECT_EQ(at("POST", "/v1/tasks", body, "other").status / 100, 4) << body;
+  }
   EXPECT_EQ(told(at("POST", "/v1/tasks", R"({"type":"email"})", std::string(129, 'k'))),
             "400 invalid_argument idempotency_key_invalid Idempotency-Key");
   EXPECT_EQ(at("DELETE", "/v1/tasks/" + first.text("id")).status, 204);
+  EXPECT_EQ(told(at("POST", "/v1/tasks", "", "k")), "400 invalid_argument invalid_json -");
   EXPECT_EQ(at("POST", "/v1/tasks", R"({"type":"email"})", "k").status, 201);
+  admin_.script("UPDATE postern.idempotency_key SET expires_at = now()");
+  EXPECT_EQ(told(at("POST", "/v1/tasks", "", "k")), "400 invalid_argument invalid_json -");
 }
 
 TEST_F(AsyncJobsTest, TasksAreListedOldestFirstAndFiltered) {
