@@ -98,10 +98,10 @@ void write_members(JsonWriter& out, const Task& task, For whom) {
   write_payload(out, spec.body);
   out.member("state", asyncjobs_state(phase_of(task)));
   out.member("created", format_go_time(task.created_at));
-  if (!extra.deadline.empty()) {
-    out.member("deadline", extra.deadline);
-  } else if (spec.deadline) {
-    out.member("deadline", format_go_time(*spec.deadline));
+  // One that has passed is dropped by a retry; how it was spelled stays.
+  if (spec.deadline) {
+    out.member("deadline",
+               extra.deadline.empty() ? format_go_time(*spec.deadline) : extra.deadline);
   }
   write_tries(out, task, whom);
   write_dependencies(out, spec);

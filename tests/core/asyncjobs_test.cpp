@@ -69,6 +69,16 @@ TEST(AsyncJobsTask, WasTriedAtTheSameTimeWhileItIsAndAfterwardsAndNeverBeforeItW
   EXPECT_EQ(shown(a_task(State::ready, 0), "tried"), "-");
 }
 
+TEST(AsyncJobsTask, ShowsItsDeadlineAsItWasSpelledWhileItHasOne) {
+  Task task = a_task(State::ready, 0);
+  task.spec.extra = asyncjobs_extra({"2025-01-15T12:30:00+02:00", ""});
+  EXPECT_EQ(shown(task, "deadline"), "-") << "dropped by a retry";
+  task.spec.deadline = parse_rfc3339("2025-01-15T10:30:00Z");
+  EXPECT_EQ(shown(task, "deadline"), R"("2025-01-15T12:30:00+02:00")");
+  task.spec.extra.clear();
+  EXPECT_EQ(shown(task, "deadline"), R"("2025-01-15T10:30:00Z")");
+}
+
 TEST(AsyncJobsTask, SaysThatItWasCancelled) {
   Task task = a_task(State::cancelled, 0, Reason::cancelled);
   EXPECT_EQ(shown(task, "last_err"), R"("cancelled")");
