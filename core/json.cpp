@@ -42,7 +42,8 @@ Error invalid_json(std::string_view field, std::string message) {
   return invalid("invalid_json", std::string(field), std::move(message));
 }
 
-Result<void> check_json(std::string_view text, std::string_view field) {
+// The length of the valid JSON value that `text` begins with, and of the white space around it.
+Result<std::size_t> read_json(std::string_view text, std::string_view field) {
   if (text.starts_with("\xEF\xBB\xBF")) {
     return invalid_json(field, "The JSON begins with a byte order mark; leave it out.");
   }
@@ -58,11 +59,7 @@ Result<void> check_json(std::string_view text, std::string_view field) {
     }
     return invalid_json(field, fmt::format("This is not valid JSON: {}.", error.message()));
   }
-  if (read < text.size()) {
-    return invalid_json(
-        field, fmt::format("Something follows the end of the JSON value, at byte {}.", read));
-  }
-  return {};
+  return read;
 }
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -175,6 +172,28 @@ void append_utf8(std::string& out, std::uint32_t code) {
   }
 }
 
+// The members of the object that valid `text` begins with, in order.
+Result<std::vector<JsonMember>> scan_members(std::string_view text, std::string_view field) {
+  Scanner scanner(text);
+  if (scanner.peek() != '{') {
+    return invalid("object_required", std::string(field),
+                   field.empty() ? "The body must be a JSON object."
+                                 : fmt::format("{} must be a JSON object.", field));
+  }
+
+  std::vector<JsonMember> members;
+  members.reserve(8);
+  while (scanner.peek() != '}') {
+    scanner.take();  // the opening bracket or a comma
+    if (scanner.peek() == '}') break;
+    Result<std::string> key = json_string(scanner.value(), field);
+    if (!key) return key.error();
+    scanner.take();  // the colon
+    members.push_back({std::move(*key), scanner.value()});
+  }
+  return members;
+}
+
 // The key that occurs twice, or nullptr. Many keys are sorted: comparing each with each would let a
 // body of 100,000 keys hold a thread for minutes.
 const std::string* repeated_key(const std::vector<JsonMember>& members) {
@@ -199,30 +218,31 @@ const std::string* repeated_key(const std::vector<JsonMember>& members) {
 }  // namespace
 
 Result<std::vector<JsonMember>> parse_json_object(std::string_view text, std::string_view field) {
-  if (Result<void> valid = check_json(text, field); !valid) return valid.error();
+  const Result<std::size_t> read = read_json(text, field);
+  if (!read) return read.error();
+  if (*read < text.size()) {
+    return invalid_json(
+        field, fmt::format("Something follows the end of the JSON value, at byte {}.", *read));
+  }
   return json_members(text, field);
 }
 
+Result<std::vector<JsonMember>> parse_go_object(std::string_view text) {
+  if (const auto read = read_json(text, ""); !read) return read.error();
+  auto members = scan_members(text, "");
+  if (!members) return members;
+  for (JsonMember& member : *members) {
+    for (char& c : member.key) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return members;
+}
+
 Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_view field) {
-  Scanner scanner(text);
-  if (scanner.peek() != '{') {
-    return invalid("object_required", std::string(field),
-                   field.empty() ? "The body must be a JSON object."
-                                 : fmt::format("{} must be a JSON object.", field));
-  }
-
-  std::vector<JsonMember> members;
-  members.reserve(8);
-  while (scanner.peek() != '}') {
-    scanner.take();  // the opening bracket or a comma
-    if (scanner.peek() == '}') break;
-    Result<std::string> key = json_string(scanner.value(), field);
-    if (!key) return key.error();
-    scanner.take();  // the colon
-    members.push_back({std::move(*key), scanner.value()});
-  }
-
-  if (const std::string* key = repeated_key(members)) {
+  auto members = scan_members(text, field);
+  if (!members) return members;
+  if (const std::string* key = repeated_key(*members)) {
     constexpr std::size_t kShown = 100;
     const std::string shown = key->substr(0, kShown);
     return invalid("duplicate_field", field.empty() ? shown : fmt::format("{}.{}", field, shown),

@@ -27,7 +27,12 @@ struct JsonMember {
 Result<std::vector<JsonMember>> parse_json_object(std::string_view text,
                                                   std::string_view field = {});
 
-// The same for a part of a text that has been found valid. REQUIRES: it is.
+// As Go's decoder reads it, for clients who rely on that: keys in lower case, since it finds a
+// field whatever its case; doubled ones are kept, the last of which counts; what follows the value
+// is not looked at. Errors: "invalid_json" and "object_required".
+Result<std::vector<JsonMember>> parse_go_object(std::string_view text);
+
+// As parse_json_object for a part of a text that has been found valid. REQUIRES: it is.
 Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_view field = {});
 
 // The elements of the array `text`, as views of it. REQUIRES: `text` is valid JSON and an array.

@@ -17,6 +17,7 @@ using std::chrono::year_month_day;
 
 constexpr Time kFirst = sys_days{std::chrono::year{1970} / 1 / 1};
 constexpr Time kEnd = sys_days{std::chrono::year{10'000} / 1 / 1};
+constexpr int kMaxFraction = 9;  // digits: nanoseconds
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -79,7 +80,8 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
   if (in.ok && in.rest.starts_with('.')) {
     in.one_of(".");
     if (!in.at_digit()) return std::nullopt;
-    for (std::int64_t unit = 100'000; in.at_digit(); unit /= 10) {
+    std::int64_t unit = 100'000;
+    for (int digits = 0; digits < kMaxFraction && in.at_digit(); ++digits, unit /= 10) {
       micros += (in.rest.front() - '0') * unit;
       in.rest.remove_prefix(1);
     }

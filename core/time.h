@@ -15,9 +15,9 @@ using Seconds = std::chrono::seconds;
 using Time = std::chrono::sys_time<Microseconds>;
 
 // Reads an RFC 3339 date-time ("2025-01-15T10:30:00Z", "...00.123456+02:00", lower-case t and z
-// allowed, a space instead of T is not). Digits beyond microseconds are cut off. nullopt for
-// anything else, for a day or second that does not exist (":60" included), and for years outside
-// 1970..9999.
+// allowed, a space instead of T is not). Digits beyond microseconds are cut off; there may be nine,
+// so that a text that is kept as it was given is short. nullopt for anything else, for a day or
+// second that does not exist (":60" included), and for years outside 1970..9999.
 std::optional<Time> parse_rfc3339(std::string_view text);
 
 enum class TimeDigits { seconds, millis, micros };

@@ -130,11 +130,12 @@ Result<void> check_tag(std::string_view tag, std::string_view field) {
 }
 
 Result<void> check_idempotency_key(std::string_view key) {
-  if (!consists_of(key, kMaxKey, [](char c) { return is_printable(c) && c != ','; })) {
-    return refuse("idempotency_key_invalid", "Idempotency-Key",
-                  fmt::format("Idempotency-Key must be 1 to {} printable ASCII characters without "
-                              "space or comma.",
-                              kMaxKey));
+  const auto allowed = [](char c) { return c == ' ' || (is_printable(c) && c != ','); };
+  if (!consists_of(key, kMaxKey, allowed)) {
+    return refuse(
+        "idempotency_key_invalid", "Idempotency-Key",
+        fmt::format("Idempotency-Key must be 1 to {} printable ASCII characters without comma.",
+                    kMaxKey));
   }
   return {};
 }

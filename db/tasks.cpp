@@ -141,6 +141,17 @@ Transition retry_task(PgConnection& connection, std::string_view tenant, const T
   return transition_from(connection.exec(kRetry, params));
 }
 
+constexpr Statement kTaskOfKey{"task_of_key", R"sql(
+  SELECT task FROM postern.idempotency_key
+   WHERE shard = $1 AND tenant = $2 AND key = $3 AND expires_at > now())sql"};
+
+std::optional<TaskId> task_of_key(PgConnection& connection, int shard, std::string_view tenant,
+                                  std::string_view key) {
+  const auto row = connection.exec(kTaskOfKey, Params().int2(shard).text(tenant).text(key));
+  if (row.rows() == 0) return std::nullopt;
+  return row.uuid(0, 0);
+}
+
 constexpr Statement kTaskOfJob{"task_of_job", "SELECT postern.task_of_job($1, $2)"};
 
 std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view tenant,

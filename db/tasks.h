@@ -136,6 +136,10 @@ Transition delete_task(PgConnection& connection, std::string_view tenant, const 
 Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                       const Uuid& instance, Rules rules = std::nullopt);
 
+// Which task an idempotency key stands for now.
+std::optional<TaskId> task_of_key(PgConnection& connection, int shard, std::string_view tenant,
+                                  std::string_view key);
+
 // Which task a number of TaskMQ's stands for; and the next that is free.
 std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view tenant,
                                   std::int64_t job_id);

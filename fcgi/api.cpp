@@ -143,6 +143,11 @@ Result<db::Page> Api::list(const Caller& caller, const db::TaskFilter& filter) {
       pool_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
 }
 
+std::vector<Task> Api::first(const Caller& caller, const db::TaskFilter& filter) {
+  return read_from(
+      pool_, [&](auto& connection) { return db::next_tasks(connection, caller.tenant, filter); });
+}
+
 // Transitions are asked for once: when the connection breaks under way, nobody knows whether it was
 // done.
 Result<TaskId> Api::transit(const Caller& caller, std::string_view id, const Transit& verb) {

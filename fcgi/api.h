@@ -78,11 +78,17 @@ class Api {
   using Done = std::function<void(Result<Created>)>;
   void create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done);
 
+  // What answers a creation that is refused, where a used key stands for its task whatever the body
+  // (asyncjobs): the task of the request's idempotency key; `refusal` when there is none.
+  Result<Created> replay_or(const Caller& caller, const HttpRequest& request, Error refusal);
+
   // `id` in any spelling, here and below, TaskMQ's numbers too; what is none is `task_not_found`.
   // With `wait` over 0 the answer may take so long, unless the task is finished or its status
   // changes.
   Result<Task> get(const Caller& caller, std::string_view id, Seconds wait);
   Result<db::Page> list(const Caller& caller, const db::TaskFilter& filter);
+  // The same without counting how many there are.
+  std::vector<Task> first(const Caller& caller, const db::TaskFilter& filter);
   // Only what has not begun, else `conflict`. No attempt starts after it.
   Result<Task> cancel(const Caller& caller, std::string_view id);
   // By whose rules, here and below: those of the dialect that is spoken, or the task's own

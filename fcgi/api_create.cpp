@@ -43,17 +43,35 @@ int choose_shard(int shards, std::string_view tenant, std::string_view key) {
   return (choice[0] << 8 | choice[1]) % shards;
 }
 
+// A sandbox's are apart from the live ones: no client's key holds a comma (check_idempotency_key).
+std::string kept_key(const Caller& caller, const HttpRequest& request) {
+  return caller.sandbox ? "sandbox," + request.idempotency_key : request.idempotency_key;
+}
+
 }  // namespace
 
 void Api::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
   const int shard = choose_shard(intake_.shards(), caller.tenant, request.idempotency_key);
+  const bool any_body = wanted.dialect == Dialect::asyncjobs;
   Result<Ready> ready = prepare(caller, request, std::move(wanted), shard);
+  if (!ready && any_body) return done(replay_or(caller, request, ready.error()));
   if (!ready) return done(ready.error());
   intake_.submit(
       std::move(ready->task), ready->lane, ready->bounded,
       [this, tenant = caller.tenant, done = std::move(done)](Result<Intake::Taken> taken) {
         done(taken ? created(tenant, std::move(*taken)) : taken.error());
       });
+}
+
+Result<Created> Api::replay_or(const Caller& caller, const HttpRequest& request, Error refusal) {
+  if (!check_idempotency_key(request.idempotency_key)) return refusal;
+  const int shard = choose_shard(intake_.shards(), caller.tenant, request.idempotency_key);
+  const auto first = read_from(pool_, [&](auto& connection) -> std::optional<Task> {
+    const auto id = db::task_of_key(connection, shard, caller.tenant, kept_key(caller, request));
+    return id ? db::get_task(connection, caller.tenant, *id) : std::nullopt;
+  });
+  if (!first) return refusal;
+  return Created{*first, true};
 }
 
 Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
@@ -130,9 +148,7 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
   TaskSpec& spec = task->spec;
   if (is_traceparent(request.traceparent)) spec.traceparent = request.traceparent;
   if (!request.idempotency_key.empty()) {
-    // Apart from the live ones: no client's key holds a comma (check_idempotency_key).
-    spec.idempotency_key =
-        caller.sandbox ? "sandbox," + request.idempotency_key : request.idempotency_key;
+    spec.idempotency_key = kept_key(caller, request);
     task->request_hash = view(sha256(request.body));
   }
   if (spec.dialect == Dialect::taskmq) {

@@ -23,6 +23,12 @@ Result<FieldReader> FieldReader::parse(std::string_view body, std::string_view w
                              std::string(within));
 }
 
+Result<FieldReader> FieldReader::parse_as_go(std::string_view body) {
+  Result<std::vector<JsonMember>> members = parse_go_object(body);
+  if (!members) return members.error();
+  return Result<FieldReader>(boost::system::in_place_value, std::move(*members));
+}
+
 std::string FieldReader::full(std::string_view name) const {
   return within_.empty() ? std::string(name) : fmt::format("{}.{}", within_, name);
 }
@@ -34,13 +40,14 @@ Result<FieldReader> FieldReader::part(std::string_view object, std::string_view 
 }
 
 std::optional<std::string_view> FieldReader::take(std::string_view name) {
+  std::optional<std::string_view> last;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (members_[i].key != name) continue;
     taken_[i] = true;
-    if (error_ || json_kind(members_[i].raw) == JsonKind::null) return std::nullopt;
-    return members_[i].raw;
+    last = members_[i].raw;
   }
-  return std::nullopt;
+  if (error_ || (last && json_kind(*last) == JsonKind::null)) return std::nullopt;
+  return last;
 }
 
 void FieldReader::wrong_type(std::string_view name, std::string_view expected) {

@@ -27,6 +27,8 @@ class FieldReader {
   // `body` must outlive the reader. Errors as of parse_json_object. `within`: the field that the
   // object is itself, which stands before the names in errors.
   static Result<FieldReader> parse(std::string_view body, std::string_view within = {});
+  // As Go's decoder reads it (parse_go_object): of a field that is given twice the last counts.
+  static Result<FieldReader> parse_as_go(std::string_view body);
   // The fields of an object that is part of a body. REQUIRES: `object` is valid JSON. Errors as of
   // json_members.
   static Result<FieldReader> part(std::string_view object, std::string_view field);

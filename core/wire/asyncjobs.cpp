@@ -53,18 +53,29 @@ std::string_view type_of(const TaskSpec& spec) {
   return spec.endpoint.empty() ? std::string_view("webhook") : spec.endpoint;
 }
 
-// When it was last handed to a handler.
+// When it was last handed to a handler: in milliseconds while it is, too, as attempts are kept. Its
+// creation is kept more exactly, and must not seem to be later.
 std::optional<Time> tried_at(const Task& task) {
-  if (task.state == State::active) return task.updated_at;
-  return attempt_times(task.attempts).last;
+  const auto tried = task.state == State::active ? std::chrono::floor<Milliseconds>(task.updated_at)
+                                                 : attempt_times(task.attempts).last;
+  if (!tried) return tried;
+  return std::max(*tried, task.created_at);
+}
+
+// How often it was, of this budget. A claim after the deadline is counted and has no attempt.
+std::int64_t tries_of(const Task& task) {
+  const int made = task.reason == Reason::deadline ? last_attempt(task.attempts) : task.attempt;
+  return made - task.attempt_base;
 }
 
 void write_tries(JsonWriter& out, const Task& task, For whom) {
-  const std::int64_t tries = task.attempt - task.attempt_base;
+  const std::int64_t tries = tries_of(task);
   out.member("max_tries", std::int64_t{task.spec.max_attempts});
   if (tries > 0 || whom == For::handler) out.member("tries", tries);
   if (const auto tried = tried_at(task)) out.member("tried", format_go_time(*tried));
-  if (!task.last_error.empty() && task.state != State::active) {
+  if (task.reason == Reason::cancelled) {
+    out.member("last_err", "cancelled");
+  } else if (!task.last_error.empty() && task.state != State::active) {
     out.member("last_err", task.last_error);
   }
 }
@@ -87,10 +98,10 @@ void write_members(JsonWriter& out, const Task& task, For whom) {
   write_payload(out, spec.body);
   out.member("state", asyncjobs_state(phase_of(task)));
   out.member("created", format_go_time(task.created_at));
-  if (!extra.deadline.empty()) {
-    out.member("deadline", extra.deadline);
-  } else if (spec.deadline) {
-    out.member("deadline", format_go_time(*spec.deadline));
+  // One that has passed is dropped by a retry; how it was spelled stays.
+  if (spec.deadline) {
+    out.member("deadline",
+               extra.deadline.empty() ? format_go_time(*spec.deadline) : extra.deadline);
   }
   write_tries(out, task, whom);
   write_dependencies(out, spec);

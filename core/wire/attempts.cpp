@@ -1,5 +1,7 @@
 #include "core/wire/attempts.h"
 
+#include <charconv>
+
 #include "core/json.h"
 #include "core/json_writer.h"
 
@@ -26,15 +28,20 @@ std::string attempt_json(const Attempt& attempt) {
 
 namespace {
 
-std::optional<Time> time_of(std::string_view attempt) {
+std::string_view member_of(std::string_view attempt, std::string_view name) {
   const auto members = parse_json_object(attempt);
-  if (!members) return std::nullopt;
+  if (!members) return {};
   for (const auto& [key, raw] : *members) {
-    if (key != "executed_at") continue;
-    const auto text = json_string(raw, "");
-    return text ? parse_rfc3339(*text) : std::nullopt;
+    if (key == name) return raw;
   }
-  return std::nullopt;
+  return {};
+}
+
+std::optional<Time> time_of(std::string_view attempt) {
+  const auto raw = member_of(attempt, "executed_at");
+  if (raw.empty()) return std::nullopt;
+  const auto text = json_string(raw, "");
+  return text ? parse_rfc3339(*text) : std::nullopt;
 }
 
 }  // namespace
@@ -43,6 +50,15 @@ AttemptTimes attempt_times(std::string_view attempts) {
   const auto all = json_elements(attempts);
   if (all.empty()) return {};
   return {time_of(all.front()), time_of(all.back())};
+}
+
+int last_attempt(std::string_view attempts) {
+  const auto all = json_elements(attempts);
+  int number = 0;
+  if (all.empty()) return number;
+  const auto raw = member_of(all.back(), "number");
+  std::from_chars(raw.data(), raw.data() + raw.size(), number);
+  return number;
 }
 
 }  // namespace postern

@@ -22,9 +22,9 @@ namespace {
 
 void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = asyncjobs_wire::parse_creation(call.request.body);
-  if (!wanted) return finish(wanted.error());
-  call.api.create(call.caller, call.request, std::move(*wanted),
-                  created_answer(call, std::move(finish)));
+  const Api::Done answer = created_answer(call, std::move(finish));
+  if (!wanted) return answer(call.api.replay_or(call.caller, call.request, wanted.error()));
+  call.api.create(call.caller, call.request, std::move(*wanted), answer);
 }
 
 std::string render_tasks(const std::vector<Task>& tasks) {
@@ -54,11 +54,12 @@ Result<HttpResponse> list_tasks(const Call& call) {
     };
     return response;
   }
+  if (call.dialect) {
+    return json_response(200, render_tasks(call.api.first(call.caller, list->filter)));
+  }
   const Result<db::Page> page = call.api.list(call.caller, list->filter);
   if (!page) return page.error();
-  return json_response(200, call.dialect
-                                ? render_tasks(page->tasks)
-                                : native_wire::render_page(*page, list->filter, call.dialect));
+  return json_response(200, native_wire::render_page(*page, list->filter, call.dialect));
 }
 
 Result<HttpResponse> delete_queue(const Call& call) {

@@ -22,19 +22,9 @@ constexpr FieldNames kFields{
 };
 
 constexpr std::int64_t kDefaultTries = 10, kMostTries = 1000;
+// An ed25519 signature in hexadecimal has 128. Lists answer it, so it must not be of any length.
+constexpr std::size_t kMaxSignature = 1024;
 constexpr std::int64_t kDefaultLimit = 200, kMostLimit = 1000;
-
-// Go finds the field whatever its case.
-Result<FieldReader> read_body(std::string_view body) {
-  auto members = parse_json_object(body);
-  if (!members) return members.error();
-  for (JsonMember& member : *members) {
-    for (char& c : member.key) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return FieldReader(std::move(*members));
-}
 
 void read_payload(FieldReader& fields, Creation& wanted) {
   const auto payload = fields.json("payload");
@@ -64,10 +54,21 @@ void read_deadline(FieldReader& fields, Creation& wanted, AsyncJobsExtra& extra)
   extra.deadline = std::move(*text);
 }
 
+void read_signature(FieldReader& fields, AsyncJobsExtra& extra) {
+  extra.signature = fields.text("signature").value_or("");
+  if (extra.signature.size() > kMaxSignature) {
+    fields.refuse(invalid("signature_too_long", "signature",
+                          fmt::format("signature must be at most {} bytes.", kMaxSignature)));
+  }
+  if (extra.signature.find('\0') != std::string::npos) {
+    fields.refuse(invalid("invalid_json", "signature", "signature must not hold a NUL."));
+  }
+}
+
 }  // namespace
 
 Result<Creation> parse_creation(std::string_view body) {
-  Result<FieldReader> reader = read_body(body);
+  Result<FieldReader> reader = FieldReader::parse_as_go(body);
   if (!reader) return reader.error();
   FieldReader& fields = *reader;
   Creation wanted;
@@ -87,10 +88,7 @@ Result<Creation> parse_creation(std::string_view body) {
   wanted.max_retries = std::clamp<std::int64_t>(tries, 1, kMostTries) - 1;
   wanted.dependencies = fields.texts("dependencies");
   wanted.load_results = fields.boolean("load_dependencies").value_or(false);
-  extra.signature = fields.text("signature").value_or("");
-  if (extra.signature.find('\0') != std::string::npos) {
-    fields.refuse(invalid("invalid_json", "signature", "signature must not hold a NUL."));
-  }
+  read_signature(fields, extra);
   if (const auto ok = fields.finish(); !ok) return ok.error();
   wanted.extra = asyncjobs_extra(extra);
   return wanted;

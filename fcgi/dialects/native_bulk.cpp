@@ -64,8 +64,8 @@ Result<db::TaskFilter> parse_filter(std::string_view object, BulkVerb verb) {
   return filter;
 }
 
-Result<Wanted> parse(std::string_view body, BulkVerb verb) {
-  Result<FieldReader> parsed = FieldReader::parse(body);
+Result<Wanted> parse(const Call& call, BulkVerb verb) {
+  Result<FieldReader> parsed = native_wire::fields_of(call);
   if (!parsed) return parsed.error();
   FieldReader& fields = *parsed;
   Wanted wanted;
@@ -105,7 +105,7 @@ HttpResponse render(const std::vector<std::string>& ids, const std::vector<Resul
 }
 
 Result<HttpResponse> carry_out(const Call& call, BulkVerb verb) {
-  const Result<Wanted> wanted = parse(call.request.body, verb);
+  const Result<Wanted> wanted = parse(call, verb);
   if (!wanted) return wanted.error();
   if (!wanted->filter) {
     const auto results = call.api.bulk().each(call.caller, verb, wanted->ids);

@@ -35,6 +35,11 @@ void read_timeout(FieldReader& fields, Creation& wanted) {
 
 }  // namespace
 
+Result<FieldReader> fields_of(const Call& call) {
+  return call.dialect == Dialect::asyncjobs ? FieldReader::parse_as_go(call.request.body)
+                                            : FieldReader::parse(call.request.body);
+}
+
 std::optional<int> read_priority(FieldReader& fields) {
   const auto priority = fields.integer("priority");
   if (!priority) return std::nullopt;

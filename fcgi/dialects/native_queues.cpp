@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fcgi/api.h"
+#include "fcgi/dialects/native_wire.h"
 #include "fcgi/field_reader.h"
 #include "fcgi/query.h"
 
@@ -155,7 +156,7 @@ void write_queue_stats(JsonWriter& out, std::string_view name, const QueueStats&
 }
 
 Result<HttpResponse> create_queue(const Call& call) {
-  Result<FieldReader> fields = FieldReader::parse(call.request.body);
+  Result<FieldReader> fields = fields_of(call);
   if (!fields) return fields.error();
   const std::string name = fields->text("name").value_or("");
   QueueSettings settings;

@@ -26,7 +26,7 @@ std::string location(const Call& call, std::string_view rest) {
 SchedulesApi::Change change_by(const Call& call) {
   return [&call](Schedule& onto) -> Result<void> {
     const std::string name = onto.name;
-    if (const auto ok = native_wire::apply_schedule(call.request.body, onto); !ok) return ok;
+    if (const auto ok = native_wire::apply_schedule(call, onto); !ok) return ok;
     if (onto.name == name) return {};
     return invalid("schedule_invalid", "name",
                    "name must be the one in the path, or absent; a schedule cannot be renamed.");
@@ -37,8 +37,12 @@ SchedulesApi::Change change_by(const Call& call) {
 
 Result<HttpResponse> create_schedule(const Call& call) {
   Schedule wanted;
-  if (const auto ok = native_wire::apply_schedule(call.request.body, wanted); !ok) {
+  if (const auto ok = native_wire::apply_schedule(call, wanted); !ok) {
     return ok.error();
+  }
+  // asyncjobs knows no other target.
+  if (call.dialect == Dialect::asyncjobs && wanted.task.dialect != Dialect::asyncjobs) {
+    return invalid("task_type_invalid", "task_type", "task_type is required.");
   }
   const auto made = call.api.schedules().create(call.caller.tenant, std::move(wanted));
   if (!made) return made.error();

@@ -29,9 +29,9 @@ Result<HttpResponse> runs_of_schedule(const Call& call);
 
 namespace postern::native_wire {
 
-// A body applied to a schedule: what is not given stays as it is. asyncjobs's body is the same with
-// `task_type` for `endpoint`; of a new schedule it also sets that wire's defaults.
-Result<void> apply_schedule(std::string_view body, Schedule& onto);
+// A request's body applied to a schedule: what is not given stays as it is. asyncjobs's body is the
+// same with `task_type` for `endpoint`; of a new schedule it also sets that wire's defaults.
+Result<void> apply_schedule(const Call& call, Schedule& onto);
 
 // The query of GET /v1/schedules.
 struct ScheduleFilter {

@@ -121,8 +121,8 @@ int read_count(Query& query, std::string_view name, std::string_view reason, std
 
 }  // namespace
 
-Result<void> apply_schedule(std::string_view body, Schedule& onto) {
-  Result<FieldReader> reader = FieldReader::parse(body);
+Result<void> apply_schedule(const Call& call, Schedule& onto) {
+  Result<FieldReader> reader = fields_of(call);
   if (!reader) return reader.error();
   FieldReader& fields = *reader;
   const bool is_new = onto.spec.empty();

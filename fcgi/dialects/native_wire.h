@@ -16,6 +16,9 @@
 
 namespace postern::native_wire {
 
+// The fields of a request's body, read as the mount's dialect reads JSON.
+Result<FieldReader> fields_of(const Call& call);
+
 // The fields that tasks and schedules have in common, onto `wanted`: what is not given stays.
 void read_task_fields(FieldReader& fields, Creation& wanted);
 

@@ -208,6 +208,22 @@ TEST(ParseJsonObject, FindsADoubledKeyAmongAHundredThousand) {
   EXPECT_EQ(outcome(parse_json_object(text + "\"k77\":0}")), "duplicate_field k77");
 }
 
+TEST(ParseGoObject, KeepsDoubledKeysLowersThemAndStopsAtTheEnd) {
+  for (const char* text :
+       {R"({"Type":1,"tYPE":2,"é":3} {"more")", R"({"Type":1,"tYPE":2,"é":3}x)"}) {
+    const auto members = parse_go_object(text);
+    ASSERT_TRUE(members) << text;
+    ASSERT_EQ(members->size(), 3u);
+    EXPECT_EQ((*members)[0].key, "type");
+    EXPECT_EQ((*members)[1].key, "type");
+    EXPECT_EQ((*members)[1].raw, "2");
+    EXPECT_EQ((*members)[2].key, "é");
+  }
+  EXPECT_EQ(outcome(parse_go_object("")), "invalid_json ");
+  EXPECT_EQ(outcome(parse_go_object("{\"a\":1")), "invalid_json ");
+  EXPECT_EQ(outcome(parse_go_object("[1] {}")), "object_required ");
+}
+
 TEST(ParseJsonObject, DecodesKeys) {
   const auto members = parse_json_object(R"({"\u0000\n\u00e9\ud83d\ude00\\":1})");
   ASSERT_EQ(outcome(members), "ok");

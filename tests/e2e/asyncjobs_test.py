@@ -4,6 +4,7 @@
 import base64
 import datetime
 import json
+import threading
 import unittest
 
 from harness import Answer, StackTest
@@ -80,9 +81,13 @@ class AsyncJobs(StackTest):
         self.assertEqual(self.wait_for(task, "expired")["max_tries"], 1)
 
     def test_a_dependent_runs_when_all_are_complete_and_gets_their_results(self):
-        self.receiver.on("/rows", Answer(body=b'{"n": 1}'))
+        made = threading.Event()
+        self.addCleanup(made.set)
+        self.receiver.on("/rows", Answer(body=b'{"n": 1}', until=made))
         first, second = self.make(), self.make()
         task = self.make(type="email", dependencies=[first, second], load_dependencies=True)
+        self.assertEqual(self.now(task)["state"], "blocked")
+        made.set()
         self.wait_for(task, "complete")
         (request,) = self.receiver.at("/email")
         results = request.json["dependency_results"]

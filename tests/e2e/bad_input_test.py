@@ -219,7 +219,7 @@ class BadInput(StackTest):
                 self.assert_refused(reply, 413, "payload_too_large", "body_too_large", None)
 
     def test_idempotency_keys(self):
-        for key in ("a" * 129, "a,b", "a b", "é".encode(), "a\tb"):
+        for key in ("a" * 129, "a,b", "é".encode(), "a\tb"):
             reply = self.api.post("/v1/tasks", TASK, headers={"Idempotency-Key": key})
             self.assert_refused(reply, 400, "invalid_argument", "idempotency_key_invalid", "Idempotency-Key")
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "core/base64.h"
 #include "tests/fcgi/wire.h"
@@ -75,8 +76,24 @@ TEST_F(AsyncJobsTest, APayloadIsAnyJsonOrNone) {
   EXPECT_TRUE(task().at("payload").is_null());
 }
 
-TEST_F(AsyncJobsTest, FieldsAreFoundWhateverTheirCase) {
-  EXPECT_EQ(at("POST", "/v1/tasks", R"({"Type":"email","MAX_TRIES":3})").text("max_tries"), "3");
+TEST_F(AsyncJobsTest, BodiesAreReadAsGoDoes) {
+  const std::string other = task().text("id");
+  const std::tuple<std::string, std::string, int> cases[] = {
+      {"/v1/tasks", R"({"Type":"email","MAX_TRIES":3})", 201},
+      {"/v1/tasks", R"({"type":7,"type":"email"})", 201},
+      {"/v1/tasks", R"({"type":"a b","Type":"email"} and more)", 201},
+      {"/v1/tasks", R"({"type":"email","TYPE":7})", 400},
+      {"/v1/queues", R"({"Name":"a","name":"b","Max_Age":"1h"} {})", 201},
+      {"/v1/schedules",
+       R"({"Name":"a","SCHEDULE":"@daily","Queue":"WORK","task_type":"x","Task_Type":"email"} 1)",
+       201},
+      {"/v1/tasks/retry", R"({"IDS":["x"],"ids":[")" + other + R"("]}.)", 200},
+  };
+  for (const auto& [path, body, status] : cases) {
+    EXPECT_EQ(at("POST", path, body).status, status) << body;
+  }
+  EXPECT_EQ(at("GET", "/v1/queues/b").text("max_age"), "3600000000000");
+  EXPECT_EQ(at("GET", "/v1/schedules/a").text("task_type"), "email");
 }
 
 TEST_F(AsyncJobsTest, ADeadlineMayHavePassed) {
@@ -88,7 +105,6 @@ TEST_F(AsyncJobsTest, TellsWhatIsWrongWithATask) {
       {"", "400 invalid_argument invalid_json -"},
       {"{", "400 invalid_argument invalid_json -"},
       {"[]", "400 invalid_argument invalid_json -"},
-      {"{} {}", "400 invalid_argument invalid_json -"},
       {R"({"type":"email","delay":5})", "400 invalid_argument invalid_json delay"},
       {R"({"type":7})", "400 invalid_argument invalid_json type"},
       {R"({"type":"email","max_tries":"3"})", "400 invalid_argument invalid_json max_tries"},
@@ -104,6 +120,10 @@ TEST_F(AsyncJobsTest, TellsWhatIsWrongWithATask) {
       {R"({"type":"email","max_tries":1001})", "400 invalid_argument max_tries_invalid max_tries"},
       {R"({"type":"email","queue":"NONE"})", "404 not_found queue_not_found queue"},
       {R"({"type":"email","queue":"a b"})", "400 invalid_argument queue_name_invalid queue"},
+      {R"({"type":"email","deadline":"2030-01-01T00:00:00.1234567890Z"})",
+       "400 invalid_argument invalid_json deadline"},
+      {R"({"type":"email","signature":")" + std::string(1025, 'a') + "\"}",
+       "400 invalid_argument signature_too_long signature"},
       {R"({"type":"email","dependencies":["x"]})",
        "400 invalid_argument dependency_invalid dependencies"},
   };
@@ -126,10 +146,20 @@ TEST_F(AsyncJobsTest, AKeyReplaysWithoutALookAtTheBody) {
   EXPECT_EQ(again.status, 200);
   EXPECT_EQ(again.body, first.body);
   EXPECT_EQ(again.headers.at("Location"), first.headers.at("Location"));
+  for (const char* body : {"", "{", R"({"type":"a b"})", R"({"type":"email","queue":"NONE"})"}) {
+    const Answer refused = at("POST", "/v1/tasks", body, "k");
+    EXPECT_EQ(refused.status, 200) << body;
+    EXPECT_EQ(refused.body, first.body) << body;
+    EXPECT_EQ(refused.headers.at("Idempotency-Replayed"), "true") << body;
+    EXPECT_EQ(at("POST", "/v1/tasks", body, "other").status / 100, 4) << body;
+  }
   EXPECT_EQ(told(at("POST", "/v1/tasks", R"({"type":"email"})", std::string(129, 'k'))),
             "400 invalid_argument idempotency_key_invalid Idempotency-Key");
   EXPECT_EQ(at("DELETE", "/v1/tasks/" + first.text("id")).status, 204);
+  EXPECT_EQ(told(at("POST", "/v1/tasks", "", "k")), "400 invalid_argument invalid_json -");
   EXPECT_EQ(at("POST", "/v1/tasks", R"({"type":"email"})", "k").status, 201);
+  admin_.script("UPDATE postern.idempotency_key SET expires_at = now()");
+  EXPECT_EQ(told(at("POST", "/v1/tasks", "", "k")), "400 invalid_argument invalid_json -");
 }
 
 TEST_F(AsyncJobsTest, TasksAreListedOldestFirstAndFiltered) {
@@ -315,6 +345,8 @@ TEST_F(AsyncJobsTest, SchedulesAreMadeShownAndDeleted) {
       "400 invalid_argument queue_name_required queue");
   EXPECT_EQ(told(at("POST", "/v1/schedules",
                     R"({"name":"x","schedule":"@daily","queue":"WORK","task_type":"a b"})")),
+            "400 invalid_argument task_type_invalid task_type");
+  EXPECT_EQ(told(at("POST", "/v1/schedules", R"({"name":"x","schedule":"@daily","queue":"WORK"})")),
             "400 invalid_argument task_type_invalid task_type");
   EXPECT_EQ(at("DELETE", "/v1/schedules/hourly").status, 204);
   for (const char* method : {"GET", "DELETE"}) {

@@ -4,19 +4,21 @@ import base64
 import json
 import os
 import subprocess
+import threading
 import unittest
 import uuid
 
 from covers import REPO, covers
 
-from harness import BIN, StackTest
+from harness import BIN, Answer, StackTest
 
 
 class RowsOfAsyncJobs(StackTest):
     def setUp(self):
         super().setUp()
-        self.api.request("PUT", "/v1/endpoints/rows", {"url": self.receiver.url("/rows")})
         self.name = f"Q{uuid.uuid4().hex[:8]}"
+        self.type = f"rows-{self.name}"  # of each test its own: what one leaves behind goes nowhere else
+        self.api.request("PUT", f"/v1/endpoints/{self.type}", {"url": self.receiver.url("/rows")})
 
     def get(self, path):
         return self.api.get(f"/asyncjobs{path}")
@@ -30,7 +32,7 @@ class RowsOfAsyncJobs(StackTest):
         return reply.json
 
     def task(self, **fields):
-        reply = self.post("/v1/tasks", {"type": "rows", **fields})
+        reply = self.post("/v1/tasks", {"type": self.type, **fields})
         self.assertEqual(reply.status, 201, reply.body)
         return reply.json
 
@@ -67,7 +69,7 @@ class RowsOfAsyncJobs(StackTest):
     @covers("003", "endpoint POST /v1/tasks")
     def test_a_task_is_made_once_for_a_key(self):
         headers = {"Idempotency-Key": uuid.uuid4().hex}
-        body = {"type": "rows", "payload": {"to": "x@y"}}
+        body = {"type": self.type, "payload": {"to": "x@y"}}
         first = self.post("/v1/tasks", body, headers=headers)
         again = self.post("/v1/tasks", {"type": "other"}, headers=headers)
         self.assertEqual((first.status, again.status), (201, 200))
@@ -81,7 +83,7 @@ class RowsOfAsyncJobs(StackTest):
         self.queue()
         self.api.post(f"/v1/queues/{self.name}/pause")
         tasks = [self.task(queue=self.name)["id"] for _ in range(3)]
-        path = f"/v1/tasks?queue={self.name}&type=rows&state=new&state=retry&created_since=2020-01-01"
+        path = f"/v1/tasks?queue={self.name}&type={self.type}&state=new&state=retry&created_since=2020-01-01"
         found = self.get(path).json
         self.assertEqual(([task["id"] for task in found["tasks"]], found["count"]), (tasks, 3))
         self.assertEqual(self.get(f"{path}&limit=2").json["count"], 2)
@@ -102,11 +104,20 @@ class RowsOfAsyncJobs(StackTest):
 
     @covers("003", "endpoint DELETE /v1/tasks/{id}")
     def test_a_task_is_removed_in_any_state(self):
-        task = self.task()
-        self.receiver.wait_for(lambda _: self.receiver.at("/rows"))
-        self.assertEqual(self.api.delete(f"/asyncjobs/v1/tasks/{task['id']}").status, 204)
-        self.assertEqual(self.get(f"/v1/tasks/{task['id']}").status, 404)
-        self.assertEqual(self.api.delete(f"/asyncjobs/v1/tasks/{task['id']}").status, 404)
+        self.queue()
+        self.api.post(f"/v1/queues/{self.name}/pause")
+        tasks = {"new": self.task(queue=self.name)["id"], "complete": self.task()["id"]}
+        self.wait_until(lambda: self.get(f"/v1/tasks/{tasks['complete']}").json["state"] == "complete")
+        answer = threading.Event()
+        self.addCleanup(answer.set)
+        self.receiver.on("/rows", Answer(until=answer))
+        tasks["active"] = self.task()["id"]
+        self.receiver.wait_for(lambda _: len(self.receiver.at("/rows")) == 2)
+        for state, task in tasks.items():
+            self.assertEqual(self.get(f"/v1/tasks/{task}").json["state"], state)
+            self.assertEqual(self.api.delete(f"/asyncjobs/v1/tasks/{task}").status, 204, state)
+            self.assertEqual(self.get(f"/v1/tasks/{task}").status, 404, state)
+            self.assertEqual(self.api.delete(f"/asyncjobs/v1/tasks/{task}").status, 404, state)
 
     @covers("003", "endpoint POST /v1/tasks/{id}/retry")
     def test_one_task_is_retried(self):
@@ -170,7 +181,7 @@ class RowsOfAsyncJobs(StackTest):
 
     def schedule(self, **fields):
         return self.post("/v1/schedules", {"name": self.name, "schedule": "@every 1h", "queue": "EMAIL",
-                                           "task_type": "rows", **fields})
+                                           "task_type": self.type, **fields})
 
     @covers("003", "endpoint POST /v1/schedules")
     def test_a_schedule_is_made(self):
@@ -185,7 +196,7 @@ class RowsOfAsyncJobs(StackTest):
         self.schedule(payload={"a": 1})
         read = self.get(f"/v1/schedules/{self.name}").json
         self.assertEqual((read["schedule"], read["task_type"], json.loads(base64.b64decode(read["payload"]))),
-                         ("@every 1h", "rows", {"a": 1}))
+                         ("@every 1h", self.type, {"a": 1}))
         self.assertIn(self.name, [each["name"] for each in self.get("/v1/schedules").json["schedules"]])
         self.assertEqual(self.reason(self.get("/v1/schedules/nothing"), 404), "schedule_not_found")
 
@@ -201,7 +212,7 @@ class RowsOfAsyncJobs(StackTest):
 
     @covers("003", "flag --max-body")
     def test_a_body_over_half_a_megabyte_is_too_large(self):
-        reply = self.post("/v1/tasks", {"type": "rows", "payload": "x" * (512 * 1024)})
+        reply = self.post("/v1/tasks", {"type": self.type, "payload": "x" * (512 * 1024)})
         self.assertEqual((reply.status, reply.json["error"]["code"]), (413, "payload_too_large"))
 
     @covers("003", "flag --tls-cert, --tls-key")
