@@ -98,14 +98,7 @@ void read_times(FieldReader& fields, Creation& wanted, AsyncQueueExtra& extra) {
   extra.max_wait_time = read_seconds(fields, "maxWaitTime", extra.max_wait_time, kMaxDefer);
   const double attempt = std::min(extra.timeout, extra.max_wait_time);
   wanted.timeout = Milliseconds{std::llround(attempt * 1000)};
-  if (auto text = fields.text("delayUntil")) {
-    wanted.run_at = parse_rfc3339(*text);
-    if (!wanted.run_at) {
-      fields.refuse(invalid("time_invalid", "delayUntil",
-                            "delayUntil must be a time as 2025-01-15T10:30:00.000Z."));
-    }
-    extra.delay_until = std::move(*text);
-  }
+  extra.delay_until = wanted.run_at = fields.time("delayUntil");
 }
 
 }  // namespace

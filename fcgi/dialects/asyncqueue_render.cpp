@@ -21,14 +21,10 @@ std::optional<Time> started_at(const Task& task) {
 void write_times(JsonWriter& out, const Task& task, const AsyncQueueExtra& extra) {
   out.key("maxWaitTime").number(extra.max_wait_time);
   out.key("timeout").number(extra.timeout);
-  out.key("delayUntil");
-  if (!extra.delay_until.empty()) {
-    out.string(extra.delay_until);
-  } else if (task.state == State::delayed) {
-    out.string(format_rfc3339(task.run_at, TimeDigits::millis));
-  } else {
-    out.null();
-  }
+  // Another dialect's task has no such field, but may wait for its time as well.
+  const bool delayed = phase_of(task) == Phase::delayed;
+  write_asyncqueue_time(out, "delayUntil",
+                        delayed ? std::optional(task.run_at) : extra.delay_until);
 }
 
 }  // namespace

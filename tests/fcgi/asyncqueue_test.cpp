@@ -92,10 +92,10 @@ TEST_F(AsyncQueueTest, ATaskHasEveryKeyAlways) {
 }
 
 TEST_F(AsyncQueueTest, EveryFieldIsKept) {
-  const Answer made =
-      make(R"(,"method":"PUT","headers":{"X-A":"b"},"body":"{}","maxWaitTime":120,"timeout":45.0,)"
-           R"("delayUntil":"2030-01-01T00:00:00.000Z","maxRetries":10,"retryBackoff":"linear",)"
-           R"("priority":9,"onCompleteUrl":"http://b.test/done","unknown":1)");
+  const Answer made = make(
+      R"(,"method":"PUT","headers":{"X-A":"b"},"body":"{}","maxWaitTime":120,"timeout":45.0,)"
+      R"("delayUntil":"2030-01-01T02:00:00.0004+02:00","maxRetries":10,"retryBackoff":"linear",)"
+      R"("priority":9,"onCompleteUrl":"http://b.test/done","unknown":1)");
   ASSERT_EQ(made.status, 201) << made.body;
   const std::pair<const char*, const char*> expected[] = {
       {"method", "PUT"},      {"body", "{}"},
@@ -221,6 +221,14 @@ TEST_F(AsyncQueueTest, SaysWhatCameOfATask) {
   EXPECT_EQ(at("GET", path).text("task/status"), "failed");
   EXPECT_EQ(at("GET", path).text("task/error"), "Server error: HTTP 500 - Internal Server Error");
   EXPECT_EQ(at("GET", path).text("task/retryCount"), "1");
+}
+
+TEST_F(AsyncQueueTest, DelayUntilIsNotTheTimeOfTheNextAttempt) {
+  const std::string path = "/v1/tasks/" + make().text("task/id");
+  settle(claim_it(), State::delayed, Reason::none, 500, "HTTP 500");
+  EXPECT_EQ(at("GET", path).text("task/status"), "pending");
+  EXPECT_EQ(at("GET", path).text("task/retryCount"), "0");
+  EXPECT_EQ(at("GET", path).text("task/delayUntil"), "null");
 }
 
 class Signals : public AsyncQueueTest {
