@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "core/phase.h"
 #include "core/wire/asyncqueue.h"
 #include "core/wire/attempts.h"
@@ -16,6 +19,13 @@ void write_or_null(JsonWriter& out, std::string_view key, std::string_view text)
 std::optional<Time> started_at(const Task& task) {
   if (const auto first = attempt_times(task.attempts).first) return first;
   return task.state == State::active ? std::optional(task.updated_at) : std::nullopt;
+}
+
+// The nearest of the two words this wire has: linear for what does not double.
+std::string_view backoff_of(std::string_view policy) {
+  constexpr std::array kSteady{"linear", "fixed", "taskmq-fixed", "none"};
+  return std::find(kSteady.begin(), kSteady.end(), policy) == kSteady.end() ? "exponential"
+                                                                            : "linear";
 }
 
 void write_times(JsonWriter& out, const Task& task, const AsyncQueueExtra& extra) {
@@ -44,7 +54,7 @@ void write_task(JsonWriter& out, const Task& task) {
   spec.body ? out.string(*spec.body) : out.null();
   write_times(out, task, asyncqueue_extra_of(spec));
   out.member("maxRetries", std::int64_t{spec.max_attempts - 1});
-  out.member("retryBackoff", spec.retry_policy);
+  out.member("retryBackoff", backoff_of(spec.retry_policy));
   out.member("priority", std::int64_t{(spec.priority + kPriorityScale / 2) / kPriorityScale});
   write_or_null(out, "onCompleteUrl", spec.on_complete_url);
   out.member("waitForSignal", spec.hold.count() > 0);

@@ -231,6 +231,16 @@ TEST_F(AsyncQueueTest, DelayUntilIsNotTheTimeOfTheNextAttempt) {
   EXPECT_EQ(at("GET", path).text("task/delayUntil"), "null");
 }
 
+TEST_F(AsyncQueueTest, ATaskOfAnotherDialectHasOneOfTheTwoBackOffs) {
+  HttpRequest job = request("POST", "/add-job", R"({"handler":"h","payload":{}})");
+  job.dialect = "taskmq";
+  ASSERT_EQ(ask(job).status, 200);
+  EXPECT_EQ(at("GET", "/v1/tasks").text("tasks/0/retryBackoff"), "linear");
+  ask(request("POST", "/v1/tasks",
+              R"({"queue":"q","webhook_url":"http://a.test/","retry_policy":{"intervals":[1]}})"));
+  EXPECT_EQ(at("GET", "/v1/tasks").text("tasks/0/retryBackoff"), "exponential");
+}
+
 class Signals : public AsyncQueueTest {
  protected:
   void SetUp() override {
