@@ -119,6 +119,24 @@ TEST_F(AsyncQueueTest, SecondsMayHaveAFraction) {
   EXPECT_EQ(count("SELECT timeout_ms FROM postern.task"), 2500);
 }
 
+TEST_F(AsyncQueueTest, AnIntegerMayBeWrittenAsANumber) {
+  const Answer made = make(R"(,"maxRetries":5.0,"priority":7e0)");
+  EXPECT_EQ(made.text("task/maxRetries"), "5") << made.body;
+  EXPECT_EQ(made.text("task/priority"), "7");
+}
+
+TEST_F(AsyncQueueTest, ATimeIsTakenInTheFormsOfIso8601) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"2031-05-05T10:00:00.250+02:00", "2031-05-05T08:00:00.250Z"},
+      {"2031-05-05T10:00:00", "2031-05-05T10:00:00.000Z"},
+      {"2031-05-05T10:00Z", "2031-05-05T10:00:00.000Z"},
+      {"2031-05-05", "2031-05-05T00:00:00.000Z"}};
+  for (const auto& [given, shown] : cases) {
+    const Answer made = make(std::string(R"(,"delayUntil":")") + given + '"');
+    EXPECT_EQ(made.text("task/delayUntil"), shown) << made.body;
+  }
+}
+
 TEST_F(AsyncQueueTest, TheFormerNameOfItsTargetIsTaken) {
   EXPECT_EQ(at("POST", "/v1/tasks", R"({"callbackUrl":"http://c.test/"})").text("task/targetUrl"),
             "http://c.test/");
@@ -138,8 +156,10 @@ TEST_F(AsyncQueueTest, RefusesWithTheFieldInTheText) {
       {R"(,"timeout":1801)", "timeout"},
       {R"(,"timeout":1e999)", "timeout"},
       {R"(,"delayUntil":"soon")", "delayUntil"},
+      {R"(,"delayUntil":"2031-13-05")", "delayUntil"},
       {R"(,"maxRetries":11)", "maxRetries"},
       {R"(,"maxRetries":-1)", "maxRetries"},
+      {R"(,"maxRetries":1e999)", "maxRetries"},
       {R"(,"retryBackoff":"fixed")", "retryBackoff"},
       {R"(,"priority":0)", "priority"},
       {R"(,"priority":5.5)", "priority"},
