@@ -96,7 +96,9 @@ void read_target(FieldReader& fields, Creation& wanted) {
   }
   wanted.url = url.value_or("");
   wanted.method = fields.text("method");
-  if (wanted.method == "PATCH") {
+  constexpr std::array kMethods{"GET", "POST", "PUT", "DELETE"};
+  if (wanted.method &&
+      std::find(kMethods.begin(), kMethods.end(), *wanted.method) == kMethods.end()) {
     fields.refuse(invalid("method_invalid", "method", "method must be GET, POST, PUT or DELETE."));
   }
   wanted.headers = fields.headers("headers");
@@ -160,6 +162,17 @@ Result<Creation> parse_creation(std::string_view body, std::string secret) {
   return wanted;
 }
 
+bool filter_by_status(db::TaskFilter& filter, std::string_view status) {
+  if (status == "polling") {  // there is no AI polling, so no task ever does
+    filter.created_until = Time{};
+    return true;
+  }
+  for (const Phase phase : kAllPhases) {
+    if (asyncqueue_status(phase) == status) filter.phases.push_back(phase);
+  }
+  return !filter.phases.empty();
+}
+
 Result<db::TaskFilter> parse_filter(std::string_view text) {
   Result<Query> parsed = Query::parse(text);
   if (!parsed) return parsed.error();
@@ -167,13 +180,10 @@ Result<db::TaskFilter> parse_filter(std::string_view text) {
   db::TaskFilter filter;
   filter.limit = kDefaultLimit;
   if (const auto status = query.text("status")) {
-    for (const Phase phase : kAllPhases) {
-      if (asyncqueue_status(phase) == *status) filter.phases.push_back(phase);
-    }
-    if (filter.phases.empty()) {
+    if (!filter_by_status(filter, *status)) {
       query.refuse(invalid("status_invalid", "status",
-                           "status must be pending, delayed, processing, waiting, completed, "
-                           "failed, timeout or cancelled."));
+                           "status must be pending, delayed, processing, waiting, polling, "
+                           "completed, failed, timeout or cancelled."));
     }
   }
   if (const auto limit = query.integer("limit", "limit_invalid")) {
