@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -39,6 +40,12 @@ OTHER_SERVERS = """
         listen 127.0.0.1:{limited};
         set $postern_rate_limit on;
         include postern/site.conf;
+    }}
+    server {{
+        listen 127.0.0.1:{beside};
+        include postern/server.conf;
+        include postern/taskmq-root.conf;
+        location / {{ return 200 "the site"; }}
     }}
 """
 
@@ -73,10 +80,10 @@ class NginxTest(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-", dir="/tmp"))
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.http, cls.tls, cls.mounted, cls.limited = free_ports(4)
+        cls.http, cls.tls, cls.mounted, cls.limited, cls.beside = free_ports(5)
         cls.certificate, key = make_certificate(cls.folder)
         servers, places = nginx.ready_vhost(cls.http, cls.tls, cls.certificate, key)
-        servers += OTHER_SERVERS.format(mounted=cls.mounted, limited=cls.limited)
+        servers += OTHER_SERVERS.format(mounted=cls.mounted, limited=cls.limited, beside=cls.beside)
         places.update({
             "127.0.0.0/8 1;": "127.0.0.1 1;",  # so that 127.0.0.2 may not read the metrics
             "fastcgi_read_timeout 40s;": "fastcgi_read_timeout 1s;",
@@ -315,6 +322,23 @@ class ErrorsOfNginx(NginxTest):
                              [document, dialect, base])
         for path in ("/asyncqueue", "/asyncqueue/add-job", "/x/asyncqueue/v1/tasks", "/job/7/8", "/taskmqx/health"):
             self.assertEqual(self.api.get(path).status, 404, path)
+
+    def test_taskmqs_routes_and_no_others_are_its_own_at_the_root(self):
+        source = (nginx.REPO / "fcgi/dialects/taskmq.cpp").read_text()
+        routes = [path.replace("{id}", "7") for path in re.findall(r'Route{"\w+", "(.+?)"', source)]
+        self.assertGreater(len(routes), 5)
+        beside = self.client(self.beside, key=self.id())
+        for path in routes:
+            with self.subTest(path):
+                self.assertEqual(beside.get(f"{path}?a").body, b"from the handler")
+                self.assertEqual(self.responder.requests[-1][0]["POSTERN_DIALECT"], "taskmq")
+                self.assertEqual(list(self.api.request("TRACE", f"{path}?a").json), ["detail"])
+        strangers = {"/healthz", "/readyz", "/job/", "/job/7/8", "/openapixjson", "/monitor"}
+        strangers |= {f"{path}{more}" for path in routes if path != "/job/7" for more in ("x", "/x")}
+        for path in strangers:
+            with self.subTest(path):
+                self.assertEqual(beside.get(path).body, b"the site")
+                self.assertEqual(list(self.api.request("TRACE", path).json), ["error"])
 
     def test_metrics_are_for_the_listed_addresses(self):
         self.assertEqual(self.api.get("/metrics").status, 200)
