@@ -88,6 +88,7 @@ class NginxTest(unittest.TestCase):
             "127.0.0.0/8 1;": "127.0.0.1 1;",  # so that 127.0.0.2 may not read the metrics
             "fastcgi_read_timeout 40s;": "fastcgi_read_timeout 1s;",
             "fastcgi_read_timeout 3s;": "fastcgi_read_timeout 1s;",
+            "rate=1000r/s": "rate=1r/s",  # so that the burst of an address is soon used up
         })
         cls.responder = Responder(str(cls.folder / "fcgi.sock"), lambda *request: cls.answer(*request))
         cls.addClassCleanup(cls.responder.stop)
@@ -362,6 +363,30 @@ class ErrorsOfNginx(NginxTest):
         self.assert_error(refused[0], 429)
         # Each credential has its own share.
         self.assertEqual(self.client(self.limited, key="another").get("/v1/tasks").status, 200)
+
+    def test_a_credential_has_one_rate_however_it_is_spelled(self):
+        spellings = [{"Authorization": f"{scheme}{' ' * spaces}{self.id()}", **more}
+                     for spaces in range(1, 100) for scheme in ("Bearer", "bearer", "BEARER")
+                     for more in ({}, {"X-API-Key": self.id()})]
+        spellings += [{"X-API-Key": self.id()}] * 200
+        limited = self.client(self.limited)
+        statuses = [limited.get("/v1/tasks", headers=headers).status for headers in spellings]
+        self.assertGreaterEqual(statuses.count(200), 201)
+        self.assertIn(429, statuses)
+
+    def test_an_address_has_a_rate_whatever_keys_it_tries(self):
+        stranger = http.client.HTTPConnection("127.0.0.1", self.limited, source_address=("127.0.0.3", 0))
+        self.addCleanup(stranger.close)
+
+        def guess(number):
+            stranger.request("GET", "/v1/tasks", headers={"X-API-Key": str(number)})
+            answer = stranger.getresponse()
+            answer.read()
+            return answer.status
+
+        self.assertTrue(any(guess(number) == 429 for number in range(10_000)))
+        # Others are not kept waiting.
+        self.assertEqual(self.client(self.limited, key=self.id()).get("/v1/tasks").status, 200)
 
     def test_signals_are_limited_by_address_whatever_they_carry(self):
         # Other credentials give no share of their own.
