@@ -203,7 +203,8 @@ constexpr Setting kSettings[] = {
     {"allow_create_default", Users::fcgi, nullptr, kSwitch, "false",
      "let POST /v1/queues make a queue named DEFAULT", set_switch<&S::allow_create_default>},
     {"asyncjobs_queue", Users::fcgi, "NAME", "a queue's name", "",
-     "the queue of asyncjobs's tasks that name none; empty: such tasks are refused",
+     "the queue of asyncjobs's tasks that name none; empty: DEFAULT where allow_create_default is "
+     "on, else such tasks are refused",
      set_asyncjobs_queue},
     {"asyncjobs_lists", Users::fcgi, "NUMBER", "a number from 1 to 64", "1",
      "how many lists of asyncjobs's a tenant may read at the same time",

@@ -145,7 +145,8 @@ std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view ten
                                   std::int64_t job_id);
 std::int64_t next_job_id(PgConnection& connection);
 
-// Tasks in the database by the counters, all states: for /v1/info. Queues of the tenant.
+// Tasks in the database by the counters, all states: for /v1/info. Queues of the
+// tenant, those of the dialects that know none aside.
 struct Totals {
   std::int64_t tasks;
   std::int64_t queues;

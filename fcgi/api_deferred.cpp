@@ -40,6 +40,13 @@ Attempt attempt_of(const db::Leased& leased, std::string status) {
   return attempt;
 }
 
+// In the words of the wire that has signals.
+Error cannot_signal(const Task& task) {
+  return conflict(
+      is_finished(task.state) ? "task_already_finished" : "task_not_waiting",
+      fmt::format("Cannot signal task with status: {}", asyncqueue_status(phase_of(task))));
+}
+
 double random_fraction() {
   std::array<std::uint8_t, 4> bytes{};
   random_bytes(bytes);
@@ -123,13 +130,9 @@ Result<Task> DeferredApi::signal(std::string_view token, std::string_view tenant
   if (!task || (!tenant.empty() && tenant != task->spec.tenant)) return unknown;
   const auto expected = signal_token(task->spec);
   if (!expected || !equal_constant_time(*expected, token)) return unknown;
-  if (is_finished(task->state)) return wrong_state(task->state);
   const auto leased =
       read_from(pool_, [&](auto& connection) { return db::leased_task(connection, *id); });
-  if (!leased) {
-    return conflict("task_not_waiting",
-                    "The task does not wait for the signal yet: its webhook comes first.");
-  }
+  if (is_finished(task->state) || !leased) return cannot_signal(*task);
   db::Told told{.state = completed ? State::completed : State::failed,
                 .reason = completed ? Reason::none : Reason::terminated,
                 .attempt = attempt_of(*leased, completed ? "success" : "failed")};
@@ -140,12 +143,13 @@ Result<Task> DeferredApi::signal(std::string_view token, std::string_view tenant
   told.attempt->error = told.error;
   told.result =
       Answer{kSignalled, {}, std::string(body.substr(0, kAnswerKept)), told.attempt->duration};
-  if (const auto done = settle(*leased, told); !done) {
-    return done.error().code == Errc::forbidden ? wrong_state(State::active) : done.error();
-  }
+  const auto done = settle(*leased, told);
   const auto now =
       read_from(pool_, [&](auto& connection) { return db::any_task(connection, *id); });
-  return now ? Result<Task>(*now) : Result<Task>(unknown);
+  if (!now) return unknown;
+  if (done) return *now;
+  const Errc code = done.error().code;  // somebody was faster, or the attempt was given up
+  return code == Errc::conflict || code == Errc::forbidden ? cannot_signal(*now) : done.error();
 }
 
 Result<State> DeferredApi::extend(const Subject& subject, std::int64_t seconds) {

@@ -125,7 +125,7 @@ std::string asyncqueue_extra(const AsyncQueueExtra& extra) {
   json.begin_object();
   json.key("timeout").number(extra.timeout);
   json.key("maxWaitTime").number(extra.max_wait_time);
-  if (!extra.delay_until.empty()) json.member("delayUntil", extra.delay_until);
+  if (extra.delay_until) write_asyncqueue_time(json, "delayUntil", extra.delay_until);
   if (!extra.signal.empty()) json.member("signal", extra.signal);
   json.end_object();
   return json.take();
@@ -147,7 +147,11 @@ AsyncQueueExtra asyncqueue_extra_of(const TaskSpec& spec) {
     };
     if (key == "timeout") number(extra.timeout);
     if (key == "maxWaitTime") number(extra.max_wait_time);
-    if (key == "delayUntil") text(extra.delay_until);
+    if (key == "delayUntil") {
+      std::string time;
+      text(time);
+      extra.delay_until = parse_rfc3339(time);
+    }
     if (key == "signal") text(extra.signal);
   }
   return extra;

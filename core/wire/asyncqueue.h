@@ -38,8 +38,8 @@ std::string asyncqueue_callback_body(const Task& task);
 // The fields of a creation that only this wire has, as TaskSpec::extra keeps them.
 struct AsyncQueueExtra {
   double timeout = 30, max_wait_time = 30;  // seconds, as given
-  std::string delay_until;                  // as given; may be empty
-  std::string signal;                       // the secret that proves a signal's token; may be empty
+  std::optional<Time> delay_until;
+  std::string signal;  // the secret that proves a signal's token; may be empty
 };
 std::string asyncqueue_extra(const AsyncQueueExtra& extra);
 // Of a task of any dialect; what it does not say is told by the task.

@@ -64,29 +64,6 @@ std::int64_t taskmq_priority(const TaskSpec& spec) {
   return (spec.priority - kLow) * 2 / 5;
 }
 
-std::string format_isoformat(Time time) {
-  const bool whole = time == std::chrono::floor<Seconds>(time);
-  std::string text = format_rfc3339(time, whole ? TimeDigits::seconds : TimeDigits::micros);
-  text.replace(text.size() - 1, 1, "+00:00");
-  return text;
-}
-
-std::optional<Time> parse_isoformat(std::string text) {
-  constexpr std::size_t kDay = 10, kMinutes = 16;  // "2026-04-01", "2026-04-01T12:00"
-  if (text.size() < kMinutes) return std::nullopt;
-  if (text[kDay] == ' ') text[kDay] = 'T';
-  if (text.size() == kMinutes || text[kMinutes] != ':') text.insert(kMinutes, ":00");
-  const std::size_t sign = text.find_first_of("+-", kMinutes);
-  if (sign == text.npos) {
-    if (!text.ends_with('Z') && !text.ends_with('z')) text += 'Z';
-  } else if (text.size() - sign == 5) {  // "+0000"
-    text.insert(sign + 3, ":");
-  } else if (text.size() - sign == 3) {  // "+00"
-    text += ":00";
-  }
-  return parse_rfc3339(text);
-}
-
 std::string taskmq_webhook_body(const TaskSpec& task, int attempt) {
   if (task.body_form == BodyForm::raw) return native_webhook_body(task, attempt);
   JsonWriter json;

@@ -20,13 +20,6 @@ int priority_of_taskmq(std::int64_t priority);
 std::string taskmq_extra(std::int64_t priority);
 std::int64_t taskmq_priority(const TaskSpec& spec);
 
-// A moment as Python's isoformat() writes it: "2026-04-01T12:00:00+00:00", with six decimals unless
-// they are zero.
-std::string format_isoformat(Time time);
-// What Python programs send: with "Z", an offset or neither (UTC), a T or a space, and seconds with
-// decimals, without, or left out.
-std::optional<Time> parse_isoformat(std::string text);
-
 // {"job_id","handler","payload","attempt"}.
 std::string taskmq_webhook_body(const TaskSpec& task, int attempt);
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/isoformat.h"
 #include "core/phase.h"
 #include "core/queue.h"
 #include "core/validate.h"
@@ -59,6 +60,33 @@ double read_seconds(FieldReader& fields, std::string_view name, double otherwise
   return otherwise;
 }
 
+// JSON has one kind of number: 5.0 is the integer 5.
+std::optional<std::int64_t> read_integer(FieldReader& fields, std::string_view name) {
+  constexpr double kFar = 1e6;  // outside every range here
+  const auto value = fields.number(name);
+  if (!value) return std::nullopt;
+  if (*value != std::trunc(*value)) {
+    fields.refuse(
+        invalid("invalid_type", std::string(name), fmt::format("{} must be an integer.", name)));
+  }
+  return static_cast<std::int64_t>(std::clamp(*value, -kFar, kFar));
+}
+
+// ISO 8601 as JavaScript's Date reads it, but for one thing: without a zone it is UTC, not the
+// machine's own.
+std::optional<Time> read_moment(FieldReader& fields, std::string_view name) {
+  constexpr std::size_t kDay = 10;  // "2025-01-15"
+  auto text = fields.text(name);
+  if (!text) return std::nullopt;
+  if (text->size() == kDay) *text += "T00:00";
+  const auto time = parse_isoformat(std::move(*text));
+  if (!time) {
+    fields.refuse(invalid("time_invalid", std::string(name),
+                          fmt::format("{} must be a time as 2025-01-15T10:30:00.000Z.", name)));
+  }
+  return time;
+}
+
 void read_target(FieldReader& fields, Creation& wanted) {
   auto url = fields.text("targetUrl");
   const auto former = fields.text("callbackUrl");
@@ -68,7 +96,9 @@ void read_target(FieldReader& fields, Creation& wanted) {
   }
   wanted.url = url.value_or("");
   wanted.method = fields.text("method");
-  if (wanted.method == "PATCH") {
+  constexpr std::array kMethods{"GET", "POST", "PUT", "DELETE"};
+  if (wanted.method &&
+      std::find(kMethods.begin(), kMethods.end(), *wanted.method) == kMethods.end()) {
     fields.refuse(invalid("method_invalid", "method", "method must be GET, POST, PUT or DELETE."));
   }
   wanted.headers = fields.headers("headers");
@@ -81,7 +111,7 @@ void read_target(FieldReader& fields, Creation& wanted) {
 }
 
 void read_retries(FieldReader& fields, Creation& wanted) {
-  wanted.max_retries = fields.integer("maxRetries").value_or(kDefaultRetries);
+  wanted.max_retries = read_integer(fields, "maxRetries").value_or(kDefaultRetries);
   if (*wanted.max_retries < 0 || *wanted.max_retries > kMostRetries) {
     fields.refuse(out_of_range("maxRetries", fmt::format("0 to {}", kMostRetries)));
   }
@@ -98,14 +128,7 @@ void read_times(FieldReader& fields, Creation& wanted, AsyncQueueExtra& extra) {
   extra.max_wait_time = read_seconds(fields, "maxWaitTime", extra.max_wait_time, kMaxDefer);
   const double attempt = std::min(extra.timeout, extra.max_wait_time);
   wanted.timeout = Milliseconds{std::llround(attempt * 1000)};
-  if (auto text = fields.text("delayUntil")) {
-    wanted.run_at = parse_rfc3339(*text);
-    if (!wanted.run_at) {
-      fields.refuse(invalid("time_invalid", "delayUntil",
-                            "delayUntil must be a time as 2025-01-15T10:30:00.000Z."));
-    }
-    extra.delay_until = std::move(*text);
-  }
+  extra.delay_until = wanted.run_at = read_moment(fields, "delayUntil");
 }
 
 }  // namespace
@@ -123,7 +146,7 @@ Result<Creation> parse_creation(std::string_view body, std::string secret) {
   refuse_unsupported(fields, wanted.headers);
   read_retries(fields, wanted);
   read_times(fields, wanted, extra);
-  if (const auto priority = fields.integer("priority")) {
+  if (const auto priority = read_integer(fields, "priority")) {
     if (*priority < 1 || *priority > 10) fields.refuse(out_of_range("priority", "1 to 10"));
     wanted.priority = static_cast<int>(std::clamp<std::int64_t>(*priority, 1, 10)) * kPriorityScale;
   }
@@ -139,6 +162,17 @@ Result<Creation> parse_creation(std::string_view body, std::string secret) {
   return wanted;
 }
 
+bool filter_by_status(db::TaskFilter& filter, std::string_view status) {
+  if (status == "polling") {  // there is no AI polling, so no task ever does
+    filter.created_until = Time{};
+    return true;
+  }
+  for (const Phase phase : kAllPhases) {
+    if (asyncqueue_status(phase) == status) filter.phases.push_back(phase);
+  }
+  return !filter.phases.empty();
+}
+
 Result<db::TaskFilter> parse_filter(std::string_view text) {
   Result<Query> parsed = Query::parse(text);
   if (!parsed) return parsed.error();
@@ -146,13 +180,10 @@ Result<db::TaskFilter> parse_filter(std::string_view text) {
   db::TaskFilter filter;
   filter.limit = kDefaultLimit;
   if (const auto status = query.text("status")) {
-    for (const Phase phase : kAllPhases) {
-      if (asyncqueue_status(phase) == *status) filter.phases.push_back(phase);
-    }
-    if (filter.phases.empty()) {
+    if (!filter_by_status(filter, *status)) {
       query.refuse(invalid("status_invalid", "status",
-                           "status must be pending, delayed, processing, waiting, completed, "
-                           "failed, timeout or cancelled."));
+                           "status must be pending, delayed, processing, waiting, polling, "
+                           "completed, failed, timeout or cancelled."));
     }
   }
   if (const auto limit = query.integer("limit", "limit_invalid")) {

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "core/phase.h"
 #include "core/wire/asyncqueue.h"
 #include "core/wire/attempts.h"
@@ -18,17 +21,20 @@ std::optional<Time> started_at(const Task& task) {
   return task.state == State::active ? std::optional(task.updated_at) : std::nullopt;
 }
 
+// The nearest of the two words this wire has: linear for what does not double.
+std::string_view backoff_of(std::string_view policy) {
+  constexpr std::array kSteady{"linear", "fixed", "taskmq-fixed", "none"};
+  return std::find(kSteady.begin(), kSteady.end(), policy) == kSteady.end() ? "exponential"
+                                                                            : "linear";
+}
+
 void write_times(JsonWriter& out, const Task& task, const AsyncQueueExtra& extra) {
   out.key("maxWaitTime").number(extra.max_wait_time);
   out.key("timeout").number(extra.timeout);
-  out.key("delayUntil");
-  if (!extra.delay_until.empty()) {
-    out.string(extra.delay_until);
-  } else if (task.state == State::delayed) {
-    out.string(format_rfc3339(task.run_at, TimeDigits::millis));
-  } else {
-    out.null();
-  }
+  // Another dialect's task has no such field, but may wait for its time as well.
+  const bool delayed = phase_of(task) == Phase::delayed;
+  write_asyncqueue_time(out, "delayUntil",
+                        delayed ? std::optional(task.run_at) : extra.delay_until);
 }
 
 }  // namespace
@@ -48,7 +54,7 @@ void write_task(JsonWriter& out, const Task& task) {
   spec.body ? out.string(*spec.body) : out.null();
   write_times(out, task, asyncqueue_extra_of(spec));
   out.member("maxRetries", std::int64_t{spec.max_attempts - 1});
-  out.member("retryBackoff", spec.retry_policy);
+  out.member("retryBackoff", backoff_of(spec.retry_policy));
   out.member("priority", std::int64_t{(spec.priority + kPriorityScale / 2) / kPriorityScale});
   write_or_null(out, "onCompleteUrl", spec.on_complete_url);
   out.member("waitForSignal", spec.hold.count() > 0);

@@ -17,6 +17,9 @@ namespace postern::asyncqueue_wire {
 // wait for one.
 Result<Creation> parse_creation(std::string_view body, std::string secret);
 
+// Narrows a list to what a status of this wire means; false: it is no such word.
+bool filter_by_status(db::TaskFilter& filter, std::string_view status);
+
 // The query of GET /v1/tasks.
 Result<db::TaskFilter> parse_filter(std::string_view query);
 

@@ -5,7 +5,7 @@
 
 #include "core/base64.h"
 #include "core/validate.h"
-#include "core/wire/asyncqueue.h"
+#include "fcgi/dialects/asyncqueue_wire.h"
 #include "fcgi/dialects/native_wire.h"
 #include "fcgi/field_reader.h"
 #include "fcgi/query.h"
@@ -192,14 +192,13 @@ Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
     query.require(check_queue_name(*queue, "queue"));
     filter.queue = *queue;
   }
+  filter.created_since = query.time("created_since");
+  filter.created_until = query.time("created_until");
   if (const auto status = query.text("status")) {
     filter.states = states_of(*status);
-    if (filter.states.empty() && every_dialect) {
-      for (const Phase phase : kAllPhases) {
-        if (asyncqueue_status(phase) == *status) filter.phases.push_back(phase);
-      }
-    }
-    if (filter.states.empty() && filter.phases.empty()) {
+    const bool known = !filter.states.empty() ||
+                       (every_dialect && asyncqueue_wire::filter_by_status(filter, *status));
+    if (!known) {
       query.refuse(invalid("status_invalid", "status",
                            "status must be pending, active, completed, failed, blocked or "
                            "cancelled."));
@@ -209,8 +208,6 @@ Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
     query.require(check_tag(*tag, "tag"));
     filter.tag = *tag;
   }
-  filter.created_since = query.time("created_since");
-  filter.created_until = query.time("created_until");
   read_pages(query, filter);
   if (const auto ok = query.finish(); !ok) return ok.error();
   return filter;

@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "core/isoformat.h"
 #include "core/json.h"
 #include "core/queue.h"
 #include "core/validate.h"
@@ -184,6 +186,22 @@ void read_handler(Fields& fields, Creation& wanted) {
   }
 }
 
+// Any that a database's integer holds: TaskMQ's own column is one.
+std::int64_t read_priority(Fields& fields) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int32_t>::min();
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  const auto priority = fields.integer("priority", Fields::Need::not_null).value_or(0);
+  if (priority > kMost) {
+    fields.refuse("priority", fmt::format("ensure this value is less than or equal to {}", kMost),
+                  "value_error.number.not_le");
+  } else if (priority < kLeast) {
+    fields.refuse("priority",
+                  fmt::format("ensure this value is greater than or equal to {}", kLeast),
+                  "value_error.number.not_ge");
+  }
+  return priority;
+}
+
 void read_retries(Fields& fields, Creation& wanted) {
   wanted.max_retries = kAttempts - 1;
   const auto policy = fields.text("retry_policy", Fields::Need::not_null).value_or("fixed");
@@ -225,7 +243,7 @@ Parsed<Creation> parse_job(std::string_view body) {
   wanted.queue = kTaskMqQueue;
   if (const auto payload = fields.object("payload")) wanted.body = std::string(*payload);
   read_handler(fields, wanted);
-  const auto priority = fields.integer("priority", Fields::Need::not_null).value_or(0);
+  const std::int64_t priority = read_priority(fields);
   wanted.priority = priority_of_taskmq(priority);
   wanted.extra = taskmq_extra(priority);
   read_retries(fields, wanted);

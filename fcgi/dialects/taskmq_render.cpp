@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/isoformat.h"
 #include "core/json.h"
 #include "core/phase.h"
 #include "core/utf8.h"

@@ -29,6 +29,18 @@ def token(secret, header=None, **claims):
 
 
 class Tokens(StackTest):
+    settings = {"TASKMQ_JWT_SECRET": "TaskMQ's own, of 32 bytes at least"}
+    of_file = ["the file's first, of 32 bytes or more", "the file's second, for a rotation's time"]
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        file = pathlib.Path(folder.name) / "secrets"
+        file.write_text("\n".join(cls.of_file) + "\n")
+        cls.settings = {**cls.settings, "POSTERN_JWT_SECRET_FILE": str(file)}
+        super().setUpClass()
+
     def setUp(self):
         super().setUp()
         self.secret = self.stack.state["jwt_secret"]
@@ -55,6 +67,11 @@ class Tokens(StackTest):
     def test_a_token_opens_every_mount(self):
         for path in ("/v1/tasks", "/asyncqueue/v1/tasks", "/asyncjobs/v1/queues"):
             self.assertEqual(self.ask("GET", path, role="read").status, 200, path)
+
+    def test_the_secret_of_every_place_opens(self):
+        for secret in (self.secret, self.settings["TASKMQ_JWT_SECRET"], *self.of_file):
+            headers = {"Authorization": f"Bearer {token(secret, role='read')}"}
+            self.assertEqual(self.client_of.get("/v1/tasks", headers=headers).status, 200, secret)
 
     def test_a_bad_token_opens_none(self):
         good = token(self.secret, role="admin")

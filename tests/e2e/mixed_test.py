@@ -8,12 +8,18 @@ from speakers import SPEAKERS, AsyncJobs, AsyncQueue, Native, TaskMq
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+# A member that a task has in this dialect and in no other.
+MARKS = {"native": "attempt_count", "asyncqueue": "retryCount", "taskmq": "retries", "asyncjobs": "state"}
+
 
 class Mixed(StackTest):
     def setUp(self):
         super().setUp()
         self.speakers = {kind.name: kind(self, "" if kind is Native else f"/{kind.name}")
                          for kind in SPEAKERS}
+
+    def assert_shape(self, name, task):
+        self.assertEqual([dialect for dialect, mark in MARKS.items() if mark in task], [name], task)
 
     def uuid(self, name, task):
         """The task's identity, however its dialect spells it."""
@@ -42,8 +48,8 @@ class Mixed(StackTest):
                     reply = speaker.try_get(spelled)
                     self.assertEqual(reply.status, 200, reply.body)
                     shown = reply.json["task"] if name == "asyncqueue" else reply.json
-                    self.assertEqual(self.uuid(name, shown["id"]) if shown["id"] else None,
-                                     spelled if shown["id"] else None)
+                    self.assert_shape(name, shown)
+                    self.assertEqual(self.uuid(name, shown["id"]), spelled)
                     self.assertIn(speaker.status_in(reply.json), ("delayed", "pending", "PENDING", "new"))
 
     def test_where_all_are_spoken_each_task_speaks_its_own(self):
@@ -58,8 +64,9 @@ class Mixed(StackTest):
         made = {name: speaker.create(later=True) for name, speaker in self.speakers.items()}
         reply = self.api.get("/v1/tasks?limit=100")
         self.assertLessEqual({"tasks", "count", "pagination"}, set(reply.json))
-        listed = {task["id"] for task in reply.json["tasks"]}
-        self.assertLessEqual(set(made.values()), listed)
+        listed = {task["id"]: task for task in reply.json["tasks"]}
+        for name, task in made.items():
+            self.assert_shape(name, listed[task])
 
     def test_what_one_made_another_cancels(self):
         for maker, canceller in (("native", "asyncqueue"), ("asyncqueue", "taskmq"),

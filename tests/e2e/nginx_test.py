@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -39,6 +40,12 @@ OTHER_SERVERS = """
         listen 127.0.0.1:{limited};
         set $postern_rate_limit on;
         include postern/site.conf;
+    }}
+    server {{
+        listen 127.0.0.1:{beside};
+        include postern/server.conf;
+        include postern/taskmq-root.conf;
+        location / {{ return 200 "the site"; }}
     }}
 """
 
@@ -73,14 +80,15 @@ class NginxTest(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-", dir="/tmp"))
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.http, cls.tls, cls.mounted, cls.limited = free_ports(4)
+        cls.http, cls.tls, cls.mounted, cls.limited, cls.beside = free_ports(5)
         cls.certificate, key = make_certificate(cls.folder)
         servers, places = nginx.ready_vhost(cls.http, cls.tls, cls.certificate, key)
-        servers += OTHER_SERVERS.format(mounted=cls.mounted, limited=cls.limited)
+        servers += OTHER_SERVERS.format(mounted=cls.mounted, limited=cls.limited, beside=cls.beside)
         places.update({
             "127.0.0.0/8 1;": "127.0.0.1 1;",  # so that 127.0.0.2 may not read the metrics
             "fastcgi_read_timeout 40s;": "fastcgi_read_timeout 1s;",
             "fastcgi_read_timeout 3s;": "fastcgi_read_timeout 1s;",
+            "rate=1000r/s": "rate=1r/s",  # so that the burst of an address is soon used up
         })
         cls.responder = Responder(str(cls.folder / "fcgi.sock"), lambda *request: cls.answer(*request))
         cls.addClassCleanup(cls.responder.stop)
@@ -316,6 +324,23 @@ class ErrorsOfNginx(NginxTest):
         for path in ("/asyncqueue", "/asyncqueue/add-job", "/x/asyncqueue/v1/tasks", "/job/7/8", "/taskmqx/health"):
             self.assertEqual(self.api.get(path).status, 404, path)
 
+    def test_taskmqs_routes_and_no_others_are_its_own_at_the_root(self):
+        source = (nginx.REPO / "fcgi/dialects/taskmq.cpp").read_text()
+        routes = [path.replace("{id}", "7") for path in re.findall(r'Route{"\w+", "(.+?)"', source)]
+        self.assertGreater(len(routes), 5)
+        beside = self.client(self.beside, key=self.id())
+        for path in routes:
+            with self.subTest(path):
+                self.assertEqual(beside.get(f"{path}?a").body, b"from the handler")
+                self.assertEqual(self.responder.requests[-1][0]["POSTERN_DIALECT"], "taskmq")
+                self.assertEqual(list(self.api.request("TRACE", f"{path}?a").json), ["detail"])
+        strangers = {"/healthz", "/readyz", "/job/", "/job/7/8", "/openapixjson", "/monitor"}
+        strangers |= {f"{path}{more}" for path in routes if path != "/job/7" for more in ("x", "/x")}
+        for path in strangers:
+            with self.subTest(path):
+                self.assertEqual(beside.get(path).body, b"the site")
+                self.assertEqual(list(self.api.request("TRACE", path).json), ["error"])
+
     def test_metrics_are_for_the_listed_addresses(self):
         self.assertEqual(self.api.get("/metrics").status, 200)
         self.assertEqual(self.api.get("/v1/queues/metrics").status, 200)
@@ -338,6 +363,30 @@ class ErrorsOfNginx(NginxTest):
         self.assert_error(refused[0], 429)
         # Each credential has its own share.
         self.assertEqual(self.client(self.limited, key="another").get("/v1/tasks").status, 200)
+
+    def test_a_credential_has_one_rate_however_it_is_spelled(self):
+        spellings = [{"Authorization": f"{scheme}{' ' * spaces}{self.id()}", **more}
+                     for spaces in range(1, 100) for scheme in ("Bearer", "bearer", "BEARER")
+                     for more in ({}, {"X-API-Key": self.id()})]
+        spellings += [{"X-API-Key": self.id()}] * 200
+        limited = self.client(self.limited)
+        statuses = [limited.get("/v1/tasks", headers=headers).status for headers in spellings]
+        self.assertGreaterEqual(statuses.count(200), 201)
+        self.assertIn(429, statuses)
+
+    def test_an_address_has_a_rate_whatever_keys_it_tries(self):
+        stranger = http.client.HTTPConnection("127.0.0.1", self.limited, source_address=("127.0.0.3", 0))
+        self.addCleanup(stranger.close)
+
+        def guess(number):
+            stranger.request("GET", "/v1/tasks", headers={"X-API-Key": str(number)})
+            answer = stranger.getresponse()
+            answer.read()
+            return answer.status
+
+        self.assertTrue(any(guess(number) == 429 for number in range(10_000)))
+        # Others are not kept waiting.
+        self.assertEqual(self.client(self.limited, key=self.id()).get("/v1/tasks").status, 200)
 
     def test_signals_are_limited_by_address_whatever_they_carry(self):
         # Other credentials give no share of their own.

@@ -92,10 +92,10 @@ TEST_F(AsyncQueueTest, ATaskHasEveryKeyAlways) {
 }
 
 TEST_F(AsyncQueueTest, EveryFieldIsKept) {
-  const Answer made =
-      make(R"(,"method":"PUT","headers":{"X-A":"b"},"body":"{}","maxWaitTime":120,"timeout":45.0,)"
-           R"("delayUntil":"2030-01-01T00:00:00.000Z","maxRetries":10,"retryBackoff":"linear",)"
-           R"("priority":9,"onCompleteUrl":"http://b.test/done","unknown":1)");
+  const Answer made = make(
+      R"(,"method":"PUT","headers":{"X-A":"b"},"body":"{}","maxWaitTime":120,"timeout":45.0,)"
+      R"("delayUntil":"2030-01-01T02:00:00.0004+02:00","maxRetries":10,"retryBackoff":"linear",)"
+      R"("priority":9,"onCompleteUrl":"http://b.test/done","unknown":1)");
   ASSERT_EQ(made.status, 201) << made.body;
   const std::pair<const char*, const char*> expected[] = {
       {"method", "PUT"},      {"body", "{}"},
@@ -119,6 +119,24 @@ TEST_F(AsyncQueueTest, SecondsMayHaveAFraction) {
   EXPECT_EQ(count("SELECT timeout_ms FROM postern.task"), 2500);
 }
 
+TEST_F(AsyncQueueTest, AnIntegerMayBeWrittenAsANumber) {
+  const Answer made = make(R"(,"maxRetries":5.0,"priority":7e0)");
+  EXPECT_EQ(made.text("task/maxRetries"), "5") << made.body;
+  EXPECT_EQ(made.text("task/priority"), "7");
+}
+
+TEST_F(AsyncQueueTest, ATimeIsTakenInTheFormsOfIso8601) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"2031-05-05T10:00:00.250+02:00", "2031-05-05T08:00:00.250Z"},
+      {"2031-05-05T10:00:00", "2031-05-05T10:00:00.000Z"},
+      {"2031-05-05T10:00Z", "2031-05-05T10:00:00.000Z"},
+      {"2031-05-05", "2031-05-05T00:00:00.000Z"}};
+  for (const auto& [given, shown] : cases) {
+    const Answer made = make(std::string(R"(,"delayUntil":")") + given + '"');
+    EXPECT_EQ(made.text("task/delayUntil"), shown) << made.body;
+  }
+}
+
 TEST_F(AsyncQueueTest, TheFormerNameOfItsTargetIsTaken) {
   EXPECT_EQ(at("POST", "/v1/tasks", R"({"callbackUrl":"http://c.test/"})").text("task/targetUrl"),
             "http://c.test/");
@@ -127,7 +145,8 @@ TEST_F(AsyncQueueTest, TheFormerNameOfItsTargetIsTaken) {
 TEST_F(AsyncQueueTest, RefusesWithTheFieldInTheText) {
   const std::pair<std::string, std::string> cases[] = {
       {R"(,"targetUrl":"ftp://a/")", "targetUrl"},
-      {R"(,"method":"PATCH")", "method"},
+      {R"(,"method":"PATCH")", "method must be GET, POST, PUT or DELETE"},
+      {R"(,"method":"post")", "method must be GET, POST, PUT or DELETE"},
       {R"(,"headers":{"X":1})", "headers.X"},
       {R"(,"headers":{"Authorization":"tok_abc"})", "headers.Authorization is not supported"},
       {R"(,"provider":"openai")", "provider is not supported"},
@@ -138,8 +157,10 @@ TEST_F(AsyncQueueTest, RefusesWithTheFieldInTheText) {
       {R"(,"timeout":1801)", "timeout"},
       {R"(,"timeout":1e999)", "timeout"},
       {R"(,"delayUntil":"soon")", "delayUntil"},
+      {R"(,"delayUntil":"2031-13-05")", "delayUntil"},
       {R"(,"maxRetries":11)", "maxRetries"},
       {R"(,"maxRetries":-1)", "maxRetries"},
+      {R"(,"maxRetries":1e999)", "maxRetries"},
       {R"(,"retryBackoff":"fixed")", "retryBackoff"},
       {R"(,"priority":0)", "priority"},
       {R"(,"priority":5.5)", "priority"},
@@ -189,14 +210,16 @@ TEST_F(AsyncQueueTest, TheStatusFiltersAsItShows) {
   EXPECT_EQ(listed("?status=pending"), 1U);
   EXPECT_EQ(listed("?status=delayed"), 1U);
   for (const char* status :
-       {"processing", "waiting", "completed", "failed", "timeout", "cancelled"}) {
-    EXPECT_EQ(listed(std::string("?status=") + status), 0U);
+       {"processing", "waiting", "polling", "completed", "failed", "timeout", "cancelled"}) {
+    EXPECT_EQ(listed(std::string("?status=") + status), 0U) << status;
+    EXPECT_EQ(ask(request("GET", std::string("/v1/tasks?status=") + status)).text("count"), "0")
+        << status;
   }
   const Answer page = at("GET", "/v1/tasks?limit=1&offset=0");
   EXPECT_EQ(page.text("pagination"), R"({"total":2,"limit":1,"offset":0,"hasMore":true})");
   EXPECT_EQ(at("GET", "/v1/tasks?limit=500").text("pagination/limit"), "100");
   EXPECT_EQ(at("GET", "/v1/tasks").text("pagination/limit"), "20");
-  for (const char* query : {"limit=0", "limit=x", "offset=-1", "status=polling", "status=new"}) {
+  for (const char* query : {"limit=0", "limit=x", "offset=-1", "status=new"}) {
     EXPECT_EQ(at("GET", std::string("/v1/tasks?") + query).status, 400) << query;
   }
 }
@@ -221,6 +244,24 @@ TEST_F(AsyncQueueTest, SaysWhatCameOfATask) {
   EXPECT_EQ(at("GET", path).text("task/status"), "failed");
   EXPECT_EQ(at("GET", path).text("task/error"), "Server error: HTTP 500 - Internal Server Error");
   EXPECT_EQ(at("GET", path).text("task/retryCount"), "1");
+}
+
+TEST_F(AsyncQueueTest, DelayUntilIsNotTheTimeOfTheNextAttempt) {
+  const std::string path = "/v1/tasks/" + make().text("task/id");
+  settle(claim_it(), State::delayed, Reason::none, 500, "HTTP 500");
+  EXPECT_EQ(at("GET", path).text("task/status"), "pending");
+  EXPECT_EQ(at("GET", path).text("task/retryCount"), "0");
+  EXPECT_EQ(at("GET", path).text("task/delayUntil"), "null");
+}
+
+TEST_F(AsyncQueueTest, ATaskOfAnotherDialectHasOneOfTheTwoBackOffs) {
+  HttpRequest job = request("POST", "/add-job", R"({"handler":"h","payload":{}})");
+  job.dialect = "taskmq";
+  ASSERT_EQ(ask(job).status, 200);
+  EXPECT_EQ(at("GET", "/v1/tasks").text("tasks/0/retryBackoff"), "linear");
+  ask(request("POST", "/v1/tasks",
+              R"({"queue":"q","webhook_url":"http://a.test/","retry_policy":{"intervals":[1]}})"));
+  EXPECT_EQ(at("GET", "/v1/tasks").text("tasks/0/retryBackoff"), "exponential");
 }
 
 class Signals : public AsyncQueueTest {
@@ -252,7 +293,8 @@ TEST_F(Signals, TellTheEndOfATaskThatWaits) {
   EXPECT_EQ(done.status, 200) << done.body;
   EXPECT_EQ(done.text("task/status"), "completed");
   EXPECT_EQ(done.text("task/result/body"), R"({"status":"completed","approved":true})");
-  EXPECT_EQ(signal(R"({"status":"failed"})", token_).status, 409);
+  EXPECT_EQ(told(signal(R"({"status":"failed"})", token_)),
+            "409 Cannot signal task with status: completed");
   EXPECT_EQ(status(), "completed");
 }
 
@@ -264,8 +306,8 @@ TEST_F(Signals, MayTellAFailure) {
 }
 
 TEST_F(Signals, MayComeWhileTheWebhookIsUnderWayButNotBefore) {
-  EXPECT_EQ(signal(R"({"status":"completed"})", token_).status, 409);
-  EXPECT_EQ(status(), "pending");
+  EXPECT_EQ(told(signal(R"({"status":"completed"})", token_)),
+            "409 Cannot signal task with status: pending");
   const auto claimed = claim_it();
   EXPECT_EQ(signal(R"({"status":"completed"})", token_).status, 200);
   settle(claimed, State::active, Reason::none, 200);  // its answer comes too late to matter

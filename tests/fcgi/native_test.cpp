@@ -224,8 +224,11 @@ TEST_F(NativeTest, MakesQueuesAndLanesOnFirstUseUnlessTold) {
 
 TEST_F(NativeTest, CountsWhatItCreates) {
   for (int i = 0; i < 3; ++i) create();
+  // In a queue that is not listed.
+  ask("POST", "/v1/tasks", R"({"targetUrl":"http://a.test/"})");
+  EXPECT_EQ(ask("GET", "/v1/queues").json().at("queues").as_array().size(), 1U);
   const Answer info = ask("GET", "/v1/info");
-  EXPECT_EQ(info.text("task_count"), "3");
+  EXPECT_EQ(info.text("task_count"), "4");
   EXPECT_EQ(info.text("queue_count"), "1");
   EXPECT_EQ(info.text("auth"), "none");
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/isoformat.h"
 #include "core/wire/taskmq.h"
 #include "fcgi/dialects/taskmq_wire.h"
 
@@ -165,6 +166,10 @@ TEST(TaskMqParse, EachMistakeHasItsTextAndType) {
       {"priority", R"("1.5")", "value is not a valid integer", kInteger},
       {"priority", R"("+-5")", "value is not a valid integer", kInteger},
       {"priority", R"(" ")", "value is not a valid integer", kInteger},
+      {"priority", "99999999999999999999", "ensure this value is less than or equal to 2147483647",
+       "value_error.number.not_le"},
+      {"priority", "-2147483649", "ensure this value is greater than or equal to -2147483648",
+       "value_error.number.not_ge"},
       {"priority", "[]", "value is not a valid integer", kInteger},
       {"retry_policy", "null", "none is not an allowed value", kNone},
       {"retry_policy", R"("Fixed")", "unexpected value; permitted: 'fixed', 'exponential', 'none'",

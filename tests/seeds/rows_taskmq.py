@@ -9,10 +9,14 @@ from harness import StackTest
 
 
 class RowsOfTaskMq(StackTest):
+    settings = {"TASKMQ_JWT_SECRET": "TaskMQ's own, of 32 bytes at least"}
+
     def setUp(self):
         super().setUp()
-        self.api.request("PUT", "/v1/endpoints/rows", {"url": self.receiver.url("/rows")})
-        secret = self.stack.state["jwt_secret"]
+        # One for each test, so that what is left of one does not call the receiver of the next.
+        self.handler = self._testMethodName
+        self.api.request("PUT", f"/v1/endpoints/{self.handler}", {"url": self.receiver.url("/rows")})
+        secret = self.settings["TASKMQ_JWT_SECRET"]
         self.headers = {role: {"Authorization": f"Bearer {token(secret, role=role)}"}
                         for role in ("admin", "worker")}
         self.nobody = self.client()
@@ -21,7 +25,7 @@ class RowsOfTaskMq(StackTest):
         return self.nobody.request("POST" if body is not None else "GET", path, body, self.headers[role])
 
     def add(self, **fields):
-        reply = self.ask("/add-job", {"payload": {"n": 1}, "handler": "rows", **fields})
+        reply = self.ask("/add-job", {"payload": {"n": 1}, "handler": self.handler, **fields})
         self.assertEqual(reply.status, 200, reply.body)
         return reply.json["job_id"]
 
@@ -32,7 +36,7 @@ class RowsOfTaskMq(StackTest):
         return self.wait_until(lambda: (job := self.job(job_id))["status"] == status and job, timeout)
 
     def mistakes(self, **fields):
-        body = {name: value for name, value in {"payload": {}, "handler": "rows", **fields}.items()
+        body = {name: value for name, value in {"payload": {}, "handler": self.handler, **fields}.items()
                 if value != "absent"}
         reply = self.ask("/add-job", body)
         self.assertEqual(reply.status, 422, reply.body)
@@ -48,7 +52,7 @@ class RowsOfTaskMq(StackTest):
     @covers("002", "field handler")
     def test_the_handler_is_named_to_the_receiver(self):
         job = self.wait_for(self.add(), "SUCCESS")
-        self.assertEqual((job["handler"], self.receiver.at("/rows")[0].json["handler"]), ("rows", "rows"))
+        self.assertEqual((job["handler"], self.receiver.at("/rows")[0].json["handler"]), (self.handler, self.handler))
         self.assertEqual(self.mistakes(handler="absent"), [(["body", "handler"], "value_error.missing")])
 
     @covers("002", "field priority")
@@ -107,13 +111,14 @@ class RowsOfTaskMq(StackTest):
     def test_a_worker_may_retry_only(self):
         job_id = self.add(scheduled_for="2030-01-01T00:00:00Z")
         self.assertEqual(self.ask("/cancel", {"job_id": job_id}, "worker").status, 403)
-        self.assertEqual(self.ask("/add-job", {"payload": {}, "handler": "rows"}, "worker").status, 403)
+        self.assertEqual(self.ask("/add-job", {"payload": {}, "handler": self.handler}, "worker").status, 403)
         self.ask("/cancel", {"job_id": job_id})
         self.assertEqual(self.ask("/retry", {"job_id": job_id}, "worker").status, 200)
 
     @covers("002", "variable TASKMQ_JWT_SECRET")
     def test_the_secret_of_the_environment_checks_tokens(self):
-        self.assertEqual(self.ask("/job/1").status in (200, 404), True)
+        self.assertNotEqual(self.settings["TASKMQ_JWT_SECRET"], self.stack.state["jwt_secret"])
+        self.assertEqual(self.ask(f"/job/{self.add()}").status, 200)
         stranger = {"Authorization": f"Bearer {token('x' * 40, role='admin')}"}
         self.assertEqual(self.nobody.get("/job/1", headers=stranger).status, 401)
 
@@ -130,7 +135,7 @@ class RowsOfTaskMq(StackTest):
 
     @covers("002", "endpoint POST /add-job")
     def test_a_job_is_added_and_numbered(self):
-        reply = self.ask("/add-job", {"payload": {}, "handler": "rows"})
+        reply = self.ask("/add-job", {"payload": {}, "handler": self.handler})
         self.assertEqual((reply.status, set(reply.json), reply.json["status"]), (200, {"status", "job_id"}, "ok"))
         self.assertIsInstance(reply.json["job_id"], int)
 
@@ -166,13 +171,13 @@ class RowsOfTaskMq(StackTest):
 
     @covers("002", "error 401")
     def test_no_token_is_401(self):
-        reply = self.nobody.post("/add-job", {"payload": {}, "handler": "rows"})
+        reply = self.nobody.post("/add-job", {"payload": {}, "handler": self.handler})
         self.assertEqual((reply.status, reply.json), (401, {"detail": "Invalid or missing token"}))
         self.assertEqual(reply.headers["WWW-Authenticate"], "Bearer")
 
     @covers("002", "error 403")
     def test_a_role_too_low_is_403(self):
-        reply = self.ask("/add-job", {"payload": {}, "handler": "rows"}, "worker")
+        reply = self.ask("/add-job", {"payload": {}, "handler": self.handler}, "worker")
         self.assertEqual((reply.status, reply.json), (403, {"detail": "Insufficient permissions"}))
 
     @covers("002", "error 404")
