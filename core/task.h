@@ -139,6 +139,7 @@ struct Task {
   std::optional<Answer> result;
   Time created_at, updated_at, run_at;
   std::optional<Time> finished_at;
+  std::optional<Time> claimed_at;       // when the attempt under way, or the last one, began
   std::optional<std::string> resolved;  // the endpoint that the last attempt went to
   bool deferred = false;                // the receiver said 202 and will tell the end later
   bool body_omitted = false;            // a list left a large body out

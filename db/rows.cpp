@@ -102,6 +102,7 @@ Task task_from(const PgResult& r, int row, int col) {
   if (!r.is_null(row, col)) task.resolved = string_at(r, row, col);
   ++col;
   task.deferred = r.boolean(row, col++);
+  task.claimed_at = r.time_or_null(row, col++);
   return task;
 }
 

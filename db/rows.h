@@ -19,7 +19,7 @@
   POSTERN_TASK_SPEC(BODY)                                                                        \
   ", state, reason, attempt, attempt_base, attempts::text, last_error, result_code, result_ms, " \
   "result_headers, result_body, created_at, updated_at, run_at, finished_at, "                   \
-  "octet_length(body), resolved, deferred"
+  "octet_length(body), resolved, deferred, claimed_at"
 
 // What goes along unchanged when a task moves to task_finished.
 #define POSTERN_TASK_MOVED                                                          \

@@ -18,7 +18,7 @@ void write_or_null(JsonWriter& out, std::string_view key, std::string_view text)
 
 std::optional<Time> started_at(const Task& task) {
   if (const auto first = attempt_times(task.attempts).first) return first;
-  return task.state == State::active ? std::optional(task.updated_at) : std::nullopt;
+  return task.state == State::active ? task.claimed_at : std::nullopt;
 }
 
 // The nearest of the two words this wire has: linear for what does not double.

@@ -286,12 +286,15 @@ class Signals : public AsyncQueueTest {
 
 TEST_F(Signals, TellTheEndOfATaskThatWaits) {
   const auto claimed = claim_it();
+  const std::string started = at("GET", path_).text("task/startedAt");
   settle(claimed, State::active, Reason::none, 200);
   EXPECT_EQ(status(), "waiting");
+  EXPECT_EQ(at("GET", path_).text("task/startedAt"), started);
   EXPECT_EQ(at("GET", "/v1/tasks?status=waiting").json().at("tasks").as_array().size(), 1U);
   const Answer done = signal(R"({"status":"completed","approved":true})", token_);
   EXPECT_EQ(done.status, 200) << done.body;
   EXPECT_EQ(done.text("task/status"), "completed");
+  EXPECT_EQ(done.text("task/startedAt"), started);
   EXPECT_EQ(done.text("task/result/body"), R"({"status":"completed","approved":true})");
   EXPECT_EQ(told(signal(R"({"status":"failed"})", token_)),
             "409 Cannot signal task with status: completed");
