@@ -88,8 +88,12 @@ class Tokens(StackTest):
                 self.assertEqual(reply.headers["WWW-Authenticate"], "Bearer")
 
     def test_a_token_without_a_role_may_do_nothing(self):
-        for claims in ({}, {"role": "root"}, {"role": ["admin"]}):
+        for claims in ({}, {"role": "root"}):
             self.assertEqual(self.ask("GET", "/v1/tasks", **claims).status, 403)
+
+    def test_a_claim_that_says_nothing_is_not_one_that_is_absent(self):
+        for claims in ({"role": ["admin"]}, {"sub": 7}, {"tenant": 42}, {"tenant": ["acme"]}, {"tenant": ""}):
+            self.assertEqual(self.ask("GET", "/v1/tasks", **({"role": "admin"} | claims)).status, 401, claims)
 
     def test_a_token_is_of_its_tenant(self):
         self.create(queue="of-default")
