@@ -219,7 +219,7 @@ TEST_F(EndpointsTest, RefusesWhatOneRouteCannotTake) {
 }
 
 TEST_F(EndpointsTest, KnowsNoOthers) {
-  for (const std::string name : {"nobody", "*", "a.b", "'", "\xFF"}) {
+  for (const std::string name : {"nobody", "*", "a.b", "'"}) {
     const std::string path = "/v1/endpoints/" + name;
     for (const auto& [method, rest, body] :
          {std::tuple{"GET", "", ""},
