@@ -109,9 +109,7 @@ std::string_view text_of(const Error& error) {
 HttpResponse render_error(const Error& error) {
   JsonWriter out;
   out.begin_object().member("error", text_of(error)).end_object();
-  HttpResponse response = error_response(error, out.take());
-  if (error.reason == "idempotency_key_reused") response.status = 422;
-  return response;
+  return error_response(error, out.take());
 }
 
 std::string task_path(const Task& task) { return "/v1/tasks/" + to_uuid(task.spec.id); }

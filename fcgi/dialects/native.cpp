@@ -128,9 +128,7 @@ HttpResponse render_error(const Error& error) {
   out.begin_object().key("error");
   native_wire::write_error(out, error);
   out.end_object();
-  HttpResponse response = error_response(error, out.take());
-  if (error.reason == "idempotency_key_reused") response.status = 422;
-  return response;
+  return error_response(error, out.take());
 }
 
 std::string render_task(const Task& task) {

@@ -107,9 +107,7 @@ HttpResponse render_error(const Error& error) {
   }
   JsonWriter out;
   out.begin_object().member("detail", text_of(error)).end_object();
-  HttpResponse response = error_response(error, out.take());
-  if (error.reason == "idempotency_key_reused") response.status = 422;
-  return response;
+  return error_response(error, out.take());
 }
 
 std::string render_job(const Task& task) {
