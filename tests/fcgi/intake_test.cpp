@@ -69,7 +69,7 @@ TEST_F(IntakeTest, DeletingTheTaskForgetsTheKey) {
 
 TEST_F(IntakeTest, RefusesOddKeys) {
   for (const std::string& key :
-       {std::string("a,b"), std::string("a b"), std::string(129, 'k'), std::string(1'000'000, 'k'),
+       {std::string("a,b"), std::string(129, 'k'), std::string(1'000'000, 'k'),
         std::string("\xC3\xA4"), std::string("a\nb")}) {
     const Answer answer = create_keyed(key);
     EXPECT_EQ(answer.status, 400);
