@@ -11,7 +11,7 @@ namespace {
   "SELECT a.* FROM unnest($3::int4[], $4::int2[], $5::uuid[], $6::timestamptz[]) " \
   "AS a(at, shard, id, since) LEFT JOIN postern.lock_tasks($1, $5, " IS_RETRY      \
   ") AS l "                                                                        \
-  "ON l.task = a.id ORDER BY l.of_queue, a.id OFFSET 0) AS n"
+  "ON l.task = a.id ORDER BY l.of_queue, a.id, a.at OFFSET 0) AS n"
 
 constexpr Statement kCancelEach{
     "cancel_each", POSTERN_EACH("cancel_task($1, n.shard, n.id, n.since, $2)", "false")};

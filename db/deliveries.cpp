@@ -32,7 +32,7 @@ const Statement kClaim{"claim", R"sql(
   picked AS MATERIALIZED (
     SELECT t.id, t.results, w.lane FROM allowed w
      CROSS JOIN LATERAL (
-       SELECT id, CASE WHEN load_results THEN cardinality(dependencies) ELSE 0 END AS results FROM postern.task
+       SELECT id, CASE WHEN load_results THEN coalesce(cardinality(dependencies), 0) ELSE 0 END AS results FROM postern.task
         WHERE shard = $1 AND lane = w.lane AND state = 'ready'
         ORDER BY priority DESC, run_at, id LIMIT w.free FOR NO KEY UPDATE SKIP LOCKED) t),
   weighed AS (

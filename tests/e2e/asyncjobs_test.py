@@ -24,7 +24,7 @@ class AsyncJobs(StackTest):
     def now(self, task):
         return self.api.get(f"/asyncjobs/v1/tasks/{task}").json
 
-    def wait_for(self, task, state, timeout=15):
+    def wait_for(self, task, state, timeout=30):
         return self.wait_until(lambda: (now := self.now(task))["state"] == state and now, timeout,
                                f"{task} is {state}")
 
@@ -111,7 +111,7 @@ class AsyncJobs(StackTest):
         task = self.make()
         self.wait_for(task, "complete")
         again = self.api.post(f"/asyncjobs/v1/tasks/{task}/retry").json
-        self.assertEqual(again["state"], "retry")
+        self.assertIn(again["state"], ("retry", "active"))  # it may be under way already
         self.assertNotIn("result", again)
         self.wait_for(task, "complete")
         self.assertEqual(len(self.receiver.at("/rows")), 2)

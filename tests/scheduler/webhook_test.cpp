@@ -227,7 +227,7 @@ TEST(WebhookOfAsyncJobs, IsTheTaskAndSaysHowLongItsHandlerHas) {
             R"({"id":")" + to_ksuid(task.spec.id) +
                 R"(","type":"email:new","queue":"mail","payload":"aGVsbG8=","state":"active",)"
                 R"("created":"2026-01-01T00:00:00.999999Z","max_tries":10,"tries":2,)"
-                R"("tried":"2026-01-01T00:00:01.999999Z","dependency_results":{")" +
+                R"("tried":"2026-01-01T00:00:01.999Z","dependency_results":{")" +
                 to_ksuid(other) +
                 R"(":{"payload":{"rows": 7},"completed":"2026-01-01T00:00:00.999999Z"},")" +
                 to_ksuid(task.spec.id) +
