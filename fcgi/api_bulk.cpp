@@ -19,7 +19,8 @@ constexpr std::chrono::seconds kSweepFor{15};
 }  // namespace
 
 Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVerb verb,
-                                                const std::vector<std::string>& ids) {
+                                                const std::vector<std::string>& ids,
+                                                db::Rules rules) {
   if (ids.empty()) return invalid("ids_required", "ids", "ids must hold 1 id or more.");
   if (ids.size() > kMaxIds) {
     return invalid("ids_too_many", "ids",
@@ -32,7 +33,7 @@ Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVe
     if (meant.back()) known.push_back(*meant.back());
   }
   const auto done = write_to(pool_, [&](auto& connection) {
-    return db::transit_each(connection, verb, caller.tenant, known, instance_);
+    return db::transit_each(connection, verb, caller.tenant, known, instance_, rules);
   });
   if (!done) return done.error();
   std::vector<Result<void>> out;

@@ -23,9 +23,9 @@ class BulkApi {
   BulkApi(db::Pool& pool, const Uuid& instance) : pool_(pool), instance_(instance) {}
 
   // What became of each, in the order of `ids` (in any spelling), as Api::cancel and Api::retry
-  // would say it. Errors of the whole: "ids_required", "ids_too_many".
+  // would say it; `rules` as of the latter. Errors of the whole: "ids_required", "ids_too_many".
   Result<std::vector<Result<void>>> each(const Caller& caller, db::BulkVerb verb,
-                                         const std::vector<std::string>& ids);
+                                         const std::vector<std::string>& ids, db::Rules rules);
 
   // All that match, step by step, each of them committed; ends after some seconds at the latest.
   // Without states in the filter: what waits is cancelled, what failed is retried.

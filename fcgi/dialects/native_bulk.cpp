@@ -108,7 +108,7 @@ Result<HttpResponse> carry_out(const Call& call, BulkVerb verb) {
   const Result<Wanted> wanted = parse(call, verb);
   if (!wanted) return wanted.error();
   if (!wanted->filter) {
-    const auto results = call.api.bulk().each(call.caller, verb, wanted->ids);
+    const auto results = call.api.bulk().each(call.caller, verb, wanted->ids, call.dialect);
     if (!results) return results.error();
     return render(wanted->ids, *results);
   }

@@ -267,6 +267,14 @@ TEST_F(AsyncJobsTest, ManyAreRetriedWithAResultEach) {
   EXPECT_EQ(done.text("results/0/status"), "ok");
   EXPECT_EQ(done.text("results/1/status"), "not_found");
   EXPECT_EQ(done.text("results/1/id"), "missing-id");
+  // What waits is retried by the rules of this mount, whoever made it, as it is one by one.
+  const std::string native =
+      ask("POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://a.test/","delay":60})")
+          .text("id");
+  const std::string retry = "{\"ids\":[\"" + native + "\"]}";
+  EXPECT_EQ(at("POST", "/v1/tasks/retry", retry).text("results/0/status"), "ok");
+  EXPECT_EQ(at("POST", "/v1/tasks/" + native + "/retry").status, 200);
+  EXPECT_EQ(ask("POST", "/v1/tasks/retry", retry).text("results/0/status"), "failed");
   EXPECT_EQ(told(at("POST", "/v1/tasks/retry", R"({"ids":[]})")),
             "400 invalid_argument ids_required ids");
   std::string many = R"({"ids":["x")";
