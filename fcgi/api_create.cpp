@@ -86,14 +86,12 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
   }
   try {
     Result<Task> first = reread(tenant, taken.holder);
-    // asyncjobs compares no bodies. What another dialect asked for is another task, even if the
-    // bodies are alike: to answer with the first one would lose this one.
+    // asyncjobs compares no bodies, and those of two dialects cannot be compared.
     const Dialect dialect = taken.task.spec.dialect;
-    const bool other_body =
-        taken.kind == Intake::Taken::Kind::mismatched && dialect != Dialect::asyncjobs;
-    if (first && (other_body || dialect != first->spec.dialect)) {
+    if (first && taken.kind == Intake::Taken::Kind::mismatched && dialect != Dialect::asyncjobs &&
+        dialect == first->spec.dialect) {
       return conflict("idempotency_key_reused",
-                      "This Idempotency-Key was used before, for another request.");
+                      "This Idempotency-Key was used before, for a request with another body.");
     }
     if (first) return Created{std::move(*first), true};
   } catch (const std::exception& fault) {

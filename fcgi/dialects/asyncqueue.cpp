@@ -109,7 +109,9 @@ std::string_view text_of(const Error& error) {
 HttpResponse render_error(const Error& error) {
   JsonWriter out;
   out.begin_object().member("error", text_of(error)).end_object();
-  return error_response(error, out.take());
+  HttpResponse response = error_response(error, out.take());
+  if (error.reason == "idempotency_key_reused") response.status = 422;
+  return response;
 }
 
 std::string task_path(const Task& task) { return "/v1/tasks/" + to_uuid(task.spec.id); }

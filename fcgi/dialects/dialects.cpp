@@ -19,10 +19,8 @@
 namespace postern {
 namespace {
 
-int status_of(const Error& error) {
-  // As the standard for this header has it.
-  if (error.reason == "idempotency_key_reused") return 422;
-  switch (error.code) {
+int status_of(Errc code) {
+  switch (code) {
     case Errc::invalid_argument: return 400;
     case Errc::unauthenticated: return 401;
     case Errc::forbidden: return 403;
@@ -262,7 +260,7 @@ void dispatch(Api& api, const HttpRequest& request, const Reply& reply) {
 }
 
 HttpResponse error_response(const Error& error, std::string json) {
-  HttpResponse response = json_response(status_of(error), std::move(json));
+  HttpResponse response = json_response(status_of(error.code), std::move(json));
   if (error.code == Errc::unauthenticated) response.header("WWW-Authenticate", "Bearer");
   if (error.code == Errc::unavailable || error.code == Errc::rate_limited) {
     response.header("Retry-After", "1");

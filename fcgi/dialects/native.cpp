@@ -128,7 +128,9 @@ HttpResponse render_error(const Error& error) {
   out.begin_object().key("error");
   native_wire::write_error(out, error);
   out.end_object();
-  return error_response(error, out.take());
+  HttpResponse response = error_response(error, out.take());
+  if (error.reason == "idempotency_key_reused") response.status = 422;
+  return response;
 }
 
 std::string render_task(const Task& task) {

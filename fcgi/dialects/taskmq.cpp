@@ -107,7 +107,9 @@ HttpResponse render_error(const Error& error) {
   }
   JsonWriter out;
   out.begin_object().member("detail", text_of(error)).end_object();
-  return error_response(error, out.take());
+  HttpResponse response = error_response(error, out.take());
+  if (error.reason == "idempotency_key_reused") response.status = 422;
+  return response;
 }
 
 std::string render_job(const Task& task) {
