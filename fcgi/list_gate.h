@@ -2,6 +2,7 @@
 // refused tries again.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,9 @@
 #include "core/error.h"
 
 namespace postern {
+
+// Of so many places for all tenants, how many one may hold, so that it never keeps the others out.
+constexpr int tenant_share(int places) { return std::max(1, places * 3 / 4); }
 
 // Thread-safe. It must outlive its passes.
 class ListGate {

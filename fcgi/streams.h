@@ -18,8 +18,8 @@ namespace postern {
 class Streams {
  public:
   // `limit`: how many may be under way at the same time, so that they never take the threads that
-  // others need. Half of them is the most that one tenant holds.
-  Streams(db::Pool& pool, int limit) : pool_(pool), places_(limit), shares_((limit + 1) / 2) {}
+  // others need. One tenant has its share of them (tenant_share).
+  Streams(db::Pool& pool, int limit) : pool_(pool), places_(limit), shares_(tenant_share(limit)) {}
 
   // The tasks of a filter, in steps; each step reads the database. Copies share one place in the
   // list, and one of the places among the streams until the list is over or the last of them has

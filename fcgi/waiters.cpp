@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fcgi/crew.h"
+#include "fcgi/list_gate.h"
 
 namespace postern {
 namespace {
@@ -38,7 +39,7 @@ Waiters::~Waiters() {
 bool Waiters::has_place(const std::string& tenant) const {
   const auto same = std::count_if(waiting_.begin(), waiting_.end(),
                                   [&](const Waiter& each) { return each.tenant == tenant; });
-  return waiting_.size() < limit_ && static_cast<std::size_t>(same) < (limit_ + 1) / 2;
+  return waiting_.size() < limit_ && same < tenant_share(static_cast<int>(limit_));
 }
 
 void Waiters::wait(const Task& seen, Milliseconds time) {

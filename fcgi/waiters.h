@@ -17,7 +17,7 @@ namespace postern {
 
 class Waiters {
  public:
-  // `limit`: how many may wait at the same time; half of them are the most of one tenant.
+  // `limit`: how many may wait at the same time; one tenant has its share of them (tenant_share).
   Waiters(db::Pool& pool, int limit);
   // REQUIRES: nobody waits.
   ~Waiters();
