@@ -2,6 +2,7 @@
 // data and the limits on it, the same for every wire.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -45,6 +46,8 @@ inline constexpr char kAsyncQueueQueue[] = "asyncqueue";
 inline constexpr char kTaskMqQueue[] = "taskmq";
 // Where the tasks of sandbox keys go: made paused, so that none of them is ever delivered.
 inline constexpr char kSandboxQueue[] = "aq_test";
+inline constexpr std::array<std::string_view, 3> kUnlistedQueues = {kAsyncQueueQueue, kTaskMqQueue,
+                                                                    kSandboxQueue};
 
 // What a key begins with whose tasks are accepted, shown and never delivered (AsyncQueue's).
 inline constexpr char kSandboxKeyPrefix[] = "aq_test_";

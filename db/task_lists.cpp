@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/queue.h"
 #include "db/rows.h"
 #include "db/tasks.h"
 
@@ -145,14 +146,15 @@ Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFil
   return page;
 }
 
-// Less the queues that are not listed (core/queue.h).
 constexpr Statement kTotals{"totals", R"sql(
   SELECT (SELECT coalesce(sum(CASE name WHEN 'created' THEN value WHEN 'deleted' THEN -value WHEN 'forgotten' THEN -value ELSE 0 END), 0)::bigint
             FROM postern.counter WHERE tenant = $1),
-         (SELECT count(*) FROM postern.queue WHERE tenant = $1 AND name NOT IN ('asyncqueue', 'taskmq', 'aq_test')))sql"};
+         (SELECT count(*) FROM postern.queue WHERE tenant = $1 AND name <> ALL($2)))sql"};
 
 Totals totals(PgConnection& connection, std::string_view tenant) {
-  const auto row = connection.exec(kTotals, Params().text(tenant));
+  Array unlisted(Oid::text);
+  for (const auto queue : kUnlistedQueues) unlisted.text(queue);
+  const auto row = connection.exec(kTotals, Params().text(tenant).array(unlisted));
   return {row.integer(0, 0), row.integer(0, 1)};
 }
 

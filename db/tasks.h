@@ -146,7 +146,7 @@ std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view ten
 std::int64_t next_job_id(PgConnection& connection);
 
 // Tasks in the database by the counters, all states: for /v1/info. Queues of the
-// tenant, those of the dialects that know none aside.
+// tenant that are listed.
 struct Totals {
   std::int64_t tasks;
   std::int64_t queues;

@@ -138,8 +138,9 @@ Result<Task> DeferredApi::signal(std::string_view token, std::string_view tenant
                 .attempt = attempt_of(*leased, completed ? "success" : "failed")};
   told.attempt->response_code = kSignalled;
   told.attempt->response = body.substr(0, kAnswerInAttempt);
-  if (!completed)
+  if (!completed) {
     told.error = storable_text(error.empty() ? "the signal told a failure" : error, kErrorKept);
+  }
   told.attempt->error = told.error;
   told.result =
       Answer{kSignalled, {}, std::string(body.substr(0, kAnswerKept)), told.attempt->duration};

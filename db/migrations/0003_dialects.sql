@@ -146,8 +146,7 @@ DECLARE
   w uuid;
   n integer := 0;
 BEGIN
-  PERFORM postern.lock_tasks(p_tenant, p_ids, true);
-  FOR w IN SELECT unnest(p_ids) AS id ORDER BY id LOOP
+  FOR w IN SELECT task FROM postern.lock_tasks(p_tenant, p_ids, true) LOOP
     PERFORM FROM postern.task_finished
       WHERE shard = postern.shard_of(w) AND id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
         AND state = 'failed';

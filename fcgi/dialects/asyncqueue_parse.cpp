@@ -26,6 +26,7 @@ constexpr FieldNames kFields{
     .run_at = "delayUntil",
     .on_complete_url = "onCompleteUrl",
     .on_failure_url = "onCompleteUrl",
+    .hold = "maxWaitTime",
 };
 
 constexpr std::int64_t kDefaultRetries = 3, kMostRetries = 10;

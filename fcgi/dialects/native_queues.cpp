@@ -175,9 +175,8 @@ Result<HttpResponse> list_queues(const Call& call) {
   JsonWriter out;
   out.begin_object().key("queues").begin_array();
   for (const Queue& queue : call.api.queues().list(call.caller)) {
-    const bool hidden =
-        queue.name == kAsyncQueueQueue || queue.name == kTaskMqQueue || queue.name == kSandboxQueue;
-    if (all || !hidden) write_queue(out, queue);
+    const bool unlisted = std::ranges::find(kUnlistedQueues, queue.name) != kUnlistedQueues.end();
+    if (all || !unlisted) write_queue(out, queue);
   }
   out.end_array().end_object();
   return json_response(200, out.take());

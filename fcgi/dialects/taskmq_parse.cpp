@@ -24,6 +24,7 @@ constexpr FieldNames kFields{
     .endpoint = "handler",
     .delay = "scheduled_for",
     .run_at = "scheduled_for",
+    .repeat = "interval_seconds",
 };
 
 constexpr int kAttempts = 3;
