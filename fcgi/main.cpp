@@ -7,17 +7,17 @@
 #include <exception>
 #include <string>
 
-#include "core/config.h"
-#include "core/log.h"
-#include "core/uuid.h"
-#include "db/migrations.h"
-#include "db/pool.h"
-#include "fcgi/api.h"
-#include "fcgi/authenticator.h"
+#include "core/base/uuid.h"
+#include "core/program/config.h"
+#include "core/program/log.h"
+#include "db/pg/pool.h"
+#include "db/schema/migrations.h"
+#include "fcgi/api/api.h"
+#include "fcgi/auth/authenticator.h"
 #include "fcgi/dialects/dialects.h"
-#include "fcgi/fastcgi.h"
-#include "fcgi/intake.h"
-#include "fcgi/run_queue.h"
+#include "fcgi/intake/intake.h"
+#include "fcgi/server/fastcgi.h"
+#include "fcgi/server/run_queue.h"
 
 namespace postern {
 namespace {
@@ -38,8 +38,8 @@ void require_fit(db::PgConnection& connection, bool unsafe_durability) {
   auto sentence = db::schema_misfit(connection);
   if (!sentence && !unsafe_durability) sentence = db::unsafe_durability(connection);
   if (!sentence) return;
-  spdlog::critical("postern-fcgi: {}", *sentence);
-  spdlog::default_logger()->flush();
+  log::critical("postern-fcgi: {}", *sentence);
+  log::flush();
   std::_Exit(kDatabaseUnfit);
 }
 
@@ -85,12 +85,12 @@ int serve(const Settings& settings) {
         dispatch(api, request, reply);
       });
 
-  spdlog::info("postern-fcgi {} serving threads={}", POSTERN_VERSION, settings.threads);
+  log::info("postern-fcgi {} serving threads={}", POSTERN_VERSION, settings.threads);
   if (!server.run(std::move(signals))) {
-    spdlog::warn("leaving before everything was done connections={}", server.connections());
+    log::warn("leaving before everything was done connections={}", server.connections());
     std::_Exit(0);
   }
-  spdlog::info("done");
+  log::info("done");
   return 0;
 }
 
@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
   try {
     return postern::serve(settings);
   } catch (const std::exception& fault) {
-    spdlog::critical("postern-fcgi: {}", fault.what());
+    postern::log::critical("postern-fcgi: {}", fault.what());
     return postern::kCannotStart;
   }
 }

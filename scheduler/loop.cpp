@@ -9,10 +9,10 @@
 #include <cstdlib>
 #include <exception>
 
-#include "core/json_writer.h"
-#include "core/log.h"
-#include "db/housekeeping.h"
-#include "scheduler/outcome.h"
+#include "core/base/json_writer.h"
+#include "core/program/log.h"
+#include "db/engine/housekeeping.h"
+#include "scheduler/delivery/outcome.h"
 
 namespace postern::scheduler {
 namespace {
@@ -27,7 +27,7 @@ constexpr Seconds kSettleLimit = 5s;
 
 }  // namespace
 
-Loop::Loop(const Settings& settings, const db::PgConnection::Options& database, int shards,
+Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
            const AddressPolicy& policy, int signals)
     : settings_(settings),
       policy_(policy),
@@ -35,10 +35,10 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database, 
       claims_{"claims", db::Channel(database, "postern_ready")},
       settles_{"results", db::Channel(database, "")},
       http_(std::in_place, client_options(), policy),
-      dispatcher_({instance_, settings.slots, shards, settings.public_url}, claims_.channel,
+      dispatcher_({instance_, settings.slots, settings.public_url}, claims_.channel,
                   settles_.channel, *http_),
-      housekeeping_({instance_, settings.name, shards, settings.rescue_after,
-                     settings.retention_short, settings.retention_standard},
+      housekeeping_({instance_, settings.name, settings.rescue_after, settings.retention_short,
+                     settings.retention_standard},
                     claims_.channel, settles_.channel, dispatcher_, [this] { return gauges(); }) {
   if (systemd_.watchdog_period()) watchdog_at_ = Clock::now();
 }
@@ -82,7 +82,7 @@ void Loop::drive(Monotonic now) {
       line->channel.drive(now);
     } catch (const std::exception& fault) {
       if (const auto more = log_fault_.pass()) {
-        spdlog::error("event=fault more={} error={}", *more, log_safe(fault.what()));
+        log::error("event=fault more={} error={}", *more, log_safe(fault.what()));
       }
     }
     report(*line);
@@ -92,11 +92,11 @@ void Loop::drive(Monotonic now) {
 void Loop::report(Line& line) {
   const bool connected = line.channel.connected();
   if (connected && !line.was_connected) {
-    spdlog::info("event=database_connected connection={}", line.name);
+    log::info("event=database_connected connection={}", line.name);
     systemd_.status("running");
   } else if (!connected && !line.channel.last_error().empty() && line.log_away.pass()) {
-    spdlog::warn("event=database_away connection={} error={}", line.name,
-                 log_safe(line.channel.last_error()));
+    log::warn("event=database_away connection={} error={}", line.name,
+              log_safe(line.channel.last_error()));
     systemd_.status("waiting for PostgreSQL");
   }
   line.was_connected = connected;
@@ -105,7 +105,7 @@ void Loop::report(Line& line) {
 void Loop::read_signals() {
   signalfd_siginfo signal;
   while (read(signals_, &signal, sizeof signal) == sizeof signal) {
-    spdlog::info("event=signal number={} in_flight={}", signal.ssi_signo, dispatcher_.in_flight());
+    log::info("event=signal number={} in_flight={}", signal.ssi_signo, dispatcher_.in_flight());
     if (std::exchange(stopping_, true)) std::_Exit(1);
   }
 }
@@ -122,8 +122,8 @@ void Loop::read_notifications() {
 void Loop::tell_systemd(Monotonic now) {
   if (!ready_ && housekeeping_.has_beaten()) {
     ready_ = true;
-    spdlog::info("event=ready name={} instance={} slots={}", settings_.name, to_uuid(instance_),
-                 settings_.slots);
+    log::info("event=ready name={} instance={} slots={}", settings_.name, to_uuid(instance_),
+              settings_.slots);
     systemd_.ready();
   }
   if (now >= watchdog_at_) {
@@ -140,21 +140,21 @@ int Loop::drain() {
   const bool finished =
       turn_until([&] { return dispatcher_.in_flight() == 0; }, settings_.drain_timeout);
   if (!finished) {
-    spdlog::warn("event=given_back tasks={}", dispatcher_.in_flight());
+    log::warn("event=given_back tasks={}", dispatcher_.in_flight());
     // First cut the transfers off, so that none overlaps the next attempt. The dispatcher's
     // reference stays valid: the new client stands where the old one stood.
     http_.emplace(client_options(), policy_);
     dispatcher_.give_back_in_flight();
   }
   if (!turn_until([&] { return dispatcher_.idle(); }, kSettleLimit)) {
-    spdlog::error("event=stopped unsettled={}", dispatcher_.settler().size());
+    log::error("event=stopped unsettled={}", dispatcher_.settler().size());
     return 1;  // they will be rescued
   }
   bool left = false;
   const auto done = [&](const auto&) { left = true; };
   settles_.channel.submit(db::kLeave, db::leave_params(instance_), done, done);
   turn_until([&] { return left; }, kSettleLimit);
-  spdlog::info("event=stopped unsettled=0");
+  log::info("event=stopped unsettled=0");
   return 0;
 }
 

@@ -6,15 +6,15 @@
 #include <optional>
 #include <string>
 
-#include "core/config.h"
-#include "core/uuid.h"
-#include "db/channel.h"
-#include "scheduler/address_policy.h"
-#include "scheduler/dispatcher.h"
-#include "scheduler/housekeeping.h"
-#include "scheduler/http_client.h"
+#include "core/base/uuid.h"
+#include "core/program/config.h"
+#include "core/program/log_throttle.h"
+#include "db/pg/channel.h"
+#include "scheduler/delivery/dispatcher.h"
+#include "scheduler/duties/housekeeping.h"
+#include "scheduler/http/address_policy.h"
+#include "scheduler/http/client.h"
 #include "scheduler/sd_notify.h"
-#include "scheduler/seldom.h"
 
 namespace postern::scheduler {
 
@@ -22,7 +22,7 @@ class Loop {
  public:
   // `settings` has its name filled in; `signals` is a signalfd of those that end the program. What
   // is given by reference must outlive the loop. REQUIRES: one CurlGlobal lives.
-  Loop(const Settings& settings, const db::PgConnection::Options& database, int shards,
+  Loop(const Settings& settings, const db::PgConnection::Options& database,
        const AddressPolicy& policy, int signals);
 
   // Runs until a signal asks to end, then drains. Returns the exit code. A second signal ends the
@@ -35,7 +35,7 @@ class Loop {
     const char* name;
     db::Channel channel;
     bool was_connected = false;
-    Seldom log_away = {};
+    LogThrottle log_away = {};
   };
 
   void turn();
@@ -67,7 +67,7 @@ class Loop {
   Monotonic limit_ = Monotonic::max();  // of the wait, while draining
   bool ready_ = false;
   bool stopping_ = false;
-  Seldom log_fault_;
+  LogThrottle log_fault_;
 };
 
 }  // namespace postern::scheduler

@@ -11,12 +11,12 @@
 #include <exception>
 #include <stdexcept>
 
-#include "core/config.h"
-#include "core/log.h"
-#include "db/migrations.h"
-#include "db/routing.h"
-#include "scheduler/address_policy.h"
-#include "scheduler/http_client.h"
+#include "core/program/config.h"
+#include "core/program/log.h"
+#include "db/catalog/queue_defaults.h"
+#include "db/schema/migrations.h"
+#include "scheduler/http/address_policy.h"
+#include "scheduler/http/client.h"
 #include "scheduler/loop.h"
 
 namespace {
@@ -56,28 +56,28 @@ void fit_descriptors(Settings& settings) {
   setrlimit(RLIMIT_NOFILE, &limit);
   const int slots = std::max(1, (static_cast<int>(limit.rlim_cur) - kOthers) / 2);
   if (settings.slots <= slots) return;
-  spdlog::warn("event=fewer_slots slots={} descriptors={}", slots, limit.rlim_cur);
+  log::warn("event=fewer_slots slots={} descriptors={}", slots, limit.rlim_cur);
   settings.slots = slots;
 }
 
-// Waits until PostgreSQL is there, then returns how many shards it holds. Ends the program when it
-// is not one that we can work with; 0: a signal came first.
-int wait_for_database(const db::PgConnection::Options& options, const sigset_t& signals,
-                      bool unsafe_durability) {
+// Waits until PostgreSQL is there. Ends the program when it is not one that we can work with.
+// False: a signal came first.
+bool wait_for_database(const db::PgConnection::Options& options, const sigset_t& signals,
+                       bool unsafe_durability) {
   for (;;) {
     try {
       auto connection = db::PgConnection::connect(options);
       auto why = db::schema_misfit(connection);
       if (!why && !unsafe_durability) why = db::unsafe_durability(connection);
-      if (!why) return db::shard_count(connection);
-      spdlog::critical("postern-scheduler: {}", *why);
+      if (!why) return true;
+      log::critical("postern-scheduler: {}", *why);
       std::exit(kDatabaseUnfit);
     } catch (const db::PgError& error) {
       if (!error.connection_lost()) throw;
-      spdlog::warn("event=database_away error={}", log_safe(error.what()));
+      log::warn("event=database_away error={}", log_safe(error.what()));
     }
     const timespec pause{2, 0};
-    if (sigtimedwait(&signals, nullptr, &pause) > 0) return 0;
+    if (sigtimedwait(&signals, nullptr, &pause) > 0) return false;
   }
 }
 
@@ -96,13 +96,12 @@ int main(int argc, char** argv) try {
   database.conninfo = settings.database;
   database.program = "postern-scheduler";
   database.prepare = settings.prepared_statements;
-  const int shards = wait_for_database(database, signals, settings.unsafe_durability);
-  if (shards == 0) return 0;
+  if (!wait_for_database(database, signals, settings.unsafe_durability)) return 0;
 
   const scheduler::CurlGlobal curl;
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-  return scheduler::Loop(settings, database, shards, *policy, signal_fd).run();
+  return scheduler::Loop(settings, database, *policy, signal_fd).run();
 } catch (const std::exception& fault) {
-  spdlog::critical("postern-scheduler: {}", fault.what());
+  log::critical("postern-scheduler: {}", fault.what());
   return kCannotStart;
 }

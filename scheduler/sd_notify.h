@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "core/time.h"
+#include "core/time/time.h"
 
 namespace postern::scheduler {
 

@@ -22,18 +22,18 @@ forbid 'fcgi/' 'the scheduler does not know fcgi' $(sources scheduler)
 forbid 'tests/' 'programs do not know their tests' $(sources core) $(sources db) $(sources fcgi) $(sources scheduler)
 
 forbid 'db/' 'a dialect parses and renders; rules and rows are the use-cases'"'" $(sources fcgi/dialects)
-forbid '(db/|core/task)' 'the HTTP client knows no tasks' scheduler/http_*.cpp scheduler/http_*.h scheduler/resolver.*
-forbid 'db/(pg|channel|pool)' 'these decide, without a connection' scheduler/outcome.* scheduler/webhook.* scheduler/address_policy.*
+forbid '(db/|core/task)' 'the HTTP client knows no tasks' scheduler/http_*.cpp scheduler/http_*.h scheduler/http/resolver.*
+forbid 'db/(pg|channel|pool)' 'these decide, without a connection' scheduler/delivery/outcome.* scheduler/delivery/webhook.* scheduler/http/address_policy.*
 
 all=$(for folder in core db fcgi scheduler; do sources $folder; done)
 only() {
   forbid "$1" "only $2 includes it" $(echo "$all" | grep -vE "^($2)$")
 }
-only 'libpq-fe.h' 'db/pg.cpp'
-only '(fcgiapp|fcgi_stdio|fastcgi).h' 'fcgi/fastcgi.cpp'
+only 'libpq-fe.h' 'db/pg/connection.cpp'
+only '(fcgiapp|fcgi_stdio|fastcgi).h' 'fcgi/server/fastcgi.cpp'
 only 'curl/' 'scheduler/http_(client|transfer).(cpp|h)'
-only 'ares' 'scheduler/resolver.cpp'
-only 'openssl/' 'core/crypto.cpp'
-only 'boost/(asio|beast)' 'db/admin/listen.cpp'
-only 'date/tz' 'core/time_zone.cpp'
+only 'ares' 'scheduler/http/resolver.cpp'
+only 'openssl/' 'core/base/crypto.cpp'
+only 'boost/(asio|beast)' 'cli/listen.cpp'
+only 'date/tz' 'core/time/zones.cpp'
 exit $broken

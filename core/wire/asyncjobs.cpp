@@ -4,9 +4,9 @@
 
 #include <boost/json.hpp>
 
-#include "core/base64.h"
-#include "core/json.h"
-#include "core/utf8.h"
+#include "core/base/base64.h"
+#include "core/base/json.h"
+#include "core/base/utf8.h"
 #include "core/wire/attempts.h"
 
 namespace postern {

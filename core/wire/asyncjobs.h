@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "core/json_writer.h"
-#include "core/phase.h"
-#include "core/task.h"
+#include "core/base/json_writer.h"
+#include "core/model/phase.h"
+#include "core/model/task.h"
 
 namespace postern {
 

@@ -5,8 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "core/crypto.h"
-#include "core/json.h"
+#include "core/base/crypto.h"
+#include "core/base/hex.h"
+#include "core/base/json.h"
 
 namespace postern {
 namespace {

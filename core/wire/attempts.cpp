@@ -2,8 +2,8 @@
 
 #include <charconv>
 
-#include "core/json.h"
-#include "core/json_writer.h"
+#include "core/base/json.h"
+#include "core/base/json_writer.h"
 
 namespace postern {
 

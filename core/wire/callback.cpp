@@ -1,6 +1,6 @@
 #include "core/wire/callback.h"
 
-#include "core/json_writer.h"
+#include "core/base/json_writer.h"
 #include "core/wire/asyncqueue.h"
 
 namespace postern {

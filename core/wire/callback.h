@@ -2,7 +2,7 @@
 // so that it is retried, limited and seen like any other.
 #pragma once
 
-#include "core/task.h"
+#include "core/model/task.h"
 
 namespace postern {
 

@@ -4,9 +4,9 @@
 
 #include <boost/json.hpp>
 
-#include "core/base64.h"
-#include "core/json_writer.h"
-#include "core/utf8.h"
+#include "core/base/base64.h"
+#include "core/base/json_writer.h"
+#include "core/base/utf8.h"
 
 namespace postern {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/creation.h"
+#include "core/model/creation.h"
 
 namespace postern {
 

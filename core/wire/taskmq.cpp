@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "core/json.h"
-#include "core/json_writer.h"
+#include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "core/wire/webhook.h"
 
 namespace postern {

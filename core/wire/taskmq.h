@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/phase.h"
-#include "core/task.h"
+#include "core/model/phase.h"
+#include "core/model/task.h"
 
 namespace postern {
 

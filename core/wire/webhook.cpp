@@ -1,6 +1,6 @@
 #include "core/wire/webhook.h"
 
-#include "core/json_writer.h"
+#include "core/base/json_writer.h"
 
 namespace postern {
 

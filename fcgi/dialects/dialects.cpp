@@ -10,11 +10,12 @@
 
 #include <fmt/format.h>
 
-#include "core/json.h"
-#include "core/log.h"
-#include "fcgi/api.h"
-#include "fcgi/database.h"
-#include "fcgi/query.h"
+#include "core/base/json.h"
+#include "core/base/text.h"
+#include "core/program/log.h"
+#include "fcgi/api/api.h"
+#include "fcgi/server/db_access.h"
+#include "fcgi/server/query.h"
 
 namespace postern {
 namespace {
@@ -51,9 +52,9 @@ Error error_of(const HttpRequest& request, const std::exception& fault) {
   const bool of_database = is_database_fault(fault);
   if (!of_database || may_log_database_fault()) {
     const std::string_view what = fault.what();
-    spdlog::error("request failed request_id={} method={} path={} error=\"{}\"",
-                  log_safe(request.request_id), log_safe(request.method), log_safe(request.path),
-                  log_safe(what.substr(0, what.find('\n'))));
+    log::error("request failed request_id={} method={} path={} error=\"{}\"",
+               log_safe(request.request_id), log_safe(request.method), log_safe(request.path),
+               log_safe(what.substr(0, what.find('\n'))));
   }
   if (of_database) return told_of(fault);
   return {Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
@@ -79,19 +80,13 @@ Result<Caller> admit(Api& api, const HttpRequest& request, const Match& match) {
   return caller;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-bool is_alphanumeric(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 // The dialect whose spelling of an id this looks like: who asks for it expects that one's errors.
 Dialect dialect_of_spelling(std::string_view id) {
   if (id.size() == 36 && id[8] == '-' && id[13] == '-') return Dialect::asyncqueue;
-  if (id.size() == 27 && std::all_of(id.begin(), id.end(), is_alphanumeric)) {
+  if (id.size() == 27 && all_of(id, is_alphanumeric)) {
     return Dialect::asyncjobs;
   }
-  if (!id.empty() && std::all_of(id.begin(), id.end(), is_digit)) return Dialect::taskmq;
+  if (!id.empty() && all_of(id, is_digit)) return Dialect::taskmq;
   return Dialect::native;
 }
 

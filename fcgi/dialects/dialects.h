@@ -7,12 +7,12 @@
 #include <string>
 #include <string_view>
 
-#include "core/error.h"
-#include "core/json_writer.h"
-#include "core/task.h"
-#include "fcgi/api.h"
-#include "fcgi/http.h"
-#include "fcgi/router.h"
+#include "core/base/error.h"
+#include "core/base/json_writer.h"
+#include "core/model/task.h"
+#include "fcgi/api/api.h"
+#include "fcgi/server/http.h"
+#include "fcgi/server/router.h"
 
 namespace postern {
 

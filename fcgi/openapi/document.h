@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/task.h"
+#include "core/model/task.h"
 
 namespace postern {
 

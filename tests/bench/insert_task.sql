@@ -1,10 +1,10 @@
 -- pgbench's script: inserts one row as the intake writes it for the task that intake.py posts, with an id
 -- of the same shape (a UUIDv7, so that the indexes grow at their end as they do for Postern).
 INSERT INTO postern.task (
-  id, run_at, lane, timeout_ms, max_attempts, shard, priority, state, dialect, tenant, queue, method, url,
+  id, run_at, lane, timeout_ms, max_attempts, priority, state, dialect, tenant, queue, method, url,
   retry_policy, body_form, body)
 VALUES (
   encode(substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
          || '\x7000' || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid,
-  now() + interval '1 hour', 1, 30000, 4, 0, 50, 'delayed', 'native', 'default', 'bench', 'POST',
+  now() + interval '1 hour', 1, 30000, 4, 50, 'delayed', 'native', 'default', 'bench', 'POST',
   'http://127.0.0.1:9/', 'exponential', 'payload', convert_to('{"order":1001,"total":"12.50"}', 'UTF8'));

@@ -2,8 +2,8 @@
 -- One lane for each host.
 BEGIN;
 INSERT INTO postern.queue (tenant, name) VALUES ('default', 'bench') ON CONFLICT DO NOTHING;
-INSERT INTO postern.task (id, lane, shard, state, tenant, queue, url, body)
-SELECT postern.new_task_id(0::smallint), 1 + n % :hosts, 0, 'ready', 'default', 'bench',
+INSERT INTO postern.task (id, lane, state, tenant, queue, url, body)
+SELECT postern.new_task_id(), 1 + n % :hosts, 'ready', 'default', 'bench',
        format('http://127.0.0.%s:%s/', 1 + n % :hosts, :port),
        convert_to('{"order":1001,"total":"12.50"}', 'UTF8')
   FROM generate_series(1, :tasks) n;

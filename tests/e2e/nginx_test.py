@@ -325,7 +325,7 @@ class ErrorsOfNginx(NginxTest):
             self.assertEqual(self.api.get(path).status, 404, path)
 
     def test_taskmqs_routes_and_no_others_are_its_own_at_the_root(self):
-        source = (nginx.REPO / "fcgi/dialects/taskmq.cpp").read_text()
+        source = (nginx.REPO / "fcgi/dialects/taskmq/routes.cpp").read_text()
         routes = [path.replace("{id}", "7") for path in re.findall(r'Route{"\w+", "(.+?)"', source)]
         self.assertGreater(len(routes), 5)
         beside = self.client(self.beside, key=self.id())

@@ -13,10 +13,10 @@
 #include <string_view>
 #include <thread>
 
-#include "db/pool.h"
-#include "fcgi/api.h"
+#include "db/pg/pool.h"
+#include "fcgi/api/api.h"
 #include "fcgi/dialects/dialects.h"
-#include "fcgi/intake.h"
+#include "fcgi/intake/intake.h"
 #include "tests/support/database.h"
 
 namespace postern::test {

@@ -5,8 +5,9 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "core/crypto.h"
-#include "db/migrations.h"
+#include "core/base/crypto.h"
+#include "core/base/hex.h"
+#include "db/schema/migrations.h"
 
 namespace postern::test {
 namespace {
@@ -16,7 +17,7 @@ db::PgConnection server() { return db::PgConnection::connect(server_options("pos
 // One template per set of migrations, made by whoever comes first.
 std::string template_database() {
   std::string all;
-  for (const auto& file : db::embedded_migrations()) all += file.sql;
+  for (const auto& file : db::embedded_schema().files) all += file.sql;
   const auto name = "postern_template_" + to_hex(sha256(all)).substr(0, 12);
   auto connection = server();
   connection.exec({"", "SELECT pg_advisory_lock(7041777)"});

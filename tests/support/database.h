@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "db/pg.h"
+#include "db/pg/connection.h"
 
 namespace postern::test {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
-#include "core/base64.h"
-#include "core/crypto.h"
+#include "core/base/base64.h"
+#include "core/base/crypto.h"
 
 namespace postern::test {
 

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 namespace postern::test {
 
@@ -11,7 +11,7 @@ NewTask new_task(const std::string& queue) {
   random_bytes(random);
   NewTask task;
   const auto now = std::chrono::time_point_cast<Microseconds>(std::chrono::system_clock::now());
-  task.spec.id = make_task_id(now, 0, random);
+  task.spec.id = make_task_id(now, random);
   task.spec.tenant = "default";
   task.spec.queue = queue;
   task.spec.url = "http://receiver.test/";
@@ -26,7 +26,7 @@ std::int64_t lane_of(const NewTask& task) {
 Time insert(db::PgConnection& connection, const std::vector<NewTask>& tasks) {
   std::vector<db::Insertion> batch;
   for (const auto& task : tasks) batch.push_back({&task, lane_of(task)});
-  return db::insert_tasks(connection, 0, Uuid{}, batch);
+  return db::insert_tasks(connection, Uuid{}, batch);
 }
 
 std::vector<db::Claimed> claim(db::PgConnection& connection, int free, const std::string& queue,
@@ -34,7 +34,7 @@ std::vector<db::Claimed> claim(db::PgConnection& connection, int free, const std
   const std::vector<db::LaneSlots> lanes{{lane_of(new_task(queue)), free}};
   const auto lease = random_uuid();
   return db::claimed_from(
-             connection.exec(db::kClaim, db::claim_params(0, lanes, lease, instance, Seconds{30})),
+             connection.exec(db::kClaim, db::claim_params(lanes, lease, instance, Seconds{30})),
              lease, Seconds{30})
       .tasks;
 }

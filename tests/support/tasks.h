@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "core/lane.h"
-#include "core/task.h"
-#include "db/deliveries.h"
-#include "db/tasks.h"
+#include "core/model/lane.h"
+#include "core/model/task.h"
+#include "db/engine/deliveries.h"
+#include "db/tasks/tasks.h"
 
 namespace postern::test {
 

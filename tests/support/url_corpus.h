@@ -1,4 +1,5 @@
-// URLs, good and bad, for whoever reads them: core (core/url.h) and the SQL door (postern.enqueue).
+// URLs, good and bad, for whoever reads them: core (core/base/url.h) and the SQL door
+// (postern.enqueue).
 #pragma once
 
 namespace postern::test {

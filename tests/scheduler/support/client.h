@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "scheduler/http_client.h"
+#include "scheduler/http/client.h"
 
 namespace postern::scheduler::test {
 

@@ -1,0 +1,185 @@
+// `postern doctor`: a list of checks, each with a verdict and, when it fails, a hint.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdlib>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "core/program/clock.h"
+#include "db/schema/migrations.h"
+
+namespace postern::admin {
+namespace {
+
+struct Verdict {
+  bool ok;
+  std::string finding;
+  std::string hint;  // what to do when not ok
+};
+
+struct Check {
+  const char* name;
+  Verdict (*run)(db::PgConnection&);
+};
+
+std::int64_t number(db::PgConnection& connection, const char* sql) {
+  return connection.exec({"", sql}).integer_or_null(0, 0).value_or(0);
+}
+
+std::string text(db::PgConnection& connection, const char* sql) {
+  return std::string(connection.exec({"", sql}).text(0, 0));
+}
+
+Verdict server(db::PgConnection& connection) {
+  const auto version = number(connection, "SELECT current_setting('server_version_num')::integer");
+  return {version >= 150000, fmt::format("PostgreSQL {}", text(connection, "SHOW server_version")),
+          "Postern needs PostgreSQL 15 or newer"};
+}
+
+Verdict durability(db::PgConnection& connection) {
+  const auto unsafe = db::unsafe_durability(connection);
+  return {!unsafe, unsafe.value_or("what is acknowledged is on disk"),
+          "set fsync, full_page_writes and synchronous_commit to on"};
+}
+
+Verdict schema(db::PgConnection& connection) {
+  const auto misfit = db::schema_misfit(connection);
+  return {!misfit, misfit.value_or("it fits this program"), "run `postern migrate`"};
+}
+
+Verdict roles(db::PgConnection& connection) {
+  const auto missing = text(connection, R"sql(
+    SELECT coalesce(string_agg(r, ', '), '') FROM unnest(ARRAY['postern_owner', 'postern_api',
+      'postern_scheduler', 'postern_enqueue']) r
+     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r))sql");
+  if (!missing.empty())
+    return {false, "missing: " + missing, "run `postern migrate` as a superuser"};
+  const auto too_much = text(connection, R"sql(
+    SELECT coalesce(string_agg(rolname, ', '), '') FROM pg_roles
+     WHERE rolname IN ('postern_api', 'postern_scheduler', 'postern_enqueue')
+       AND (rolsuper OR rolcreaterole OR rolcreatedb OR pg_has_role(rolname, 'postern_owner', 'MEMBER')))sql");
+  return {too_much.empty(),
+          too_much.empty() ? "all there, least privilege" : "may do too much: " + too_much,
+          "take SUPERUSER, CREATEROLE, CREATEDB and membership in postern_owner from it"};
+}
+
+Verdict partitions(db::PgConnection& connection) {
+  const auto ahead = number(connection, R"sql(
+    SELECT min(days) FROM (
+      SELECT count(c.oid) AS days FROM unnest(ARRAY['short', 'standard']) k
+        LEFT JOIN pg_class c ON c.relnamespace = 'postern'::regnamespace
+             AND CASE WHEN c.relname ~ ('^task_finished_' || k || '_[0-9]{8}$')
+                      THEN to_date(right(c.relname, 8), 'YYYYMMDD') >= current_date END
+       GROUP BY k) per_class)sql");
+  return {ahead >= 2, fmt::format("made for {} days from today", ahead),
+          "is a postern-scheduler running? It makes them every hour"};
+}
+
+Verdict stray_rows(db::PgConnection& connection) {
+  const auto rows = number(connection, R"sql(
+    SELECT count(*) FROM (SELECT FROM postern.task_finished_short_default
+                          UNION ALL SELECT FROM postern.task_finished_standard_default LIMIT 1000) rows)sql");
+  return {rows == 0,
+          fmt::format("{}{} rows in DEFAULT partitions", rows, rows == 1000 ? " or more" : ""),
+          "they move as soon as their day's partition is made; is a postern-scheduler running?"};
+}
+
+Verdict scheduler(db::PgConnection& connection) {
+  const auto alive = number(connection, R"sql(
+    SELECT count(*) FROM postern.instance
+     WHERE program = 'postern-scheduler' AND beat_at > now() - interval '30 seconds')sql");
+  return {alive > 0, fmt::format("{} alive", alive),
+          "start postern-scheduler: nothing is delivered without one"};
+}
+
+Verdict clock(db::PgConnection& connection) {
+  const auto row = connection.exec({"", "SELECT clock_timestamp()"});
+  const auto here = wall_clock();
+  const auto off = std::chrono::abs(here - row.time(0, 0));
+  const auto ms = std::chrono::duration_cast<Milliseconds>(off).count();
+  return {ms < 2000, fmt::format("differs from this machine's by {} ms", ms),
+          "set both by NTP: task ids and signatures carry this machine's time"};
+}
+
+Verdict oldest_transaction(db::PgConnection& connection) {
+  const auto row = connection.exec({"", R"sql(
+    SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0)::bigint FROM pg_stat_activity
+     WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid()
+       AND backend_type = 'client backend')sql"});
+  const auto seconds = row.integer(0, 0);
+  return {seconds < 60, fmt::format("{} s old", seconds),
+          "end it (pg_stat_activity.backend_xmin): while it runs, dead rows pile up and claims "
+          "slow down"};
+}
+
+Verdict prepared_transactions(db::PgConnection& connection) {
+  const auto old =
+      number(connection,
+             "SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '1 minute'");
+  const auto slots =
+      number(connection, "SELECT count(*) FROM pg_replication_slots WHERE NOT active");
+  return {old + slots == 0,
+          fmt::format("{} prepared transactions, {} inactive replication slots", old, slots),
+          "finish or drop them: they hold back vacuum"};
+}
+
+Verdict dead_tuples(db::PgConnection& connection) {
+  const auto row = connection.exec({"", R"sql(
+    SELECT coalesce(max(n_dead_tup), 0), coalesce(max(n_live_tup), 0) FROM pg_stat_user_tables
+     WHERE schemaname = 'postern' AND relname = 'task')sql"});
+  const auto dead = row.integer(0, 0);
+  const auto live = row.integer(0, 1);
+  return {dead < 100'000 || dead < live,
+          fmt::format("{} dead, {} live in postern.task", dead, live),
+          "is autovacuum on, and no old transaction in its way? VACUUM postern.task helps at once"};
+}
+
+Verdict transaction_ids(db::PgConnection& connection) {
+  const auto age = number(connection, "SELECT max(age(datfrozenxid)) FROM pg_database");
+  return {age < 500'000'000, fmt::format("{} million used of 2,000", age / 1'000'000),
+          "let autovacuum freeze: find what holds it back before PostgreSQL stops taking writes"};
+}
+
+constexpr Check kChecks[] = {
+    {"server", server},
+    {"durability", durability},
+    {"schema", schema},
+    {"roles", roles},
+    {"partitions", partitions},
+    {"stray rows", stray_rows},
+    {"scheduler", scheduler},
+    {"clock", clock},
+    {"oldest transaction", oldest_transaction},
+    {"held back vacuum", prepared_transactions},
+    {"dead tuples", dead_tuples},
+    {"transaction ids", transaction_ids},
+};
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("doctor", "Look for what is wrong; exit 1 when something is");
+  command->callback([&context] {
+    auto connection = context.connect(false);
+    bool all_well = true;
+    std::vector<std::vector<std::string>> rows{{"connection", "ok", "established", ""}};
+    for (const auto& check : kChecks) {
+      Verdict verdict{false, "", ""};
+      try {
+        verdict = check.run(connection);
+      } catch (const std::exception& error) {
+        verdict = {false, fmt::format("could not be checked: {}", error.what()),
+                   "run the doctor as a superuser, on a migrated database"};
+      }
+      all_well = all_well && verdict.ok;
+      rows.push_back({check.name, verdict.ok ? "ok" : "WRONG", verdict.finding,
+                      verdict.ok ? "" : verdict.hint});
+    }
+    print_table({"check", "verdict", "finding", "hint"}, rows, context.json);
+    if (!all_well) std::exit(1);
+  });
+}
+
+}  // namespace postern::admin

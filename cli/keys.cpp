@@ -1,0 +1,257 @@
+// Tenants, API keys and webhook secrets.
+#include "db/catalog/keys.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <iostream>
+#include <string_view>
+#include <system_error>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "core/model/queue.h"
+#include "core/model/validation.h"
+#include "core/security/signing.h"
+
+namespace postern::admin {
+namespace {
+
+// 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
+constexpr std::string_view kPrefix = "postern_";
+std::string make_key(bool sandbox) {
+  return std::string(sandbox ? kSandboxKeyPrefix : kPrefix) + random_base62(43);
+}
+
+void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
+  if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
+  if (made == db::Made::no_tenant) {
+    fail(fmt::format("there is no tenant {0}: make it with `postern tenant create --name {0}`",
+                     tenant),
+         json);
+  }
+}
+
+struct KeyArguments {
+  std::string name, role = "worker", tenant = "default", expires;
+  bool sandbox = false;
+};
+
+void create(const Context& context, const KeyArguments& arguments) {
+  std::optional<Time> expires;
+  if (!arguments.expires.empty()) {
+    expires = parse_rfc3339(arguments.expires);
+    if (!expires) {
+      fail(fmt::format("--expires: '{}' is not an RFC 3339 time such as 2030-01-31T00:00:00Z",
+                       arguments.expires),
+           context.json);
+    }
+  }
+  auto connection = context.connect();
+  const auto key = make_key(arguments.sandbox);
+  check(db::create_key(connection, sha256(key), arguments.name, arguments.role, arguments.tenant,
+                       expires),
+        fmt::format("a key named {} of tenant {}", arguments.name, arguments.tenant),
+        arguments.tenant, context.json);
+  print_record({{"key", key},
+                {"name", arguments.name},
+                {"role", arguments.role},
+                {"tenant", arguments.tenant},
+                {"expires at", show(expires)}},
+               context.json);
+  if (!context.json) fmt::print("Keep the key now: only its hash is stored.\n");
+}
+
+void list(const Context& context) {
+  auto connection = context.connect(false);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& key : db::list_keys(connection)) {
+    rows.push_back({key.name, key.role, key.tenant, show(key.created_at), show(key.last_used_at),
+                    show(key.expires_at), show(key.revoked_at)});
+  }
+  print_table({"name", "role", "tenant", "created at", "last used at", "expires at", "revoked at"},
+              rows, context.json);
+}
+
+// What nginx takes as it stands within quotes, and the maps of nginx/keys.conf as one word.
+bool is_plain(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789_.@:-") == text.npos;
+}
+
+// A line of the map for each key of standard input. Errors end the command and name the line.
+std::string nginx_map(const Context& context, db::PgConnection& connection) {
+  std::string out;
+  int number = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    ++number;
+    if (line.empty()) continue;
+    const auto refuse = [&](std::string_view why) {
+      fail(fmt::format("line {} of the standard input: {}; nothing was written", number, why),
+           context.json);
+    };
+    if (line.starts_with(kSandboxKeyPrefix)) {
+      refuse("sandbox keys cannot be in the map, for nginx would let them pass as live ones");
+    }
+    if (!is_plain(line) || !line.starts_with(kPrefix)) refuse("this is not a key");
+    const auto owner = db::authenticate(connection, sha256(line));
+    if (!owner) refuse("the key is unknown, revoked or expired");
+    if (!is_plain(owner->name)) {
+      refuse(fmt::format("the name \"{}\" of its key has characters that nginx would misread",
+                         owner->name));
+    }
+    // Without what all keys begin with: nginx/keys.conf has taken it off.
+    out += fmt::format("\"{}\" \"{} {} {}\";\n", line.substr(kPrefix.size()), owner->name,
+                       owner->role, owner->tenant);
+  }
+  return out;
+}
+
+// Written beside it and put in its place as a whole; it holds keys, so only its owner may read it.
+void write_private(const Context& context, const std::string& path, const std::string& text) {
+  const std::string fresh = path + ".new";
+  const auto lost = [&] {
+    fail(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)),
+         context.json);
+  };
+  unlink(fresh.c_str());
+  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) lost();
+  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       fsync(file) == 0;
+  close(file);
+  if (!written || rename(fresh.c_str(), path.c_str()) != 0) lost();
+}
+
+void export_nginx(const Context& context, const std::string& file) {
+  auto connection = context.connect(false);
+  const std::string map = nginx_map(context, connection);
+  write_private(context, file, map);
+  print_record({{"file", file}, {"keys", std::to_string(std::count(map.begin(), map.end(), '\n'))}},
+               context.json);
+}
+
+void revoke(const Context& context, const KeyArguments& arguments) {
+  auto connection = context.connect();
+  if (!db::revoke_key(connection, arguments.tenant, arguments.name)) {
+    fail(fmt::format("tenant {} has no key named {} that is not revoked already", arguments.tenant,
+                     arguments.name),
+         context.json);
+  }
+  print_record({{"revoked", arguments.name}, {"tenant", arguments.tenant}}, context.json);
+}
+
+}  // namespace
+
+void add_key(CLI::App& app, Context& context) {
+  auto* key = app.add_subcommand("key", "API keys");
+  key->require_subcommand(1);
+  auto arguments = std::make_shared<KeyArguments>();
+  const auto add_who = [arguments](CLI::App* command) {
+    command->add_option("--name", arguments->name, "what the key is called; once per tenant")
+        ->required();
+    command->add_option("--tenant", arguments->tenant, "whose key it is")->capture_default_str();
+  };
+
+  auto* make = key->add_subcommand("create", "Make a key and print it, once");
+  add_who(make);
+  make->add_option("--role", arguments->role, "admin, worker (may read and retry) or read")
+      ->required()
+      ->check(CLI::IsMember({"admin", "worker", "read"}));
+  make->add_option("--expires", arguments->expires,
+                   "when it stops working, RFC 3339; never if absent");
+  make->add_flag("--sandbox", arguments->sandbox,
+                 "its tasks are accepted and shown, and never delivered");
+  make->callback([&context, arguments] { create(context, *arguments); });
+
+  key->add_subcommand("list", "Show all keys; never their text")->callback([&context] {
+    list(context);
+  });
+
+  auto file = std::make_shared<std::string>();
+  auto* write_map = key->add_subcommand(
+      "export-nginx", "Write the keys on standard input as a map for nginx/auth-map.conf");
+  write_map->add_option("--file", *file, "where to")->required();
+  write_map->footer("Example: postern key export-nginx --file /etc/nginx/postern/keys.map < keys");
+  write_map->callback([&context, file] { export_nginx(context, *file); });
+
+  auto* end = key->add_subcommand("revoke", "End a key; nginx may let it pass for 5 s more");
+  add_who(end);
+  end->callback([&context, arguments] { revoke(context, *arguments); });
+}
+
+void add_tenant(CLI::App& app, Context& context) {
+  auto* tenant = app.add_subcommand("tenant", "Tenants: each sees only its own tasks");
+  tenant->require_subcommand(1);
+  auto name = std::make_shared<std::string>();
+  auto* make = tenant->add_subcommand("create", "Make a tenant and its webhook secret");
+  make->add_option("--name", *name, "lower-case letters, digits, - and _")->required();
+  make->callback([&context, name] {
+    if (const auto checked = check_tenant(*name, "--name"); !checked) {
+      fail(checked.error().message, context.json);
+    }
+    auto connection = context.connect();
+    check(db::create_tenant(connection, *name, make_webhook_secret()),
+          fmt::format("tenant {}", *name), *name, context.json);
+    print_record({{"tenant", *name}}, context.json);
+  });
+  tenant->add_subcommand("list", "Show all tenants")->callback([&context] {
+    auto connection = context.connect(false);
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& info : db::list_tenants(connection))
+      rows.push_back({info.name, show(info.created_at)});
+    print_table({"name", "created at"}, rows, context.json);
+  });
+}
+
+void add_secret(CLI::App& app, Context& context) {
+  auto* secret = app.add_subcommand("secret", "The secrets that sign webhooks");
+  secret->require_subcommand(1);
+  auto tenant = std::make_shared<std::string>("default");
+
+  const auto show_secrets = [&context, tenant](db::PgConnection& connection) {
+    const auto secrets = db::tenant_secrets(connection, *tenant);
+    if (!secrets) fail(fmt::format("there is no tenant {}", *tenant), context.json);
+    print_record({{"tenant", *tenant},
+                  {"secret", secrets->current},
+                  {"previous", secrets->previous},
+                  {"previous until", show(secrets->previous_until)}},
+                 context.json);
+  };
+
+  auto* display = secret->add_subcommand("show", "Print a tenant's secrets");
+  display->add_option("--tenant", *tenant, "whose")->capture_default_str();
+  display->callback([&context, show_secrets] {
+    auto connection = context.connect(false);
+    show_secrets(connection);
+  });
+
+  auto force = std::make_shared<bool>(false);
+  auto overlap = std::make_shared<std::string>("24h");
+  auto* rotate =
+      secret->add_subcommand("rotate", "Make a new secret; the old one signs too for a while");
+  rotate->add_option("--tenant", *tenant, "whose")->capture_default_str();
+  rotate->add_option("--overlap", *overlap, "how long both sign")->capture_default_str();
+  rotate->add_flag("--force", *force,
+                   "even while an earlier rotation's overlap runs: its old secret ends now");
+  rotate->callback([&context, tenant, force, overlap, show_secrets] {
+    auto connection = context.connect();
+    if (!db::tenant_secrets(connection, *tenant))
+      fail(fmt::format("there is no tenant {}", *tenant), context.json);
+    if (!db::rotate_secret(connection, *tenant, make_webhook_secret(),
+                           parse_setting_duration(*overlap), *force)) {
+      fail(
+          "the last rotation's overlap still runs: receivers may not know the present secret yet "
+          "(--force rotates all the same)",
+          context.json);
+    }
+    show_secrets(connection);
+  });
+}
+
+}  // namespace postern::admin

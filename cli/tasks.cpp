@@ -1,0 +1,294 @@
+// Tasks at the command line: look, make, stop, run again.
+#include "db/tasks/tasks.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "core/base/json.h"
+#include "core/base/uuid.h"
+#include "core/model/creation.h"
+#include "core/model/ids.h"
+#include "core/model/lane.h"
+#include "core/model/priority.h"
+#include "core/model/queue.h"
+#include "core/model/validation.h"
+#include "core/program/clock.h"
+#include "core/program/task_ids.h"
+#include "db/catalog/queue_defaults.h"
+
+namespace postern::admin {
+namespace {
+
+// The options of `task add`, for the errors of core.
+constexpr FieldNames kFields{
+    .queue = "--queue",
+    .url = "--url",
+    .endpoint = "--endpoint",
+    .method = "--method",
+    .headers = "--header",
+    .content_type = "--content-type",
+    .max_retries = "--max-retries",
+    .retry_policy = "--retry-policy",
+    .timeout = "--timeout",
+    .delay = "--delay",
+    .run_at = "--run-at",
+    .deadline = "--deadline",
+    .tags = "--tag",
+    .key = "--key",
+    .dependencies = "--after",
+    .on_complete_url = "--on-complete",
+    .on_failure_url = "--on-failure",
+};
+
+struct Arguments {
+  std::string tenant = "default";
+  std::vector<std::string> ids;
+  // list
+  std::string queue, status, tag;
+  int limit = 20;
+  // add
+  std::string url, endpoint, payload, body_file, content_type, delay = "0", key;
+  int priority = 5;
+  std::optional<int> max_retries;
+  std::optional<std::string> timeout, retry_policy, method;
+  std::vector<std::string> tags, after;
+};
+
+TaskId id_of(const std::string& text, bool json) {
+  const auto id = parse_task_id(text);
+  if (!id) fail(fmt::format("'{}' is not the id of a task", text), json);
+  return *id;
+}
+
+std::string target(const TaskSpec& spec) {
+  return spec.endpoint.empty() ? spec.url : "endpoint " + spec.endpoint;
+}
+
+std::string state_shown(const Task& task) {
+  return task.reason == Reason::none ? std::string(name(task.state))
+                                     : fmt::format("{} ({})", name(task.state), name(task.reason));
+}
+
+std::vector<State> states_of(const std::string& status, bool json) {
+  if (status.empty()) return {};
+  if (status == "pending") return {State::ready, State::delayed};
+  for (const State state : {State::ready, State::delayed, State::active, State::blocked,
+                            State::completed, State::failed, State::cancelled}) {
+    if (status == name(state)) return {state};
+  }
+  fail("--status must be pending, ready, delayed, active, blocked, completed, failed or cancelled",
+       json);
+}
+
+void list(const Context& context, const Arguments& arguments) {
+  db::TaskFilter filter;
+  filter.queue = arguments.queue;
+  filter.states = states_of(arguments.status, context.json);
+  filter.tag = arguments.tag;
+  filter.limit = arguments.limit;
+  auto connection = context.connect(false);
+  const auto page = db::list_tasks(connection, arguments.tenant, filter);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& task : page.tasks) {
+    rows.push_back({to_typeid(task.spec.id), task.spec.queue, state_shown(task),
+                    std::to_string(task.attempt), format_rfc3339(task.created_at),
+                    is_finished(task.state) ? "" : format_rfc3339(task.run_at), target(task.spec)});
+  }
+  print_table({"id", "queue", "state", "attempts", "created at", "due at", "target"}, rows,
+              context.json);
+  if (page.has_more && !context.json) {
+    fmt::print("{} of {}{}; --limit shows more\n", page.tasks.size(), page.total,
+               page.total_estimated ? " or so" : "");
+  }
+}
+
+void get(const Context& context, const Arguments& arguments) {
+  auto connection = context.connect(false);
+  const auto id = id_of(arguments.ids.front(), context.json);
+  const auto task = db::get_task(connection, arguments.tenant, id);
+  if (!task) fail(fmt::format("there is no task {}", arguments.ids.front()), context.json);
+  print_record({{"id", to_typeid(id)},
+                {"uuid", to_uuid(id)},
+                {"queue", task->spec.queue},
+                {"state", state_shown(*task)},
+                {"target", target(task->spec)},
+                {"resolved to", task->resolved.value_or("")},
+                {"priority", std::to_string(task->spec.priority)},
+                {"attempts", fmt::format("{} of {}", task->attempt - task->attempt_base,
+                                         task->spec.max_attempts)},
+                {"last error", task->last_error},
+                {"created at", format_rfc3339(task->created_at)},
+                {"due at", is_finished(task->state) ? "" : format_rfc3339(task->run_at)},
+                {"finished at", show(task->finished_at)},
+                {"history", task->attempts}},
+               context.json);
+}
+
+std::string read_all(const std::string& file, bool json) {
+  if (file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+  std::ifstream in(file, std::ios::binary);
+  if (!in) fail(fmt::format("--body-file: cannot read {}", file), json);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Creation creation_of(const Arguments& arguments, bool json) {
+  Creation wanted;
+  wanted.fields = &kFields;
+  wanted.queue = arguments.queue;
+  wanted.url = arguments.url;
+  wanted.endpoint = arguments.endpoint;
+  wanted.method = arguments.method;
+  wanted.content_type = arguments.content_type;
+  if (!arguments.payload.empty()) {
+    if (const auto object = parse_json_object(arguments.payload); !object) {
+      fail("--payload: " + object.error().message, json);
+    }
+    wanted.body = arguments.payload;
+  }
+  if (!arguments.body_file.empty()) {
+    wanted.body = read_all(arguments.body_file, json);
+    wanted.body_form = BodyForm::raw;
+  }
+  wanted.priority = stored_priority(arguments.priority);
+  if (arguments.max_retries) wanted.max_retries = *arguments.max_retries;
+  wanted.retry_policy = arguments.retry_policy;
+  if (arguments.timeout) wanted.timeout = parse_setting_duration(*arguments.timeout);
+  wanted.delay = parse_setting_duration(arguments.delay).count();
+  wanted.tags = arguments.tags;
+  wanted.key = arguments.key;
+  wanted.dependencies = arguments.after;
+  return wanted;
+}
+
+void add(const Context& context, const Arguments& arguments) {
+  const auto now = wall_clock();
+  auto wanted = creation_of(arguments, context.json);
+  require(check_creation(wanted, now), context.json);
+  require(check_not_reserved(wanted.queue, "--queue"), context.json);
+  auto connection = context.connect();
+  if (!db::make_queue(connection, arguments.tenant, wanted.queue)) {
+    fail(fmt::format("there is no tenant {}", arguments.tenant), context.json);
+  }
+  const auto queue = db::queue_defaults(connection, arguments.tenant, wanted.queue);
+  const auto task = require(
+      new_task(std::move(wanted), queue.value_or(QueueDefaults{}), arguments.tenant, new_task_id()),
+      context.json);
+  const auto lane_name = lane_target(task.spec);
+  const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_name);
+  db::make_lane(connection, lane, task.spec.tenant, task.spec.queue, lane_name);
+  const db::Insertion insertion{&task, lane};
+  if (queue && queue->bounded) {
+    if (db::insert_bounded_tasks(connection, Uuid{}, std::span(&insertion, 1)).inserted == 0) {
+      fail(fmt::format("the queue {} is full", task.spec.queue), context.json);
+    }
+  } else {
+    db::insert_tasks(connection, Uuid{}, std::span(&insertion, 1));
+  }
+  print_record({{"id", to_typeid(task.spec.id)}, {"queue", task.spec.queue}}, context.json);
+}
+
+using Verb = db::Transition (*)(db::PgConnection&, std::string_view, const TaskId&, const Uuid&);
+
+// The same for each id; the command fails when one of them could not be done.
+void change(const Context& context, const Arguments& arguments, Verb verb, const char* done) {
+  auto connection = context.connect();
+  std::vector<std::vector<std::string>> rows;
+  bool all = true;
+  for (const auto& text : arguments.ids) {
+    const auto end = verb(connection, arguments.tenant, id_of(text, context.json), Uuid{});
+    switch (end.kind) {
+      case db::Transition::Kind::done: rows.push_back({text, done}); break;
+      case db::Transition::Kind::missing: rows.push_back({text, "not there"}); break;
+      case db::Transition::Kind::wrong_state:
+        rows.push_back({text, fmt::format("left alone: it is {}", name(end.state))});
+        break;
+    }
+    all = all && end.kind == db::Transition::Kind::done;
+  }
+  print_table({"id", "result"}, rows, context.json);
+  if (!all) std::exit(1);
+}
+
+}  // namespace
+
+void add_task(CLI::App& app, Context& context) {
+  auto* task = app.add_subcommand("task", "Tasks: look, make, stop, run again");
+  task->require_subcommand(1);
+  auto arguments = std::make_shared<Arguments>();
+  const auto subcommand = [&](const char* name, const char* help, const char* example) {
+    auto* command = task->add_subcommand(name, help);
+    command->add_option("--tenant", arguments->tenant, "whose")->capture_default_str();
+    command->footer(fmt::format("Example: postern task {}", example));
+    return command;
+  };
+  const auto add_ids = [&](CLI::App* command) {
+    command->add_option("id", arguments->ids, "in any spelling")->required();
+  };
+
+  auto* show_list =
+      subcommand("list", "Show tasks, newest first", "list --queue emails --status failed");
+  show_list->add_option("--queue", arguments->queue, "only of this queue");
+  show_list->add_option("--status", arguments->status,
+                        "pending, ready, delayed, active, blocked, completed, failed, cancelled");
+  show_list->add_option("--tag", arguments->tag, "only with this tag");
+  show_list->add_option("--limit", arguments->limit, "at most so many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  show_list->callback([&context, arguments] { list(context, *arguments); });
+
+  auto* show_one = subcommand("get", "Show one task with its attempts", "get task_01jk…");
+  show_one->add_option("id", arguments->ids, "in any spelling")->required()->expected(1);
+  show_one->callback([&context, arguments] { get(context, *arguments); });
+
+  auto* make = subcommand(
+      "add", "Make a task",
+      "add --queue emails --url https://app.example/send --payload '{\"to\":1}' --delay 5m");
+  make->add_option("--queue", arguments->queue, "its queue; made if it is not there")->required();
+  make->add_option("--url", arguments->url, "what is called");
+  make->add_option("--endpoint", arguments->endpoint, "a named target instead");
+  make->add_option("--method", arguments->method, "POST unless said");
+  auto* payload =
+      make->add_option("--payload", arguments->payload, "a JSON object for the envelope");
+  make->add_option("--body-file", arguments->body_file, "a file to be sent as it is; - is stdin")
+      ->excludes(payload);
+  make->add_option("--content-type", arguments->content_type, "of the file");
+  make->add_option("--delay", arguments->delay, "such as 30s, 5m or 1h30m")->capture_default_str();
+  make->add_option("--priority", arguments->priority, "1 to 10, higher first")
+      ->check(CLI::Range(1, 10))
+      ->capture_default_str();
+  make->add_option("--max-retries", arguments->max_retries, "0 to 100; the queue's unless said");
+  make->add_option("--retry-policy", arguments->retry_policy, "a name, or JSON with intervals");
+  make->add_option("--timeout", arguments->timeout, "of one attempt, such as 30s");
+  make->add_option("--tag", arguments->tags, "may be given several times");
+  make->add_option("--key", arguments->key, "ordering key: one at a time and in order");
+  make->add_option("--after", arguments->after, "ids of tasks that must complete first");
+  make->callback([&context, arguments] { add(context, *arguments); });
+
+  auto* cancel = subcommand("cancel", "Stop tasks that wait", "cancel task_01jk… task_01jm…");
+  add_ids(cancel);
+  cancel->callback(
+      [&context, arguments] { change(context, *arguments, db::cancel_task, "cancelled"); });
+  auto* retry = subcommand("retry", "Run finished tasks again", "retry task_01jk…");
+  add_ids(retry);
+  const Verb retry_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
+    return db::retry_task(connection, tenant, id, instance);
+  };
+  retry->callback(
+      [&context, arguments, retry_it] { change(context, *arguments, retry_it, "retried"); });
+  auto* remove = subcommand("delete", "Remove waiting tasks without a trace", "delete task_01jk…");
+  add_ids(remove);
+  const Verb delete_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
+    return db::delete_task(connection, tenant, id, instance);
+  };
+  remove->callback(
+      [&context, arguments, delete_it] { change(context, *arguments, delete_it, "deleted"); });
+}
+
+}  // namespace postern::admin

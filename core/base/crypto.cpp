@@ -1,0 +1,73 @@
+#include "core/base/crypto.h"
+
+#include <limits>
+#include <stdexcept>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+namespace postern {
+namespace {
+
+// SHA-256, looked up once: EVP_sha256() would make OpenSSL 3 search its providers at every call.
+const EVP_MD* sha256_method() {
+  static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  if (method == nullptr) throw std::runtime_error("OpenSSL has no SHA-256");
+  return method;
+}
+
+}  // namespace
+
+Sha256 sha256(std::string_view data) {
+  Sha256 out;
+  if (EVP_Digest(data.data(), data.size(), out.data(), nullptr, sha256_method(), nullptr) != 1) {
+    throw std::runtime_error("OpenSSL: SHA-256 failed");
+  }
+  return out;
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view data) {
+  if (key.size() > std::size_t{std::numeric_limits<int>::max()}) {
+    throw std::runtime_error("HMAC: the key is too long");
+  }
+  Sha256 out;
+  // A null key would mean "the key of the call before" to OpenSSL.
+  const char* const key_bytes = key.empty() ? "" : key.data();
+  if (HMAC(sha256_method(), key_bytes, static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(data.data()), data.size(), out.data(),
+           nullptr) == nullptr) {
+    throw std::runtime_error("OpenSSL: HMAC-SHA-256 failed");
+  }
+  return out;
+}
+
+void random_bytes(std::span<std::uint8_t> out) {
+  if (out.size() > std::size_t{std::numeric_limits<int>::max()} ||
+      RAND_bytes(out.data(), static_cast<int>(out.size())) != 1) {
+    throw std::runtime_error("OpenSSL: no random bytes");
+  }
+}
+
+std::string random_base62(std::size_t n) {
+  constexpr std::string_view kAlphabet =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  constexpr std::uint8_t kFair = 248;  // 4 * 62: bytes above it would favour the first characters
+  std::string out;
+  out.reserve(n);
+  std::array<std::uint8_t, 64> pool;
+  while (out.size() < n) {
+    random_bytes(pool);
+    for (const std::uint8_t byte : pool) {
+      if (byte < kFair && out.size() < n) out += kAlphabet[byte % 62];
+    }
+  }
+  return out;
+}
+
+bool equal_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && (a.empty() || CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
+}  // namespace postern

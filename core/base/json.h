@@ -1,0 +1,49 @@
+// Reading JSON that strangers send. Boost.JSON validates (RFC 8259, UTF-8, depth at most 64); a
+// small scanner then slices the members of an object out of the text, because Boost keeps the last
+// of doubled keys silently and rewrites numbers, while a payload must stay as it came.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/error.h"
+
+namespace postern {
+
+constexpr std::size_t kMaxJsonDepth = 64;
+
+struct JsonMember {
+  std::string key;       // decoded
+  std::string_view raw;  // the value's own bytes, no white space around; a view of the input
+};
+
+// The members of the object that is the whole of `text`, in order. `text` must outlive the result.
+// Errors (invalid_argument): "invalid_json" for anything that is not one valid JSON value (empty, a
+// byte order mark, trailing bytes, bad UTF-8, half a surrogate pair, NaN, deeper than 64);
+// "object_required" for another kind of value; "duplicate_field" for a doubled key of this object
+// (deeper ones are the payload's own affair), with the key as field. `field` names the object when
+// it is itself a field; empty for a whole body.
+Result<std::vector<JsonMember>> parse_json_object(std::string_view text,
+                                                  std::string_view field = {});
+
+// As Go's decoder reads it, for clients who rely on that: keys in lower case, since it finds a
+// field whatever its case; doubled ones are kept, the last of which counts; what follows the value
+// is not looked at. Errors: "invalid_json" and "object_required".
+Result<std::vector<JsonMember>> parse_go_object(std::string_view text);
+
+// As parse_json_object for a part of a text that has been found valid. REQUIRES: it is.
+Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_view field = {});
+
+// The elements of the array `text`, as views of it. REQUIRES: `text` is valid JSON and an array.
+std::vector<std::string_view> json_elements(std::string_view text);
+
+// The kind of a valid JSON value, told by its first byte.
+enum class JsonKind { null, boolean, number, string, array, object };
+JsonKind json_kind(std::string_view raw);
+
+// The decoded text of a valid JSON string, quotes given, in UTF-8. Half a surrogate pair has no
+// UTF-8: invalid_argument "invalid_json".
+Result<std::string> json_string(std::string_view raw, std::string_view field);
+
+}  // namespace postern

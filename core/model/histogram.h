@@ -1,0 +1,26 @@
+// Durations counted by buckets, and what can be told from the counts. Pure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "core/time/time.h"
+
+namespace postern {
+
+// The upper bounds of the buckets: those of POSTERN_BUCKETS (db/engine/counters.h). What took
+// longer than the last is in one more.
+constexpr std::array<std::int64_t, 14> kBucketBounds{5,   10,  25,   50,   75,   100,  250,
+                                                     500, 750, 1000, 2500, 5000, 7500, 10000};
+using Histogram = std::array<std::int64_t, kBucketBounds.size() + 1>;
+
+// The bucket that counts what took so long.
+std::size_t bucket_of(Milliseconds duration);
+
+// The duration that the share `q` (0 to 1) of all counted did not exceed, as if those of a bucket
+// were spread evenly over it; of the last bucket its lower bound. nullopt: nothing was counted.
+std::optional<Milliseconds> quantile(std::span<const std::int64_t> counts, double q);
+
+}  // namespace postern

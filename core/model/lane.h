@@ -1,0 +1,21 @@
+// Lanes: the unit of fairness. One per (tenant, queue, target), where the target is the host a task
+// goes to, or the endpoint it names.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/model/task.h"
+
+namespace postern {
+
+// "host[:port]" of the task's URL, or "endpoint:" and the name. REQUIRES: the URL is canonical.
+std::string lane_target(const TaskSpec& task);
+
+// The lane's id, a hash of what it stands for: whoever makes a task knows it without asking the
+// database, and a task never depends on the lane's row, which only holds what has been set for it.
+// Two lanes with the same id (one chance in 2^64 for a pair) would merely share their turns.
+std::int64_t lane_id(std::string_view tenant, std::string_view queue, std::string_view target);
+
+}  // namespace postern

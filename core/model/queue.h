@@ -1,0 +1,102 @@
+// A queue: what it lets its tasks do, and what it gives to those that do not say themselves. Plain
+// data and the limits on it, the same for every wire.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/model/rate_limit.h"
+#include "core/time/time.h"
+
+namespace postern {
+
+// What a queue is made with. The defaults are those of a queue that is made on purpose; one that is
+// made by its first task has neither max_runtime nor max_concurrent.
+struct QueueSettings {
+  // Limits, in force at once for tasks that wait already.
+  std::chrono::nanoseconds max_age{0};  // how long a task may wait; 0: for ever
+  std::int64_t max_entries = 0;         // live tasks; 0: no bound
+  bool discard_old = false;             // when full, drop the oldest instead of refusing the new
+  std::chrono::nanoseconds max_runtime = std::chrono::hours{1};  // of an attempt; 0: no limit
+  std::optional<std::int64_t> max_concurrent = 100;              // tasks under way
+  std::optional<RateLimit> rate_limit;                           // of attempts
+  // How long a task is kept once over, by its end: "short" or "standard".
+  std::string keep_completed = "standard";
+  std::string keep_failed = "standard";
+  std::string keep_cancelled = "standard";
+
+  // For tasks that are made from now on.
+  std::optional<std::int64_t> max_tries;  // a cap on the attempts of a task
+  std::int64_t max_retries = 3;
+  std::string retry_policy = "exponential";  // a name, or inline JSON
+  Seconds timeout{30};
+  std::optional<std::string> endpoint;  // default target
+
+  bool operator==(const QueueSettings&) const = default;
+};
+
+// The queues of the dialects that know none. They are made with their first task, and not listed
+// unless asked for (GET /v1/queues?all=true).
+inline constexpr char kAsyncQueueQueue[] = "asyncqueue";
+inline constexpr char kTaskMqQueue[] = "taskmq";
+// asyncjobs's, which always exists there and cannot be deleted.
+inline constexpr char kDefaultQueue[] = "DEFAULT";
+// Where the tasks of sandbox keys go: made paused, so that none of them is ever delivered.
+inline constexpr char kSandboxQueue[] = "aq_test";
+inline constexpr std::array<std::string_view, 3> kUnlistedQueues = {kAsyncQueueQueue, kTaskMqQueue,
+                                                                    kSandboxQueue};
+
+// What a key begins with whose tasks are accepted, shown and never delivered (AsyncQueue's).
+inline constexpr char kSandboxKeyPrefix[] = "aq_test_";
+
+// A queue as it stands in the database.
+struct Queue {
+  std::string name;
+  QueueSettings settings;
+  bool paused = false;
+  Time created_at, updated_at;
+  Time read_at;  // by the database's clock
+};
+
+// How much there is in a queue, as the schedulers last saw it.
+struct QueueGauge {
+  std::int64_t ready = 0, delayed = 0, active = 0, blocked = 0;
+  bool estimated = false;          // there were too many to count them all
+  std::optional<Time> oldest_due;  // the start of the ready one that has waited longest
+  Time seen_at;
+};
+
+// What has happened in a queue since it has had its name.
+struct QueueTotals {
+  std::int64_t created = 0, retried = 0, deleted = 0;
+  std::int64_t completed = 0, failed = 0, cancelled = 0;
+  std::int64_t attempts_success = 0, attempts_failed = 0, attempts_lost = 0;
+
+  // Live tasks.
+  std::int64_t depth() const {
+    return created + retried - deleted - completed - failed - cancelled;
+  }
+};
+
+struct QueueStats {
+  QueueTotals totals;
+  std::optional<QueueGauge> gauge;  // nullopt: no scheduler has looked yet
+  Time read_at;
+};
+
+// max_age 0 or at least 1 s (the schedulers look every 5 s), max_runtime 0 or at least 1 s,
+// max_entries 0 or more, max_tries 1..10,000, max_concurrent 1..10,000, each else
+// "NAME_out_of_range"; "retention_invalid"; and the reasons of check_rate_limit, check_max_retries,
+// check_timeout, RetryPolicy::parse, and "endpoint_invalid". Fields are named as natively.
+Result<void> check_queue(const QueueSettings& settings);
+
+// That it is not the queue of sandbox keys, which takes no other tasks and stays as it is; else
+// "queue_name_reserved".
+Result<void> check_not_reserved(std::string_view queue, std::string_view field);
+
+}  // namespace postern

@@ -1,0 +1,72 @@
+// A schedule: which task is made at which times, and the rules for what may be asked. Pure; which
+// of its late occurrences fire is in schedule_times.h.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/model/creation.h"
+#include "core/model/schedule_times.h"
+#include "core/time/cron.h"
+
+namespace postern {
+
+// What becomes of an occurrence while the task of the run before it is still live.
+enum class Overlap { allow, skip };
+
+std::string_view name(Misfire value);
+std::string_view name(Overlap value);
+// nullopt: no such word.
+std::optional<Misfire> misfire_from(std::string_view word);
+std::optional<Overlap> overlap_from(std::string_view word);
+
+struct Schedule {
+  std::string name;
+  std::string spec;                 // as CronSpec::parse reads it
+  std::optional<Seconds> interval;  // given instead of `spec`, which is then "@every" and this
+  std::string timezone;             // empty: the one in front of `spec`, else UTC
+  Creation task;                    // REQUIRES: starts, deadline and dependencies are not set
+  MisfirePolicy misfire;
+  Overlap overlap = Overlap::allow;
+  Seconds jitter{0};
+  ScheduleBounds bounds;
+  std::optional<Seconds> deadline_offset;  // after the occurrence
+  bool paused = false;
+
+  // Kept by the database. Occurrences before `next_at` are dealt with.
+  std::optional<Time> next_at;  // nullopt: it is over
+  std::optional<Time> last_at;  // the last occurrence that was fired or skipped
+  Time created_at, updated_at;
+};
+
+// Everything that can be told without the database; the times by which it fires. `name` and
+// `timezone` are REQUIRED to be filled in; of the rest what is wrong is said. Reasons besides those
+// of check_creation, check_not_reserved and CronSpec::parse: "schedule_invalid" (no name or a bad
+// one, both or neither of schedule and interval_seconds, bounds, a deadline under 30 s),
+// "misfire_limit_out_of_range", "misfire_window_out_of_range", "jitter_out_of_range".
+Result<CronSpec> check_schedule(const Schedule& schedule, Time now);
+
+// Sets `interval` and the spec that goes with it.
+void set_interval(Schedule& schedule, Seconds interval);
+
+// The zone in front of a spec, "TZ=Europe/Berlin 0 8 * * *"; empty: there is none.
+std::string_view zone_of_spec(std::string_view spec);
+
+// What an interval counts from.
+Time anchor_of(const Schedule& schedule);
+
+// Up to `count` occurrences after `after`, oldest first.
+std::vector<Time> occurrences_after(const CronSpec& spec, const Schedule& schedule, Time after,
+                                    int count);
+
+// Pauses it, or has it go on from `now`: what fell into the pause is not made up for.
+Result<void> set_paused(Schedule& schedule, bool paused, Time now);
+
+// The task of the occurrence at `nominal`. REQUIRES: `schedule` passed check_schedule. Errors:
+// those of core's new_task.
+Result<NewTask> occurrence_task(const Schedule& schedule, Time nominal, const QueueDefaults& queue,
+                                std::string_view tenant, const TaskId& id);
+
+}  // namespace postern

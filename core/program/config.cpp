@@ -1,0 +1,188 @@
+#include "core/program/config.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <istream>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "core/base/text.h"
+#include "core/program/settings.h"
+
+namespace postern {
+namespace {
+
+constexpr char kDefaultFile[] = "/etc/postern/postern.conf";
+
+bool is_used_by(const Setting& setting, Program program) {
+  switch (setting.users) {
+    case Users::all: return true;
+    case Users::daemons: return program != Program::admin;
+    case Users::fcgi: return program == Program::fcgi;
+    case Users::scheduler: return program == Program::scheduler;
+  }
+  return false;
+}
+
+const char* name(Program program) {
+  switch (program) {
+    case Program::admin: return "postern";
+    case Program::fcgi: return "postern-fcgi";
+    case Program::scheduler: return "postern-scheduler";
+  }
+  return "";
+}
+
+std::string replaced(std::string text, char from, char to) {
+  std::replace(text.begin(), text.end(), from, to);
+  return text;
+}
+
+std::string flag_name(const Setting& setting) { return "--" + replaced(setting.name, '_', '-'); }
+
+std::string environment_name(const Setting& setting) {
+  std::string out = setting.name;
+  for (char& c : out) c = c == '_' ? c : static_cast<char>(c - 'a' + 'A');
+  return "POSTERN_" + out;
+}
+
+// Ends CLI11's parsing. (Not by its ValidationError, in front of which it would put the flag.)
+[[noreturn]] void stop(const std::string& sentence) {
+  throw CLI::ParseError(sentence, CLI::ExitCodes::ValidationError);
+}
+
+void set(Settings& settings, const Setting& setting, const std::string& value) {
+  if (!setting.set(settings, value)) {
+    stop(
+        fmt::format("{} = \"{}\" is wrong: it must be {}.", setting.name, value, setting.expected));
+  }
+}
+
+// What no single setting can tell.
+void check_together(const Settings& settings) {
+  if (const auto sentence = settings_conflict(settings)) stop(*sentence);
+}
+
+// Reads "key = value" lines; "#" begins a comment line; a value may stand in double quotes. CLI11's
+// own reader would cut values at '#' and split them at spaces, which connection strings do not
+// survive.
+class FileReader : public CLI::Config {
+ public:
+  explicit FileReader(Program program) : program_(program) {}
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    std::vector<CLI::ConfigItem> found;
+    int number = 0;
+    for (std::string text; std::getline(in, text);) {
+      ++number;
+      const std::string_view line = trimmed(text);
+      if (line.empty() || line.starts_with('#')) continue;
+      const std::size_t equals = line.find('=');
+      const std::string key = replaced(std::string(trimmed(line.substr(0, equals))), '-', '_');
+      const auto settings = all_settings();
+      const auto setting = std::find_if(settings.begin(), settings.end(),
+                                        [&](const Setting& each) { return each.name == key; });
+      if (setting == settings.end()) {
+        stop(fmt::format("The configuration file's line {} is wrong: there is no setting \"{}\".",
+                         number, key));
+      }
+      if (equals == line.npos) {
+        stop(fmt::format("The configuration file's line {} is wrong: it must be {} = VALUE.",
+                         number, key));
+      }
+      // The environment wins over the file; CLI11 by itself would have it the other way round.
+      const char* environment = std::getenv(environment_name(*setting).c_str());
+      if (!is_used_by(*setting, program_) || (environment != nullptr && *environment != '\0')) {
+        continue;
+      }
+      std::string_view value = trimmed(line.substr(equals + 1));
+      if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
+        value = value.substr(1, value.size() - 2);
+      }
+      const auto repeated = [&](const CLI::ConfigItem& item) {
+        return "--" + item.name == flag_name(*setting);
+      };
+      if (std::any_of(found.begin(), found.end(), repeated)) {
+        stop(fmt::format("The configuration file's line {} is wrong: {} is given twice.", number,
+                         key));
+      }
+      CLI::ConfigItem item;
+      item.name = replaced(key, '_', '-');
+      item.inputs = {std::string(value)};
+      found.push_back(std::move(item));
+    }
+    return found;
+  }
+
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+
+ private:
+  Program program_;
+};
+
+}  // namespace
+
+void add_settings(CLI::App& app, Settings& settings, Program program) {
+  app.set_version_flag("--version", fmt::format("{} {}", name(program), POSTERN_VERSION))
+      ->trigger_on_parse();  // also when the settings are wrong
+  app.config_formatter(std::make_shared<FileReader>(program));
+  app.set_config("--config", kDefaultFile, "a file of settings, one \"name = value\" a line")
+      ->option_text(fmt::format("FILE [{}]", kDefaultFile));
+
+  for (const Setting& setting : all_settings()) {
+    if (!is_used_by(setting, program)) continue;
+    const auto read = [&settings, &setting](const std::string& value) {
+      set(settings, setting, value);
+    };
+    CLI::Option* option =
+        setting.placeholder == nullptr
+            ? app.add_flag(flag_name(setting), setting.meaning)->each(read)
+            : app.add_option_function<std::string>(flag_name(setting), read, setting.meaning);
+    if (setting.is_list) option->join(',');
+    option->default_str(setting.fallback)->envname(environment_name(setting));
+    std::string usage = setting.placeholder == nullptr ? "" : setting.placeholder;
+    if (*setting.fallback != '\0') {
+      usage += fmt::format("{}[{}]", usage.empty() ? "" : " ", setting.fallback);
+    }
+    option->option_text(usage);
+  }
+  app.footer(
+      "In [brackets]: the default. A DURATION is written 30s, 5m, 1h30m, 7d or as a number of "
+      "seconds.\nEach setting can also come from the environment, as POSTERN_LOG_LEVEL for "
+      "--log-level, or from the\nfile, as log_level = info; the flag wins over the environment, "
+      "which wins over the file.");
+
+  // Last, so that every value has been read when it runs.
+  app.add_flag_callback(
+      "--check-config",
+      [&settings] {
+        check_together(settings);
+        throw CLI::CallForVersion("ok", CLI::ExitCodes::Success);
+      },
+      "check the settings, print \"ok\" and exit");
+}
+
+Settings read_settings(Program program, int argc, char** argv) {
+  Settings settings;
+  CLI::App app;
+  app.name(name(program));
+  add_settings(app, settings, program);
+  try {
+    app.parse(argc, argv);
+    check_together(settings);
+  } catch (const CLI::Success& asked) {
+    std::exit(app.exit(asked));
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "{}: {}\n", name(program), error.what());
+    std::exit(2);
+  }
+  return settings;
+}
+
+}  // namespace postern

@@ -1,0 +1,76 @@
+// Settings: one table with name, meaning, unit and default for all three programs. Each can be
+// given as a flag (--idle-exit), in the environment (POSTERN_IDLE_EXIT) or as a line of a file
+// ("idle_exit = 5m") that --config names, by default /etc/postern/postern.conf when it is there and
+// readable. The flag wins over the environment, which wins over the file. A wrong value stops the
+// program at start with one sentence that names the setting.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/time/time.h"
+
+namespace CLI {
+class App;
+}
+
+namespace postern {
+
+// Every setting of every program, defaults included. The table in settings.cpp says what each
+// means; the README's configuration table is checked against it by a test.
+struct Settings {
+  // all programs
+  std::string database = "dbname=postern";
+  std::string log_level = "info";
+  // both daemons
+  bool prepared_statements = true;
+  bool unsafe_durability = false;
+  std::string public_url;
+  // postern-fcgi
+  std::string listen;  // empty: the socket on file descriptor 0
+  bool unsafe_bind = false;
+  int threads = 64;
+  Seconds idle_exit{0};  // 0: never
+  std::string auth = "nginx";
+  bool auto_create_queues = true;
+  bool allow_create_default = false;
+  std::string asyncjobs_queue;  // empty: none
+  int asyncjobs_lists = 1;
+  std::string jwt_secret_file;  // empty: none
+  bool jwt_require_exp = true;
+  std::int64_t max_body = 512 * 1024;  // bytes
+  Seconds idempotency_window{600};
+  int pool_size = 8;
+  // postern-scheduler
+  std::string name;  // empty: the host's name
+  int slots = 256;
+  std::vector<std::string> egress_allow;  // CIDRs
+  Seconds rescue_after{60};
+  Seconds drain_timeout{30};
+  Seconds retention_short{86'400};
+  Seconds retention_standard{30 * 86'400};
+  std::string ca_file;  // empty: the system's
+
+  bool operator==(const Settings&) const = default;
+};
+
+enum class Program { admin, fcgi, scheduler };
+
+// Registers the settings that `program` uses as options of `app`, with their environment names, the
+// config file, --version and --check-config. A wrong value makes the app's parsing throw a
+// CLI::ParseError whose what() is the sentence. `settings` must outlive the parsing. The operator's
+// command adds its subcommands to the same app.
+void add_settings(CLI::App& app, Settings& settings, Program program);
+
+// What a daemon's main does: registers, parses, checks. Prints help or version and exits when
+// asked; on a wrong value prints the sentence and exits 2; with --check-config prints "ok" and
+// exits 0 when all is right. Only the settings of `program` are accepted as flags; a file or the
+// environment may hold the others' too.
+Settings read_settings(Program program, int argc, char** argv);
+
+// "30s", "5m", "1h30m", "7d", or a plain number of seconds; 0 is allowed.
+// Throws std::invalid_argument with a sentence for anything else.
+Seconds parse_setting_duration(const std::string& text);
+
+}  // namespace postern

@@ -1,0 +1,21 @@
+// Durations as Go writes them, "1h30m" or "250ms": what asyncjobs's wire and "@every" use.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+#include "core/base/error.h"
+
+namespace postern {
+
+// Reads exactly what Go's time.ParseDuration reads: an optional sign, then "0" alone or one or more
+// decimals with a unit each (ns, us, µs with either micro sign, ms, s, m, h): "1.5h", ".5s",
+// "-1h30m". What is finer than a nanosecond is cut off. nullopt for anything else, and for a
+// duration that 64 bits of nanoseconds do not hold (292 years).
+std::optional<std::chrono::nanoseconds> parse_go_duration(std::string_view text);
+
+// The same as a check: else "invalid_duration", field `field`.
+Result<std::chrono::nanoseconds> read_go_duration(std::string_view text, std::string_view field);
+
+}  // namespace postern

@@ -1,0 +1,130 @@
+#include "core/time/time.h"
+
+#include <cstdint>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "core/base/text.h"
+
+namespace postern {
+namespace {
+
+using std::chrono::days;
+using std::chrono::floor;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::sys_days;
+using std::chrono::year_month_day;
+
+constexpr Time kFirst = sys_days{std::chrono::year{1970} / 1 / 1};
+constexpr Time kEnd = sys_days{std::chrono::year{10'000} / 1 / 1};
+constexpr int kMaxFraction = 9;  // digits: nanoseconds
+
+// Takes fixed pieces off the front of a text; after the first one that does not fit, `ok` stays
+// false.
+struct Cursor {
+  std::string_view rest;
+  bool ok = true;
+
+  bool at_digit() const { return !rest.empty() && is_digit(rest.front()); }
+
+  // A number of exactly `width` digits, at most `max`.
+  int number(std::size_t width, int max) {
+    if (rest.size() < width) return fail();
+    int value = 0;
+    for (std::size_t i = 0; i < width; ++i) {
+      if (!is_digit(rest[i])) return fail();
+      value = value * 10 + (rest[i] - '0');
+    }
+    if (value > max) return fail();
+    rest.remove_prefix(width);
+    return value;
+  }
+
+  // One of the characters of `allowed`, which is returned.
+  char one_of(std::string_view allowed) {
+    if (rest.empty() || allowed.find(rest.front()) == allowed.npos) {
+      fail();
+      return '\0';
+    }
+    const char c = rest.front();
+    rest.remove_prefix(1);
+    return c;
+  }
+
+  int fail() {
+    ok = false;
+    rest = {};
+    return 0;
+  }
+};
+
+}  // namespace
+
+std::optional<Time> parse_rfc3339(std::string_view text) {
+  Cursor in{text};
+  const int year = in.number(4, 9999);
+  in.one_of("-");
+  const int month = in.number(2, 12);
+  in.one_of("-");
+  const int day = in.number(2, 31);
+  in.one_of("Tt");
+  const int hour = in.number(2, 23);
+  in.one_of(":");
+  const int minute = in.number(2, 59);
+  in.one_of(":");
+  const int second = in.number(2, 59);
+
+  std::int64_t micros = 0;
+  if (in.ok && in.rest.starts_with('.')) {
+    in.one_of(".");
+    if (!in.at_digit()) return std::nullopt;
+    std::int64_t unit = 100'000;
+    for (int digits = 0; digits < kMaxFraction && in.at_digit(); ++digits, unit /= 10) {
+      micros += (in.rest.front() - '0') * unit;
+      in.rest.remove_prefix(1);
+    }
+  }
+
+  minutes offset{0};
+  const char zone = in.one_of("Zz+-");
+  if (in.ok && zone != 'Z' && zone != 'z') {
+    const int offset_hours = in.number(2, 23);
+    in.one_of(":");
+    offset = hours{offset_hours} + minutes{in.number(2, 59)};
+    if (zone == '-') offset = -offset;
+  }
+  if (!in.ok || !in.rest.empty()) return std::nullopt;
+
+  const year_month_day date{std::chrono::year{year}, std::chrono::month{unsigned(month)},
+                            std::chrono::day{unsigned(day)}};
+  if (!date.ok()) return std::nullopt;
+  const Time time = sys_days{date} + hours{hour} + minutes{minute} + Seconds{second} +
+                    Microseconds{micros} - offset;
+  if (time < kFirst || time >= kEnd) return std::nullopt;
+  return time;
+}
+
+std::string format_rfc3339(Time time, TimeDigits digits) {
+  const auto day = floor<days>(time);
+  const year_month_day date{day};
+  const std::int64_t of_day = (time - day).count();
+  const std::int64_t micros = of_day % 1'000'000;
+  const std::int64_t seconds = of_day / 1'000'000;
+
+  std::string out =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", int(date.year()), unsigned(date.month()),
+                  unsigned(date.day()), seconds / 3600, seconds / 60 % 60, seconds % 60);
+  switch (digits) {
+    case TimeDigits::seconds: break;
+    case TimeDigits::millis:
+      fmt::format_to(std::back_inserter(out), ".{:03}", micros / 1000);
+      break;
+    case TimeDigits::micros: fmt::format_to(std::back_inserter(out), ".{:06}", micros); break;
+  }
+  out += 'Z';
+  return out;
+}
+
+}  // namespace postern

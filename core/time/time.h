@@ -1,0 +1,30 @@
+// Points in time: UTC, microseconds, as PostgreSQL keeps them. There is no clock in here: `now` is
+// always an argument, and the clock that decides anything is the database's.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace postern {
+
+using Microseconds = std::chrono::microseconds;
+using Milliseconds = std::chrono::milliseconds;
+using Seconds = std::chrono::seconds;
+using Time = std::chrono::sys_time<Microseconds>;
+// What a program measures its own waits by.
+using Monotonic = std::chrono::steady_clock::time_point;
+
+// Reads an RFC 3339 date-time ("2025-01-15T10:30:00Z", "...00.123456+02:00", lower-case t and z
+// allowed, a space instead of T is not). Digits beyond microseconds are cut off; there may be nine,
+// so that a text that is kept as it was given is short. nullopt for anything else, for a day or
+// second that does not exist (":60" included), and for years outside 1970..9999.
+std::optional<Time> parse_rfc3339(std::string_view text);
+
+enum class TimeDigits { seconds, millis, micros };
+
+// "2025-01-15T10:30:00Z", with as many decimals as asked.
+std::string format_rfc3339(Time time, TimeDigits digits = TimeDigits::seconds);
+
+}  // namespace postern

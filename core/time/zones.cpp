@@ -1,0 +1,50 @@
+#include "core/time/zones.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <date/tz.h>
+
+namespace postern {
+namespace {
+
+using std::chrono::floor;
+using std::chrono::sys_seconds;
+
+// The library lists the host's own zone among the names; everything else that it lists is IANA's.
+constexpr std::string_view kHostsOwn = "localtime";
+
+}  // namespace
+
+std::optional<TimeZone> TimeZone::find(std::string_view name) {
+  TimeZone found;
+  if (name == "UTC") return found;
+  if (name == kHostsOwn) return std::nullopt;
+  date::get_tzdb();  // whose failure is another thing
+  try {
+    found.zone_ = date::locate_zone(name);
+  } catch (const std::runtime_error&) {  // how the library says that there is no such zone
+    return std::nullopt;
+  }
+  return found;
+}
+
+TimeZone::Span TimeZone::span_at(Time time) const {
+  if (zone_ == nullptr) return {sys_seconds::min(), sys_seconds::max(), Seconds{0}};
+  const date::sys_info info = zone_->get_info(floor<Seconds>(time));
+  return {info.begin, info.end, info.offset};
+}
+
+LocalTime TimeZone::to_local(Time time) const {
+  return LocalTime{floor<Seconds>(time).time_since_epoch() + span_at(time).offset};
+}
+
+sys_seconds TimeZone::first_instant_of(LocalTime local) const {
+  const sys_seconds as_utc{local.time_since_epoch()};
+  // No zone is a day away from UTC, so the span that is looked for does not end before this.
+  Span span = span_at(as_utc - std::chrono::days{1});
+  while (as_utc - span.offset >= span.end) span = span_at(span.end);
+  return std::max(as_utc - span.offset, span.begin);
+}
+
+}  // namespace postern

@@ -1,0 +1,289 @@
+#include "db/catalog/endpoints.h"
+#include "core/base/headers_json.h"
+
+#include "core/base/url.h"
+#include "db/tasks/rows.h"
+
+namespace postern::db {
+namespace {
+
+// $1 to $15 of the statements that write settings; of each clearable one, first whether it was
+// said.
+Params settings_params(std::string_view tenant, std::string_view name,
+                       const EndpointSettings& settings) {
+  const auto int4 = [](Params& params, const std::optional<std::int64_t>& value) {
+    value ? params.int4(static_cast<std::int32_t>(*value)) : params.null(Oid::int4);
+  };
+  const auto timeout = settings.timeout.value_or(std::nullopt);
+  const auto limit = settings.rate_limit.value_or(std::nullopt);
+
+  Params params;
+  params.text(tenant).text(name);
+  settings.url ? params.text(parse_url(*settings.url, "url")->canonical()) : params.null(Oid::text);
+  settings.method ? params.text(*settings.method) : params.null(Oid::text);
+  settings.headers ? params.text(headers_json(*settings.headers)) : params.null(Oid::text);
+  settings.paused ? params.boolean(*settings.paused) : params.null(Oid::boolean);
+  params.boolean(settings.timeout.has_value());
+  timeout ? int4(params, timeout->count()) : int4(params, std::nullopt);
+  params.boolean(settings.max_in_flight.has_value());
+  int4(params, settings.max_in_flight.value_or(std::nullopt));
+  params.boolean(settings.rate_limit.has_value());
+  if (limit) {
+    int4(params, limit->count);
+    int4(params, limit->period.count());
+    int4(params, limit->burst);
+  } else {
+    params.null(Oid::int4).null(Oid::int4).null(Oid::int4);
+  }
+  settings.secret ? params.text(*settings.secret) : params.null(Oid::text);
+  return params;
+}
+
+// The schedulers look at once: what was held back may go.
+#define POSTERN_TELL "pg_notify('postern_ready', '')"
+
+#define POSTERN_INSERT_ENDPOINT                                                                 \
+  "INSERT INTO postern.endpoint AS e (tenant, name, url, method, headers, paused, timeout_ms, " \
+  "max_in_flight, rate_count, rate_period, rate_burst, secret) "                                \
+  "SELECT t.name, $2, $3, coalesce($4, 'POST'), nullif($5, ''), coalesce($6, false), "          \
+  "CASE WHEN $7 THEN $8 END, CASE WHEN $9 THEN $10 END, CASE WHEN $11 THEN $12 END, "           \
+  "$13 * interval '1 second', $14, nullif($15, '') FROM postern.tenant t WHERE t.name = $1 "
+
+constexpr Statement kMake{"",
+                          POSTERN_INSERT_ENDPOINT "ON CONFLICT DO NOTHING RETURNING " POSTERN_TELL};
+constexpr Statement kTenantExists{"", "SELECT EXISTS (SELECT FROM postern.tenant WHERE name = $1)"};
+
+// The bucket stays as it is, or a change would fill it.
+constexpr Statement kPut{"", POSTERN_INSERT_ENDPOINT R"sql(
+  ON CONFLICT (tenant, name) DO UPDATE
+     SET url = excluded.url, method = excluded.method, headers = excluded.headers,
+         paused = coalesce($6, e.paused), timeout_ms = excluded.timeout_ms,
+         max_in_flight = excluded.max_in_flight, rate_count = excluded.rate_count,
+         rate_period = excluded.rate_period, rate_burst = excluded.rate_burst, updated_at = now()
+  RETURNING xmax = 0, )sql" POSTERN_TELL};
+
+constexpr Statement kChange{"", R"sql(
+  UPDATE postern.endpoint
+     SET url = coalesce($3, url), method = coalesce($4, method),
+         headers = CASE WHEN $5 IS NULL THEN headers ELSE nullif($5, '') END,
+         paused = coalesce($6, paused),
+         timeout_ms = CASE WHEN $7 THEN $8 ELSE timeout_ms END,
+         max_in_flight = CASE WHEN $9 THEN $10 ELSE max_in_flight END,
+         rate_count = CASE WHEN $11 THEN $12 ELSE rate_count END,
+         rate_period = CASE WHEN $11 THEN $13 * interval '1 second' ELSE rate_period END,
+         rate_burst = CASE WHEN $11 THEN $14 ELSE rate_burst END,
+         secret = CASE WHEN $15 = '' THEN NULL ELSE secret END,
+         previous = CASE WHEN $15 = '' THEN NULL ELSE previous END,
+         previous_until = CASE WHEN $15 = '' THEN NULL ELSE previous_until END,
+         updated_at = now()
+   WHERE tenant = $1 AND name = $2
+  RETURNING )sql" POSTERN_TELL};
+
+constexpr Statement kDelete{"", R"sql(
+  DELETE FROM postern.endpoint WHERE tenant = $1 AND name = $2 RETURNING )sql" POSTERN_TELL};
+
+#define POSTERN_ENDPOINT_COLUMNS                                                      \
+  "name, url, method, headers, timeout_ms, max_in_flight, rate_count, "               \
+  "extract(epoch FROM rate_period)::bigint, rate_burst, paused, secret IS NOT NULL, " \
+  "CASE WHEN previous_until > now() THEN previous_until END, created_at, updated_at"
+
+constexpr Statement kGet{"", "SELECT " POSTERN_ENDPOINT_COLUMNS R"sql(
+  FROM postern.endpoint WHERE tenant = $1 AND name = $2)sql"};
+constexpr Statement kList{"", "SELECT " POSTERN_ENDPOINT_COLUMNS R"sql(
+  FROM postern.endpoint WHERE tenant = $1 AND ($2 IS NULL OR name > $2) ORDER BY name LIMIT $3)sql"};
+
+Endpoint endpoint_from(const PgResult& result, int row) {
+  Endpoint endpoint;
+  endpoint.name = result.text(row, 0);
+  endpoint.url = result.text(row, 1);
+  endpoint.method = result.text(row, 2);
+  endpoint.headers = headers_from_json(result.text(row, 3));
+  if (const auto ms = result.integer_or_null(row, 4)) endpoint.timeout = Milliseconds{*ms};
+  endpoint.max_in_flight = result.integer_or_null(row, 5);
+  if (const auto count = result.integer_or_null(row, 6)) {
+    endpoint.rate_limit =
+        RateLimit{*count, Seconds{result.integer(row, 7)}, result.integer_or_null(row, 8)};
+  }
+  endpoint.paused = result.boolean(row, 9);
+  endpoint.own_secret = result.boolean(row, 10);
+  endpoint.previous_until = result.time_or_null(row, 11);
+  endpoint.created_at = result.time(row, 12);
+  endpoint.updated_at = result.time(row, 13);
+  return endpoint;
+}
+
+}  // namespace
+
+EndpointMade make_endpoint(PgConnection& connection, std::string_view tenant, std::string_view name,
+                           const EndpointSettings& settings) {
+  if (connection.exec(kMake, settings_params(tenant, name, settings)).rows() > 0) {
+    return EndpointMade::yes;
+  }
+  const bool tenant_there = connection.exec(kTenantExists, Params().text(tenant)).boolean(0, 0);
+  return tenant_there ? EndpointMade::name_taken : EndpointMade::no_tenant;
+}
+
+std::optional<bool> put_endpoint(PgConnection& connection, std::string_view tenant,
+                                 std::string_view name, const EndpointSettings& settings) {
+  const auto row = connection.exec(kPut, settings_params(tenant, name, settings));
+  if (row.rows() == 0) return std::nullopt;
+  return row.boolean(0, 0);
+}
+
+bool change_endpoint(PgConnection& connection, std::string_view tenant, std::string_view name,
+                     const EndpointSettings& settings) {
+  return connection.exec(kChange, settings_params(tenant, name, settings)).rows() > 0;
+}
+
+bool delete_endpoint(PgConnection& connection, std::string_view tenant, std::string_view name) {
+  return connection.exec(kDelete, Params().text(tenant).text(name)).rows() > 0;
+}
+
+std::optional<Endpoint> get_endpoint(PgConnection& connection, std::string_view tenant,
+                                     std::string_view name) {
+  const auto row = connection.exec(kGet, Params().text(tenant).text(name));
+  if (row.rows() == 0) return std::nullopt;
+  return endpoint_from(row, 0);
+}
+
+std::vector<Endpoint> list_endpoints(PgConnection& connection, std::string_view tenant,
+                                     const std::optional<std::string>& after, int limit) {
+  Params params;
+  params.text(tenant);
+  after ? params.text(*after) : params.null(Oid::text);
+  const auto rows = connection.exec(kList, params.int4(limit));
+  std::vector<Endpoint> out;
+  for (int i = 0; i < rows.rows(); ++i) out.push_back(endpoint_from(rows, i));
+  return out;
+}
+
+// A previous secret of '' stands for the tenant's, which this role may not read
+// (db/engine/deliveries.cpp).
+constexpr Statement kRotate{"", R"sql(
+  UPDATE postern.endpoint
+     SET previous = coalesce(secret, ''), previous_until = now() + $4 * interval '1 second',
+         secret = $3, updated_at = now()
+   WHERE tenant = $1 AND name = $2 AND ($5 OR previous_until IS NULL OR previous_until <= now()))sql"};
+
+bool rotate_endpoint_secret(PgConnection& connection, std::string_view tenant,
+                            std::string_view name, std::string_view secret, Seconds overlap,
+                            bool force) {
+  Params params;
+  params.text(tenant).text(name).text(secret).int8(overlap.count()).boolean(force);
+  return connection.exec(kRotate, params).affected() > 0;
+}
+
+// --- recovery
+// ---------------------------------------------------------------------------------------
+
+// Which endpoint the name `N` stands for now: as postern.allow finds it.
+#define POSTERN_RESOLVED(N)                                                       \
+  "(SELECT p.name FROM postern.endpoint p WHERE p.tenant = $1 AND starts_with(" N \
+  ", p.name) ORDER BY length(p.name) DESC LIMIT 1)"
+
+constexpr Statement kFailedTasks{"", R"sql(
+  SELECT f.id FROM postern.task_finished f
+   WHERE f.tenant = $1 AND f.state = 'failed' AND f.endpoint IS NOT NULL AND f.reason <> 'unreachable'
+     AND f.finished_at >= $3 AND f.finished_at < coalesce($4, 'infinity')
+     AND coalesce(f.resolved, )sql" POSTERN_RESOLVED("f.endpoint") R"sql() = $2
+   ORDER BY f.finished_at, f.id LIMIT $5)sql"};
+
+std::vector<TaskId> failed_tasks_of(PgConnection& connection, std::string_view tenant,
+                                    std::string_view name, Time since, std::optional<Time> until,
+                                    int limit) {
+  const auto rows = connection.exec(
+      kFailedTasks, Params().text(tenant).text(name).time(since).time(until).int4(limit));
+  std::vector<TaskId> out;
+  for (int i = 0; i < rows.rows(); ++i) out.push_back(rows.uuid(i, 0));
+  return out;
+}
+
+constexpr Statement kRetryFailed{"", "SELECT postern.retry_failed($1, $2, $3)"};
+
+std::int64_t retry_failed(PgConnection& connection, std::string_view tenant,
+                          std::span<const TaskId> tasks, const Uuid& instance) {
+  Array ids(Oid::uuid);
+  for (const auto& id : tasks) ids.uuid(id);
+  return connection.exec(kRetryFailed, Params().text(tenant).array(ids).uuid(instance))
+      .integer(0, 0);
+}
+
+// --- health
+// -----------------------------------------------------------------------------------------
+
+// A row for each bucket: $4 of them, so that the sums need no array of arrays.
+constexpr Statement kHealth{"", R"sql(
+  WITH seen AS MATERIALIZED (
+    SELECT m.attempts, m.failed, m.durations
+      FROM postern.endpoint_minute m JOIN postern.endpoint e ON e.tenant = m.tenant AND e.name = m.endpoint
+     WHERE m.tenant = $1 AND m.endpoint = $2
+       AND m.minute >= greatest(now() - $3 * interval '1 second', date_trunc('minute', e.created_at)))
+  SELECT (SELECT coalesce(sum(attempts), 0)::bigint FROM seen), (SELECT coalesce(sum(failed), 0)::bigint FROM seen),
+         (SELECT coalesce(sum(durations[n]), 0)::bigint FROM seen)
+    FROM generate_series(1, $4) n ORDER BY n)sql"};
+
+// Schedulers that are silent for a minute tell nothing any more.
+constexpr Statement kBreaker{"", R"sql(
+  SELECT s.state
+    FROM postern.instance i, jsonb_to_recordset(i.gauges -> 'lanes') AS s(lane bigint, state text)
+    JOIN postern.lane l ON l.id = s.lane
+   WHERE i.program = 'postern-scheduler' AND i.beat_at > now() - interval '1 minute'
+     AND jsonb_typeof(i.gauges -> 'lanes') = 'array'
+     AND l.tenant = $1 AND starts_with(l.target, 'endpoint:')
+     AND )sql" POSTERN_RESOLVED("substr(l.target, 10)") R"sql( = $2
+   ORDER BY array_position(ARRAY['open', 'half_open', 'throttled'], s.state) LIMIT 1)sql"};
+
+HealthCounts endpoint_health(PgConnection& connection, std::string_view tenant,
+                             std::string_view name, Seconds window) {
+  HealthCounts health;
+  Params params;
+  params.text(tenant).text(name).int8(window.count());
+  const auto rows =
+      connection.exec(kHealth, params.int4(static_cast<std::int32_t>(health.durations.size())));
+  for (int i = 0; i < rows.rows(); ++i) {
+    health.attempts = rows.integer(i, 0);
+    health.failed = rows.integer(i, 1);
+    health.durations[static_cast<std::size_t>(i)] = rows.integer(i, 2);
+  }
+  const auto breaker = connection.exec(kBreaker, Params().text(tenant).text(name));
+  if (breaker.rows() > 0) health.breaker = breaker.text(0, 0);
+  return health;
+}
+
+// Each scheduler writes rows of its own, so nobody waits.
+const Statement kAddEndpointMinutes{"", R"sql(
+  INSERT INTO postern.endpoint_minute AS m (tenant, endpoint, minute, instance, attempts, failed, durations)
+  SELECT tenant, endpoint, minute, $1, attempts, failed, durations::bigint[]
+    FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::int8[], $6::int8[], $7::text[])
+      AS r(tenant, endpoint, minute, attempts, failed, durations)
+  ON CONFLICT (tenant, endpoint, minute, instance) DO UPDATE
+     SET attempts = m.attempts + excluded.attempts, failed = m.failed + excluded.failed,
+         durations = (SELECT array_agg(a + b ORDER BY n)
+                        FROM unnest(m.durations, excluded.durations) WITH ORDINALITY AS u(a, b, n)))sql"};
+
+Params endpoint_minutes_params(const Uuid& instance, std::span<const EndpointMinute> minutes) {
+  Array tenant(Oid::text), endpoint(Oid::text), minute(Oid::timestamptz), attempts(Oid::int8),
+      failed(Oid::int8), durations(Oid::text);
+  for (const auto& each : minutes) {
+    tenant.text(each.tenant);
+    endpoint.text(each.endpoint);
+    minute.time(each.minute);
+    attempts.int8(each.attempts);
+    failed.int8(each.failed);
+    std::string literal = "{";
+    for (const auto count : each.durations) literal += std::to_string(count) + ',';
+    literal.back() = '}';
+    durations.text(literal);
+  }
+  Params params;
+  params.uuid(instance);
+  for (const auto* column : {&tenant, &endpoint, &minute, &attempts, &failed, &durations}) {
+    params.array(*column);
+  }
+  return params;
+}
+
+const Statement kExpireEndpointMinutes{"", R"sql(
+  DELETE FROM postern.endpoint_minute WHERE minute < now() - interval '1 day')sql"};
+
+}  // namespace postern::db

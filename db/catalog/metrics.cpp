@@ -1,0 +1,148 @@
+#include "db/catalog/metrics.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+namespace postern::db {
+namespace {
+
+// One statement, so that its sums are of one moment. Rows with no queue are the sums over all;
+// those with an empty one are what is counted for all queues together. $1: the tenant, empty: all.
+// $2: queues.
+constexpr Statement kCounts{"metrics_counts", R"sql(
+  WITH counts AS MATERIALIZED (
+    SELECT tenant, queue, name, sum(value)::bigint AS value FROM postern.counter
+     WHERE $1 = '' OR tenant IN ($1, '') GROUP BY tenant, queue, name),
+  known AS MATERIALIZED (
+    SELECT tenant, queue, sum(created) AS created
+      FROM (SELECT tenant, queue, CASE name WHEN 'created' THEN value ELSE 0 END AS created FROM counts WHERE queue <> ''
+            UNION ALL SELECT tenant, queue, 0 FROM postern.queue_gauge WHERE $1 = '' OR tenant = $1) seen
+     GROUP BY tenant, queue),
+  shown AS MATERIALIZED (
+    SELECT tenant, queue FROM known ORDER BY created DESC, tenant, queue LIMIT $2)
+  SELECT s.tenant, s.queue, c.name, c.value,
+         g.ready, g.delayed, g.active, g.blocked, g.estimated, g.oldest_due, now(), (SELECT count(*) FROM known)
+    FROM shown s
+    LEFT JOIN counts c ON c.tenant = s.tenant AND c.queue = s.queue
+    LEFT JOIN postern.queue_gauge g ON g.tenant = s.tenant AND g.queue = s.queue
+  UNION ALL
+  SELECT NULL, NULL, name, sum(value)::bigint, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known)
+    FROM counts GROUP BY name
+  UNION ALL
+  SELECT NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known)
+   ORDER BY 1, 2)sql"};
+
+// A scheduler's gauges are its own: what is missing counts as nothing.
+constexpr Statement kSchedulers{"metrics_schedulers", R"sql(
+  SELECT name, version, started_at, extract(epoch FROM now() - beat_at)::float8, beat_at > now() - interval '1 minute',
+         coalesce((gauges ->> 'slots')::bigint, 0), coalesce((gauges ->> 'in_flight')::bigint, 0)
+    FROM postern.instance WHERE program = 'postern-scheduler' ORDER BY name, started_at)sql"};
+
+// Several schedulers may see the same lane, and differ.
+constexpr Statement kLanes{"metrics_lanes", R"sql(
+  SELECT DISTINCT l.tenant, l.queue, l.target, paced.state
+    FROM postern.instance i
+    CROSS JOIN LATERAL jsonb_to_recordset(
+      CASE jsonb_typeof(i.gauges -> 'lanes') WHEN 'array' THEN i.gauges -> 'lanes' ELSE '[]' END) AS paced(id bigint, state text)
+    JOIN postern.lane l ON l.id = paced.id
+   WHERE i.program = 'postern-scheduler' AND i.beat_at > now() - interval '1 minute' AND paced.state <> 'closed'
+   ORDER BY l.tenant, l.queue, l.target, paced.state LIMIT $1)sql"};
+
+// Where a counter of this name goes; nullptr: it is none of these.
+std::int64_t* place(Counts& counts, std::string_view name) {
+  static const std::map<std::string_view, std::int64_t Counts::*> places{
+      {"created", &Counts::created},
+      {"deleted", &Counts::deleted},
+      {"retried", &Counts::retried},
+      {"finished_completed", &Counts::completed},
+      {"finished_failed", &Counts::failed},
+      {"finished_cancelled", &Counts::cancelled},
+      {"attempts_success", &Counts::succeeded},
+      {"attempts_failed", &Counts::failed_attempts},
+      {"attempts_lost", &Counts::lost},
+      {"egress_blocked", &Counts::egress_blocked},
+      {"schedule_missed", &Counts::schedule_missed},
+  };
+  const auto found = places.find(name);
+  return found == places.end() ? nullptr : &(counts.*(found->second));
+}
+
+void add_to(Histogram& histogram, std::string_view what, std::int64_t value) {
+  if (what == "ms") {
+    histogram.sum_ms += value;
+    return;
+  }
+  std::size_t bucket = histogram.buckets.size();
+  std::from_chars(what.data(), what.data() + what.size(), bucket);
+  if (bucket < histogram.buckets.size()) histogram.buckets[bucket] += value;
+}
+
+void add_total(Numbers& out, std::string_view name, std::int64_t value) {
+  constexpr std::string_view kDuration = "duration_", kLateness = "lateness_";
+  if (name.starts_with(kDuration)) {
+    add_to(out.duration, name.substr(kDuration.size()), value);
+  } else if (name.starts_with(kLateness)) {
+    add_to(out.lateness, name.substr(kLateness.size()), value);
+  } else if (auto* total = place(out.counts, name)) {
+    *total += value;
+  }
+}
+
+Depth depth_from(const PgResult& rows, int row) {
+  constexpr int kReady = 4;
+  if (rows.is_null(row, kReady)) return {};
+  return {rows.integer(row, kReady),     rows.integer(row, kReady + 1),
+          rows.integer(row, kReady + 2), rows.integer(row, kReady + 3),
+          rows.boolean(row, kReady + 4), rows.time_or_null(row, kReady + 5)};
+}
+
+void read_counts(PgConnection& connection, std::string_view tenant, Numbers& out) {
+  const auto rows = connection.exec(kCounts, Params().text(tenant).int8(kMostQueues));
+  for (int i = 0; i < rows.rows(); ++i) {
+    if (rows.is_null(i, 1)) {
+      add_total(out, rows.text(i, 2), rows.integer(i, 3));
+      continue;
+    }
+    const auto owner = rows.text(i, 0), queue = rows.text(i, 1);
+    if (out.queues.empty() || out.queues.back().queue != queue ||
+        out.queues.back().tenant != owner) {
+      out.queues.push_back({std::string(owner), std::string(queue), {}, depth_from(rows, i)});
+    }
+    if (auto* count = place(out.queues.back().counts, rows.text(i, 2))) *count = rows.integer(i, 3);
+  }
+  out.now = rows.time(0, 10);
+  out.queues_left_out = rows.integer(0, 11) - static_cast<std::int64_t>(out.queues.size());
+}
+
+}  // namespace
+
+Numbers numbers(PgConnection& connection, std::string_view tenant) {
+  Numbers out;
+  read_counts(connection, tenant, out);
+  const auto schedulers = connection.exec(kSchedulers);
+  for (int i = 0; i < schedulers.rows(); ++i) {
+    out.schedulers.push_back({std::string(schedulers.text(i, 0)),
+                              std::string(schedulers.text(i, 1)), schedulers.time(i, 2),
+                              schedulers.float8(i, 3), schedulers.boolean(i, 4),
+                              schedulers.integer(i, 5), schedulers.integer(i, 6)});
+  }
+  if (!tenant.empty()) return out;
+  const auto lanes = connection.exec(kLanes, Params().int8(kMostQueues));
+  for (int i = 0; i < lanes.rows(); ++i) {
+    out.lanes.push_back({std::string(lanes.text(i, 0)), std::string(lanes.text(i, 1)),
+                         std::string(lanes.text(i, 2)), std::string(lanes.text(i, 3))});
+  }
+  return out;
+}
+
+constexpr Statement kSchedulerAlive{"scheduler_alive", R"sql(
+  SELECT EXISTS (SELECT FROM postern.instance
+                  WHERE program = 'postern-scheduler' AND beat_at > now() - interval '1 minute'))sql"};
+
+bool scheduler_alive(PgConnection& connection) {
+  return connection.exec(kSchedulerAlive).boolean(0, 0);
+}
+
+}  // namespace postern::db

@@ -1,0 +1,82 @@
+// What the counters and gauges say, added up over all instances: for /metrics and /v1/stats.
+// Nothing in here counts rows of tasks. Blocks; throws PgError when the database does not play
+// along.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/time/time.h"
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+// Since the beginning of the database. A task that was retried by hand ends more than once.
+struct Counts {
+  std::int64_t created = 0;
+  std::int64_t deleted = 0;
+  std::int64_t retried = 0;
+  std::int64_t completed = 0, failed = 0, cancelled = 0;      // ends of tasks
+  std::int64_t succeeded = 0, failed_attempts = 0, lost = 0;  // ends of attempts
+  std::int64_t egress_blocked = 0;
+  std::int64_t schedule_missed = 0;
+};
+
+// As a scheduler last saw it, seconds ago.
+struct Depth {
+  std::int64_t ready = 0, delayed = 0, active = 0, blocked = 0;
+  bool estimated = false;          // `ready`, `active` and `blocked` are at least so many
+  std::optional<Time> oldest_due;  // the start of the ready task that is due for the longest
+};
+
+struct QueueNumbers {
+  std::string tenant, queue;
+  Counts counts;
+  Depth depth;
+};
+
+// How many attempts took so long, by the buckets of db/engine/counters.h, each without the ones
+// before it; the last is what took longer than all bounds.
+struct Histogram {
+  std::array<std::int64_t, 15> buckets{};
+  std::int64_t sum_ms = 0;
+};
+
+// One that has not said goodbye.
+struct SchedulerNumbers {
+  std::string name, version;
+  Time since;
+  double beat_age = 0;  // seconds
+  bool up = false;      // has beaten within the last minute
+  std::int64_t slots = 0, in_flight = 0;
+};
+
+// A lane from which some scheduler takes less than it could, because of what its receiver answers.
+struct PacedLane {
+  std::string tenant, queue, target, state;
+};
+
+struct Numbers {
+  Time now;                                  // of the database
+  Counts counts;                             // of all queues, also of those left out below
+  std::vector<QueueNumbers> queues;          // by tenant and name
+  std::int64_t queues_left_out = 0;          // those with the fewest tasks ever
+  Histogram duration, lateness;              // of attempts; of all tenants
+  std::vector<SchedulerNumbers> schedulers;  // by name
+  std::vector<PacedLane> lanes;
+};
+
+// At most so many queues, and as many lanes.
+constexpr int kMostQueues = 1000;
+
+// Whether a scheduler has beaten within the last minute.
+bool scheduler_alive(PgConnection& connection);
+
+// Of every tenant; or of one, when `tenant` is not empty: then without lanes.
+Numbers numbers(PgConnection& connection, std::string_view tenant);
+
+}  // namespace postern::db

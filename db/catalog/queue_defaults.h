@@ -1,0 +1,36 @@
+// Where a task goes: its queue's defaults and its lane. Rows that do not exist yet are made here,
+// each in an autocommitted statement of its own, before the batch that needs them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/model/creation.h"
+#include "db/pg/connection.h"
+
+// The columns of a queue that its tasks take defaults from, in the order defaults_from reads them.
+#define POSTERN_QUEUE_DEFAULTS \
+  "max_retries, max_tries, retry_policy, timeout_ms, endpoint, max_entries IS NOT NULL AS bounded"
+
+namespace postern::db {
+
+QueueDefaults defaults_from(const PgResult& result, int row, int col);
+
+std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
+                                            std::string_view queue);
+
+// Makes the queue with the server's defaults unless it is there. False: there is no such tenant.
+bool make_queue(PgConnection& connection, std::string_view tenant, std::string_view queue,
+                bool paused = false);
+
+// The endpoint that `name` stands for: the one of that name, else the one with the longest name
+// that it begins with, else the one named "". nullopt: none.
+std::optional<std::string> resolve_endpoint(PgConnection& connection, std::string_view tenant,
+                                            std::string_view name);
+
+// Makes the lane's row unless it is there.
+void make_lane(PgConnection& connection, std::int64_t id, std::string_view tenant,
+               std::string_view queue, std::string_view target);
+
+}  // namespace postern::db

@@ -1,0 +1,71 @@
+// Schedules and what became of them, as the API asks: read, written, triggered by hand. How they
+// fire by themselves is in occurrences.h.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/uuid.h"
+#include "core/model/ids.h"
+#include "core/model/schedule.h"
+#include "db/pg/connection.h"
+
+// A whole schedule, in the order schedule_from reads it.
+#define POSTERN_SCHEDULE_COLUMNS                                                                \
+  "name, spec, interval_seconds, timezone, queue, dialect, task, misfire, misfire_limit, "      \
+  "extract(epoch FROM misfire_window)::bigint AS misfire_seconds, overlap, "                    \
+  "extract(epoch FROM jitter)::bigint AS jitter_seconds, starts_at, ends_at, "                  \
+  "extract(epoch FROM deadline_offset)::bigint AS deadline_seconds, paused, next_at, last_at, " \
+  "created_at, updated_at"
+
+namespace postern::db {
+
+constexpr int kScheduleColumnCount = 20;
+
+// The schedule in `row`. Throws std::runtime_error when it holds what no program of ours writes.
+Schedule schedule_from(const PgResult& result, int row, int col = 0);
+
+// The database's clock, the same throughout a transaction.
+Time transaction_time(PgConnection& connection);
+
+std::optional<Schedule> get_schedule(PgConnection& connection, std::string_view tenant,
+                                     std::string_view name);
+// The same, and nobody else changes or fires it until the transaction ends.
+std::optional<Schedule> lock_schedule(PgConnection& connection, std::string_view tenant,
+                                      std::string_view name);
+
+// By name: up to `limit` of those whose names come after `after`. `queue`: only of this one.
+std::vector<Schedule> list_schedules(PgConnection& connection, std::string_view tenant,
+                                     std::string_view queue, std::string_view after, int limit);
+
+// Of `schedule` all is written but updated_at, which is now. Insert: false when the name is taken
+// or there is no such tenant.
+bool insert_schedule(PgConnection& connection, std::string_view tenant, const Schedule& schedule);
+void update_schedule(PgConnection& connection, std::string_view tenant, const Schedule& schedule);
+
+// Takes away the schedule and its runs; its tasks stay. False: there was none.
+bool delete_schedule(PgConnection& connection, std::string_view tenant, std::string_view name);
+
+// One occurrence, or one that was triggered by hand: the task it made, or why it made none.
+struct ScheduleRun {
+  Time nominal;
+  Time fired_at;
+  std::optional<TaskId> task;
+  std::string skipped;
+};
+// Newest first: up to `limit` of those before `before`.
+std::vector<ScheduleRun> schedule_runs(PgConnection& connection, std::string_view tenant,
+                                       std::string_view name, std::optional<Time> before,
+                                       int limit);
+
+// Makes `task` now and records it as a run of the schedule, paused or not.
+struct Triggered {
+  enum class Kind { done, missing, full } kind;
+  ScheduleRun run;
+};
+Triggered trigger_schedule(PgConnection& connection, std::string_view name, const NewTask& task,
+                           std::int64_t lane, bool bounded, const Uuid& instance);
+
+}  // namespace postern::db

@@ -1,0 +1,62 @@
+// Occurrences of schedules that have come: which are due, and firing them in one statement.
+// Statements for a Channel.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/uuid.h"
+#include "core/model/schedule.h"
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+// The schedules that are due, the longest waiting first: up to 500, and about 16 MiB. Locks
+// nothing.
+extern const Statement kDueSchedules;
+struct DueSchedule {
+  std::string tenant;
+  std::string unreadable;  // why the row cannot be read; then of `schedule` only what follows it:
+  Schedule schedule;       // name, task.queue, next_at and updated_at
+  std::optional<QueueDefaults> queue;  // nullopt: it is not there yet
+  bool overlaps = false;               // the task of its last run is live, and overlap is "skip"
+};
+struct Due {
+  Time now{};
+  bool paused = false;  // the whole engine is
+  std::vector<DueSchedule> schedules;
+};
+Due due_from(const PgResult& result);
+
+// What is to become of a schedule's occurrences up to now.
+struct Occurrence {
+  Time nominal{};
+  std::optional<NewTask> task;
+  std::int64_t lane = 0;
+  std::string skipped;  // without a task: why
+};
+struct Firing {
+  std::string tenant, name, queue;
+  Time read_next_at{}, read_updated_at{};  // as it was read: whoever changed it since wins
+  std::optional<Time> next_at, last_at;
+  bool queue_bounded = false, queue_missing = false;
+  std::int64_t missed = 0;
+  std::vector<Occurrence> occurrences;
+};
+
+// Fires them, all or nothing: of each schedule that is as it was read and in nobody's hands, moves
+// next_at, records the occurrences and inserts the tasks of those that nobody recorded before. In a
+// queue that has no room for a task the occurrence is recorded as "queue_full".
+extern const Statement kFire;
+Params fire_params(const Uuid& instance, std::span<const Firing> firings);
+struct Fired {
+  std::int64_t schedules, tasks, missed;
+};
+Fired fired_from(const PgResult& result);
+
+// Forgets runs older than 30 days but for the latest of each schedule, up to 10,000.
+extern const Statement kForgetRuns;
+
+}  // namespace postern::db

@@ -1,0 +1,72 @@
+#include "db/engine/routing.h"
+
+#include "db/tasks/rows.h"
+
+namespace postern::db {
+
+const Statement kUnrouted{"unrouted", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
+   FROM postern.task WHERE lane IS NULL ORDER BY id LIMIT 500)sql"};
+
+std::vector<Task> unrouted_from(const PgResult& result) {
+  std::vector<Task> out;
+  for (int i = 0; i < result.rows(); ++i) out.push_back(task_from(result, i));
+  return out;
+}
+
+// Queues and lanes that are new, then the tasks. Another scheduler may route the same tasks at the
+// same time: whoever comes second changes and counts nothing. One that core refuses ends as failed,
+// never silently.
+const Statement kRoute{"route",
+                       R"sql(
+  WITH r AS MATERIALIZED (
+    SELECT * FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+      AS r(id, lane, target, url, tenant, queue, invalid)),
+  queues AS (
+    INSERT INTO postern.queue (tenant, name)
+    SELECT DISTINCT tenant, queue FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),
+  lanes AS (
+    INSERT INTO postern.lane (id, tenant, queue, target)
+    SELECT DISTINCT lane, tenant, queue, target FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),
+  routed AS (
+    UPDATE postern.task t SET lane = r.lane, url = r.url FROM r
+     WHERE t.id = ANY($2) AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NULL
+    RETURNING t.tenant, t.queue),
+  refused AS (
+    DELETE FROM postern.task t USING r
+     WHERE t.id = ANY($2) AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NOT NULL
+    RETURNING t.*, r.invalid),
+  moved AS (
+    INSERT INTO postern.task_finished (
+      )sql" POSTERN_TASK_MOVED R"sql(, attempts, state, reason, last_error, updated_at, finished_at)
+    SELECT )sql" POSTERN_TASK_MOVED
+                       R"sql(, attempts, 'failed', 'invalid', invalid, now(), now() FROM refused),
+  counted AS (
+    INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
+    SELECT $1, tenant, queue, name, count(*)
+      FROM (SELECT tenant, queue, 'created' AS name FROM routed
+            UNION ALL SELECT tenant, queue, unnest(ARRAY['created', 'finished_failed']) FROM refused) events
+     GROUP BY tenant, queue, name
+    ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value)
+  SELECT count(*) FROM routed)sql"};
+
+Params route_params(const Uuid& instance, std::span<const Routing> batch) {
+  Array id(Oid::uuid), lane(Oid::int8), target(Oid::text), url(Oid::text), tenant(Oid::text),
+      queue(Oid::text), invalid(Oid::text);
+  for (const auto& r : batch) {
+    id.uuid(r.id);
+    lane.int8(r.lane);
+    target.text(r.target);
+    url.text(r.url);
+    tenant.text(r.tenant);
+    queue.text(r.queue);
+    invalid.text_or_null(r.invalid);
+  }
+  Params params;
+  params.uuid(instance);
+  for (const auto* column : {&id, &lane, &target, &url, &tenant, &queue, &invalid}) {
+    params.array(*column);
+  }
+  return params;
+}
+
+}  // namespace postern::db

@@ -1,0 +1,33 @@
+// Tasks that came in by postern.enqueue, in somebody's own transaction: a scheduler checks and
+// routes them. Statements for a Channel.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/uuid.h"
+#include "core/model/task.h"
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+// Locks nothing; up to 500 that have no lane yet.
+extern const Statement kUnrouted;
+std::vector<Task> unrouted_from(const PgResult& result);
+
+struct Routing {
+  TaskId id;
+  std::int64_t lane = 0;
+  std::string target;
+  std::string url;  // canonical
+  std::string tenant, queue;
+  std::string
+      invalid;  // not empty: what core refuses about it; it ends failed with this as last_error
+};
+// Makes queues and lanes, routes the tasks and counts them as created. Then the lanes have ready
+// work.
+extern const Statement kRoute;
+Params route_params(const Uuid& instance, std::span<const Routing> batch);
+
+}  // namespace postern::db

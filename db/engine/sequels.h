@@ -1,0 +1,39 @@
+// What has to follow from a task's end or creation (table `sequel`): whoever waits for it is looked
+// at again, and its callback is made. Statements for a Channel.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/model/task.h"
+#include "db/pg/connection.h"
+#include "db/tasks/insertion.h"
+
+namespace postern::db {
+
+constexpr int kSequelsAtOnce = 500;
+
+// The oldest ones, up to kSequelsAtOnce. Locks nothing.
+extern const Statement kSequels;
+struct Sequel {
+  std::int64_t id = 0;
+  TaskId task;
+  std::optional<Task> ended;  // when its callback is to be made: the task as it ended
+};
+std::vector<Sequel> sequels_from(const PgResult& result);
+
+// A callback to be inserted if and only if its sequel is taken away by us.
+struct Callback {
+  std::int64_t sequel;
+  NewTask task;
+  std::int64_t lane;
+};
+// Wakes what waits for `sequels`, inserts the callbacks and takes the sequels away, all or nothing.
+extern const Statement kFollow;
+Params follow_params(const Uuid& instance, std::span<const Sequel> sequels,
+                     std::span<const Callback> callbacks);
+// How many tasks can go on now. nullopt: another scheduler was at it, nothing was done; ask again.
+std::optional<std::int64_t> followed_from(const PgResult& result);
+
+}  // namespace postern::db

@@ -1,0 +1,146 @@
+// RAII over libpq. Only pg.cpp includes libpq-fe.h. Results come in binary format.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/uuid.h"
+#include "core/time/time.h"
+#include "db/pg/error.h"
+#include "db/pg/parameters.h"
+
+struct pg_conn;    // libpq's PGconn
+struct pg_result;  // libpq's PGresult
+
+namespace postern::db {
+
+// A statement's text. One with a name is prepared once per connection (when the connection prepares
+// at all).
+struct Statement {
+  const char* name;  // "" = not prepared
+  const char* sql;
+};
+
+struct PgClear {
+  void operator()(pg_result* result) const noexcept;
+};
+struct PgFinish {
+  void operator()(pg_conn* conn) const noexcept;
+};
+
+// The rows of one result. Views live as long as it does. Reading a column as another type than it
+// has, or a NULL as a plain value, is a fault: std::runtime_error.
+class PgResult {
+ public:
+  explicit PgResult(pg_result* result) : result_(result) {}
+
+  int rows() const;
+  // Rows touched by INSERT, UPDATE or DELETE.
+  std::int64_t affected() const;
+
+  bool is_null(int row, int col) const;
+  std::string_view text(int row, int col) const;  // text, name, bytea; NULL reads as empty
+  std::int64_t integer(int row, int col) const;   // int2, int4, int8
+  bool boolean(int row, int col) const;
+  double float8(int row, int col) const;
+  Time time(int row, int col) const;
+  Uuid uuid(int row, int col) const;
+  std::vector<std::string> text_array(int row, int col) const;  // NULL reads as empty
+  std::vector<Uuid> uuid_array(int row, int col) const;
+  std::optional<Time> time_or_null(int row, int col) const;
+  std::optional<std::int64_t> integer_or_null(int row, int col) const;
+
+ private:
+  std::string_view value(int row, int col, std::size_t width) const;
+  std::unique_ptr<pg_result, PgClear> result_;
+};
+
+struct Notification {
+  std::string channel;
+  std::string payload;
+};
+
+// One connection, confined to one thread at a time. Never reconnects by itself: whoever owns it
+// knows what was under way. Two ways to use it: `connect` and `exec` block; the members below them
+// do not, and are driven by a Channel.
+class PgConnection {
+ public:
+  struct Options {
+    std::string conninfo;       // a libpq connection string or URL; its words win over our defaults
+    std::string program;        // application_name
+    bool prepare = true;        // off behind PgBouncer in transaction mode
+    bool need_writable = true;  // refuse hot standbys
+  };
+
+  // Connects within 3 s, or throws PgError.
+  static PgConnection connect(const Options& options);
+
+  // Runs one statement. Throws PgError unless the server accepts it.
+  PgResult exec(const Statement& statement, const Params& params = {});
+  // Runs a script of several statements without parameters, in one transaction of its own unless it
+  // says otherwise.
+  void script(const std::string& sql);
+
+  // False after the connection broke: throw it away.
+  bool alive() const;
+  // True when a commit since the last call came with the server's warning that the wait for a
+  // synchronous standby was cancelled: the commit must not be acknowledged. Reading resets it.
+  bool take_unsure_commit();
+
+  // --- without blocking ---
+  enum class Progress { reading, writing, done, failed };
+  // Begins to connect; drive it by calling poll_connect when socket() is readable or writable as it
+  // says.
+  static PgConnection start(const Options& options);
+  Progress poll_connect();
+  int socket() const;
+  std::string error() const;
+  // Sends one statement; REQUIRES: the last one's results have been taken. False: the connection
+  // broke.
+  bool send(const Statement& statement, const Params& params);
+  // Writes what is left to write. `writing` means: call again when the socket is writable.
+  Progress flush();
+  // Reads what has arrived. False: the connection broke.
+  bool consume();
+  // After consume: true when a call of `next` would have to wait.
+  bool busy() const;
+  // The next result of the statement sent; nullopt when there are no more. Throws PgError as exec
+  // does.
+  std::optional<PgResult> next();
+  // Whether `statement` can be sent at once; otherwise it is first to be sent with send_prepare,
+  // its result taken, and marked.
+  bool prepared(const Statement& statement) const;
+  bool send_prepare(const Statement& statement, const Params& params);
+  void mark_prepared(const Statement& statement) { prepared_.insert(statement.name); }
+  std::optional<Notification> notification();
+
+ private:
+  PgConnection(pg_conn* conn, bool prepare);
+  PgResult check(pg_result* result) const;
+
+  std::unique_ptr<pg_conn, PgFinish> conn_;
+  std::unique_ptr<bool> unsure_commit_;  // on the heap: the notice receiver keeps its address
+  std::set<std::string> prepared_;
+  bool prepare_;
+};
+
+// BEGIN; rolled back by the destructor unless committed.
+class Transaction {
+ public:
+  explicit Transaction(PgConnection& connection);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void commit();
+
+ private:
+  PgConnection& connection_;
+  bool open_ = true;
+};
+
+}  // namespace postern::db

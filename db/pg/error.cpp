@@ -1,0 +1,32 @@
+#include "db/pg/error.h"
+
+#include <algorithm>
+
+namespace postern::db {
+
+bool PgError::is_of(std::initializer_list<const char*> beginnings) const {
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](const char* beginning) { return sqlstate_.starts_with(beginning); });
+}
+
+bool PgError::leaves_commit_unsure() const { return lost_ || is_of({"57P"}); }
+
+bool PgError::is_undone() const { return is_of({"40001", "40P01"}); }
+
+bool PgError::is_lock_timeout() const { return is_of({"55P03"}); }
+
+bool PgError::is_busy() const { return is_undone() || is_lock_timeout() || is_of({"57014"}); }
+
+// Data exception, integrity constraint violation, program limit exceeded.
+bool PgError::is_data_fault() const { return is_of({"22", "23", "54"}); }
+
+// Connection, transaction state (read-only), rollback, resources, locks, intervention, system.
+bool PgError::is_passing() const {
+  return lost_ || is_of({"08", "25", "40", "53", "55", "57", "58"});
+}
+
+bool PgError::is_unique_violation() const { return is_of({"23505"}); }
+
+bool PgError::is_foreign_key_violation() const { return is_of({"23503"}); }
+
+}  // namespace postern::db

@@ -1,0 +1,156 @@
+// The binary encodings, as PostgreSQL's send/recv functions define them: big-endian integers.
+#include "db/pg/parameters.h"
+
+#include <bit>
+#include <cstring>
+
+namespace postern::db {
+namespace {
+
+template <class T>
+void put(std::string& out, T value) {
+  for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
+    out.push_back(static_cast<char>((static_cast<std::uint64_t>(value) >> shift) & 0xff));
+  }
+}
+
+template <class T>
+std::string big_endian(T value) {
+  std::string out;
+  put(out, value);
+  return out;
+}
+
+std::string_view view(const Uuid& id) {
+  return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
+}
+
+std::uint32_t array_oid(Oid element) {
+  switch (element) {
+    case Oid::boolean: return 1000;
+    case Oid::bytea: return 1001;
+    case Oid::int8: return 1016;
+    case Oid::int2: return 1005;
+    case Oid::int4: return 1007;
+    case Oid::text: return 1009;
+    case Oid::float8: return 1022;
+    case Oid::timestamptz: return 1185;
+    case Oid::uuid: return 2951;
+  }
+  return 0;
+}
+
+constexpr std::chrono::sys_days kPgEpoch{std::chrono::year{2000} / 1 / 1};
+
+}  // namespace
+
+std::int64_t to_pg_time(Time time) { return (time - Time{kPgEpoch}).count(); }
+Time from_pg_time(std::int64_t value) { return Time{kPgEpoch} + Microseconds{value}; }
+
+void Array::element(std::string_view bytes) {
+  ++count_;
+  put(bytes_, static_cast<std::int32_t>(bytes.size()));
+  bytes_.append(bytes);
+}
+void Array::null() {
+  ++count_;
+  has_null_ = true;
+  put(bytes_, std::int32_t{-1});
+}
+void Array::text(std::string_view value) { element(value); }
+void Array::int8(std::int64_t value) { element(big_endian(value)); }
+void Array::int4(std::int32_t value) { element(big_endian(value)); }
+void Array::int2(std::int16_t value) { element(big_endian(value)); }
+void Array::boolean(bool value) { element(big_endian(std::int8_t{value})); }
+void Array::uuid(const Uuid& value) { element(view(value)); }
+void Array::time(Time value) { int8(to_pg_time(value)); }
+
+Params& Params::add(std::uint32_t oid, std::string bytes) {
+  types_.push_back(oid);
+  values_.emplace_back(std::move(bytes));
+  return *this;
+}
+Params& Params::null(Oid type) {
+  types_.push_back(static_cast<std::uint32_t>(type));
+  values_.emplace_back(std::nullopt);
+  return *this;
+}
+Params& Params::null_array(Oid element) {
+  types_.push_back(array_oid(element));
+  values_.emplace_back(std::nullopt);
+  return *this;
+}
+Params& Params::text(std::string_view value) {
+  return add(static_cast<std::uint32_t>(Oid::text), std::string(value));
+}
+Params& Params::bytea(std::string_view value) {
+  return add(static_cast<std::uint32_t>(Oid::bytea), std::string(value));
+}
+Params& Params::int8(std::int64_t value) {
+  return add(static_cast<std::uint32_t>(Oid::int8), big_endian(value));
+}
+Params& Params::int4(std::int32_t value) {
+  return add(static_cast<std::uint32_t>(Oid::int4), big_endian(value));
+}
+Params& Params::int2(int value) {
+  return add(static_cast<std::uint32_t>(Oid::int2), big_endian(static_cast<std::int16_t>(value)));
+}
+Params& Params::float8(double value) {
+  return add(static_cast<std::uint32_t>(Oid::float8),
+             big_endian(std::bit_cast<std::int64_t>(value)));
+}
+Params& Params::boolean(bool value) {
+  return add(static_cast<std::uint32_t>(Oid::boolean), big_endian(std::int8_t{value}));
+}
+Params& Params::uuid(const Uuid& value) {
+  return add(static_cast<std::uint32_t>(Oid::uuid), std::string(view(value)));
+}
+Params& Params::time(Time value) {
+  return add(static_cast<std::uint32_t>(Oid::timestamptz), big_endian(to_pg_time(value)));
+}
+
+// An array on the wire: dimensions, has-null flag, element type, then length and lower bound of the
+// one dimension, then the elements. An empty array has no dimension.
+Params& Params::array(const Array& value) {
+  std::string out;
+  out.reserve(20 + value.bytes_.size());
+  put(out, std::int32_t{value.count_ > 0 ? 1 : 0});
+  put(out, std::int32_t{value.has_null_});
+  put(out, static_cast<std::uint32_t>(value.element_));
+  if (value.count_ > 0) {
+    put(out, value.count_);
+    put(out, std::int32_t{1});
+    out += value.bytes_;
+  }
+  return add(array_oid(value.element_), std::move(out));
+}
+
+std::string text_array_literal(const std::vector<std::string>& values) {
+  std::string out = "{";
+  for (const auto& value : values) {
+    if (out.size() > 1) out += ',';
+    out += '"';
+    for (const char c : value) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return out + '}';
+}
+
+std::string uuid_array_literal(const std::vector<Uuid>& values) {
+  std::string out = "{";
+  for (const auto& value : values) {
+    if (out.size() > 1) out += ',';
+    out += to_uuid(value);
+  }
+  return out + '}';
+}
+
+std::int32_t int4_ms(Milliseconds duration) {
+  return static_cast<std::int32_t>(
+      std::min<std::int64_t>(duration.count(), std::numeric_limits<std::int32_t>::max()));
+}
+
+}  // namespace postern::db

@@ -1,0 +1,60 @@
+-- Attempts whose end is told later, by their receiver.
+
+-- A task's records with one more. The last hundred are kept: a row is written anew with each attempt.
+CREATE OR REPLACE FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN p_record IS NULL THEN p_attempts
+            WHEN jsonb_array_length(p_attempts) >= 100 THEN (p_attempts - 0) || p_record
+            ELSE p_attempts || p_record END;
+
+-- The receiver of a deferred attempt has told its end, or asks for more time (`p_state` 'active'). `p_lease` is what makes it
+-- the one that may. Answers 'done', the state that forbids it ('active' when the lease is not this one any more), or NULL.
+-- A periodic task starts again after its period instead of completing.
+CREATE OR REPLACE FUNCTION postern.settle_deferred(
+  p_tenant text, p_id uuid, p_since timestamptz, p_lease uuid, p_instance uuid, p_state text, p_reason text,
+  p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text,
+  p_answer bytea)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found record;
+  t postern.task;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
+  t := found.t;
+  IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
+    RETURN found.state;
+  ELSIF p_state = 'active' THEN
+    IF t.lease_until < now() THEN
+      RETURN found.state;  -- too late: somebody may be settling it as over
+    END IF;
+    UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
+     WHERE id = p_id;
+    RETURN 'done';
+  END IF;
+  t.attempts := postern.recorded(t.attempts, p_record);
+  PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
+  IF p_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN
+    PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'finished_completed');
+    PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
+    t.attempt_base := t.attempt;
+    t.attempts := jsonb_build_array(p_record);
+    p_delay_ms := t.repeat_seconds * 1000;
+  ELSIF p_state IN ('completed', 'failed') THEN
+    t.result_code := p_code;
+    t.result_ms := p_ms;
+    t.result_headers := p_headers;
+    t.result_body := p_answer;
+    t.last_error := p_error;
+    PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
+    PERFORM pg_notify('postern_ready', '');
+    RETURN 'done';
+  END IF;
+  UPDATE postern.task
+     SET state = CASE WHEN p_delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+         run_at = now() + p_delay_ms * interval '1 millisecond', attempt_base = t.attempt_base, attempts = t.attempts,
+         last_error = p_error, lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL,
+         updated_at = now()
+   WHERE id = p_id;
+  PERFORM pg_notify('postern_ready', '');
+  RETURN 'done';
+END $$;

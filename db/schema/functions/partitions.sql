@@ -1,0 +1,54 @@
+-- The partitions of task_finished, by day.
+
+-- Makes the partitions of `p_class` from yesterday to `p_ahead` days ahead. What cannot get its lock within
+-- 200 ms is left for the next call, so that nobody's insert waits behind us. Rows that fell into the
+-- DEFAULT partition meanwhile move to where they belong. Returns how many were made.
+CREATE OR REPLACE FUNCTION postern.make_partitions(p_class text, p_ahead integer)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
+DECLARE
+  parent text := 'task_finished_' || p_class;
+  day date;
+  part text;
+  made integer := 0;
+BEGIN
+  FOR day IN SELECT current_date + n FROM generate_series(-1, p_ahead) n LOOP
+    part := parent || '_' || to_char(day, 'YYYYMMDD');
+    CONTINUE WHEN to_regclass('postern.' || part) IS NOT NULL;
+    BEGIN
+      EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
+                      INCLUDING CONSTRAINTS)', part, parent);
+      EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
+                      RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
+                     parent || '_default', day, day + 1, part);
+      EXECUTE format('ALTER TABLE postern.%I ATTACH PARTITION postern.%I FOR VALUES FROM (%L) TO (%L)',
+                     parent, part, day, day + 1);
+      made := made + 1;
+    EXCEPTION WHEN lock_not_available OR duplicate_table THEN
+      NULL;
+    END;
+  END LOOP;
+  RETURN made;
+END $$;
+
+-- Drops the oldest partition of `p_class` whose last row finished before `p_before`. Returns its name, or NULL when
+-- there is none or its lock was not to be had within 200 ms.
+CREATE OR REPLACE FUNCTION postern.drop_partition(p_class text, p_before timestamptz)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
+DECLARE
+  part text;
+BEGIN
+  SELECT c.relname INTO part
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+   WHERE i.inhparent = ('postern.task_finished_' || p_class)::regclass
+     AND CASE WHEN c.relname ~ '_[0-9]{8}$'
+              THEN to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= p_before END
+   ORDER BY c.relname LIMIT 1;
+  IF part IS NOT NULL THEN
+    EXECUTE format('DROP TABLE postern.%I', part);
+  END IF;
+  RETURN part;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN NULL;
+END $$;

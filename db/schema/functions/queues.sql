@@ -1,0 +1,64 @@
+-- What a queue does to its entries: purge, expire, make room.
+
+-- Ends up to `p_limit` of a queue's tasks that were made before `p_before` and are not being delivered, oldest first.
+-- Returns how many; fewer than the limit: there are no more.
+CREATE OR REPLACE FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamptz, p_state text, p_reason text,
+                                    p_instance uuid, p_limit integer)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  t postern.task;
+  n integer := 0;
+BEGIN
+  FOR t IN SELECT * FROM postern.task
+            WHERE tenant = p_tenant AND queue = p_queue AND state IN ('ready', 'delayed', 'blocked') AND created_at <= p_before
+            ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
+  LOOP
+    PERFORM postern.finish(t, p_instance, p_state, p_reason, replace(p_reason, '_', ' '));
+    n := n + 1;
+  END LOOP;
+  RETURN n;
+END $$;
+
+-- Ends up to `p_limit` entries of each queue that has a max_age and which they have outlived: counted from their start, or
+-- from their creation once they have been tried. Returns how many.
+CREATE OR REPLACE FUNCTION postern.expire_entries(p_instance uuid, p_limit integer)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  t postern.task;
+  n integer := 0;
+BEGIN
+  FOR t IN
+    SELECT old.* FROM postern.queue q CROSS JOIN LATERAL (
+      SELECT * FROM postern.task k
+       WHERE k.tenant = q.tenant AND k.queue = q.name AND k.state IN ('ready', 'delayed', 'blocked')
+         AND k.created_at < now() - q.max_age AND (k.attempt > k.attempt_base OR k.run_at < now() - q.max_age)
+       ORDER BY uuid_send(k.id) LIMIT p_limit FOR UPDATE SKIP LOCKED) old
+     WHERE q.max_age IS NOT NULL
+  LOOP
+    PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
+    n := n + 1;
+  END LOOP;
+  RETURN n;
+END $$;
+
+-- Makes room in a queue that has a bound, and says for how many of `p_wanted` there is some. Until the caller's transaction
+-- ends nobody else gets room in this queue. A bound that was lowered far below what is there is reached step by step:
+-- each call discards up to 1,000 more than it lets in.
+CREATE OR REPLACE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  q postern.queue;
+  missing bigint;
+  most integer := p_wanted + 1000;
+BEGIN
+  SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
+  IF NOT FOUND OR q.max_entries IS NULL THEN
+    RETURN p_wanted;
+  END IF;
+  missing := postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries;
+  IF missing > 0 AND q.discard_old THEN
+    missing := least(missing, most)
+      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, least(missing, most)::integer);
+  END IF;
+  RETURN greatest(0, p_wanted - greatest(0, missing));
+END $$;

@@ -1,0 +1,125 @@
+-- What clients ask of one task: cancel, delete, change. Of many: lock_tasks first.
+
+-- Why a live row could not be found: the state of the finished one, or NULL.
+CREATE OR REPLACE FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamptz)
+RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT state FROM postern.task_finished
+   WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
+$$;
+
+-- Locks a live task for a transition. `state`: its own, or that of the finished one; NULL: there is no such task.
+-- `waits`: it is live and nobody is delivering it.
+CREATE OR REPLACE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamptz,
+                                  OUT state text, OUT waits boolean, OUT t postern.task)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT * INTO t FROM postern.task WHERE id = p_id AND tenant = p_tenant FOR UPDATE;
+  state := CASE WHEN FOUND THEN t.state ELSE postern.finished_state(p_tenant, p_id, p_since) END;
+  waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
+END $$;
+
+-- Locks what there is of these tasks, and says of which queue each is. Who changes several does this first: rows in the
+-- order of their ids, and counters only when all rows are locked, so that no two wait for each other in a circle.
+-- `p_retry`: a retry goes on to those that depend on the task, whose order nobody knows; so it holds wake.
+CREATE OR REPLACE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean)
+RETURNS TABLE (task uuid, of_queue text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF p_retry THEN
+    PERFORM postern.hold_wake();
+  END IF;
+  FOR task IN SELECT DISTINCT w FROM unnest(p_ids) w ORDER BY w LOOP
+    SELECT t.queue INTO of_queue FROM postern.task t
+     WHERE t.id = task AND t.tenant = p_tenant FOR UPDATE;
+    IF NOT FOUND THEN
+      SELECT f.queue INTO of_queue FROM postern.task_finished f
+       WHERE f.id = task AND f.finished_at >= postern.finished_since(task)
+         AND f.tenant = p_tenant FOR UPDATE;
+    END IF;
+    CONTINUE WHEN NOT FOUND;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+
+-- Each transition answers 'done', the state that forbids it, or NULL when there is no such task. They are definer functions,
+-- so that the handlers' role can neither delete a task nor touch an attempt.
+
+-- ready, delayed or blocked -> cancelled. After 'done' no attempt starts.
+CREATE OR REPLACE FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamptz, p_instance uuid)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found record;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
+  IF NOT found.waits THEN
+    RETURN found.state;
+  END IF;
+  PERFORM postern.finish(found.t, p_instance, 'cancelled', 'cancelled', NULL);
+  RETURN 'done';
+END $$;
+
+-- What waits -> gone, its idempotency key too; by asyncjobs's rules whatever state it is in: a delivery under way goes on,
+-- and its end changes nothing. `p_rules`: the dialect whose rules hold; NULL: the task's own.
+CREATE OR REPLACE FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamptz, p_instance uuid,
+                                    p_rules text DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found record;
+  t postern.task;
+  over postern.task_finished;
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
+  t := found.t;
+  IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = 'asyncjobs') THEN
+    DELETE FROM postern.task WHERE id = p_id;
+    DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
+    PERFORM postern.note_sequel(t);
+    PERFORM postern.count_end(t, p_instance, 'deleted');
+  ELSIF t.id IS NULL AND found.state IS NOT NULL THEN
+    DELETE FROM postern.task_finished
+     WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
+       AND coalesce(p_rules, dialect) = 'asyncjobs'
+    RETURNING * INTO over;
+    IF over.id IS NULL THEN
+      RETURN found.state;
+    END IF;
+    t.idempotency_key := over.idempotency_key;
+    PERFORM postern.count_one(p_instance, over.tenant, over.queue, 'forgotten');
+  ELSE
+    RETURN found.state;
+  END IF;
+  DELETE FROM postern.idempotency_key
+   WHERE tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
+  RETURN 'done';
+END $$;
+
+-- Changes what waits: NULL leaves a thing as it is. The start is `p_run_at`, or `p_delay_ms` from now; a task that is due
+-- keeps its place when it is to start at once. The body is `p_body` when there is a `p_body_form`; a raw one keeps the
+-- content type it had unless it gets another. `p_blocked`: also what waits for other tasks. 'late': it would start after
+-- its deadline.
+CREATE OR REPLACE FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamptz, p_blocked boolean,
+                                    p_run_at timestamptz, p_delay_ms bigint, p_priority smallint, p_body_form text,
+                                    p_body bytea, p_content_type text)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found record;
+  t postern.task;
+  starts timestamptz := coalesce(p_run_at, now() + p_delay_ms * interval '1 millisecond');
+BEGIN
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
+  t := found.t;
+  IF NOT found.waits OR found.state = 'blocked' AND NOT p_blocked THEN
+    RETURN found.state;
+  ELSIF starts IS NOT NULL AND greatest(starts, now()) > t.deadline THEN
+    RETURN 'late';
+  END IF;
+  t.run_at := CASE WHEN starts <= now() THEN least(t.run_at, now()) ELSE coalesce(starts, t.run_at) END;
+  UPDATE postern.task
+     SET run_at = t.run_at, priority = coalesce(p_priority, priority),
+         body_form = coalesce(p_body_form, body_form),
+         body = CASE WHEN p_body_form IS NULL THEN body ELSE p_body END,
+         content_type = CASE p_body_form WHEN 'payload' THEN NULL ELSE coalesce(p_content_type, content_type) END,
+         state = CASE WHEN state = 'blocked' THEN state WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+   WHERE id = p_id;
+  PERFORM pg_notify('postern_ready', '');
+  RETURN 'done';
+END $$;

@@ -1,0 +1,43 @@
+-- Who may do what: exactly this, whatever was granted before. Runs as postern_owner after the functions, at every migrate.
+
+REVOKE ALL ON ALL TABLES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
+GRANT USAGE ON SCHEMA postern TO postern_api, postern_scheduler, postern_enqueue;
+GRANT SELECT ON postern.applied, postern.setting, postern.tenant TO postern_api, postern_scheduler;
+
+-- The handlers: insert tasks and read. Whatever changes a task is a definer function that checks its state.
+GRANT SELECT ON postern.task, postern.task_finished, postern.task_all TO postern_api;
+GRANT INSERT ON postern.task TO postern_api;
+GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_api;
+GRANT SELECT, INSERT, UPDATE ON postern.idempotency_key, postern.counter, postern.instance TO postern_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON postern.queue, postern.endpoint, postern.schedule TO postern_api;
+GRANT SELECT, INSERT, DELETE ON postern.schedule_run TO postern_api;
+GRANT SELECT, INSERT ON postern.lane, postern.dependency TO postern_api;
+GRANT INSERT ON postern.sequel TO postern_api;
+GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;
+GRANT EXECUTE ON FUNCTION
+  postern.authenticate, postern.count_one, postern.queue_depth, postern.recorded, postern.task_of_job,
+  postern.lock_tasks, postern.cancel_task, postern.delete_task, postern.change_task, postern.retry_task,
+  postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api;
+
+-- The schedulers: take, settle and see to what follows. Partitions are made and dropped by definer functions.
+GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lane, postern.counter, postern.instance,
+  postern.dependency, postern.schedule_run, postern.queue_gauge, postern.endpoint_minute TO postern_scheduler;
+GRANT SELECT, INSERT ON postern.task_finished TO postern_scheduler;
+GRANT SELECT, INSERT, DELETE ON postern.sequel TO postern_scheduler;
+GRANT SELECT, INSERT, UPDATE ON postern.queue TO postern_scheduler;
+GRANT SELECT, UPDATE ON postern.schedule, postern.endpoint TO postern_scheduler;
+GRANT SELECT, DELETE ON postern.idempotency_key TO postern_scheduler;
+GRANT SELECT ON postern.tenant_secret, postern.task_all TO postern_scheduler;
+GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_scheduler;
+GRANT EXECUTE ON FUNCTION
+  postern.count_one, postern.queue_depth, postern.recorded, postern.new_task_id, postern.finished_since,
+  postern.allow, postern.refilled, postern.awaited, postern.wake, postern.expire_entries, postern.make_room,
+  postern.make_partitions, postern.drop_partition TO postern_scheduler;
+
+-- Who enqueues inside a transaction of their own: one function, nothing else.
+GRANT EXECUTE ON FUNCTION
+  postern.enqueue(text, text, jsonb, interval, timestamptz, integer, integer, jsonb, text, interval, timestamptz, text, text[]),
+  postern.enqueue(text, text, bytea, text, interval, timestamptz, integer, integer, jsonb, text, interval, timestamptz, text, text[])
+  TO postern_enqueue;

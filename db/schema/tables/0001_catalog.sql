@@ -1,0 +1,225 @@
+-- What operators set and what programs report: tenants, keys, queues, endpoints, schedules, instances, counters. Runs as
+-- postern_owner. `now()` of this database is the only clock that decides anything.
+-- min_program: 0.1.0
+
+CREATE TABLE postern.setting (
+  name  text PRIMARY KEY,
+  value text NOT NULL
+);
+
+CREATE TABLE postern.tenant (
+  name       text PRIMARY KEY,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT tenant_name_shape CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$')
+);
+INSERT INTO postern.tenant (name) VALUES ('default');
+
+-- What signs a tenant's webhooks; the previous secret signs too until previous_until.
+CREATE TABLE postern.tenant_secret (
+  tenant         text PRIMARY KEY REFERENCES postern.tenant,
+  secret         text NOT NULL,
+  previous       text,
+  previous_until timestamptz,
+  CONSTRAINT tenant_secret_shape CHECK (secret LIKE 'whsec\_%'),
+  CONSTRAINT tenant_secret_previous_has_end CHECK ((previous IS NULL) = (previous_until IS NULL))
+);
+-- 32 bytes out of two v4 UUIDs: 244 of their bits are random.
+INSERT INTO postern.tenant_secret (tenant, secret)
+SELECT 'default', 'whsec_' || encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'base64');
+
+-- Which tenant a database role enqueues for (SQL door); a role that is not here: 'default'.
+CREATE TABLE postern.role_tenant (
+  role   name PRIMARY KEY,
+  tenant text NOT NULL REFERENCES postern.tenant
+);
+
+CREATE TABLE postern.api_key (
+  hash         bytea PRIMARY KEY,          -- SHA-256 of the key; the key itself is nowhere
+  name         text NOT NULL,
+  role         text NOT NULL,
+  tenant       text NOT NULL REFERENCES postern.tenant,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  last_used_at timestamptz,                -- to the minute
+  expires_at   timestamptz,
+  revoked_at   timestamptz,
+  CONSTRAINT api_key_name_once UNIQUE (tenant, name),
+  CONSTRAINT api_key_role_known CHECK (role IN ('admin', 'worker', 'read')),
+  CONSTRAINT api_key_hash_length CHECK (octet_length(hash) = 32)
+);
+
+-- NULL means: no limit, or the server's default.
+CREATE TABLE postern.queue (
+  tenant              text NOT NULL REFERENCES postern.tenant,
+  name                text NOT NULL,
+  created_at          timestamptz NOT NULL DEFAULT now(),
+  updated_at          timestamptz NOT NULL DEFAULT now(),
+  paused              boolean NOT NULL DEFAULT false,
+  discard_old         boolean NOT NULL DEFAULT false,
+  max_age             interval,
+  max_entries         bigint,
+  max_tries           integer,             -- a cap on what a task may ask for
+  max_retries         integer NOT NULL DEFAULT 3,
+  max_runtime         interval,
+  max_concurrent      integer,
+  timeout_ms          integer NOT NULL DEFAULT 30000,
+  retry_policy        text NOT NULL DEFAULT 'exponential',
+  endpoint            text,                -- default target
+  rate_count          integer,             -- tokens per rate_period, a bucket of rate_burst
+  rate_period         interval,
+  rate_burst          integer,
+  rate_tokens         double precision,    -- the bucket
+  rate_at             timestamptz,
+  retention_completed text NOT NULL DEFAULT 'standard',
+  retention_failed    text NOT NULL DEFAULT 'standard',
+  retention_cancelled text NOT NULL DEFAULT 'standard',
+  PRIMARY KEY (tenant, name),
+  CONSTRAINT queue_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{1,64}$'),
+  CONSTRAINT queue_max_retries_range CHECK (max_retries BETWEEN 0 AND 100),
+  CONSTRAINT queue_max_tries_range CHECK (max_tries >= 1),
+  CONSTRAINT queue_max_entries_range CHECK (max_entries >= 0),
+  CONSTRAINT queue_max_concurrent_range CHECK (max_concurrent >= 1),
+  CONSTRAINT queue_timeout_range CHECK (timeout_ms BETWEEN 1000 AND 1800000),
+  CONSTRAINT queue_max_age_positive CHECK (max_age > '0'),
+  CONSTRAINT queue_max_runtime_positive CHECK (max_runtime > '0'),
+  CONSTRAINT queue_rate_whole CHECK ((rate_count IS NULL) = (rate_period IS NULL)),
+  CONSTRAINT queue_rate_range CHECK (rate_count >= 1 AND rate_period >= '1 second' AND rate_burst >= 1),
+  CONSTRAINT queue_retention_known CHECK (
+    retention_completed IN ('short', 'standard') AND retention_failed IN ('short', 'standard')
+    AND retention_cancelled IN ('short', 'standard'))
+) WITH (fillfactor = 50);                  -- a claim from a queue with a rate updates its row
+
+-- A named target. Tasks that name one find its URL when they are delivered.
+CREATE TABLE postern.endpoint (
+  tenant         text NOT NULL REFERENCES postern.tenant,
+  name           text NOT NULL,
+  url            text NOT NULL,
+  method         text NOT NULL DEFAULT 'POST',
+  headers        text,                     -- JSON object
+  secret         text,
+  previous       text,
+  previous_until timestamptz,
+  timeout_ms     integer,
+  max_in_flight  integer,
+  rate_count     integer,
+  rate_period    interval,
+  rate_burst     integer,
+  rate_tokens    double precision,
+  rate_at        timestamptz,
+  paused         boolean NOT NULL DEFAULT false,
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  updated_at     timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant, name),
+  CONSTRAINT endpoint_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{0,128}$'),
+  CONSTRAINT endpoint_previous_has_end CHECK ((previous IS NULL) = (previous_until IS NULL)),
+  CONSTRAINT endpoint_timeout_range CHECK (timeout_ms BETWEEN 1000 AND 1800000),
+  CONSTRAINT endpoint_max_in_flight_range CHECK (max_in_flight >= 1),
+  CONSTRAINT endpoint_rate_whole CHECK ((rate_count IS NULL) = (rate_period IS NULL)),
+  CONSTRAINT endpoint_rate_range CHECK (rate_count >= 1 AND rate_period >= '1 second' AND rate_burst >= 1)
+) WITH (fillfactor = 50);
+
+-- What came of the attempts at an endpoint, by minute: for its health, not for accounts. `durations` counts by
+-- the buckets of core/model/histogram.h.
+CREATE TABLE postern.endpoint_minute (
+  tenant    text NOT NULL,
+  endpoint  text NOT NULL,
+  minute    timestamptz NOT NULL,
+  instance  uuid NOT NULL,
+  attempts  bigint NOT NULL,
+  failed    bigint NOT NULL,
+  durations bigint[] NOT NULL,
+  PRIMARY KEY (tenant, endpoint, minute, instance)
+);
+
+-- What a lane's id stands for, for people. The id is a hash of the rest (core/model/lane.h), so no task depends on
+-- this row. Unused ones are collected.
+CREATE TABLE postern.lane (
+  id      bigint PRIMARY KEY,
+  tenant  text NOT NULL,
+  queue   text NOT NULL,
+  target  text NOT NULL,                   -- host[:port], or 'endpoint:' and its name
+  used_at timestamptz NOT NULL DEFAULT now()  -- to the hour
+);
+
+-- Recurring tasks. `task` is the JSON of the task to make; `spec` the cron expression, or '@every' and the interval when
+-- that is what was given.
+CREATE TABLE postern.schedule (
+  tenant           text NOT NULL REFERENCES postern.tenant,
+  name             text NOT NULL,
+  spec             text NOT NULL,
+  interval_seconds bigint,
+  timezone         text NOT NULL DEFAULT 'UTC',
+  queue            text NOT NULL,
+  dialect          text NOT NULL DEFAULT 'native',
+  task             text NOT NULL,
+  misfire          text NOT NULL DEFAULT 'last',
+  misfire_limit    integer NOT NULL DEFAULT 10,
+  misfire_window   interval NOT NULL DEFAULT '1 hour',
+  overlap          text NOT NULL DEFAULT 'allow',
+  jitter           interval NOT NULL DEFAULT '0',
+  deadline_offset  interval,
+  starts_at        timestamptz,
+  ends_at          timestamptz,
+  next_at          timestamptz,
+  last_at          timestamptz,            -- the last occurrence that was fired or accounted for
+  last_task        uuid,                   -- of the last run that made one: whether the next would overlap it
+  paused           boolean NOT NULL DEFAULT false,
+  created_at       timestamptz NOT NULL DEFAULT now(),
+  updated_at       timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant, name),
+  CONSTRAINT schedule_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{1,128}$'),
+  CONSTRAINT schedule_misfire_known CHECK (misfire IN ('skip', 'last', 'all')),
+  CONSTRAINT schedule_misfire_limit_range CHECK (misfire_limit BETWEEN 1 AND 100),
+  CONSTRAINT schedule_overlap_known CHECK (overlap IN ('allow', 'skip'))
+);
+CREATE INDEX schedule_due ON postern.schedule (next_at) WHERE NOT paused;
+
+-- The primary key is what makes an occurrence fire exactly once, whoever fires it.
+CREATE TABLE postern.schedule_run (
+  tenant       text NOT NULL,
+  schedule     text NOT NULL,
+  nominal_time timestamptz NOT NULL,
+  fired_at     timestamptz NOT NULL DEFAULT now(),
+  task         uuid,
+  skipped      text,                       -- why it made no task
+  PRIMARY KEY (tenant, schedule, nominal_time)
+);
+CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
+
+-- A heartbeat per running program. `beat` counts up: whoever watches it needs no common clock.
+CREATE TABLE postern.instance (
+  id         uuid PRIMARY KEY,
+  program    text NOT NULL,
+  name       text NOT NULL,
+  version    text NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT now(),
+  beat_at    timestamptz NOT NULL DEFAULT now(),
+  beat       bigint NOT NULL DEFAULT 0,
+  gauges     jsonb NOT NULL DEFAULT '{}',
+  CONSTRAINT instance_program_known CHECK (program IN ('postern-fcgi', 'postern-scheduler'))
+) WITH (fillfactor = 50);
+
+-- Added up when read. Written in the transaction of what they count, by one instance each, so nobody waits. How deep a
+-- queue is is asked of its own counters alone, so these come first in the key.
+CREATE TABLE postern.counter (
+  instance uuid NOT NULL,
+  tenant   text NOT NULL,
+  queue    text NOT NULL,
+  name     text NOT NULL,
+  value    bigint NOT NULL,
+  PRIMARY KEY (tenant, queue, name, instance)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+
+-- How deep each queue is, as the schedulers last saw it. The total comes from the counters.
+CREATE TABLE postern.queue_gauge (
+  tenant     text NOT NULL,
+  queue      text NOT NULL,
+  seen_at    timestamptz NOT NULL,
+  ready      bigint NOT NULL,
+  delayed    bigint NOT NULL,
+  active     bigint NOT NULL,
+  blocked    bigint NOT NULL,
+  estimated  boolean NOT NULL,
+  oldest_due timestamptz,
+  PRIMARY KEY (tenant, queue)
+) WITH (fillfactor = 50);

@@ -1,0 +1,85 @@
+#include "db/tasks/changes.h"
+#include "core/base/headers_json.h"
+
+#include "core/wire/attempts.h"
+#include "db/tasks/rows.h"
+
+namespace postern::db {
+namespace {
+
+Transition transition_from(const PgResult& row) {
+  if (row.is_null(0, 0)) return {Transition::Kind::missing, State::ready};
+  if (row.text(0, 0) == "done") return {Transition::Kind::done, State::ready};
+  return {Transition::Kind::wrong_state, state_from(row.text(0, 0))};
+}
+
+constexpr Statement kChange{"change_task",
+                            "SELECT postern.change_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"};
+
+}  // namespace
+
+std::optional<Transition> change_task(PgConnection& connection, std::string_view tenant,
+                                      const TaskId& id, const Change& change, bool blocked_too) {
+  Params params;
+  params.text(tenant).uuid(id).time(not_finished_before(id)).boolean(blocked_too);
+  params.time(change.run_at);
+  change.delay ? params.int8(Milliseconds(*change.delay).count()) : params.null(Oid::int8);
+  change.priority ? params.int2(*change.priority) : params.null(Oid::int2);
+  params.text_or_null(change.body_form ? name(*change.body_form) : "");
+  change.body ? params.bytea(*change.body) : params.null(Oid::bytea);
+  params.text_or_null(change.content_type);
+  const auto row = connection.exec(kChange, params);
+  if (!row.is_null(0, 0) && row.text(0, 0) == "late") return std::nullopt;
+  return transition_from(row);
+}
+
+namespace {
+
+#define POSTERN_LEASED(TABLE)                               \
+  "SELECT lease, claimed_at, now(), " POSTERN_TASK_COLUMNS( \
+      "NULL::bytea") " FROM " TABLE " WHERE id = $1 AND lease IS NOT NULL"
+
+constexpr Statement kLeased{"leased_task", POSTERN_LEASED("postern.task")};
+constexpr Statement kWasLeased{"was_leased_task",
+                               POSTERN_LEASED("postern.task_finished") " AND finished_at >= $2"};
+
+std::optional<Leased> leased_from(const PgResult& row) {
+  if (row.rows() == 0) return std::nullopt;
+  return Leased{task_from(row, 0, 3), row.uuid(0, 0), row.time(0, 1), row.time(0, 2)};
+}
+
+}  // namespace
+
+std::optional<Leased> leased_task(PgConnection& connection, const TaskId& id) {
+  const auto active = connection.exec(kLeased, Params().uuid(id));
+  if (auto leased = leased_from(active)) return leased;
+  return leased_from(connection.exec(kWasLeased, Params().uuid(id).time(not_finished_before(id))));
+}
+
+namespace {
+
+constexpr Statement kSettleDeferred{"settle_deferred", R"sql(
+  SELECT postern.settle_deferred($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14, $15))sql"};
+
+}  // namespace
+
+Transition settle_deferred(PgConnection& connection, std::string_view tenant, const TaskId& id,
+                           const Uuid& lease, const Uuid& instance, const Told& told) {
+  Params params;
+  params.text(tenant).uuid(id).time(not_finished_before(id));
+  params.uuid(lease).uuid(instance).text(name(told.state)).text(name(told.reason));
+  params.int8(told.delay.count());
+  params.text_or_null(told.attempt ? attempt_json(*told.attempt) : "");
+  params.text_or_null(told.attempt ? told.attempt->status : "");
+  params.text_or_null(told.error);
+  if (told.result) {
+    params.int4(told.result->status);
+    params.int4(int4_ms(told.result->duration));
+    params.text_or_null(headers_json(told.result->headers)).bytea(told.result->body);
+  } else {
+    params.null(Oid::int4).null(Oid::int4).null(Oid::text).null(Oid::bytea);
+  }
+  return transition_from(connection.exec(kSettleDeferred, params));
+}
+
+}  // namespace postern::db

@@ -1,0 +1,235 @@
+// Api::create and what belongs to it: what may be asked, what the queue adds, where the task goes.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/base/crypto.h"
+#include "core/base/uuid.h"
+#include "core/model/lane.h"
+#include "core/model/queue.h"
+#include "core/model/validation.h"
+#include "core/program/clock.h"
+#include "core/program/log.h"
+#include "core/program/task_ids.h"
+#include "fcgi/api/api.h"
+#include "fcgi/server/db_access.h"
+
+namespace postern {
+namespace {
+
+constexpr std::chrono::seconds kKnownFor{2};
+// The caches are emptied when they get larger: a bound is all they need.
+constexpr std::size_t kMaxCached = 10'000;
+
+std::string_view view(const Sha256& hash) {
+  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
+}
+
+// A sandbox's are apart from the live ones: no client's key holds a comma (check_idempotency_key).
+std::string kept_key(const Caller& caller, const HttpRequest& request) {
+  return caller.sandbox ? "sandbox," + request.idempotency_key : request.idempotency_key;
+}
+
+}  // namespace
+
+void Api::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
+  const bool any_body = wanted.dialect == Dialect::asyncjobs;
+  Result<Ready> ready = prepare(caller, request, std::move(wanted));
+  if (!ready && any_body) return done(replay_or(caller, request, ready.error()));
+  if (!ready) return done(ready.error());
+  intake_.submit(
+      std::move(ready->task), ready->lane, ready->bounded,
+      [this, tenant = caller.tenant, done = std::move(done)](Result<Intake::Taken> taken) {
+        done(taken ? created(tenant, std::move(*taken)) : taken.error());
+      });
+}
+
+Result<Created> Api::replay_or(const Caller& caller, const HttpRequest& request, Error refusal) {
+  if (!check_idempotency_key(request.idempotency_key)) return refusal;
+  const auto first = read_from(pool_, [&](auto& connection) -> std::optional<Task> {
+    const auto id = db::task_of_key(connection, caller.tenant, kept_key(caller, request));
+    return id ? db::get_task(connection, caller.tenant, *id) : std::nullopt;
+  });
+  if (!first) return refusal;
+  return Created{*first, true};
+}
+
+Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
+  switch (taken.kind) {
+    case Intake::Taken::Kind::created:
+      return Created{db::created_task(std::move(taken.task), taken.at), false};
+    case Intake::Taken::Kind::full:
+      return conflict("queue_full", fmt::format("The queue \"{}\" holds as many tasks as it may.",
+                                                taken.task.spec.queue));
+    case Intake::Taken::Kind::mismatched:
+    case Intake::Taken::Kind::replayed: break;
+  }
+  try {
+    Result<Task> first = reread(tenant, taken.holder);
+    // asyncjobs compares no bodies, and those of two dialects cannot be compared.
+    const Dialect dialect = taken.task.spec.dialect;
+    if (first && taken.kind == Intake::Taken::Kind::mismatched && dialect != Dialect::asyncjobs &&
+        dialect == first->spec.dialect) {
+      return conflict("idempotency_key_reused",
+                      "This Idempotency-Key was used before, for a request with another body.");
+    }
+    if (first) return Created{std::move(*first), true};
+  } catch (const std::exception& fault) {
+    if (is_database_fault(fault)) return told_of(fault);
+    log::error("replay failed error=\"{}\"", log_safe(fault.what()));
+    return Error{Errc::internal, "fault", "", "Something went wrong here. It has been logged."};
+  }
+  // It was deleted this very moment, and its key with it.
+  return unavailable("idempotency_key_released",
+                     "The task of this Idempotency-Key was just deleted. Try again.");
+}
+
+Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request, Creation wanted) {
+  const Time at = wall_clock();
+  if (wanted.dialect == Dialect::asyncjobs && wanted.queue.empty()) {
+    wanted.queue = options_.asyncjobs_queue;
+    if (wanted.queue.empty() && options_.allow_create_default) wanted.queue = kDefaultQueue;
+    if (wanted.queue.empty()) {
+      return not_found(
+          "queue_not_found",
+          "The task names no queue, and the server has none for such: give one, or set "
+          "asyncjobs_queue.");
+    }
+  }
+  if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
+  if (caller.sandbox) {
+    wanted.queue = kSandboxQueue;
+  } else if (const auto ok = check_not_reserved(wanted.queue, wanted.fields->queue); !ok) {
+    return ok.error();
+  }
+  if (!request.idempotency_key.empty()) {
+    if (const auto ok = check_idempotency_key(request.idempotency_key); !ok) return ok.error();
+  }
+  const FieldNames& fields = *wanted.fields;
+  // A native task names an endpoint that is there; on other wires it may come later.
+  if (wanted.dialect == Dialect::native && !wanted.endpoint.empty() &&
+      !has_endpoint(caller.tenant, wanted.endpoint)) {
+    Error error = not_found("endpoint_not_found",
+                            fmt::format("There is no endpoint \"{}\".", wanted.endpoint));
+    error.field = fields.endpoint;
+    return error;
+  }
+  // Without a target it depends on its queue's; one that is not there has none, and is not made for
+  // a task that is refused.
+  const bool targeted = !wanted.url.empty() || !wanted.endpoint.empty();
+  Result<QueueDefaults> queue =
+      queue_defaults(caller.tenant, wanted.queue, fields.queue, targeted && may_make_queue(wanted));
+  if (!queue && !targeted && queue.error().reason == "queue_not_found") queue = QueueDefaults{};
+  if (!queue) return queue.error();
+
+  Result<NewTask> task = new_task(std::move(wanted), *queue, caller.tenant, new_task_id());
+  if (!task) return task.error();
+  TaskSpec& spec = task->spec;
+  if (is_traceparent(request.traceparent)) spec.traceparent = request.traceparent;
+  if (!request.idempotency_key.empty()) {
+    spec.idempotency_key = kept_key(caller, request);
+    task->request_hash = view(sha256(request.body));
+  }
+  if (spec.dialect == Dialect::taskmq) {
+    spec.job_id = read_from(pool_, [](auto& connection) { return db::next_job_id(connection); });
+  }
+  const std::int64_t lane = lane_of(spec);
+  return Ready{std::move(*task), lane, queue->bounded};
+}
+
+// asyncjobs's are there or not; those of the dialects that know no queues are ours.
+bool Api::may_make_queue(const Creation& wanted) const {
+  if (wanted.queue == kSandboxQueue) return true;
+  switch (wanted.dialect) {
+    case Dialect::native: return options_.auto_create_queues;
+    case Dialect::asyncqueue:
+    case Dialect::taskmq: return true;
+    case Dialect::asyncjobs: return options_.allow_create_default && wanted.queue == kDefaultQueue;
+  }
+  return false;
+}
+
+bool Api::has_endpoint(const std::string& tenant, const std::string& name) {
+  const std::string key = tenant + '\n' + name;
+  const auto clock = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = endpoints_.find(key);
+    if (found != endpoints_.end() && clock < found->second) return true;
+  }
+  const bool found = read_from(pool_, [&](auto& connection) {
+    return db::resolve_endpoint(connection, tenant, name).has_value();
+  });
+  if (!found) return false;
+  const std::lock_guard lock(mutex_);
+  if (endpoints_.size() >= kMaxCached) endpoints_.clear();
+  endpoints_.insert_or_assign(key, clock + kKnownFor);
+  return true;
+}
+
+// From a cache, since every creation asks. A change to a queue takes so long to be seen. Whoever
+// finds an entry too old renews it while the others still use it.
+Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::string& queue,
+                                          std::string_view field, bool make) {
+  const std::string key = tenant + '\n' + queue;
+  const auto clock = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = queues_.find(key); found != queues_.end()) {
+      if (clock < found->second.good_until) return found->second.defaults;
+      found->second.good_until = clock + kKnownFor;
+    }
+  }
+  bool no_tenant = false;
+  const auto forget = [&] {
+    const std::lock_guard lock(mutex_);
+    queues_.erase(key);
+  };
+  std::optional<QueueDefaults> defaults;
+  try {
+    defaults = read_from(pool_, [&](auto& connection) {
+      auto known = db::queue_defaults(connection, tenant, queue);
+      if (known || !make) return known;
+      no_tenant = !db::make_queue(connection, tenant, queue, queue == kSandboxQueue);
+      return db::queue_defaults(connection, tenant, queue);
+    });
+  } catch (...) {
+    forget();
+    throw;
+  }
+  if (!defaults) {
+    forget();
+    if (no_tenant)
+      return not_found("tenant_not_found", fmt::format("There is no tenant \"{}\".", tenant));
+    Error error = not_found("queue_not_found", fmt::format("There is no queue \"{}\".", queue));
+    error.field = field;
+    return error;
+  }
+  const std::lock_guard lock(mutex_);
+  if (queues_.size() >= kMaxCached) queues_.clear();
+  queues_.insert_or_assign(key, CachedQueue{*defaults, clock + kKnownFor});
+  return *std::move(defaults);
+}
+
+// The lane's row is for people and limits; no task depends on it, so that once made it is not
+// looked for again.
+std::int64_t Api::lane_of(const TaskSpec& task) {
+  const std::string target = lane_target(task);
+  const std::int64_t lane = lane_id(task.tenant, task.queue, target);
+  {
+    const std::lock_guard lock(mutex_);
+    if (lanes_.contains(lane)) return lane;
+  }
+  read_from(pool_, [&](auto& connection) {
+    db::make_lane(connection, lane, task.tenant, task.queue, target);
+  });
+  const std::lock_guard lock(mutex_);
+  if (lanes_.size() >= kMaxCached) lanes_.clear();
+  lanes_.insert(lane);
+  return lane;
+}
+
+}  // namespace postern

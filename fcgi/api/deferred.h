@@ -1,0 +1,53 @@
+// What a receiver tells about a task that it took over with 202 and Postern-Defer. Whoever has the
+// token of the webhook's Postern-Complete-Url may; there is no other credential.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/uuid.h"
+#include "core/model/task.h"
+#include "db/pg/pool.h"
+#include "db/tasks/changes.h"
+#include "fcgi/server/http.h"
+
+namespace postern {
+
+// Thread-safe.
+class DeferredApi {
+ public:
+  // `pool` must outlive it.
+  DeferredApi(db::Pool& pool, const Uuid& instance) : pool_(pool), instance_(instance) {}
+
+  // Each returns the task's state then. Errors: `forbidden` "token_invalid" for a token that is not
+  // that of the attempt under way, and for a task that is not there; `conflict` when the receiver
+  // has told the end before. `tenant`: of the vhost; empty: any.
+  struct Subject {
+    std::string_view id;
+    std::string_view token;
+    std::string_view tenant;
+  };
+  // `body`, whose first 16 KiB are kept, is the task's result.
+  Result<State> complete(const Subject& subject, std::string_view body,
+                         std::string_view content_type);
+  // Another attempt by the task's retry policy, or with `retry` false the end.
+  Result<State> fail(const Subject& subject, std::string_view error, bool retry);
+  // Whoever has the token of a signal tells the end of the task that waits for it, also while its
+  // webhook is still under way. `body` is kept as with `complete`. Errors: `task_not_found` for a
+  // token that is none, `conflict` when the task does not wait for it, or not any more.
+  Result<Task> signal(std::string_view token, std::string_view tenant, bool completed,
+                      std::string_view error, std::string_view body);
+  // The end will be told within `seconds` from now: 1 s to a week, else "seconds_out_of_range".
+  Result<State> extend(const Subject& subject, std::int64_t seconds);
+
+ private:
+  Result<db::Leased> admit(const Subject& subject);
+  Result<State> settle(const db::Leased& leased, const db::Told& told);
+
+  db::Pool& pool_;
+  const Uuid instance_;
+};
+
+}  // namespace postern

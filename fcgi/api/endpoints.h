@@ -1,0 +1,89 @@
+// What can be done with endpoints over HTTP. As of Api: every rule is in here, dialects parse into
+// these types and render from them, database faults are thrown.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/uuid.h"
+#include "core/model/creation.h"
+#include "core/model/endpoint.h"
+#include "db/pg/pool.h"
+
+namespace postern {
+
+struct Caller;
+
+// What came of the attempts at an endpoint lately.
+struct HealthReport {
+  std::int64_t attempts = 0;
+  Seconds window{0};
+  std::optional<double> success_rate;  // 0 to 1; nullopt, here and below: no attempts
+  std::optional<Milliseconds> p95;
+  std::string breaker;  // closed, throttled, half_open or open
+};
+
+// A new secret, which is told only here.
+struct NewSecret {
+  std::string secret;
+  Endpoint endpoint;
+};
+
+// Thread-safe. `name`, everywhere but in create, is as it stands in a path; unknown ones, and what
+// can be no name, are `endpoint_not_found`.
+class EndpointsApi {
+ public:
+  // `pool` must outlive it.
+  EndpointsApi(db::Pool& pool, const Uuid& instance) : pool_(pool), instance_(instance) {}
+
+  // Errors: "url_required", those of check_endpoint, "endpoint_already_exists" (duplicate).
+  Result<Endpoint> create(const Caller& caller, std::string_view name,
+                          const EndpointSettings& settings);
+  struct Put {
+    Endpoint endpoint;
+    bool made;
+  };
+  // Makes it, or replaces all but its pause, when nothing is said of that, and its secret.
+  Result<Put> put(const Caller& caller, std::string_view name, const EndpointSettings& settings);
+  Result<Endpoint> change(const Caller& caller, std::string_view name,
+                          const EndpointSettings& settings);
+  // Tasks that name it fail their attempts, or go where the next shorter name says.
+  Result<void> remove(const Caller& caller, std::string_view name);
+
+  Result<Endpoint> get(const Caller& caller, std::string_view name);
+  HealthReport health(const Caller& caller, const Endpoint& endpoint);
+  struct Page {
+    std::vector<Endpoint> endpoints;
+    bool has_more = false;
+  };
+  Page list(const Caller& caller, const std::optional<std::string>& after, int limit);
+
+  // `secret`: what it shall be; nullopt: a new one is made. The old one signs too for a day.
+  // "rotation_overlaps" (conflict) while an earlier one does so, unless `force`.
+  Result<NewSecret> rotate(const Caller& caller, std::string_view name,
+                           const std::optional<std::string>& secret, bool force);
+
+  // The task that tests it, for Api::create: one attempt, at once. "endpoint_paused" (conflict): it
+  // would wait. "endpoint_shadowed" (conflict): no task can be made for the catch-all, because
+  // another name takes them all.
+  Result<Creation> test(const Caller& caller, std::string_view name, Creation wanted);
+
+  struct Recovered {
+    std::int64_t count;
+    bool more;  // ask again for the rest
+  };
+  // Retries its failed tasks that ended within [since, until), the oldest 5,000. "since_required",
+  // "until_before_since".
+  Result<Recovered> recover(const Caller& caller, std::string_view name, std::optional<Time> since,
+                            std::optional<Time> until);
+
+ private:
+  db::Pool& pool_;
+  const Uuid instance_;
+};
+
+}  // namespace postern

@@ -1,0 +1,100 @@
+#include "fcgi/api/long_polls.h"
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <vector>
+
+#include "fcgi/api/concurrency_limit.h"
+#include "fcgi/server/worker_gate.h"
+
+namespace postern {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{200};
+
+// Delayed and ready are one status, but to AsyncQueue's clients.
+bool same_status(Dialect dialect, const db::Glance& a, const db::Glance& b) {
+  const auto waiting = [](State state) { return state == State::ready || state == State::delayed; };
+  const bool same_state = a.state == b.state ||
+                          (dialect != Dialect::asyncqueue && waiting(a.state) && waiting(b.state));
+  return same_state && a.attempt == b.attempt && a.deferred == b.deferred;
+}
+
+}  // namespace
+
+LongPolls::LongPolls(db::Pool& pool, int limit)
+    : pool_(pool), limit_(static_cast<std::size_t>(limit)), thread_([this] { run(); }) {}
+
+LongPolls::~LongPolls() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+// REQUIRES: the lock is held.
+bool LongPolls::has_place(const std::string& tenant) const {
+  const auto same = std::count_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Waiter& each) { return each.tenant == tenant; });
+  return waiting_.size() < limit_ && same < tenant_share(static_cast<int>(limit_));
+}
+
+void LongPolls::wait(const Task& seen, Milliseconds time) {
+  const BlockingSection away;
+  std::unique_lock lock(mutex_);
+  if (!has_place(seen.spec.tenant)) return;
+  const auto me =
+      waiting_.insert(waiting_.end(), Waiter{seen.spec.tenant,
+                                             seen.spec.id,
+                                             seen.spec.dialect,
+                                             {seen.state, seen.attempt, seen.deferred}});
+  if (waiting_.size() == 1) wake_.notify_one();
+  changed_.wait_for(lock, time, [&] { return me->changed; });
+  waiting_.erase(me);
+}
+
+void LongPolls::run() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    if (waiting_.empty()) {
+      wake_.wait(lock);
+      continue;
+    }
+    wake_.wait_for(lock, kLookEvery, [&] { return ending_; });
+    lock.unlock();
+    look();
+    lock.lock();
+  }
+}
+
+void LongPolls::look() {
+  std::vector<TaskId> ids;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Waiter& waiter : waiting_) ids.push_back(waiter.id);
+  }
+  std::vector<std::optional<db::Glance>> found;
+  try {
+    auto connection = pool_.acquire();
+    found = db::glance(*connection, ids);
+  } catch (const std::exception&) {
+    return;  // the database is away: they wait on, and ask again when their time is over
+  }
+
+  // The list may have changed meanwhile; who has come since waits for the next look.
+  const std::lock_guard lock(mutex_);
+  bool any = false;
+  for (Waiter& waiter : waiting_) {
+    for (std::size_t i = 0; i < ids.size() && !waiter.changed; ++i) {
+      if (ids[i] != waiter.id) continue;
+      waiter.changed = !found[i] || !same_status(waiter.dialect, *found[i], waiter.seen);
+    }
+    any = any || waiter.changed;
+  }
+  if (any) changed_.notify_all();
+}
+
+}  // namespace postern

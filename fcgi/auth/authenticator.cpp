@@ -1,0 +1,99 @@
+#include "fcgi/auth/authenticator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "core/base/crypto.h"
+#include "core/base/headers.h"
+#include "core/model/queue.h"
+#include "core/model/validation.h"
+#include "core/program/clock.h"
+#include "core/program/log.h"
+#include "db/catalog/keys.h"
+#include "fcgi/server/db_access.h"
+
+namespace postern {
+namespace {
+
+constexpr std::size_t kMaxCredential = 4096;
+
+// A revoked key works this much longer, and each key costs the database one look in this time.
+constexpr char kKeepSeconds[] = "5";
+
+struct Answer {
+  std::string_view verdict;
+  db::Identity identity;
+  bool sandbox = false;
+};
+
+// The one credential given; nullopt when what is given cannot be one. Empty: none is given.
+std::optional<std::string_view> credential(const HttpRequest& request) {
+  constexpr std::string_view kBearer = "Bearer ";
+  std::string_view bearer;
+  if (!request.authorization.empty()) {
+    const std::string_view given = request.authorization;
+    if (!equal_ignoring_case(given.substr(0, kBearer.size()), kBearer)) return std::nullopt;
+    bearer = given.substr(kBearer.size());
+    while (bearer.starts_with(' ')) bearer.remove_prefix(1);
+    if (bearer.empty()) return std::nullopt;
+  }
+  const std::string_view key = request.api_key;
+  if (!bearer.empty() && !key.empty() && bearer != key) return std::nullopt;
+  const std::string_view given = bearer.empty() ? key : bearer;
+  if (given.size() > kMaxCredential) return std::nullopt;
+  return given;
+}
+
+bool is_jwt(std::string_view credential) {
+  return std::count(credential.begin(), credential.end(), '.') == 2;
+}
+
+// What a token says needs no look at the database.
+Answer judge_jwt(const JwtKeys& jwt, std::string_view token, const HttpRequest& request) {
+  const Time now = wall_clock();
+  auto claims = verify_jwt(token, jwt.secrets, now, jwt.rules);
+  if (!claims) return {"invalid", {}};
+  std::string& tenant = claims->tenant;
+  if (tenant.empty()) tenant = request.tenant.empty() ? "default" : request.tenant;
+  if (!check_tenant(tenant, "tenant")) return {"invalid", {}};
+  if (!request.tenant.empty() && request.tenant != tenant) return {"forbidden", {}};
+  return {"ok", {std::move(claims->subject), std::move(claims->role), std::move(tenant)}};
+}
+
+Answer judge(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
+  const auto key = credential(request);
+  if (!key) return {"invalid", {}};
+  if (key->empty()) return {"missing", {}};
+  if (is_jwt(*key)) return judge_jwt(jwt, *key, request);
+  try {
+    const Sha256 hash = sha256(*key);
+    auto identity =
+        read_from(pool, [&](auto& connection) { return db::authenticate(connection, hash); });
+    if (!identity) return {"invalid", {}};
+    if (!request.tenant.empty() && request.tenant != identity->tenant) return {"forbidden", {}};
+    return {"ok", std::move(*identity), key->starts_with(kSandboxKeyPrefix)};
+  } catch (const std::exception& error) {
+    const std::string_view what = error.what();
+    log::warn("authenticator failed error=\"{}\"", log_safe(what.substr(0, what.find('\n'))));
+    return {"unavailable", {}};
+  }
+}
+
+}  // namespace
+
+HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
+  const Answer answer = judge(pool, jwt, request);
+  HttpResponse response{204, {}, {}};
+  response.header("Postern-Verdict", std::string(answer.verdict));
+  response.header("Postern-Identity", answer.identity.name);
+  response.header("Postern-Role", answer.identity.role);
+  response.header("Postern-Tenant", answer.identity.tenant);
+  response.header("Postern-Sandbox", answer.sandbox ? "1" : "");
+  response.header("X-Accel-Expires", answer.verdict == "unavailable" ? "0" : kKeepSeconds);
+  return response;
+}
+
+}  // namespace postern

@@ -1,0 +1,130 @@
+// POST /v1/tasks/cancel and /v1/tasks/retry: {"ids":[...]} or {"filter":{...}}.
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/base/json_writer.h"
+#include "core/model/validation.h"
+#include "fcgi/api/api.h"
+#include "fcgi/dialects/native/tasks.h"
+#include "fcgi/dialects/native/wire.h"
+
+namespace postern::native_tasks {
+namespace {
+
+using db::BulkVerb;
+
+struct Wanted {
+  std::vector<std::string> ids;
+  std::optional<db::TaskFilter> filter;
+};
+
+bool applies(BulkVerb verb, State state) {
+  return verb == BulkVerb::retry ? is_finished(state)
+                                 : !is_finished(state) && state != State::active;
+}
+
+void read_status(FieldReader& fields, BulkVerb verb, db::TaskFilter& filter) {
+  const auto status = fields.text("status");
+  if (!status) return;
+  filter.states = native_wire::states_of(*status);
+  if (!filter.states.empty() && applies(verb, filter.states.front())) return;
+  fields.refuse(invalid("status_invalid", "status",
+                        verb == BulkVerb::retry ? "status must be completed, failed or cancelled."
+                                                : "status must be pending or blocked."));
+}
+
+Result<db::TaskFilter> parse_filter(std::string_view object, BulkVerb verb) {
+  Result<FieldReader> parsed = FieldReader::part(object, "");
+  if (!parsed) return parsed.error();
+  FieldReader& fields = *parsed;
+  db::TaskFilter filter;
+  if (const auto queue = fields.text("queue")) {
+    fields.require(check_queue_name(*queue, "queue"));
+    filter.queue = *queue;
+  }
+  read_status(fields, verb, filter);
+  if (const auto tag = fields.text("tag")) {
+    fields.require(check_tag(*tag, "tag"));
+    filter.tag = *tag;
+  }
+  filter.created_since = fields.time("created_since");
+  filter.created_until = fields.time("created_until");
+  const bool all = fields.boolean("all").value_or(false);
+  if (const auto ok = fields.finish(); !ok) return ok.error();
+  // A filter that was forgotten must not stand for everything.
+  if (!all && filter.queue.empty() && filter.states.empty() && filter.tag.empty() &&
+      !filter.created_since && !filter.created_until) {
+    return invalid("filter_required", "",
+                   "The filter is empty. Say which tasks, as {\"queue\": \"emails\"}, or "
+                   "{\"all\": true}.");
+  }
+  return filter;
+}
+
+Result<Wanted> parse(const Call& call, BulkVerb verb) {
+  Result<FieldReader> parsed = native_wire::fields_of(call);
+  if (!parsed) return parsed.error();
+  FieldReader& fields = *parsed;
+  Wanted wanted;
+  wanted.ids = fields.texts("ids");
+  const auto filter = fields.object("filter", "invalid_type");
+  if (!wanted.ids.empty() && filter) {
+    fields.refuse(invalid("ids_and_filter", "filter", "Give ids or a filter, not both."));
+  }
+  if (const auto ok = fields.finish(); !ok) return ok.error();
+  if (!filter) return wanted;
+  Result<db::TaskFilter> read = parse_filter(*filter, verb);
+  if (!read) {
+    Error error = read.error();
+    error.field = error.field.empty() ? "filter" : "filter." + error.field;
+    return error;
+  }
+  wanted.filter = std::move(*read);
+  return wanted;
+}
+
+HttpResponse render(const std::vector<std::string>& ids, const std::vector<Result<void>>& results) {
+  JsonWriter out;
+  out.begin_object().key("results").begin_array();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    out.begin_object().member("id", ids[i]);
+    if (results[i]) {
+      out.member("status", "ok");
+    } else {
+      const Error& error = results[i].error();
+      out.member("status", error.code == Errc::not_found ? "not_found" : "failed").key("error");
+      native_wire::write_error(out, error);
+    }
+    out.end_object();
+  }
+  out.end_array().end_object();
+  return json_response(200, out.take());
+}
+
+Result<HttpResponse> carry_out(const Call& call, BulkVerb verb) {
+  const Result<Wanted> wanted = parse(call, verb);
+  if (!wanted) return wanted.error();
+  if (!wanted->filter) {
+    const auto results = call.api.bulk().each(call.caller, verb, wanted->ids, call.dialect);
+    if (!results) return results.error();
+    return render(wanted->ids, *results);
+  }
+  const auto swept = call.api.bulk().matching(call.caller, verb, *wanted->filter);
+  if (!swept) return swept.error();
+  JsonWriter out;
+  out.begin_object().member("count", swept->count);
+  if (swept->more) out.member("more", true);
+  out.end_object();
+  return json_response(200, out.take());
+}
+
+}  // namespace
+
+Result<HttpResponse> cancel_many(const Call& call) { return carry_out(call, BulkVerb::cancel); }
+
+Result<HttpResponse> retry_many(const Call& call) { return carry_out(call, BulkVerb::retry); }
+
+}  // namespace postern::native_tasks

@@ -1,0 +1,17 @@
+// The numbers as Prometheus reads them: its text format, version 0.0.4. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "fcgi/api/metrics.h"
+
+namespace postern {
+
+// What the format is called in Content-Type.
+inline constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
+
+// Every family with HELP and TYPE, also those without a sample. `version`: of this program.
+std::string metrics_text(const db::Numbers& numbers, std::string_view version);
+
+}  // namespace postern

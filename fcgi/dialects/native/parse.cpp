@@ -1,0 +1,229 @@
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/base/base64.h"
+#include "core/model/priority.h"
+#include "core/model/validation.h"
+#include "fcgi/dialects/asyncqueue/wire.h"
+#include "fcgi/dialects/native/wire.h"
+#include "fcgi/server/field_reader.h"
+#include "fcgi/server/query.h"
+
+namespace postern::native_wire {
+namespace {
+
+constexpr FieldNames kFields{};
+
+constexpr std::int64_t kMaxLimit = 100;
+constexpr std::int64_t kMaxStream = 100'000;
+constexpr int kDefaultStream = 200;
+constexpr std::int64_t kMaxOffset = 10'000;
+constexpr std::int64_t kMaxWait = 25;
+
+void read_timeout(FieldReader& fields, Creation& wanted) {
+  const auto seconds = fields.integer("timeout");
+  if (!seconds) return;
+  // Cut, so that the milliseconds fit; it is refused all the same.
+  constexpr std::int64_t kFar = 1'000'000'000;
+  wanted.timeout = Seconds{std::clamp(*seconds, -kFar, kFar)};
+}
+
+}  // namespace
+
+Result<FieldReader> fields_of(const Call& call) {
+  return call.dialect == Dialect::asyncjobs ? FieldReader::parse_as_go(call.request.body)
+                                            : FieldReader::parse(call.request.body);
+}
+
+std::optional<int> read_priority(FieldReader& fields) {
+  const auto priority = fields.integer("priority");
+  if (!priority) return std::nullopt;
+  if (*priority < kMinPriority || *priority > kMaxPriority) {
+    fields.refuse(invalid("priority_out_of_range", "priority",
+                          fmt::format("priority must be {} to {}; it is {}.", kMinPriority,
+                                      kMaxPriority, *priority)));
+    return std::nullopt;
+  }
+  return stored_priority(*priority);
+}
+
+// A payload is wrapped in the webhook's own JSON; a body goes out as it is. asyncjobs's payload may
+// be any JSON.
+void read_body(FieldReader& fields, Creation& wanted) {
+  const auto payload = wanted.dialect == Dialect::asyncjobs
+                           ? fields.json("payload")
+                           : fields.object("payload", "payload_invalid");
+  auto text = fields.text("body");
+  const auto base64 = fields.text("payload_base64");
+  if (int{payload.has_value()} + int{text.has_value()} + int{base64.has_value()} > 1) {
+    fields.refuse(invalid("payload_both_set", "payload",
+                          "Give one of payload, body and payload_base64, not several."));
+  }
+  if (payload) {
+    wanted.body = std::string(*payload);
+    wanted.body_form = BodyForm::payload;
+    wanted.content_type.clear();
+  }
+  if (text) wanted.body = std::move(*text);
+  if (base64) {
+    wanted.body = base64_decode(*base64);
+    if (!wanted.body) {
+      fields.refuse(invalid("payload_base64_invalid", "payload_base64",
+                            "payload_base64 must be base64 (RFC 4648) with padding."));
+    }
+  }
+  if (text || base64) wanted.body_form = BodyForm::raw;
+
+  const auto content_type = fields.text("content_type");
+  if (!content_type) return;
+  if (wanted.body_form != BodyForm::raw) {
+    fields.refuse(invalid("content_type_invalid", "content_type",
+                          "content_type goes with body or payload_base64; a payload is always sent "
+                          "as JSON."));
+  }
+  fields.require(check_content_type(*content_type, "content_type"));
+  wanted.content_type = *content_type;
+}
+
+std::vector<State> states_of(std::string_view status) {
+  // Delayed and waiting for a retry are both pending.
+  if (status == "pending") return {State::ready, State::delayed};
+  for (const State state :
+       {State::active, State::blocked, State::completed, State::failed, State::cancelled}) {
+    if (status == name(state)) return {state};
+  }
+  return {};
+}
+
+namespace {
+
+bool read_stream(Query& query) {
+  const auto stream = query.text("stream");
+  if (stream && *stream != "ndjson") {
+    query.refuse(invalid("stream_invalid", "stream", "stream must be ndjson, or left out."));
+  }
+  return stream.has_value();
+}
+
+void read_pages(Query& query, db::TaskFilter& filter) {
+  const bool stream = read_stream(query);
+  const std::int64_t most = stream ? kMaxStream : kMaxLimit;
+  if (stream) filter.limit = kDefaultStream;
+  if (const auto limit = query.integer("limit", "limit_invalid")) {
+    if (*limit < 1 || *limit > most) {
+      query.refuse(invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", most)));
+    }
+    filter.limit = static_cast<int>(std::clamp<std::int64_t>(*limit, 1, most));
+  }
+  if (const auto offset = query.integer("offset", "offset_invalid")) {
+    if (*offset < 0 || *offset > kMaxOffset) {
+      query.refuse(invalid("offset_invalid", "offset",
+                           fmt::format("offset must be 0 to {}. For what is further down, follow "
+                                       "the cursor: pagination.next_cursor of one page is the "
+                                       "parameter cursor of the next.",
+                                       kMaxOffset)));
+    }
+    filter.offset = static_cast<int>(std::clamp<std::int64_t>(*offset, 0, kMaxOffset));
+  }
+  if (const auto cursor = query.text("cursor")) {
+    filter.before = parse_task_id(*cursor);
+    if (!filter.before) {
+      query.refuse(
+          invalid("cursor_invalid", "cursor", "cursor must be the next_cursor of another page."));
+    } else if (filter.offset > 0) {
+      query.refuse(invalid("cursor_invalid", "cursor", "cursor and offset do not go together."));
+    }
+  }
+}
+
+template <class T, class U>
+void take(T& into, std::optional<U> value) {
+  if (value) into = *std::move(value);
+}
+
+}  // namespace
+
+void read_task_fields(FieldReader& fields, Creation& wanted) {
+  wanted.fields = &kFields;
+  take(wanted.queue, fields.text("queue"));
+  take(wanted.url, fields.text("webhook_url"));
+  take(wanted.endpoint, fields.text("endpoint"));
+  take(wanted.method, fields.text("method"));
+  if (fields.present("headers")) wanted.headers = fields.headers("headers");
+  read_body(fields, wanted);
+  if (const auto priority = read_priority(fields)) wanted.priority = *priority;
+  take(wanted.max_retries, fields.integer("max_retries"));
+  take(wanted.retry_policy, fields.text_or_object("retry_policy"));
+  read_timeout(fields, wanted);
+  if (fields.present("tags")) wanted.tags = fields.texts("tags");
+  take(wanted.key, fields.text("key"));
+  take(wanted.on_complete_url, fields.text("on_complete_url"));
+  take(wanted.on_failure_url, fields.text("on_failure_url"));
+}
+
+Result<Creation> parse_creation(std::string_view body) {
+  Result<FieldReader> reader = FieldReader::parse(body);
+  if (!reader) return reader.error();
+  return parse_creation(*reader);
+}
+
+Result<Creation> parse_creation(FieldReader& fields) {
+  Creation wanted;
+  read_task_fields(fields, wanted);
+  wanted.delay = fields.integer("delay").value_or(0);
+  wanted.run_at = fields.time("run_at");
+  wanted.deadline = fields.time("deadline");
+  wanted.dependencies = fields.texts("dependencies");
+  if (const auto ok = fields.finish(); !ok) return ok.error();
+  return wanted;
+}
+
+Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
+  Result<Query> parsed = Query::parse(text);
+  if (!parsed) return parsed.error();
+  Query& query = *parsed;
+  db::TaskFilter filter;
+  if (const auto queue = query.text("queue")) {
+    query.require(check_queue_name(*queue, "queue"));
+    filter.queue = *queue;
+  }
+  filter.created_since = query.time("created_since");
+  filter.created_until = query.time("created_until");
+  if (const auto status = query.text("status")) {
+    filter.states = states_of(*status);
+    const bool known = !filter.states.empty() ||
+                       (every_dialect && asyncqueue_wire::filter_by_status(filter, *status));
+    if (!known) {
+      query.refuse(invalid("status_invalid", "status",
+                           "status must be pending, active, completed, failed, blocked or "
+                           "cancelled."));
+    }
+  }
+  if (const auto tag = query.text("tag")) {
+    query.require(check_tag(*tag, "tag"));
+    filter.tag = *tag;
+  }
+  read_pages(query, filter);
+  if (const auto ok = query.finish(); !ok) return ok.error();
+  return filter;
+}
+
+Result<bool> parse_stream(std::string_view text) {
+  Result<Query> query = Query::parse(text);
+  if (!query) return query.error();
+  const bool stream = read_stream(*query);
+  if (const auto ok = query->finish(); !ok) return ok.error();
+  return stream;
+}
+
+Result<Seconds> parse_wait(std::string_view text) {
+  Result<Query> query = Query::parse(text);
+  if (!query) return query.error();
+  const auto wait = query->integer("wait", "wait_invalid");
+  if (const auto ok = query->finish(); !ok) return ok.error();
+  return Seconds{std::clamp<std::int64_t>(wait.value_or(0), 0, kMaxWait)};
+}
+
+}  // namespace postern::native_wire

@@ -1,0 +1,151 @@
+// The native dialect: snake_case, flat objects, and errors as {"error":{code,message,details}}.
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/base/json_writer.h"
+#include "fcgi/api/api.h"
+#include "fcgi/dialects/dialects.h"
+#include "fcgi/dialects/native/endpoints.h"
+#include "fcgi/dialects/native/meta.h"
+#include "fcgi/dialects/native/queues.h"
+#include "fcgi/dialects/native/schedules.h"
+#include "fcgi/dialects/native/tasks.h"
+#include "fcgi/dialects/native/wire.h"
+
+namespace postern {
+namespace native_tasks {
+
+Result<HttpResponse> get(const Call& call) {
+  const Result<Seconds> wait = native_wire::parse_wait(call.request.query);
+  if (!wait) return wait.error();
+  const Result<Task> task = call.api.get(call.caller, call.path["id"], *wait);
+  if (!task) return task.error();
+  return task_response(call, 200, *task);
+}
+
+Result<HttpResponse> cancel(const Call& call) {
+  const Result<Task> task = call.api.cancel(call.caller, call.path["id"]);
+  if (!task) return task.error();
+  return task_response(call, 200, *task);
+}
+
+Result<HttpResponse> retry(const Call& call) {
+  const Result<Task> task = call.api.retry(call.caller, call.path["id"], call.dialect);
+  if (!task) return task.error();
+  return task_response(call, 200, *task);
+}
+
+Result<HttpResponse> remove(const Call& call) {
+  const auto done = call.api.remove(call.caller, call.path["id"], call.dialect);
+  if (!done) return done.error();
+  return HttpResponse{204, {}, {}};
+}
+
+}  // namespace native_tasks
+
+namespace {
+
+void create_task(const Call& call, Finish finish) {
+  Result<Creation> wanted = native_wire::parse_creation(call.request.body);
+  if (!wanted) return finish(wanted.error());
+  call.api.create(call.caller, call.request, std::move(*wanted),
+                  created_answer(call, std::move(finish)));
+}
+
+Result<HttpResponse> list_tasks(const Call& call) {
+  const Result<db::TaskFilter> filter =
+      native_wire::parse_filter(call.request.query, !call.dialect);
+  if (!filter) return filter.error();
+  const Result<bool> stream = native_wire::parse_stream(call.request.query);
+  if (!stream) return stream.error();
+  if (*stream) return native_tasks::stream(call, *filter);
+  const Result<db::Page> page = call.api.list(call.caller, *filter);
+  if (!page) return page.error();
+  return json_response(200, native_wire::render_page(*page, *filter, call.dialect));
+}
+
+constexpr std::array kRoutes{
+    Route{"POST", "/v1/tasks", Access::write, create_task},
+    Route{"GET", "/v1/tasks", Access::read, list_tasks},
+    Route{"POST", "/v1/tasks/batch", Access::write, native_tasks::create_batch},
+    Route{"POST", "/v1/tasks/cancel", Access::write, native_tasks::cancel_many},
+    Route{"POST", "/v1/tasks/retry", Access::retry, native_tasks::retry_many},
+    Route{"GET", "/v1/tasks/{id}", Access::read, native_tasks::get},
+    Route{"PATCH", "/v1/tasks/{id}", Access::write, native_tasks::change},
+    Route{"DELETE", "/v1/tasks/{id}", Access::write, native_tasks::remove},
+    Route{"POST", "/v1/tasks/{id}/cancel", Access::write, native_tasks::cancel},
+    Route{"POST", "/v1/tasks/{id}/retry", Access::retry, native_tasks::retry},
+    Route{"POST", "/v1/queues", Access::write, native_wire::create_queue},
+    Route{"GET", "/v1/queues", Access::read, native_wire::list_queues},
+    Route{"GET", "/v1/queues/{name}", Access::read, native_wire::get_queue},
+    Route{"PUT", "/v1/queues/{name}", Access::write, native_wire::put_queue},
+    Route{"PATCH", "/v1/queues/{name}", Access::write, native_wire::change_queue},
+    Route{"DELETE", "/v1/queues/{name}", Access::write, native_wire::delete_queue},
+    Route{"POST", "/v1/queues/{name}/purge", Access::write, native_wire::purge_queue},
+    Route{"POST", "/v1/queues/{name}/pause", Access::write, native_wire::pause_queue},
+    Route{"POST", "/v1/queues/{name}/resume", Access::write, native_wire::resume_queue},
+    Route{"GET", "/v1/queues/{name}/stats", Access::read, native_wire::queue_stats},
+    Route{"POST", "/v1/endpoints", Access::write, native_endpoints::create},
+    Route{"GET", "/v1/endpoints", Access::read, native_endpoints::list},
+    Route{"GET", "/v1/endpoints/{name}", Access::read, native_endpoints::get},
+    Route{"PUT", "/v1/endpoints/{name}", Access::write, native_endpoints::put},
+    Route{"PATCH", "/v1/endpoints/{name}", Access::write, native_endpoints::change},
+    Route{"DELETE", "/v1/endpoints/{name}", Access::write, native_endpoints::remove},
+    Route{"POST", "/v1/endpoints/{name}/rotate", Access::write, native_endpoints::rotate},
+    Route{"POST", "/v1/endpoints/{name}/test", Access::write, native_endpoints::test},
+    Route{"POST", "/v1/endpoints/{name}/pause", Access::write, native_endpoints::pause},
+    Route{"POST", "/v1/endpoints/{name}/resume", Access::write, native_endpoints::resume},
+    Route{"POST", "/v1/endpoints/{name}/recover", Access::retry, native_endpoints::recover},
+    Route{"POST", "/v1/schedules", Access::write, create_schedule},
+    Route{"GET", "/v1/schedules", Access::read, list_schedules},
+    Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
+    Route{"PUT", "/v1/schedules/{name}", Access::write, put_schedule},
+    Route{"PATCH", "/v1/schedules/{name}", Access::write, patch_schedule},
+    Route{"DELETE", "/v1/schedules/{name}", Access::write, delete_schedule},
+    Route{"POST", "/v1/schedules/{name}/pause", Access::write, pause_schedule},
+    Route{"POST", "/v1/schedules/{name}/resume", Access::write, resume_schedule},
+    Route{"POST", "/v1/schedules/{name}/trigger", Access::write, trigger_schedule},
+    Route{"GET", "/v1/schedules/{name}/next", Access::read, next_of_schedule},
+    Route{"GET", "/v1/schedules/{name}/runs", Access::read, runs_of_schedule},
+    Route{"POST", "/v1/tasks/{id}/run", Access::write, native_tasks::run},
+    Route{"POST", "/v1/tasks/{id}/complete", Access::open, native_tasks::complete},
+    Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail},
+    Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat},
+    Route{"GET", "/v1/stats", Access::read, native_meta::stats},
+    Route{"GET", "/v1/retry-policies", Access::read, native_meta::retry_policies},
+    Route{"GET", "/v1/info", Access::read, native_meta::info},
+    Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
+    Route{"GET", "/metrics", Access::open, native_meta::metrics},
+    Route{"GET", "/monitor/metrics", Access::open, native_meta::metrics},
+    Route{"GET", "/healthz", Access::open, native_meta::healthz},
+    Route{"GET", "/readyz", Access::open, native_meta::readyz},
+};
+
+HttpResponse render_error(const Error& error) {
+  JsonWriter out;
+  out.begin_object().key("error");
+  native_wire::write_error(out, error);
+  out.end_object();
+  HttpResponse response = error_response(error, out.take());
+  if (error.reason == "idempotency_key_reused") response.status = 422;
+  return response;
+}
+
+std::string render_task(const Task& task) {
+  JsonWriter out;
+  native_wire::write_task(out, task);
+  return out.take();
+}
+
+std::string task_path(const Task& task) { return "/v1/tasks/" + to_typeid(task.spec.id); }
+
+constexpr DialectTable kNative{Dialect::native, kRoutes,     render_error, native_wire::write_task,
+                               render_task,     render_task, 201,          task_path};
+
+}  // namespace
+
+const DialectTable& native() { return kNative; }
+
+}  // namespace postern

@@ -1,0 +1,135 @@
+// Taking tasks in, by group commit: the handlers' threads hand over what they have checked and go
+// on; one thread writes whatever has gathered as one statement and has all of them answered when it
+// is committed. While one commit is under way the next batch gathers, so batches are as large as
+// the load makes them and a lone task does not wait for company. One connection: two were slower.
+// Nobody waits on a thread of their own: waking one for each task cost as much as everything else
+// that is done for it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/uuid.h"
+#include "core/model/task.h"
+#include "db/pg/connection.h"
+#include "db/tasks/insertion.h"
+
+namespace postern {
+
+class Intake {
+ public:
+  struct Options {
+    db::PgConnection::Options database;
+    Uuid instance;     // whose row beats, and for whom tasks are counted
+    std::string name;  // of this program, for people
+    Seconds idempotency_window{600};
+    // Called with each new connection before its use; may throw PgError, which counts as a failure
+    // to connect.
+    std::function<void(db::PgConnection&)> greet = {};
+    // Runs answers, which may take their time, elsewhere; absent: on the thread that found them.
+    std::function<void(std::vector<std::function<void()>>)> run = {};
+  };
+
+  // What became of a task.
+  struct Taken {
+    enum class Kind {
+      created,
+      replayed,    // its idempotency key was used before, for `holder`
+      mismatched,  // the same, with another request
+      full,        // its queue has no room; nothing was made
+    };
+    Kind kind;
+    NewTask task;   // as it was handed over
+    Time at;        // with created: the database's time
+    TaskId holder;  // with replayed and mismatched
+  };
+
+  using Done = std::function<void(Result<Taken>)>;
+
+  explicit Intake(Options options);
+  // Writes what was handed over, then ends.
+  ~Intake();
+  Intake(const Intake&) = delete;
+  Intake& operator=(const Intake&) = delete;
+
+  // Calls `done` once: when the task is committed, or with an error: `unavailable` when the
+  // database is away or too slow, or when it is not known what became of the commit; `internal`
+  // when the row was refused. That is within 30 s, whatever the database does. Does not block, any
+  // thread. `bounded`: its queue has a bound, which is then kept. REQUIRES: the task is valid.
+  void submit(NewTask task, std::int64_t lane, bool bounded, Done done);
+
+  // The same for many, which go together and in this order: each is answered by itself.
+  struct Entry {
+    NewTask task;
+    std::int64_t lane;
+    bool bounded;
+    Done done;
+  };
+  void submit(std::vector<Entry> entries);
+
+  // Whether the database was there when it was last asked.
+  bool connected() const { return connected_; }
+
+ private:
+  struct Job;
+  struct Answer;
+  using Jobs = std::vector<std::shared_ptr<Job>>;
+  using JobSpan = std::span<const std::shared_ptr<Job>>;
+  using Clock = std::chrono::steady_clock;
+
+  void run();
+  Jobs take_batch();
+  void fail_queued();
+  bool connect();
+  void ensure_connection();
+  void lose_connection(const std::string& why);
+  void beat();
+
+  void write(Jobs batch);
+  void write_group(JobSpan jobs);
+  void insert(JobSpan jobs);
+  std::vector<Answer> insert_keyed(JobSpan jobs);
+  std::vector<Answer> insert_bounded(JobSpan jobs);
+  std::vector<Answer> insert_plain(JobSpan jobs);
+  static std::vector<db::Insertion> rows_of(JobSpan jobs);
+  void look_up(JobSpan jobs);
+
+  void watch();
+  void answer(std::vector<Answer> answers);
+  void answer_all(JobSpan jobs, const Error& error);
+
+  const Options options_;
+  std::atomic<bool> connected_ = false;
+
+  std::mutex mutex_;  // guards the members up to the empty line
+  std::condition_variable wake_;
+  std::condition_variable end_watch_;
+  std::deque<std::shared_ptr<Job>> queue_;
+  std::size_t queued_bytes_ = 0;
+  Jobs writing_;
+  bool refusing_ = false;  // the database is away: fail at once
+  bool ending_ = false;
+
+  // The intake thread's own.
+  std::optional<db::PgConnection> connection_;
+  Clock::time_point next_beat_{};
+  Clock::duration backoff_{0};
+  bool told_lost_ = false;  // in the log, since the last connection
+
+  std::thread thread_;
+  std::thread watch_;
+};
+
+}  // namespace postern

@@ -1,0 +1,159 @@
+#include "scheduler/delivery/dispatcher.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/program/clock.h"
+#include "core/program/log.h"
+#include "scheduler/delivery/outcome.h"
+#include "scheduler/delivery/webhook.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A lease lasts the task's timeout and this: time for the claim's answer to arrive and the result
+// to settle.
+constexpr Seconds kGrace{30};
+// An answer later than this is too late to start: the transfer might outlive its lease.
+constexpr auto kLatestStart = kGrace - 5s;
+// A claim for less than an eighth of the slots waits so long for more of them to become free.
+constexpr int kSmallClaims = 8;
+constexpr auto kGather = 5ms;
+constexpr auto kPause = 1s;
+constexpr auto kForgetEvery = 1min;
+
+}  // namespace
+
+Dispatcher::Dispatcher(const Options& options, db::Channel& claims, db::Channel& settles,
+                       HttpClient& http)
+    : options_(options),
+      claims_(claims),
+      http_(http),
+      settler_(settles, options.instance),
+      pacing_(options.slots) {}
+
+void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) { lanes_.add(lanes); }
+
+void Dispatcher::turn(Monotonic now) {
+  for (const auto& finished : http_.take_finished()) finish(finished, now);
+  settler_.turn(now, in_flight_.empty());
+  refresh_lanes(now);
+  if (may_claim(now)) claim(now);
+}
+
+// Takes back the lanes whose time has come.
+void Dispatcher::refresh_lanes(Monotonic now) {
+  if (settler_.take_settled()) lanes_.place_freed();
+  lanes_.release(now);
+  if (now >= forget_at_) {
+    pacing_.forget_idle(now);
+    forget_at_ = now + kForgetEvery;
+  }
+}
+
+KnownLanes::Room Dispatcher::room(std::int64_t lane, Monotonic now) const {
+  return {pacing_.in_flight(lane), pacing_.allowance(lane, now)};
+}
+
+void Dispatcher::finish(const HttpClient::Finished& finished, Monotonic now) {
+  const auto node = in_flight_.extract(finished.id);
+  if (node.empty()) return;
+  const auto& result = finished.result;
+  const auto wall = wall_clock();
+  pacing_.finished(node.mapped().lane, finished.id,
+                   {result.kind, result.status, result.duration, asked_delay(result, wall)}, now);
+  auto end = outcome(node.mapped(), result, wall, random());
+  health_.add(node.mapped(), end, result.duration);
+  settler_.add(std::move(end));
+}
+
+// Results that wait to be settled may hold as many slots again: enough to keep transfers going
+// during a statement, and when the database is away, work stops instead of piling up.
+int Dispatcher::free_slots() const {
+  const int in_flight = static_cast<int>(in_flight_.size());
+  const int unsettled = static_cast<int>(settler_.size());
+  return options_.slots - in_flight - std::max(0, unsettled - options_.slots);
+}
+
+bool Dispatcher::may_claim(Monotonic now) const {
+  if (claiming_ || stopped_ || !claims_.connected() || now < not_before_) return false;
+  if (lanes_.empty()) return false;
+  const int free = free_slots();
+  return free > 0 && (free >= options_.slots / kSmallClaims || now >= claim_at_);
+}
+
+std::optional<Monotonic> Dispatcher::wake_at() const {
+  auto wake = settler_.wake_at();
+  const auto claim_at = std::max(claim_at_, not_before_);
+  if (may_claim(claim_at) && (!wake || claim_at < *wake)) wake = claim_at;
+  const auto release_at = lanes_.release_at();
+  if (release_at && (!wake || *release_at < *wake)) wake = release_at;
+  return wake;
+}
+
+void Dispatcher::claim(Monotonic now) {
+  const auto room_of = [&](auto lane) { return room(lane, now); };
+  lanes_.park(
+      room_of, [&](auto lane) { return pacing_.retry_at(lane, now); }, now);
+  if (lanes_.empty()) return;
+  claiming_ = {lanes_.share(free_slots(), room_of), random_uuid(), now};
+  // Of the lanes that share a queue's or endpoint's limit the first takes what is left of it.
+  // Chance is fair to any two, which a fixed order or a rotation is not.
+  std::shuffle(claiming_->asked.begin(), claiming_->asked.end(), random_);
+  claims_.submit(
+      db::kClaim, db::claim_params(claiming_->asked, claiming_->lease, options_.instance, kGrace),
+      [this](const db::PgResult& result) { claimed(result); },
+      [this](const db::PgError& error) { claim_failed(error); });
+}
+
+void Dispatcher::claimed(const db::PgResult& result) {
+  const Claim claim = *std::exchange(claiming_, std::nullopt);
+  const auto now = std::chrono::steady_clock::now();
+  claim_at_ = now + kGather;
+  auto [tasks, held] = db::claimed_from(result, claim.lease, kGrace);
+  lanes_.claimed(claim.asked, tasks);
+  lanes_.hold(held, now);
+  const bool too_late = stopped_ || now > claim.sent_at + kLatestStart;
+  for (auto& task : tasks) start(std::move(task), too_late, now);
+}
+
+void Dispatcher::claim_failed(const db::PgError& error) {
+  claiming_.reset();
+  claim_unknown_ = claim_unknown_ || error.connection_lost();
+  // A lost connection comes back when it can; a refusal would come again at once.
+  if (!error.connection_lost()) not_before_ = std::chrono::steady_clock::now() + kPause;
+  if (const auto more = log_claim_failed_.pass()) {
+    log::warn("event=claim_failed more={} error={}", *more, log_safe(error.what()));
+  }
+}
+
+void Dispatcher::start(db::Claimed task, bool too_late, Monotonic now) {
+  // Its receiver may have stopped answering since the claim was sent.
+  if (too_late || pacing_.allowance(task.lane, now) == 0) return settler_.add(given_back(task));
+  if (task.past_deadline) return settler_.add(past_deadline(task));
+  auto request = webhook(task, wall_clock(), options_.public_url);
+  if (!request) return settler_.add(not_sent(task, request.error(), random()));
+  // The request holds them now.
+  task.spec.body.reset();
+  task.spec.headers.clear();
+  task.secrets.clear();
+  http_.start(next_transfer_, std::move(*request));
+  pacing_.started(task.lane, next_transfer_, now);
+  in_flight_.emplace(next_transfer_++, std::move(task));
+}
+
+void Dispatcher::give_back_in_flight() {
+  for (const auto& [id, task] : in_flight_) settler_.add(given_back(task));
+  in_flight_.clear();
+}
+
+std::set<TaskId> Dispatcher::held() const {
+  auto held = settler_.tasks();
+  for (const auto& [id, task] : in_flight_) held.insert(task.spec.id);
+  return held;
+}
+
+}  // namespace postern::scheduler

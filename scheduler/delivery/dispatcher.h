@@ -1,0 +1,102 @@
+// From claim to settle: takes ready tasks while there are free slots, calls their webhooks, and
+// hands what came of it to the settler. Owns the tasks that are under way.
+#pragma once
+
+#include <optional>
+#include <random>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/program/log_throttle.h"
+#include "db/engine/deliveries.h"
+#include "db/pg/channel.h"
+#include "scheduler/delivery/endpoint_health.h"
+#include "scheduler/delivery/lanes.h"
+#include "scheduler/delivery/pacing.h"
+#include "scheduler/delivery/settler.h"
+#include "scheduler/http/client.h"
+
+namespace postern::scheduler {
+
+// Confined to one thread.
+class Dispatcher {
+ public:
+  struct Options {
+    Uuid instance;
+    int slots = 256;
+    std::string public_url = {};  // for the receivers that tell an attempt's end later
+  };
+  // The channels and the client must outlive it.
+  Dispatcher(const Options& options, db::Channel& claims, db::Channel& settles, HttpClient& http);
+
+  // These lanes may have work. From then on they are claimed from.
+  void add_lanes(std::span<const std::int64_t> lanes);
+
+  // Collects results, settles, claims: whatever can be done without waiting.
+  void turn(Monotonic now);
+  // When to call turn even if nothing happens.
+  std::optional<Monotonic> wake_at() const;
+
+  // Claims no more; what a claim under way still brings is given back.
+  void stop_claiming() { stopped_ = true; }
+  // Gives back what is in flight. REQUIRES: the client has been told to drop it.
+  void give_back_in_flight();
+
+  // The tasks that are ours: in flight, or their end not settled yet.
+  std::set<TaskId> held() const;
+  // A claim's answer was lost: there may be tasks of ours that we do not know, until someone has
+  // looked.
+  bool claim_unknown() const { return claim_unknown_; }
+  void claims_known() { claim_unknown_ = false; }
+
+  std::size_t in_flight() const { return in_flight_.size(); }
+  std::size_t unsettled() const { return settler_.size(); }
+  // Nothing in flight, nothing being claimed, everything settled.
+  bool idle() const { return in_flight_.empty() && !claiming_ && settler_.size() == 0; }
+  Settler& settler() { return settler_; }
+  const Pacing& pacing() const { return pacing_; }
+  EndpointHealth& health() { return health_; }
+
+ private:
+  struct Claim {
+    std::vector<db::LaneSlots> asked;
+    Uuid lease;
+    Monotonic sent_at;
+  };
+
+  void finish(const HttpClient::Finished& finished, Monotonic now);
+  void refresh_lanes(Monotonic now);
+  bool may_claim(Monotonic now) const;
+  int free_slots() const;
+  void claim(Monotonic now);
+  void claimed(const db::PgResult& result);
+  void claim_failed(const db::PgError& error);
+  void start(db::Claimed task, bool too_late, Monotonic now);
+  KnownLanes::Room room(std::int64_t lane, Monotonic now) const;
+  double random() { return std::uniform_real_distribution<>()(random_); }
+
+  const Options options_;
+  db::Channel& claims_;
+  HttpClient& http_;
+  Settler settler_;
+  Pacing pacing_;
+  EndpointHealth health_;
+
+  KnownLanes lanes_;
+  std::optional<Claim> claiming_;  // the one claim under way
+  Monotonic claim_at_{};           // a small claim waits until then for more free slots
+  Monotonic not_before_{};         // after a failure
+  bool stopped_ = false;
+  bool claim_unknown_ = false;
+
+  std::unordered_map<std::uint64_t, db::Claimed> in_flight_;  // by the transfer's id
+  std::uint64_t next_transfer_ = 0;
+  Monotonic forget_at_{};  // when pacing forgets idle lanes
+  std::mt19937_64 random_{std::random_device{}()};
+  LogThrottle log_claim_failed_;
+};
+
+}  // namespace postern::scheduler

@@ -1,0 +1,113 @@
+#include "scheduler/delivery/settler.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "core/program/log.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMost = 512;
+// A result waits for others so long, or until so many are there, unless nothing else is under way.
+constexpr auto kGather = 3ms;
+constexpr std::size_t kEnough = 64;
+constexpr auto kPause = 1s;
+
+}  // namespace
+
+Settler::Settler(db::Channel& channel, const Uuid& instance)
+    : channel_(channel), instance_(instance), limit_(kMost) {}
+
+void Settler::add(db::Settlement settlement) {
+  if (waiting_.empty()) oldest_ = std::chrono::steady_clock::now();
+  waiting_.push_back(std::move(settlement));
+}
+
+void Settler::turn(Monotonic now, bool hurry) {
+  if (waiting_.empty() || !sent_.empty() || !channel_.connected() || now < not_before_) return;
+  if (hurry || waiting_.size() >= kEnough || now >= oldest_ + kGather) send();
+}
+
+std::optional<Monotonic> Settler::wake_at() const {
+  if (waiting_.empty() || !sent_.empty() || !channel_.connected()) return std::nullopt;
+  return std::max(oldest_ + kGather, not_before_);
+}
+
+std::set<TaskId> Settler::tasks() const {
+  std::set<TaskId> tasks;
+  for (const auto* part : {&waiting_, &sent_}) {
+    for (const auto& each : *part) tasks.insert(each.id);
+  }
+  return tasks;
+}
+
+// One statement takes the oldest.
+void Settler::send() {
+  const auto most = std::min(waiting_.size(), limit_);
+  const auto last = std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(most));
+  sent_.assign(std::move_iterator(waiting_.begin()), std::move_iterator(last));
+  waiting_.erase(waiting_.begin(), last);
+  channel_.submit(
+      db::kSettle, db::settle_params(instance_, sent_),
+      [this](const db::PgResult& result) { settled(db::settled_from(result)); },
+      [this](const db::PgError& error) { refused(error); });
+}
+
+void Settler::settled(const db::Settled& done) {
+  const auto& ids = done.tasks;
+  sequels_ = sequels_ || done.sequels;
+  settled_some_ = settled_some_ || !ids.empty();
+  const auto now = std::chrono::steady_clock::now();
+  const auto batch = std::exchange(sent_, {});
+  limit_ = std::min(limit_ * 2, kMost);
+  for (const auto& each : batch) {
+    if (each.state != State::delayed) continue;
+    const auto due = now + each.delay;
+    if (!retry_at_ || due < *retry_at_) retry_at_ = due;
+  }
+  // Not settled: the lease was lost to a rescue. Or settled the first time, when its answer was
+  // lost.
+  if (ids.size() < batch.size() && !repeated_) {
+    if (const auto more = log_lease_lost_.pass()) {
+      const std::set<TaskId> known(ids.begin(), ids.end());
+      const auto lost = std::find_if(batch.begin(), batch.end(), [&](const db::Settlement& each) {
+        return !known.contains(each.id);
+      });
+      log::warn("event=lease_lost task={} tasks={} more={}", to_typeid(lost->id),
+                batch.size() - ids.size(), *more);
+    }
+  }
+  if (waiting_.empty()) repeated_ = false;
+}
+
+void Settler::refused(const db::PgError& error) {
+  if (error.is_data_fault()) {
+    // One row must not hold up the others: halve the batch until it stands alone.
+    if (sent_.size() == 1) {
+      if (const auto more = log_dropped_.pass()) {
+        log::error("event=settlement_refused task={} more={} error={}", to_typeid(sent_.front().id),
+                   *more, log_safe(error.what()));
+      }
+      sent_.clear();  // its lease runs out, and it is rescued
+      limit_ = kMost;
+      return;
+    }
+    limit_ = sent_.size() / 2;
+  } else {
+    repeated_ = repeated_ || error.connection_lost();
+    // A lost connection comes back when it can; a refusal would come again at once.
+    if (!error.connection_lost()) not_before_ = std::chrono::steady_clock::now() + kPause;
+    if (const auto more = log_refused_.pass()) {
+      log::warn("event=settle_failed tasks={} more={} error={}", sent_.size(), *more,
+                log_safe(error.what()));
+    }
+  }
+  sent_.insert(sent_.end(), std::move_iterator(waiting_.begin()),
+               std::move_iterator(waiting_.end()));
+  waiting_ = std::exchange(sent_, {});
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,61 @@
+// Results on their way into the database: gathered, sent in one statement after the other, and sent
+// again until they are known to be there. Everything is fenced by the lease, so sending twice does
+// no harm.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "core/program/log_throttle.h"
+#include "db/engine/deliveries.h"
+#include "db/pg/channel.h"
+
+namespace postern::scheduler {
+
+// Confined to one thread.
+class Settler {
+ public:
+  // `channel` must outlive it.
+  Settler(db::Channel& channel, const Uuid& instance);
+
+  void add(db::Settlement settlement);
+
+  // Sends what has gathered, if it is time. `hurry`: nothing else will come soon, so do not wait
+  // for more.
+  void turn(Monotonic now, bool hurry);
+  // When to call turn even if nothing happens.
+  std::optional<Monotonic> wake_at() const;
+
+  // Settlements that the database is not known to have.
+  std::size_t size() const { return waiting_.size() + sent_.size(); }
+  std::set<TaskId> tasks() const;
+
+  // The start of the earliest retry settled since the last call.
+  std::optional<Monotonic> take_retry_at() { return std::exchange(retry_at_, std::nullopt); }
+  // Whether something follows from what was settled since the last call.
+  bool take_sequels() { return std::exchange(sequels_, false); }
+  // Whether anything was settled since the last call: a place is free where there was none.
+  bool take_settled() { return std::exchange(settled_some_, false); }
+
+ private:
+  void send();
+  void settled(const db::Settled& done);
+  void refused(const db::PgError& error);
+
+  db::Channel& channel_;
+  const Uuid instance_;
+  std::vector<db::Settlement> waiting_;
+  std::vector<db::Settlement> sent_;  // in the statement under way
+  Monotonic oldest_{};                // since when the first of waiting_ waits
+  Monotonic not_before_{};            // after a failure
+  std::size_t limit_;                 // of one statement; halved while it is refused
+  bool repeated_ = false;             // some of waiting_ or sent_ may be settled already
+  std::optional<Monotonic> retry_at_;
+  bool sequels_ = false;
+  bool settled_some_ = false;
+  LogThrottle log_refused_, log_dropped_, log_lease_lost_;
+};
+
+}  // namespace postern::scheduler

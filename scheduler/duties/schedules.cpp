@@ -1,0 +1,90 @@
+#include "scheduler/duties/schedules.h"
+
+#include <exception>
+#include <utility>
+
+#include "core/model/lane.h"
+#include "core/model/schedule_times.h"
+#include "core/program/log.h"
+
+namespace postern::scheduler {
+namespace {
+
+constexpr Seconds kLookAgain{3600};
+
+db::Occurrence skipped(Time nominal, std::string why) {
+  return {nominal, std::nullopt, 0, std::move(why)};
+}
+
+void log_invalid(const db::DueSchedule& due, std::string_view why) {
+  log::error("event=schedule_invalid tenant={} schedule={} error={}", log_safe(due.tenant),
+             log_safe(due.schedule.name), log_safe(why));
+}
+
+// The times by which it fires; an error for what no API lets in, but SQL or another host's time
+// zones may have brought about.
+Result<CronSpec> times_of(const db::DueSchedule& due, Time now) try {
+  if (due.unreadable.empty()) return check_schedule(due.schedule, now);
+  return invalid("schedule_invalid", "", due.unreadable);
+} catch (const std::exception& fault) {
+  return invalid("schedule_invalid", "", fault.what());
+}
+
+db::Occurrence fire(const db::DueSchedule& due, Time nominal, const TaskId& id) {
+  Result<NewTask> task =
+      occurrence_task(due.schedule, nominal, due.queue.value_or(QueueDefaults{}), due.tenant, id);
+  if (!task) {
+    log_invalid(due, task.error().message);
+    return skipped(nominal, "invalid");
+  }
+  const TaskSpec& spec = task->spec;
+  const auto lane = lane_id(spec.tenant, spec.queue, lane_target(spec));
+  return {nominal, std::move(*task), lane, {}};
+}
+
+}  // namespace
+
+db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
+                       const std::function<TaskId()>& new_id) {
+  const Schedule& schedule = due.schedule;
+  db::Firing out;
+  out.tenant = due.tenant;
+  out.name = schedule.name;
+  out.queue = schedule.task.queue;
+  out.read_next_at = *schedule.next_at;
+  out.read_updated_at = schedule.updated_at;
+  out.queue_bounded = due.queue && due.queue->bounded;
+  out.queue_missing = !due.queue;
+
+  const Result<CronSpec> spec = times_of(due, now);
+  if (!spec) {
+    log_invalid(due, spec.error().message);
+    out.queue_missing = false;  // its name may be what is wrong
+    out.occurrences.push_back(skipped(*schedule.next_at, "invalid"));
+    out.last_at = schedule.next_at;
+    out.next_at = now + kLookAgain;
+    return out;
+  }
+
+  const DueTimes times = due_times(*spec, anchor_of(schedule), *schedule.next_at - Microseconds{1},
+                                   now, schedule.misfire, schedule.bounds);
+  out.next_at = times.next;
+  out.last_at = times.last_skipped;
+  out.missed = times.skipped_count;
+  for (const Time nominal : times.skipped) out.occurrences.push_back(skipped(nominal, "missed"));
+  bool overlaps = due.overlaps;
+  for (const Time nominal : times.fire) {
+    out.last_at = std::max(out.last_at.value_or(nominal), nominal);
+    if (paused) {
+      out.occurrences.push_back(skipped(nominal, "paused"));
+    } else if (overlaps) {
+      out.occurrences.push_back(skipped(nominal, "overlap"));
+    } else {
+      out.occurrences.push_back(fire(due, nominal, new_id()));
+      overlaps = schedule.overlap == Overlap::skip && out.occurrences.back().task;
+    }
+  }
+  return out;
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,19 @@
+// What is to become of a schedule that is due: which occurrences make a task, which are skipped and
+// why. Pure.
+#pragma once
+
+#include <functional>
+
+#include "core/time/time.h"
+#include "db/engine/occurrences.h"
+
+namespace postern::scheduler {
+
+// All occurrences up to `now`, by the rules of schedule_times.h. Skipped ones say why: "missed"
+// (the misfire policy), "overlap" (the task of the run before is still live), "paused" (the whole
+// engine is), "invalid" (the row, or the task it asks for, breaks a rule). A schedule whose times
+// cannot even be told is looked at again after an hour. `new_id` makes ids for tasks.
+db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
+                       const std::function<TaskId()>& new_id);
+
+}  // namespace postern::scheduler

@@ -1,0 +1,139 @@
+#include "scheduler/http/address_policy.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace postern::scheduler {
+namespace {
+
+// Where clouds keep the credentials of their machines. Never reached, whatever is allowed.
+constexpr std::string_view kMetadata[] = {
+    "169.254.0.0/16",      // link-local: nearly all clouds
+    "fe80::/10",           //
+    "fd00:ec2::254/128",   // AWS
+    "fd20:ce::254/128",    // Google
+    "100.100.100.200/32",  // Alibaba
+    "192.0.0.192/32",      // Oracle
+    "168.63.129.16/32",    // Azure; a public address that never leaves the host
+};
+
+// From the IANA registries of special-purpose addresses.
+constexpr std::string_view kSpecial[] = {
+    "0.0.0.0/8",        // this network; 0.0.0.0 connects to this host
+    "10.0.0.0/8",       // private
+    "100.64.0.0/10",    // CGNAT
+    "127.0.0.0/8",      // loopback
+    "172.16.0.0/12",    // private
+    "192.0.0.0/24",     // protocol assignments
+    "192.0.2.0/24",     // documentation
+    "192.88.99.0/24",   // 6to4 relays, deprecated
+    "192.168.0.0/16",   // private
+    "198.18.0.0/15",    // benchmarks
+    "198.51.100.0/24",  // documentation
+    "203.0.113.0/24",   // documentation
+    "224.0.0.0/4",      // multicast
+    "240.0.0.0/4",      // reserved, broadcast
+    "2001::/23",        // protocol assignments, Teredo, ORCHID
+    "2001:db8::/32",    // documentation
+    "3fff::/20",        // documentation
+};
+constexpr std::string_view kGlobalUnicast = "2000::/3";
+
+// "::/0" is all of IPv6 and must not mean all of IPv4 as well, only because that is kept as
+// ::ffff:a.b.c.d.
+bool covers(const Cidr& cidr, const IpAddress& address) {
+  return contains(cidr, address) && (!is_ipv4(address) || cidr.length >= kMappedBits);
+}
+
+bool any_covers(const std::vector<Cidr>& cidrs, const IpAddress& address) {
+  return std::any_of(cidrs.begin(), cidrs.end(),
+                     [&](const Cidr& cidr) { return covers(cidr, address); });
+}
+
+std::vector<Cidr> parse_table(std::span<const std::string_view> table) {
+  std::vector<Cidr> cidrs;
+  for (const std::string_view text : table) cidrs.push_back(parse_cidr(text).value());
+  return cidrs;
+}
+
+struct Tables {
+  std::vector<Cidr> metadata = parse_table(kMetadata);
+  std::vector<Cidr> special = parse_table(kSpecial);
+  Cidr global_unicast = parse_cidr(kGlobalUnicast).value();
+  Cidr compatible = parse_cidr("::/96").value();
+  Cidr nat64 = parse_cidr("64:ff9b::/96").value();
+  Cidr six_to_four = parse_cidr("2002::/16").value();
+};
+
+const Tables& tables() {
+  static const Tables kTables;
+  return kTables;
+}
+
+// The IPv4 address that a gateway (or the kernel) would make of this IPv6 one. The mapped form
+// needs no unwrapping: it is how IPv4 is kept here.
+std::optional<IpAddress> embedded_ipv4(const IpAddress& address) {
+  if (contains(tables().six_to_four, address)) return ipv4_address(address.data() + 2);
+  if (contains(tables().nat64, address) || contains(tables().compatible, address)) {
+    return ipv4_address(address.data() + 12);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<AddressPolicy> AddressPolicy::make(std::span<const std::string> allow) {
+  AddressPolicy policy;
+  for (const std::string& text : allow) {
+    const auto cidr = parse_cidr(text);
+    if (!cidr) {
+      return invalid("cidr_invalid", "",
+                     fmt::format("\"{}\" is not a range of addresses such as 10.0.0.0/8 or "
+                                 "fd12::/16, with no bits set behind its length.",
+                                 text));
+    }
+    policy.allow_.push_back(*cidr);
+  }
+  return policy;
+}
+
+bool AddressPolicy::allows(const sockaddr& address) const {
+  if (address.sa_family == AF_INET) {
+    sockaddr_in in;
+    std::memcpy(&in, &address, sizeof in);
+    return allows(ipv4_address(&in.sin_addr));
+  }
+  if (address.sa_family == AF_INET6) {
+    sockaddr_in6 in6;
+    std::memcpy(&in6, &address, sizeof in6);
+    IpAddress bytes;
+    std::memcpy(bytes.data(), &in6.sin6_addr, bytes.size());
+    return allows(bytes);
+  }
+  return false;
+}
+
+bool AddressPolicy::allows(const std::string& address) const {
+  const auto bytes = parse_ip_address(address);
+  return bytes && allows(*bytes);
+}
+
+bool AddressPolicy::allows(const IpAddress& address) const {
+  const std::optional<IpAddress> inner = embedded_ipv4(address);
+  if (any_covers(tables().metadata, address)) return false;
+  if (inner && any_covers(tables().metadata, *inner)) return false;
+  if (any_covers(allow_, address)) return true;
+  if (inner) return allows(*inner);
+  if (any_covers(tables().special, address)) return false;
+  return is_ipv4(address) || contains(tables().global_unicast, address);
+}
+
+}  // namespace postern::scheduler

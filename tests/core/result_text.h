@@ -1,0 +1,16 @@
+// What a Result came to, as text that a table can hold.
+#pragma once
+
+#include <string>
+
+#include "core/base/error.h"
+
+namespace postern {
+
+// "ok", or the error's reason and field with a space between.
+template <class T>
+std::string outcome(const Result<T>& result) {
+  return result ? "ok" : result.error().reason + " " + result.error().field;
+}
+
+}  // namespace postern

@@ -1,0 +1,73 @@
+// What the roles must not be able to do.
+#include <gtest/gtest.h>
+
+#include "tests/support/database.h"
+#include "tests/support/tasks.h"
+
+namespace postern::test {
+namespace {
+
+TEST(Roles, AreDeniedWhatTheyDoNotNeed) {
+  Database database;
+  auto api = database.connect("postern_api");
+  insert(api, {new_task()});
+  struct Case {
+    const char* role;
+    const char* sql;
+  };
+  for (const auto& c : {
+           Case{"postern_api", "DELETE FROM postern.task"},
+           Case{"postern_api", "UPDATE postern.task SET attempt = 0"},
+           Case{"postern_api", "UPDATE postern.task SET state = 'ready'"},
+           Case{"postern_api", "TRUNCATE postern.task"},
+           Case{"postern_api", "INSERT INTO postern.task_finished SELECT * FROM postern.task"},
+           Case{"postern_api", "SELECT * FROM postern.api_key"},
+           Case{"postern_api", "SELECT * FROM postern.tenant_secret"},
+           Case{"postern_api", "SELECT postern.make_partitions('short', 1)"},
+           Case{"postern_api", "SELECT postern.drop_partition('short', now())"},
+           Case{"postern_api", "SELECT postern.wake(gen_random_uuid(), '{}')"},
+           Case{"postern_api", "SELECT postern.expire_entries(gen_random_uuid(), 1)"},
+           Case{"postern_api", "SELECT * FROM postern.allow('{}', '{}')"},
+           Case{"postern_api", "DELETE FROM postern.sequel"},
+           Case{"postern_api", "UPDATE postern.setting SET value = 'true'"},
+           Case{
+               "postern_api",
+               "SELECT postern.finish(t, gen_random_uuid(), 'failed', '', '') FROM postern.task t"},
+           Case{"postern_api", "CREATE TABLE postern.mine (n int)"},
+           Case{"postern_api", "CREATE TABLE public.mine (n int)"},
+           Case{"postern_api", "CREATE TEMP TABLE mine (n int)"},
+           Case{"postern_api", "SET ROLE postern_owner"},
+           Case{"postern_api", "SET SESSION AUTHORIZATION postgres"},
+           Case{"postern_api", "COPY postern.setting TO PROGRAM 'true'"},
+           Case{"postern_api", "SELECT pg_read_file('PG_VERSION')"},
+           Case{"postern_api", "SELECT lo_import('/etc/passwd')"},
+           Case{"postern_api", "CREATE EXTENSION dblink"},
+           Case{"postern_scheduler", "SELECT * FROM postern.api_key"},
+           Case{"postern_scheduler", "DELETE FROM postern.task_finished"},
+           Case{"postern_scheduler", "UPDATE postern.tenant_secret SET secret = 'whsec_x'"},
+           Case{"postern_scheduler", "DELETE FROM postern.endpoint"},
+           Case{"postern_scheduler", "DELETE FROM postern.queue"},
+           Case{"postern_scheduler", "DROP TABLE postern.task"},
+           Case{"postern_scheduler", "SET ROLE postern_owner"},
+           Case{"postern_scheduler", "CREATE TEMP TABLE mine (n int)"},
+       }) {
+    auto connection = database.connect(c.role);
+    try {
+      connection.script(c.sql);
+      ADD_FAILURE() << c.role << " may: " << c.sql;
+    } catch (const db::PgError& error) {
+      EXPECT_EQ(error.sqlstate(), "42501") << c.role << ": " << c.sql << ": " << error.what();
+    }
+  }
+}
+
+TEST(Roles, HaveTimeoutsAsSeatBelts) {
+  Database database;
+  auto api = database.connect("postern_api");
+  EXPECT_EQ(api.exec({"", "SHOW statement_timeout"}).text(0, 0), "5s");
+  auto scheduler = database.connect("postern_scheduler");
+  EXPECT_EQ(scheduler.exec({"", "SHOW idle_in_transaction_session_timeout"}).text(0, 0), "10s");
+}
+
+}  // namespace
+}  // namespace postern::test

@@ -1,0 +1,414 @@
+#include "scheduler/delivery/pacing.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/scheduler/delivery/paced_lanes.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace test;
+using State = BreakerState;
+
+TEST(Health, TellsWhatAnAttemptsEndSaysOfTheReceiver) {
+  const struct {
+    Kind kind;
+    int status;
+    Milliseconds duration;
+    Health health;
+  } cases[] = {
+      {Kind::answered, 200, 29s, Health::well},
+      {Kind::answered, 302, 1ms, Health::well},
+      {Kind::answered, 404, 1ms, Health::well},
+      {Kind::answered, 410, 1ms, Health::well},
+      {Kind::answered, 429, 1ms, Health::overloaded},
+      {Kind::answered, 500, 1ms, Health::well},
+      {Kind::answered, 500, 29s, Health::well},
+      {Kind::answered, 501, 1ms, Health::well},
+      {Kind::answered, 502, 1ms, Health::failing},
+      {Kind::answered, 503, 1ms, Health::failing},
+      {Kind::answered, 504, 1ms, Health::failing},
+      {Kind::answered, 504, 1s, Health::overloaded},
+      {Kind::answered, 505, 1ms, Health::well},
+      {Kind::answered, 519, 1ms, Health::well},
+      {Kind::answered, 520, 1ms, Health::failing},
+      {Kind::answered, 524, 20s, Health::overloaded},
+      {Kind::answered, 525, 1ms, Health::well},
+      {Kind::timed_out, 0, 100ms, Health::overloaded},
+      {Kind::name_not_resolved, 0, 1ms, Health::failing},
+      {Kind::not_connected, 0, 1ms, Health::failing},
+      {Kind::not_connected, 0, 10s, Health::overloaded},
+      {Kind::broken, 0, 999ms, Health::failing},
+      {Kind::egress_denied, 0, 10s, Health::unknown},
+  };
+  for (const auto& [kind, status, duration, expected] : cases) {
+    EXPECT_EQ(health({kind, status, duration, {}}), expected)
+        << static_cast<int>(kind) << " " << status << " " << duration.count() << " ms";
+  }
+}
+
+TEST(AttemptWindow, CountsTheLastMinuteByTenSeconds) {
+  AttemptWindow window;
+  const Monotonic start{1h};
+  for (int i = 0; i < 12; ++i) window.add(i % 2 == 0, start + i * 5s);
+  const struct {
+    Milliseconds later;
+    int attempts, failures;
+  } cases[] = {{59'999ms, 12, 6}, {60s, 10, 5}, {85s, 6, 3}, {109'999ms, 2, 1}, {110s, 0, 0}};
+  for (const auto& [later, attempts, failures] : cases) {
+    const auto counts = window.counts(start + later);
+    EXPECT_EQ(counts.attempts, attempts) << later.count();
+    EXPECT_EQ(counts.failures, failures) << later.count();
+  }
+  window.add(true, start + 2min);
+  EXPECT_EQ(window.counts(start + 2min).attempts, 1);
+  EXPECT_EQ(window.counts(start + 3h).attempts, 0);
+}
+
+TEST(Pacing, LetsALaneThatIsWellUseAllSlotsAndRemembersNothingOfIt) {
+  PacedLanes lanes(64);
+  EXPECT_EQ(lanes.allowance(), 64);
+  const auto attempts = lanes.start_many(40);
+  EXPECT_EQ(lanes.allowance(), 24);
+  EXPECT_EQ(lanes.allowance(2), 64);
+  for (const auto attempt : attempts) lanes.end(attempt, kGood);
+  lanes.attempt({Kind::answered, 500, 1ms, {}}, 100);
+  lanes.attempt({Kind::answered, 404, 1ms, {}}, 100);
+  lanes.attempt(kDenied, 100);
+  EXPECT_EQ(lanes.allowance(), 64);
+  EXPECT_EQ(lanes.pacing.remembered(), 0u);
+}
+
+TEST(Pacing, HalvesOnceForAllTimeOutsOfOneMoment) {
+  PacedLanes lanes(256);
+  const auto attempts = lanes.start_many(100);
+  for (int i = 0; i < 9; ++i) lanes.end(attempts[static_cast<std::size_t>(i)], kTimedOut);
+  EXPECT_EQ(lanes.pacing.limit(1), 50) << "half of what was in flight, not of the slots";
+  EXPECT_EQ(lanes.allowance(), 0) << "91 are still in flight";
+  for (std::size_t i = 9; i < attempts.size(); ++i) lanes.end(attempts[i], kGood);
+  EXPECT_GT(lanes.allowance(), 0);
+}
+
+TEST(Pacing, HalvesAgainForAnAttemptThatBeganAfterwardsAndNeverBelowOne) {
+  PacedLanes lanes(64);
+  for (const int limit : {16, 8, 4, 2, 1, 1}) {
+    const auto attempts = lanes.start_many(2 * limit == 32 ? 32 : lanes.allowance());
+    lanes.end(attempts[0], kTimedOut);
+    EXPECT_EQ(lanes.pacing.limit(1), limit);
+    for (std::size_t i = 1; i < attempts.size(); ++i) {
+      lanes.pacing.given_back(1, attempts[i], lanes.now);
+    }
+    EXPECT_EQ(lanes.allowance(), limit);
+  }
+}
+
+TEST(Pacing, DoesNotHalveForFailuresThatHoldNoSlot) {
+  PacedLanes lanes(64);
+  const auto attempts = lanes.start_many(40);
+  for (int i = 0; i < 9; ++i) lanes.end(attempts[static_cast<std::size_t>(i)], kRefused);
+  EXPECT_EQ(lanes.pacing.limit(1), 64);
+}
+
+TEST(Pacing, GrowsByOneForEachRoundOfSuccessesAfterATimeOut) {
+  PacedLanes lanes(64);
+  const auto attempts = lanes.start_many(8);
+  lanes.end(attempts[0], kTimedOut);
+  for (const int limit : {4, 5, 6, 7}) {
+    EXPECT_EQ(lanes.pacing.limit(1), limit);
+    lanes.attempt(kGood, limit);
+  }
+  lanes.attempt(kGood, 7);
+  lanes.end(lanes.start(), kTimedOut);
+  lanes.attempt(kGood, 3);
+  EXPECT_EQ(lanes.pacing.limit(1), 4) << "a round begins anew with the next time-out";
+}
+
+TEST(Pacing, ForgetsALaneThatIsBackAtAllSlotsAndHasNotFailedForAMinute) {
+  PacedLanes lanes(16);
+  lanes.end(lanes.start(), kTimedOut);
+  lanes.attempt(kGood, 200);
+  EXPECT_EQ(lanes.pacing.limit(1), 16);
+  EXPECT_EQ(lanes.pacing.remembered(), 1u);
+  lanes.now += 61s;
+  lanes.attempt(kGood);
+  EXPECT_EQ(lanes.pacing.remembered(), 0u);
+}
+
+TEST(Pacing, OpensAfterTenFailuresInARow) {
+  for (const auto& how : {kRefused, kTimedOut, AttemptEnd{Kind::name_not_resolved, 0, 1ms, {}},
+                          AttemptEnd{Kind::broken, 0, 1ms, {}},
+                          AttemptEnd{Kind::answered, 503, 1ms, {}}, asks_for(0s)}) {
+    PacedLanes lanes(64);
+    lanes.attempt(how, 9);
+    EXPECT_EQ(lanes.state(), State::closed);
+    lanes.attempt(how);
+    EXPECT_EQ(lanes.state(), State::open);
+    EXPECT_EQ(lanes.allowance(), 0);
+    EXPECT_EQ(lanes.wait(), 1s);
+    EXPECT_EQ(lanes.state(2), State::closed) << "another lane has no part in it";
+  }
+}
+
+TEST(Pacing, StaysClosedWhileSuccessesComeBetween) {
+  PacedLanes lanes(64);
+  for (int i = 0; i < 30; ++i) {
+    lanes.attempt(kRefused, 3);
+    lanes.attempt(kGood, 2);
+  }
+  EXPECT_EQ(lanes.state(), State::closed) << "three of five are less than 70 %";
+}
+
+TEST(Pacing, OpensWhenSeventyPercentOfTheLastMinuteFailed) {
+  PacedLanes lanes(64);
+  lanes.attempt(kRefused, 3);
+  lanes.attempt(kGood, 3);
+  lanes.attempt(kRefused, 3);
+  EXPECT_EQ(lanes.state(), State::closed) << "nine attempts are too few";
+  lanes.now += 70s;
+  lanes.attempt(kRefused);
+  EXPECT_EQ(lanes.state(), State::closed) << "those before are past";
+  lanes.attempt(kGood, 3);
+  lanes.attempt(kRefused, 5);
+  EXPECT_EQ(lanes.state(), State::closed);
+  lanes.attempt(kRefused);
+  EXPECT_EQ(lanes.state(), State::open) << "seven of ten";
+}
+
+TEST(Pacing, LetsOneProbeThroughWhenTheCoolDownIsOver) {
+  PacedLanes lanes(64);
+  lanes.attempt(kRefused, 10);
+  lanes.now += 999ms;
+  EXPECT_EQ(lanes.allowance(), 0);
+  lanes.now += 1ms;
+  EXPECT_EQ(lanes.allowance(), 1);
+  EXPECT_EQ(lanes.pacing.retry_at(1, lanes.now), std::nullopt);
+  const auto probe = lanes.start();
+  EXPECT_EQ(lanes.state(), State::half_open);
+  EXPECT_EQ(lanes.allowance(), 0);
+  EXPECT_EQ(lanes.pacing.retry_at(1, lanes.now), std::nullopt) << "it waits for the probe";
+  lanes.now += 10min;
+  EXPECT_EQ(lanes.allowance(), 0);
+  lanes.end(probe, kGood);
+  EXPECT_EQ(lanes.state(), State::closed);
+}
+
+TEST(Pacing, WaitsLongerAfterEachProbeThatFails) {
+  PacedLanes lanes(64);
+  lanes.attempt(kTimedOut, 10);
+  for (const auto wait : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s}) {
+    EXPECT_EQ(lanes.wait(), wait);
+    lanes.sleep_out();
+    lanes.attempt(kTimedOut);
+    EXPECT_EQ(lanes.state(), State::open);
+  }
+}
+
+TEST(Pacing, WaitsLongerForAReceiverThatFailsAgainSoonAndForgivesAfterAMinute) {
+  PacedLanes lanes(64);
+  lanes.stop_and_revive();
+  lanes.attempt(kRefused, 10);
+  EXPECT_EQ(lanes.wait(), 2s);
+  lanes.sleep_out();
+  lanes.attempt(kGood);
+  lanes.now += 61s;
+  lanes.attempt(kRefused, 10);
+  EXPECT_EQ(lanes.wait(), 1s);
+}
+
+TEST(Pacing, RampsUpAReceiverThatIsBack) {
+  PacedLanes lanes(256);
+  lanes.stop_and_revive(kRefused);
+  for (const int limit : {2, 4, 8, 16, 32, 64, 128}) {
+    EXPECT_EQ(lanes.allowance(), limit);
+    lanes.attempt(kGood, limit);
+  }
+  EXPECT_EQ(lanes.allowance(), 129) << "slowly from half of what it had";
+
+  PacedLanes hung(256);
+  hung.stop_and_revive(kTimedOut);
+  for (const int limit : {2, 4, 8, 16, 17}) {
+    EXPECT_EQ(hung.allowance(), limit);
+    hung.attempt(kGood, limit);
+  }
+}
+
+TEST(Pacing, JudgesAReceiverThatIsBackAfresh) {
+  PacedLanes lanes(64);
+  lanes.stop_and_revive();
+  lanes.attempt(kRefused, 9);
+  EXPECT_EQ(lanes.state(), State::closed);
+}
+
+TEST(Pacing, DoesNotJudgeAReceiverByAttemptsThatBeganBeforeTheStop) {
+  PacedLanes lanes(64);
+  const auto hung = lanes.start_many(40);
+  lanes.attempt(kRefused, 10);
+  lanes.end(hung[0], kGood);
+  EXPECT_EQ(lanes.state(), State::open) << "only the probe closes";
+  lanes.sleep_out();
+  lanes.attempt(kRefused);
+  lanes.end(hung[1], kGood);
+  lanes.sleep_out();
+  lanes.attempt(kGood);
+  EXPECT_EQ(lanes.allowance(), 2) << "38 that hang do not count against a receiver that is back";
+
+  lanes.attempt(kGood, 1000);
+  EXPECT_EQ(lanes.allowance(), 64 - 38) << "but they do hold slots";
+  const auto fresh = lanes.start_many(8);
+  lanes.end(fresh[0], kTimedOut);
+  EXPECT_EQ(lanes.pacing.limit(1), 4) << "half of the eight";
+  for (std::size_t i = 1; i < fresh.size(); ++i) lanes.end(fresh[i], kGood);
+
+  lanes.attempt(kGood, 3000);
+  lanes.now += 61s;
+  lanes.attempt(kGood);
+  EXPECT_EQ(lanes.pacing.remembered(), 1u) << "it is still known which ones are old";
+  for (std::size_t i = 2; i < hung.size(); ++i) lanes.end(hung[i], kTimedOut);
+  EXPECT_EQ(lanes.state(), State::closed);
+  EXPECT_EQ(lanes.allowance(), 64);
+  EXPECT_EQ(lanes.pacing.in_flight(1), 0);
+}
+
+TEST(Pacing, IgnoresTheEndOfAnAttemptThatWasStartedAgainstTheStop) {
+  PacedLanes lanes(64);
+  lanes.attempt(kRefused, 10);
+  const auto late = lanes.start();
+  EXPECT_EQ(lanes.state(), State::open);
+  lanes.sleep_out();
+  const auto probe = lanes.start();
+  const auto later = lanes.start();
+  lanes.end(late, kGood);
+  EXPECT_EQ(lanes.state(), State::half_open);
+  lanes.end(probe, kGood);
+  lanes.end(later, kTimedOut);
+  EXPECT_EQ(lanes.state(), State::closed);
+  EXPECT_EQ(lanes.allowance(), 2);
+}
+
+TEST(Pacing, ProbesAgainAtOnceWhenTheProbeNeverReachedTheReceiver) {
+  PacedLanes lanes(64);
+  lanes.attempt(kRefused, 10);
+  lanes.sleep_out();
+  lanes.end(lanes.start(), kDenied);
+  EXPECT_EQ(lanes.state(), State::open);
+  EXPECT_EQ(lanes.allowance(), 1);
+  lanes.pacing.given_back(1, lanes.start(), lanes.now);
+  EXPECT_EQ(lanes.allowance(), 1);
+  lanes.attempt(kRefused);
+  EXPECT_EQ(lanes.wait(), 2s);
+}
+
+TEST(Pacing, PausesALaneWhoseReceiverAsksForIt) {
+  for (const int status : {429, 503}) {
+    PacedLanes lanes(64);
+    lanes.attempt(kGood, 50);
+    lanes.attempt(asks_for(7s, status));
+    EXPECT_EQ(lanes.state(), State::throttled);
+    EXPECT_EQ(lanes.allowance(), 0);
+    EXPECT_EQ(lanes.wait(), 7s);
+    EXPECT_EQ(lanes.allowance(2), 64);
+    lanes.sleep_out();
+    lanes.attempt(kGood);
+    EXPECT_EQ(lanes.state(), State::closed);
+    EXPECT_EQ(lanes.allowance(), 2) << "it ramps up as after an outage";
+  }
+}
+
+TEST(Pacing, BelievesALongPauseOnlyWhenItIsRepeated) {
+  PacedLanes lanes(64);
+  for (const auto wait : {60s, 120s, 240s, 480s}) {
+    lanes.attempt(asks_for(1h));
+    EXPECT_EQ(lanes.wait(), wait);
+    lanes.sleep_out();
+  }
+  lanes.attempt(kGood);
+  EXPECT_EQ(lanes.state(), State::closed) << "another task's success lifts it";
+
+  PacedLanes patient(64);
+  for (int i = 0; i < 30; ++i) {
+    patient.attempt(asks_for(1000h));
+    EXPECT_LE(patient.wait(), 24h);
+    patient.sleep_out();
+  }
+}
+
+TEST(Pacing, ProbesHoldAQuarterOfTheSlotsAtMost) {
+  PacedLanes lanes(16);
+  for (std::int64_t lane = 0; lane < 10; ++lane) lanes.attempt(kTimedOut, 10, lane);
+  lanes.now += 1s;
+  std::vector<std::uint64_t> probes;
+  for (std::int64_t lane = 0; lane < 4; ++lane) probes.push_back(lanes.start(lane));
+  EXPECT_EQ(lanes.allowance(4), 0);
+  EXPECT_EQ(lanes.pacing.retry_at(4, lanes.now), std::nullopt);
+  lanes.end(probes[0], kTimedOut, 0);
+  EXPECT_EQ(lanes.allowance(4), 1);
+  lanes.pacing.given_back(1, probes[1], lanes.now);
+  lanes.end(probes[2], kGood, 2);
+  lanes.end(probes[3], kTimedOut, 3);
+  for (std::int64_t lane = 4; lane < 8; ++lane) {
+    EXPECT_EQ(lanes.allowance(lane), 1);
+    lanes.start(lane);
+  }
+  EXPECT_EQ(lanes.allowance(8), 0);
+}
+
+TEST(Pacing, ListsTheLanesThatAreStopped) {
+  PacedLanes lanes(64);
+  lanes.attempt(kGood, 10, 1);
+  lanes.attempt(kRefused, 5, 2);
+  lanes.attempt(kRefused, 10, 3);
+  lanes.attempt(asks_for(30s), 1, 4);
+  lanes.now += 1s;
+  lanes.start(3);
+  std::map<std::int64_t, State> states;
+  for (const auto& each : lanes.pacing.stopped()) states[each.lane] = each.state;
+  EXPECT_EQ(states, (std::map<std::int64_t, State>{{3, State::half_open}, {4, State::throttled}}));
+  EXPECT_EQ(lanes.pacing.stopped(1).size(), 1u);
+}
+
+TEST(Pacing, ForgetsIdleLanes) {
+  PacedLanes lanes(64);
+  lanes.attempt(kRefused, 1, 1);
+  lanes.attempt(kRefused, 10, 2);
+  lanes.attempt(kRefused, 1, 3);
+  lanes.start(3);
+  lanes.now += 5min;
+  lanes.pacing.forget_idle(lanes.now);
+  EXPECT_EQ(lanes.pacing.remembered(), 3u);
+  lanes.now += 1s;
+  lanes.pacing.forget_idle(lanes.now);
+  EXPECT_EQ(lanes.pacing.remembered(), 2u) << "stopped, or with an attempt in flight";
+  EXPECT_EQ(lanes.state(2), State::open);
+  lanes.now += 24h;
+  lanes.pacing.forget_idle(lanes.now);
+  EXPECT_EQ(lanes.state(2), State::closed);
+  EXPECT_EQ(lanes.pacing.remembered(), 1u);
+}
+
+TEST(Pacing, RemembersTenThousandLanesAndDropsThoseIdleTheLongest) {
+  PacedLanes lanes(64);
+  lanes.attempt(kRefused, 10, -1);
+  for (std::int64_t lane = 30'000; lane > 0; --lane) {
+    lanes.now += 1ms;
+    lanes.attempt(kRefused, 1, lane);
+    ASSERT_LE(lanes.pacing.remembered(), 10'000u);
+  }
+  EXPECT_EQ(lanes.state(-1), State::open) << "the closed ones go first";
+  lanes.attempt(kRefused, 9, 5000);
+  EXPECT_EQ(lanes.state(5000), State::open) << "the newest nine thousand are remembered";
+
+  lanes.start(-1);
+  for (std::int64_t lane = 30'000; lane > 10'000; --lane) {
+    lanes.now += 1ms;
+    lanes.attempt(kRefused, 10, lane);
+    ASSERT_LE(lanes.pacing.remembered(), 10'000u);
+  }
+  EXPECT_EQ(lanes.state(-1), State::half_open) << "a probe's lane stays";
+  EXPECT_EQ(lanes.state(5000), State::closed);
+  EXPECT_EQ(lanes.state(10'001), State::open);
+}
+
+}  // namespace
+}  // namespace postern::scheduler

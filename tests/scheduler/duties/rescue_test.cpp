@@ -1,0 +1,93 @@
+#include "scheduler/duties/rescue.h"
+
+#include <gtest/gtest.h>
+
+#include "core/base/uuid.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using Ids = std::vector<Uuid>;
+
+class RescueTest : public testing::Test {
+ protected:
+  // Beats every 5 s for as long as `beats` says; the number of each is what was observed.
+  void look(std::vector<db::Heartbeat> beats, int connects = 1) {
+    now += 5s;
+    rescue.observe(beats, connects, now);
+  }
+
+  const Uuid self = random_uuid(), other = random_uuid();
+  Monotonic now{1h};
+  Rescue rescue{self, "a", 60s};
+};
+
+TEST_F(RescueTest, DeclaresDeadWhoHasNotBeatenForSoLong) {
+  for (int i = 0; i <= 11; ++i) {
+    look({{self, "a", i}, {other, "b", 7}});
+    EXPECT_EQ(rescue.dead(now), Ids{}) << i;
+  }
+  look({{self, "a", 12}, {other, "b", 7}});
+  EXPECT_EQ(rescue.dead(now), Ids{other});
+  look({{self, "a", 13}, {other, "b", 8}});
+  EXPECT_EQ(rescue.dead(now), Ids{}) << "it was only slow";
+}
+
+TEST_F(RescueTest, NeverDeclaresItselfDead) {
+  for (int i = 0; i < 30; ++i) look({{self, "a", 7}});
+  EXPECT_EQ(rescue.dead(now), Ids{});
+}
+
+TEST_F(RescueTest, DeclaresItsOwnPredecessorDeadSooner) {
+  look({{other, "a", 7}});
+  look({{other, "a", 7}});
+  look({{other, "a", 7}});
+  EXPECT_EQ(rescue.dead(now), Ids{}) << "after 10 s";
+  look({{other, "a", 7}});
+  EXPECT_EQ(rescue.dead(now), Ids{other}) << "after 15 s";
+}
+
+TEST_F(RescueTest, BeginsAnewAfterAReconnect) {
+  for (int i = 0; i <= 11; ++i) look({{other, "b", 7}});
+  look({{other, "b", 7}}, 2);
+  EXPECT_EQ(rescue.dead(now), Ids{});
+  for (int i = 0; i < 12; ++i) look({{other, "b", 7}}, 2);
+  EXPECT_EQ(rescue.dead(now), Ids{other});
+}
+
+TEST_F(RescueTest, BeginsAnewWhenItCouldNotLookForAWhile) {
+  look({{other, "b", 7}});
+  now += 10min;
+  look({{other, "b", 7}});
+  EXPECT_EQ(rescue.dead(now), Ids{});
+}
+
+TEST_F(RescueTest, TakesTheTasksOfTheDeadAtOnce) {
+  db::Orphan orphan;
+  orphan.instance_gone = true;
+  EXPECT_EQ(rescue.judge({orphan}, now).size(), 1u);
+}
+
+TEST_F(RescueTest, TakesAnExpiredTaskOfTheLivingOnlyWhenItStaysSo) {
+  db::Orphan orphan;
+  orphan.task.lease = random_uuid();
+  orphan.instance_gone = false;
+  EXPECT_TRUE(rescue.judge({orphan}, now).empty());
+  EXPECT_TRUE(rescue.judge({orphan}, now + 59s).empty());
+  EXPECT_EQ(rescue.judge({orphan}, now + 60s).size(), 1u);
+
+  auto next_lease = orphan;
+  next_lease.task.lease = random_uuid();
+  EXPECT_TRUE(rescue.judge({next_lease}, now + 61s).empty());
+  EXPECT_TRUE(rescue.judge({}, now + 62s).empty());
+  EXPECT_TRUE(rescue.judge({next_lease}, now + 200s).empty()) << "it was not expired between";
+}
+
+TEST(BeatPeriod, IsShortEnoughForRescueAfter) {
+  EXPECT_EQ(beat_period(60s), 5s);
+  EXPECT_EQ(beat_period(2s), 500ms);
+}
+
+}  // namespace
+}  // namespace postern::scheduler
