@@ -18,7 +18,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 import urllib.parse
@@ -26,7 +25,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from postgres import tail  # noqa: E402
+from postgres import scratch_folder, tail  # noqa: E402
 from process import Process  # noqa: E402
 from receiver import Answer, Receiver, Request  # noqa: E402, F401
 from stack import BIN, Stack  # noqa: E402
@@ -119,7 +118,7 @@ class StackTest(unittest.TestCase):
     def setUpClass(cls):
         kind = (cls.stack_type, *cls.settings.items())
         if kind not in cls._stacks:
-            folder = tempfile.TemporaryDirectory(prefix="postern-", dir="/tmp")
+            folder = scratch_folder()
             unittest.addModuleCleanup(folder.cleanup)
             stack = cls.stack_type(folder.name, cls.settings)
             unittest.addModuleCleanup(stack.kill)

@@ -61,10 +61,6 @@ std::string make_empty_database() {
   return name;
 }
 
-void drop_database(const std::string& name) {
-  server().script("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)");
-}
-
 Database::Database() : name_(unique_name()) {
   auto connection = server();
   connection.script(fmt::format("CREATE DATABASE {} TEMPLATE {}", name_, template_database()));
@@ -73,14 +69,6 @@ Database::Database() : name_(unique_name()) {
       fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} "
                   "TO postern_api, postern_scheduler, postern_enqueue",
                   name_));
-}
-
-Database::~Database() {
-  try {
-    drop_database(name_);
-  } catch (const std::exception&) {
-    // The server goes away with its data after the run.
-  }
 }
 
 db::PgConnection::Options Database::options(const std::string& role) const {

@@ -16,7 +16,6 @@ using State = db::FileStatus::State;
 class EmptyDatabase : public ::testing::Test {
  protected:
   EmptyDatabase() : name_(make_empty_database()) {}
-  ~EmptyDatabase() override { drop_database(name_); }
   db::PgConnection connect() const { return db::PgConnection::connect(server_options(name_)); }
   std::string name_;
 };

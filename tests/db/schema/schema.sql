@@ -12,12 +12,12 @@ CREATE TABLE postern.endpoint (
     max_in_flight integer,
     rate_count integer,
     rate_period interval,
-    paused boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
     rate_burst integer,
     rate_tokens double precision,
     rate_at timestamp with time zone,
+    paused boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT endpoint_max_in_flight_range CHECK ((max_in_flight >= 1)),
     CONSTRAINT endpoint_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{0,128}$'::text)),
     CONSTRAINT endpoint_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
@@ -26,7 +26,7 @@ CREATE TABLE postern.endpoint (
     CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
 )
 WITH (fillfactor='50');
-CREATE FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) RETURNS TABLE(lane bigint, free integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer, most_ms integer)
+CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[]) RETURNS TABLE(lane bigint, free integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer, most_ms integer)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -54,7 +54,7 @@ BEGIN
       FROM unnest(p_lanes, p_free) WITH ORDINALITY AS n(lane, free, place)
      CROSS JOIN LATERAL (
        SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
-        WHERE t.shard = p_shard AND t.lane = n.lane AND t.state = 'ready'
+        WHERE t.lane = n.lane AND t.state = 'ready'
         ORDER BY t.priority DESC, t.run_at, t.id LIMIT 1) h
       LEFT JOIN postern.queue d ON d.tenant = h.tenant AND d.name = h.queue
       LEFT JOIN LATERAL (
@@ -106,7 +106,7 @@ BEGIN
     most := greatest(0, least(most, floor(of_queue.tokens), floor(of_endpoint.tokens)));
     -- Only for what is there: places and tokens kept for nothing would be lost to the next lane.
     SELECT count(*) INTO free FROM (
-      SELECT FROM postern.task t WHERE t.shard = p_shard AND t.lane = w.lane AND t.state = 'ready' LIMIT most::bigint) ready;
+      SELECT FROM postern.task t WHERE t.lane = w.lane AND t.state = 'ready' LIMIT most::bigint) ready;
     IF free > 0 THEN
       UPDATE postern.queue k SET rate_tokens = of_queue.tokens - free, rate_at = clock_timestamp()
        WHERE k.tenant = w.tenant AND k.name = w.queue AND k.rate_count IS NOT NULL;
@@ -150,21 +150,21 @@ CREATE FUNCTION postern.awaited(p_ids uuid[]) RETURNS uuid[]
 BEGIN
   RETURN ARRAY(SELECT DISTINCT d.depends_on FROM postern.dependency d WHERE d.depends_on = ANY(p_ids));
 END $$;
-CREATE FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
+CREATE FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   found record;
 BEGIN
-  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   IF NOT found.waits THEN
     RETURN found.state;
   END IF;
   PERFORM postern.finish(found.t, p_instance, 'cancelled', 'cancelled', NULL);
   RETURN 'done';
 END $$;
-CREATE FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) RETURNS text
+CREATE FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -173,7 +173,7 @@ DECLARE
   t postern.task;
   starts timestamptz := coalesce(p_run_at, now() + p_delay_ms * interval '1 millisecond');
 BEGIN
-  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
   IF NOT found.waits OR found.state = 'blocked' AND NOT p_blocked THEN
     RETURN found.state;
@@ -187,7 +187,7 @@ BEGIN
          body = CASE WHEN p_body_form IS NULL THEN body ELSE p_body END,
          content_type = CASE p_body_form WHEN 'payload' THEN NULL ELSE coalesce(p_content_type, content_type) END,
          state = CASE WHEN state = 'blocked' THEN state WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
-   WHERE shard = p_shard AND id = p_id;
+   WHERE id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
 END $$;
@@ -204,14 +204,18 @@ CREATE TABLE postern.task (
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
+    key_seq bigint,
+    repeat_seconds bigint,
+    hold_seconds bigint,
     timeout_ms integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     max_attempts integer DEFAULT 4 NOT NULL,
     result_code integer,
     result_ms integer,
-    shard smallint DEFAULT 0 NOT NULL,
     priority smallint DEFAULT 50 NOT NULL,
+    deferred boolean DEFAULT false NOT NULL,
+    load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
     tenant text NOT NULL,
@@ -219,6 +223,7 @@ CREATE TABLE postern.task (
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
     endpoint text,
+    resolved text,
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
@@ -238,12 +243,6 @@ CREATE TABLE postern.task (
     retention text DEFAULT 'standard'::text NOT NULL,
     result_headers text,
     result_body bytea,
-    key_seq bigint,
-    resolved text,
-    deferred boolean DEFAULT false NOT NULL,
-    repeat_seconds bigint,
-    hold_seconds bigint,
-    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_attempt_order CHECK (((attempt >= attempt_base) AND (attempt_base >= 0))),
     CONSTRAINT task_body_form_known CHECK ((body_form = ANY (ARRAY['payload'::text, 'raw'::text]))),
     CONSTRAINT task_dialect_known CHECK ((dialect = ANY (ARRAY['native'::text, 'asyncqueue'::text, 'taskmq'::text, 'asyncjobs'::text]))),
@@ -264,18 +263,18 @@ CREATE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) 
     AS $$
 BEGIN
   IF t.lane IS NULL THEN
-    PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'created');
+    PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'created');
   END IF;
-  PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, p_name);
+  PERFORM postern.count_one(p_instance, t.tenant, t.queue, p_name);
 END $$;
-CREATE FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
+CREATE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  INSERT INTO postern.counter AS c VALUES (p_shard, p_instance, p_tenant, p_queue, p_name, 1)
-  ON CONFLICT (shard, instance, tenant, queue, name) DO UPDATE SET value = c.value + 1
+  INSERT INTO postern.counter AS c VALUES (p_instance, p_tenant, p_queue, p_name, 1)
+  ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + 1
 $$;
-CREATE FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -284,28 +283,28 @@ DECLARE
   t postern.task;
   over postern.task_finished;
 BEGIN
-  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
   IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = 'asyncjobs') THEN
-    DELETE FROM postern.task WHERE shard = p_shard AND id = p_id;
+    DELETE FROM postern.task WHERE id = p_id;
     DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
     PERFORM postern.note_sequel(t);
     PERFORM postern.count_end(t, p_instance, 'deleted');
   ELSIF t.id IS NULL AND found.state IS NOT NULL THEN
     DELETE FROM postern.task_finished
-     WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant
+     WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
        AND coalesce(p_rules, dialect) = 'asyncjobs'
     RETURNING * INTO over;
     IF over.id IS NULL THEN
       RETURN found.state;
     END IF;
     t.idempotency_key := over.idempotency_key;
-    PERFORM postern.count_one(p_shard, p_instance, over.tenant, over.queue, 'forgotten');
+    PERFORM postern.count_one(p_instance, over.tenant, over.queue, 'forgotten');
   ELSE
     RETURN found.state;
   END IF;
   DELETE FROM postern.idempotency_key
-   WHERE shard = p_shard AND tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
+   WHERE tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
   RETURN 'done';
 END $$;
 CREATE FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) RETURNS text
@@ -354,7 +353,7 @@ DECLARE
   v_tenant text := coalesce((SELECT r.tenant FROM postern.role_tenant r WHERE r.role = p_role), 'default');
   v_start timestamptz := coalesce(run_at, now() + delay);
   v_queue postern.queue;
-  v_id uuid := postern.new_task_id(0::smallint);
+  v_id uuid := postern.new_task_id();
   v_timeout bigint := (extract(epoch FROM timeout) * 1000)::bigint;
 BEGIN
   IF queue IS NULL OR queue !~ '^[a-zA-Z0-9_:-]{1,64}$' THEN
@@ -382,11 +381,11 @@ BEGIN
   END IF;
   SELECT * INTO v_queue FROM postern.queue q WHERE q.tenant = v_tenant AND q.name = enqueue_row.queue;
   INSERT INTO postern.task (
-    id, run_at, deadline, timeout_ms, max_attempts, shard, priority, state, tenant, queue, method,
+    id, run_at, deadline, timeout_ms, max_attempts, priority, state, tenant, queue, method,
     url, retry_policy, body_form, content_type, headers, tags, body)
   VALUES (
     v_id, v_start, deadline, coalesce(v_timeout, v_queue.timeout_ms, 30000),
-    1 + coalesce(max_retries, v_queue.max_retries, 3), 0, priority * 10,
+    1 + coalesce(max_retries, v_queue.max_retries, 3), priority * 10,
     CASE WHEN v_start > clock_timestamp() THEN 'delayed' ELSE 'ready' END, v_tenant, queue, method,
     url, coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
     headers::text, tags, bytes);
@@ -418,7 +417,7 @@ CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  DELETE FROM postern.task WHERE shard = t.shard AND id = t.id;
+  DELETE FROM postern.task WHERE id = t.id;
   t.state := p_state;
   t.reason := p_reason;
   t.last_error := coalesce(p_error, t.last_error);
@@ -443,12 +442,12 @@ CREATE FUNCTION postern.finished_since(p_id uuid) RETURNS timestamp with time zo
     AS $$
   SELECT to_timestamp((('x' || substr(replace(p_id::text, '-', ''), 1, 12))::bit(48)::bigint) / 1000.0) - interval '1 day'
 $$;
-CREATE FUNCTION postern.finished_state(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone) RETURNS text
+CREATE FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT state FROM postern.task_finished
-   WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant
+   WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
 $$;
 CREATE FUNCTION postern.hold_wake() RETURNS void
     LANGUAGE sql
@@ -456,13 +455,13 @@ CREATE FUNCTION postern.hold_wake() RETURNS void
     AS $$
   SELECT pg_advisory_xact_lock(hashtextextended('postern.wake', 0))
 $$;
-CREATE FUNCTION postern.lock_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) RETURNS record
+CREATE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  SELECT * INTO t FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant FOR UPDATE;
-  state := CASE WHEN FOUND THEN t.state ELSE postern.finished_state(p_tenant, p_shard, p_id, p_since) END;
+  SELECT * INTO t FROM postern.task WHERE id = p_id AND tenant = p_tenant FOR UPDATE;
+  state := CASE WHEN FOUND THEN t.state ELSE postern.finished_state(p_tenant, p_id, p_since) END;
   waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
 END $$;
 CREATE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) RETURNS TABLE(task uuid, of_queue text)
@@ -475,10 +474,10 @@ BEGIN
   END IF;
   FOR task IN SELECT DISTINCT w FROM unnest(p_ids) w ORDER BY w LOOP
     SELECT t.queue INTO of_queue FROM postern.task t
-     WHERE t.shard = postern.shard_of(task) AND t.id = task AND t.tenant = p_tenant FOR UPDATE;
+     WHERE t.id = task AND t.tenant = p_tenant FOR UPDATE;
     IF NOT FOUND THEN
       SELECT f.queue INTO of_queue FROM postern.task_finished f
-       WHERE f.shard = postern.shard_of(task) AND f.id = task AND f.finished_at >= postern.finished_since(task)
+       WHERE f.id = task AND f.finished_at >= postern.finished_since(task)
          AND f.tenant = p_tenant FOR UPDATE;
     END IF;
     CONTINUE WHEN NOT FOUND;
@@ -535,14 +534,13 @@ BEGIN
   END IF;
   RETURN greatest(0, p_wanted - greatest(0, missing));
 END $$;
-CREATE FUNCTION postern.new_task_id(p_shard smallint) RETURNS uuid
+CREATE FUNCTION postern.new_task_id() RETURNS uuid
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT encode(substring(int8send(made / 1000) FROM 3)
-                || int2send((28672 + p_shard)::smallint)
-                || int2send((-32768 + made % 1000 * 16 + (get_byte(random, 0) & 15))::smallint)
-                || substring(random FROM 11), 'hex')::uuid
+                || int2send((28672 + made % 1000 * 4 + (get_byte(random, 0) & 3))::smallint)
+                || substring(random FROM 9), 'hex')::uuid
     FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS made,
                  uuid_send(gen_random_uuid()) AS random) AS parts
 $$;
@@ -606,7 +604,7 @@ BEGIN
      SET attempt_base = attempt, updated_at = now(), run_at = least(run_at, now()),
          state = CASE state WHEN 'delayed' THEN 'ready' ELSE state END,
          deadline = CASE WHEN deadline > now() THEN deadline END
-   WHERE shard = t.shard AND id = t.id;
+   WHERE id = t.id;
   PERFORM pg_notify('postern_ready', '');
 END $$;
 CREATE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) RETURNS integer
@@ -619,15 +617,15 @@ DECLARE
 BEGIN
   FOR w IN SELECT task FROM postern.lock_tasks(p_tenant, p_ids, true) LOOP
     PERFORM FROM postern.task_finished
-      WHERE shard = postern.shard_of(w) AND id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
+      WHERE id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
         AND state = 'failed';
     CONTINUE WHEN NOT FOUND;
-    PERFORM postern.retry_task(p_tenant, postern.shard_of(w), w, postern.finished_since(w), p_instance);
+    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance);
     n := n + 1;
   END LOOP;
   RETURN n;
 END $$;
-CREATE FUNCTION postern.retry_finished(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
+CREATE FUNCTION postern.retry_finished(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -636,16 +634,16 @@ DECLARE
   frontier uuid[] := ARRAY[p_id];
 BEGIN
   SELECT * INTO t FROM postern.task_finished
-   WHERE shard = p_shard AND id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
+   WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
   IF NOT FOUND THEN
-    RETURN (SELECT state FROM postern.task WHERE shard = p_shard AND id = p_id AND tenant = p_tenant);
+    RETURN (SELECT state FROM postern.task WHERE id = p_id AND tenant = p_tenant);
   END IF;
   PERFORM postern.revive(t, p_instance);
   LOOP
     SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
     EXIT WHEN frontier IS NULL;
     FOR t IN SELECT f.* FROM unnest(frontier) AS n(id)
-               JOIN postern.task_finished f ON f.shard = postern.shard_of(n.id) AND f.id = n.id AND f.tenant = p_tenant
+               JOIN postern.task_finished f ON f.id = n.id AND f.tenant = p_tenant
                 AND f.finished_at >= postern.finished_since(n.id) AND f.reason = 'unreachable' ORDER BY f.id FOR UPDATE OF f
     LOOP
       PERFORM postern.revive(t, p_instance);
@@ -653,7 +651,7 @@ BEGIN
   END LOOP;
   RETURN 'done';
 END $$;
-CREATE FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -664,11 +662,11 @@ DECLARE
 BEGIN
   IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id)
      OR EXISTS (SELECT FROM postern.task_finished f
-                 WHERE f.shard = p_shard AND f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant
+                 WHERE f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant
                    AND f.reason = 'unreachable') THEN
     PERFORM postern.hold_wake();
   END IF;
-  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
   IF t.id IS NOT NULL THEN
     rules := coalesce(p_rules, t.dialect);
@@ -679,11 +677,11 @@ BEGIN
     RETURN found.state;
   END IF;
   rules := coalesce(p_rules, (SELECT f.dialect FROM postern.task_finished f
-                               WHERE f.shard = p_shard AND f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant));
+                               WHERE f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant));
   IF rules = 'taskmq' AND found.state = 'completed' THEN
     RETURN found.state;
   END IF;
-  RETURN postern.retry_finished(p_tenant, p_shard, p_id, p_since, p_instance);
+  RETURN postern.retry_finished(p_tenant, p_id, p_since, p_instance);
 END $$;
 CREATE TABLE postern.task_finished (
     id uuid NOT NULL,
@@ -698,14 +696,18 @@ CREATE TABLE postern.task_finished (
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
+    key_seq bigint,
+    repeat_seconds bigint,
+    hold_seconds bigint,
     timeout_ms integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     max_attempts integer DEFAULT 4 NOT NULL,
     result_code integer,
     result_ms integer,
-    shard smallint DEFAULT 0 NOT NULL,
     priority smallint DEFAULT 50 NOT NULL,
+    deferred boolean DEFAULT false NOT NULL,
+    load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
     tenant text NOT NULL,
@@ -713,6 +715,7 @@ CREATE TABLE postern.task_finished (
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
     endpoint text,
+    resolved text,
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
@@ -732,12 +735,6 @@ CREATE TABLE postern.task_finished (
     retention text DEFAULT 'standard'::text NOT NULL,
     result_headers text,
     result_body bytea,
-    key_seq bigint,
-    resolved text,
-    deferred boolean DEFAULT false NOT NULL,
-    repeat_seconds bigint,
-    hold_seconds bigint,
-    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -750,7 +747,7 @@ CREATE FUNCTION postern.revive(t postern.task_finished, p_instance uuid) RETURNS
 DECLARE
   waits boolean := t.dependencies IS NOT NULL OR t.key IS NOT NULL;
 BEGIN
-  DELETE FROM postern.task_finished WHERE shard = t.shard AND id = t.id AND finished_at = t.finished_at;
+  DELETE FROM postern.task_finished WHERE id = t.id AND finished_at = t.finished_at;
   t.state := CASE WHEN waits THEN 'blocked' ELSE 'ready' END;
   t.reason := '';
   t.attempt_base := t.attempt;
@@ -765,17 +762,17 @@ BEGIN
   t.resolved := NULL;
   t.lease := NULL;
   INSERT INTO postern.task SELECT t.*;
-  INSERT INTO postern.dependency (shard, task, depends_on)
-  SELECT DISTINCT t.shard, t.id, d FROM unnest(t.dependencies) d ON CONFLICT DO NOTHING;
+  INSERT INTO postern.dependency (task, depends_on)
+  SELECT DISTINCT t.id, d FROM unnest(t.dependencies) d ON CONFLICT DO NOTHING;
   IF waits THEN
     INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
   END IF;
   IF t.lane IS NOT NULL THEN  -- else its routing counts it as created
-    PERFORM postern.count_one(t.shard, p_instance, t.tenant, t.queue, 'retried');
+    PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
   END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
-CREATE FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
+CREATE FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -783,7 +780,7 @@ DECLARE
   found record;
   t postern.task;
 BEGIN
-  SELECT * INTO found FROM postern.lock_task(p_tenant, p_shard, p_id, p_since);
+  SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
   IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
     RETURN found.state;
@@ -792,14 +789,14 @@ BEGIN
       RETURN found.state;  -- too late: somebody may be settling it as over
     END IF;
     UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
-     WHERE shard = p_shard AND id = p_id;
+     WHERE id = p_id;
     RETURN 'done';
   END IF;
   t.attempts := postern.recorded(t.attempts, p_record);
-  PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
+  PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
   IF p_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN
-    PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'finished_completed');
-    PERFORM postern.count_one(p_shard, p_instance, t.tenant, t.queue, 'retried');
+    PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'finished_completed');
+    PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
     t.attempt_base := t.attempt;
     t.attempts := jsonb_build_array(p_record);
     p_delay_ms := t.repeat_seconds * 1000;
@@ -818,16 +815,10 @@ BEGIN
          run_at = now() + p_delay_ms * interval '1 millisecond', attempt_base = t.attempt_base, attempts = t.attempts,
          last_error = p_error, lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL,
          updated_at = now()
-   WHERE shard = p_shard AND id = p_id;
+   WHERE id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
 END $$;
-CREATE FUNCTION postern.shard_of(p_id uuid) RETURNS smallint
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  SELECT (('x' || substr(replace(p_id::text, '-', ''), 14, 3))::bit(12)::integer)::smallint
-$$;
 CREATE FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) RETURNS uuid
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -869,8 +860,8 @@ BEGIN
         SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
           INTO live, broken
           FROM unnest(t.dependencies) AS d(id)
-          LEFT JOIN postern.task l ON l.id = d.id AND l.shard = postern.shard_of(d.id) AND l.tenant = t.tenant
-          LEFT JOIN postern.task_finished f ON f.shard = postern.shard_of(d.id) AND f.id = d.id AND f.tenant = t.tenant
+          LEFT JOIN postern.task l ON l.id = d.id AND l.tenant = t.tenant
+          LEFT JOIN postern.task_finished f ON f.id = d.id AND f.tenant = t.tenant
            AND f.finished_at >= postern.finished_since(d.id);
         IF broken THEN
           PERFORM postern.finish(t, p_instance, 'failed', 'unreachable', 'a task it depends on did not complete');
@@ -892,7 +883,7 @@ BEGIN
          WHERE o.tenant = t.tenant AND o.queue = t.queue AND o.key = t.key AND o.id <> t.id
            AND (o.state <> 'blocked' OR o.key_seq < t.key_seq));
       UPDATE postern.task SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
-       WHERE shard = t.shard AND id = t.id;
+       WHERE id = t.id;
       DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
       woken := woken + 1;
     END LOOP;
@@ -912,8 +903,14 @@ CREATE TABLE postern.api_key (
     CONSTRAINT api_key_hash_length CHECK ((octet_length(hash) = 32)),
     CONSTRAINT api_key_role_known CHECK ((role = ANY (ARRAY['admin'::text, 'worker'::text, 'read'::text])))
 );
+CREATE TABLE postern.applied (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    release integer NOT NULL,
+    min_program integer NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
 CREATE TABLE postern.counter (
-    shard smallint NOT NULL,
     instance uuid NOT NULL,
     tenant text NOT NULL,
     queue text NOT NULL,
@@ -922,7 +919,6 @@ CREATE TABLE postern.counter (
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 CREATE TABLE postern.dependency (
-    shard smallint NOT NULL,
     task uuid NOT NULL,
     depends_on uuid NOT NULL
 );
@@ -936,7 +932,6 @@ CREATE TABLE postern.endpoint_minute (
     durations bigint[] NOT NULL
 );
 CREATE TABLE postern.idempotency_key (
-    shard smallint NOT NULL,
     tenant text NOT NULL,
     key text NOT NULL,
     task uuid NOT NULL,
@@ -972,18 +967,7 @@ CREATE TABLE postern.lane (
     tenant text NOT NULL,
     queue text NOT NULL,
     target text NOT NULL,
-    paused boolean DEFAULT false NOT NULL,
-    in_flight_limit integer,
-    breaker text DEFAULT 'closed'::text NOT NULL,
-    not_before timestamp with time zone,
-    used_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT lane_breaker_known CHECK ((breaker = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text])))
-);
-CREATE TABLE postern.migration (
-    version integer NOT NULL,
-    name text NOT NULL,
-    min_program integer NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
+    used_at timestamp with time zone DEFAULT now() NOT NULL
 );
 CREATE TABLE postern.queue (
     tenant text NOT NULL,
@@ -1042,25 +1026,25 @@ CREATE TABLE postern.schedule (
     tenant text NOT NULL,
     name text NOT NULL,
     spec text NOT NULL,
+    interval_seconds bigint,
     timezone text DEFAULT 'UTC'::text NOT NULL,
     queue text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
     task text NOT NULL,
     misfire text DEFAULT 'last'::text NOT NULL,
+    misfire_limit integer DEFAULT 10 NOT NULL,
+    misfire_window interval DEFAULT '01:00:00'::interval NOT NULL,
     overlap text DEFAULT 'allow'::text NOT NULL,
     jitter interval DEFAULT '00:00:00'::interval NOT NULL,
+    deadline_offset interval,
     starts_at timestamp with time zone,
     ends_at timestamp with time zone,
     next_at timestamp with time zone,
+    last_at timestamp with time zone,
+    last_task uuid,
     paused boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    interval_seconds bigint,
-    misfire_limit integer DEFAULT 10 NOT NULL,
-    misfire_window interval DEFAULT '01:00:00'::interval NOT NULL,
-    deadline_offset interval,
-    last_at timestamp with time zone,
-    last_task uuid,
     CONSTRAINT schedule_misfire_known CHECK ((misfire = ANY (ARRAY['skip'::text, 'last'::text, 'all'::text]))),
     CONSTRAINT schedule_misfire_limit_range CHECK (((misfire_limit >= 1) AND (misfire_limit <= 100))),
     CONSTRAINT schedule_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{1,128}$'::text)),
@@ -1108,14 +1092,18 @@ CREATE VIEW postern.task_all AS
     task.deadline,
     task.lane,
     task.job_id,
+    task.key_seq,
+    task.repeat_seconds,
+    task.hold_seconds,
     task.timeout_ms,
     task.attempt,
     task.attempt_base,
     task.max_attempts,
     task.result_code,
     task.result_ms,
-    task.shard,
     task.priority,
+    task.deferred,
+    task.load_results,
     task.state,
     task.dialect,
     task.tenant,
@@ -1123,6 +1111,7 @@ CREATE VIEW postern.task_all AS
     task.method,
     task.url,
     task.endpoint,
+    task.resolved,
     task.retry_policy,
     task.body_form,
     task.content_type,
@@ -1141,13 +1130,7 @@ CREATE VIEW postern.task_all AS
     task.reason,
     task.retention,
     task.result_headers,
-    task.result_body,
-    task.key_seq,
-    task.resolved,
-    task.deferred,
-    task.repeat_seconds,
-    task.hold_seconds,
-    task.load_results
+    task.result_body
    FROM postern.task
 UNION ALL
  SELECT task_finished.id,
@@ -1162,14 +1145,18 @@ UNION ALL
     task_finished.deadline,
     task_finished.lane,
     task_finished.job_id,
+    task_finished.key_seq,
+    task_finished.repeat_seconds,
+    task_finished.hold_seconds,
     task_finished.timeout_ms,
     task_finished.attempt,
     task_finished.attempt_base,
     task_finished.max_attempts,
     task_finished.result_code,
     task_finished.result_ms,
-    task_finished.shard,
     task_finished.priority,
+    task_finished.deferred,
+    task_finished.load_results,
     task_finished.state,
     task_finished.dialect,
     task_finished.tenant,
@@ -1177,6 +1164,7 @@ UNION ALL
     task_finished.method,
     task_finished.url,
     task_finished.endpoint,
+    task_finished.resolved,
     task_finished.retry_policy,
     task_finished.body_form,
     task_finished.content_type,
@@ -1195,13 +1183,7 @@ UNION ALL
     task_finished.reason,
     task_finished.retention,
     task_finished.result_headers,
-    task_finished.result_body,
-    task_finished.key_seq,
-    task_finished.resolved,
-    task_finished.deferred,
-    task_finished.repeat_seconds,
-    task_finished.hold_seconds,
-    task_finished.load_results
+    task_finished.result_body
    FROM postern.task_finished;
 CREATE TABLE postern.task_finished_short (
     id uuid NOT NULL,
@@ -1216,14 +1198,18 @@ CREATE TABLE postern.task_finished_short (
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
+    key_seq bigint,
+    repeat_seconds bigint,
+    hold_seconds bigint,
     timeout_ms integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     max_attempts integer DEFAULT 4 NOT NULL,
     result_code integer,
     result_ms integer,
-    shard smallint DEFAULT 0 NOT NULL,
     priority smallint DEFAULT 50 NOT NULL,
+    deferred boolean DEFAULT false NOT NULL,
+    load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
     tenant text NOT NULL,
@@ -1231,6 +1217,7 @@ CREATE TABLE postern.task_finished_short (
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
     endpoint text,
+    resolved text,
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
@@ -1250,12 +1237,6 @@ CREATE TABLE postern.task_finished_short (
     retention text DEFAULT 'standard'::text NOT NULL,
     result_headers text,
     result_body bytea,
-    key_seq bigint,
-    resolved text,
-    deferred boolean DEFAULT false NOT NULL,
-    repeat_seconds bigint,
-    hold_seconds bigint,
-    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1274,14 +1255,18 @@ CREATE TABLE postern.task_finished_short_default (
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
+    key_seq bigint,
+    repeat_seconds bigint,
+    hold_seconds bigint,
     timeout_ms integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     max_attempts integer DEFAULT 4 NOT NULL,
     result_code integer,
     result_ms integer,
-    shard smallint DEFAULT 0 NOT NULL,
     priority smallint DEFAULT 50 NOT NULL,
+    deferred boolean DEFAULT false NOT NULL,
+    load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
     tenant text NOT NULL,
@@ -1289,6 +1274,7 @@ CREATE TABLE postern.task_finished_short_default (
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
     endpoint text,
+    resolved text,
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
@@ -1308,12 +1294,6 @@ CREATE TABLE postern.task_finished_short_default (
     retention text DEFAULT 'standard'::text NOT NULL,
     result_headers text,
     result_body bytea,
-    key_seq bigint,
-    resolved text,
-    deferred boolean DEFAULT false NOT NULL,
-    repeat_seconds bigint,
-    hold_seconds bigint,
-    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1331,14 +1311,18 @@ CREATE TABLE postern.task_finished_standard (
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
+    key_seq bigint,
+    repeat_seconds bigint,
+    hold_seconds bigint,
     timeout_ms integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     max_attempts integer DEFAULT 4 NOT NULL,
     result_code integer,
     result_ms integer,
-    shard smallint DEFAULT 0 NOT NULL,
     priority smallint DEFAULT 50 NOT NULL,
+    deferred boolean DEFAULT false NOT NULL,
+    load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
     tenant text NOT NULL,
@@ -1346,6 +1330,7 @@ CREATE TABLE postern.task_finished_standard (
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
     endpoint text,
+    resolved text,
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
@@ -1365,12 +1350,6 @@ CREATE TABLE postern.task_finished_standard (
     retention text DEFAULT 'standard'::text NOT NULL,
     result_headers text,
     result_body bytea,
-    key_seq bigint,
-    resolved text,
-    deferred boolean DEFAULT false NOT NULL,
-    repeat_seconds bigint,
-    hold_seconds bigint,
-    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1389,14 +1368,18 @@ CREATE TABLE postern.task_finished_standard_default (
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
+    key_seq bigint,
+    repeat_seconds bigint,
+    hold_seconds bigint,
     timeout_ms integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     max_attempts integer DEFAULT 4 NOT NULL,
     result_code integer,
     result_ms integer,
-    shard smallint DEFAULT 0 NOT NULL,
     priority smallint DEFAULT 50 NOT NULL,
+    deferred boolean DEFAULT false NOT NULL,
+    load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
     tenant text NOT NULL,
@@ -1404,6 +1387,7 @@ CREATE TABLE postern.task_finished_standard_default (
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
     endpoint text,
+    resolved text,
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
@@ -1423,12 +1407,6 @@ CREATE TABLE postern.task_finished_standard_default (
     retention text DEFAULT 'standard'::text NOT NULL,
     result_headers text,
     result_body bytea,
-    key_seq bigint,
-    resolved text,
-    deferred boolean DEFAULT false NOT NULL,
-    repeat_seconds bigint,
-    hold_seconds bigint,
-    load_results boolean DEFAULT false NOT NULL,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
     CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
@@ -1454,22 +1432,22 @@ ALTER TABLE ONLY postern.api_key
     ADD CONSTRAINT api_key_name_once UNIQUE (tenant, name);
 ALTER TABLE ONLY postern.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (hash);
+ALTER TABLE ONLY postern.applied
+    ADD CONSTRAINT applied_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY postern.counter
-    ADD CONSTRAINT counter_pkey PRIMARY KEY (tenant, queue, name, instance, shard);
+    ADD CONSTRAINT counter_pkey PRIMARY KEY (tenant, queue, name, instance);
 ALTER TABLE ONLY postern.dependency
-    ADD CONSTRAINT dependency_pkey PRIMARY KEY (depends_on, task, shard);
+    ADD CONSTRAINT dependency_pkey PRIMARY KEY (depends_on, task);
 ALTER TABLE ONLY postern.endpoint_minute
     ADD CONSTRAINT endpoint_minute_pkey PRIMARY KEY (tenant, endpoint, minute, instance);
 ALTER TABLE ONLY postern.endpoint
     ADD CONSTRAINT endpoint_pkey PRIMARY KEY (tenant, name);
 ALTER TABLE ONLY postern.idempotency_key
-    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (shard, tenant, key);
+    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (tenant, key);
 ALTER TABLE ONLY postern.instance
     ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY postern.lane
     ADD CONSTRAINT lane_pkey PRIMARY KEY (id);
-ALTER TABLE ONLY postern.migration
-    ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
 ALTER TABLE ONLY postern.queue_gauge
     ADD CONSTRAINT queue_gauge_pkey PRIMARY KEY (tenant, queue);
 ALTER TABLE ONLY postern.queue
@@ -1485,7 +1463,7 @@ ALTER TABLE ONLY postern.sequel
 ALTER TABLE ONLY postern.setting
     ADD CONSTRAINT setting_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY postern.task
-    ADD CONSTRAINT task_pkey PRIMARY KEY (id, shard);
+    ADD CONSTRAINT task_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY postern.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY postern.tenant_secret
@@ -1497,47 +1475,47 @@ CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
 CREATE INDEX task_active ON postern.task USING btree (tenant, queue) WHERE (state = 'active'::text);
 CREATE INDEX task_active_at ON postern.task USING btree (tenant, resolved) WHERE ((state = 'active'::text) AND (resolved IS NOT NULL));
 CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue) WHERE (state = 'blocked'::text);
-CREATE INDEX task_delayed ON postern.task USING btree (shard, run_at) WHERE (state = 'delayed'::text);
+CREATE INDEX task_delayed ON postern.task USING btree (run_at) WHERE (state = 'delayed'::text);
 CREATE INDEX task_finished_failed ON ONLY postern.task_finished USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
-CREATE INDEX task_finished_id ON ONLY postern.task_finished USING btree (shard, id);
+CREATE INDEX task_finished_id ON ONLY postern.task_finished USING btree (id);
 CREATE INDEX task_finished_job_id ON ONLY postern.task_finished USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_of_queue ON ONLY postern.task_finished USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_finished_short_id_idx ON ONLY postern.task_finished_short USING btree (id);
+CREATE INDEX task_finished_short_default_id_idx ON postern.task_finished_short_default USING btree (id);
 CREATE INDEX task_finished_short_job_id_idx ON ONLY postern.task_finished_short USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_short_default_job_id_idx ON postern.task_finished_short_default USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_finished_short_shard_id_idx ON ONLY postern.task_finished_short USING btree (shard, id);
-CREATE INDEX task_finished_short_default_shard_id_idx ON postern.task_finished_short_default USING btree (shard, id);
 CREATE INDEX task_finished_short_tenant_finished_at_idx ON ONLY postern.task_finished_short USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_short_default_tenant_finished_at_idx ON postern.task_finished_short_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_short_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_short_default_tenant_queue_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_finished_standard_id_idx ON ONLY postern.task_finished_standard USING btree (id);
+CREATE INDEX task_finished_standard_default_id_idx ON postern.task_finished_standard_default USING btree (id);
 CREATE INDEX task_finished_standard_job_id_idx ON ONLY postern.task_finished_standard USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_standard_default_job_id_idx ON postern.task_finished_standard_default USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_finished_standard_shard_id_idx ON ONLY postern.task_finished_standard USING btree (shard, id);
-CREATE INDEX task_finished_standard_default_shard_id_idx ON postern.task_finished_standard_default USING btree (shard, id);
 CREATE INDEX task_finished_standard_tenant_finished_at_idx ON ONLY postern.task_finished_standard USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.task_finished_standard_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_leased ON postern.task USING btree (shard, deferred, lease_until) WHERE (state = 'active'::text);
+CREATE INDEX task_leased ON postern.task USING btree (deferred, lease_until) WHERE (state = 'active'::text);
 CREATE INDEX task_of_key ON postern.task USING btree (tenant, queue, key, key_seq) WHERE (key IS NOT NULL);
 CREATE INDEX task_of_queue ON postern.task USING btree (tenant, queue, uuid_send(id));
-CREATE INDEX task_ready ON postern.task USING btree (shard, lane, priority DESC, run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
-CREATE INDEX task_unrouted ON postern.task USING btree (id, shard) WHERE (lane IS NULL);
+CREATE INDEX task_ready ON postern.task USING btree (lane, priority DESC, run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
+CREATE INDEX task_unrouted ON postern.task USING btree (id) WHERE (lane IS NULL);
+ALTER INDEX postern.task_finished_short_id_idx ATTACH PARTITION postern.task_finished_short_default_id_idx;
 ALTER INDEX postern.task_finished_short_job_id_idx ATTACH PARTITION postern.task_finished_short_default_job_id_idx;
-ALTER INDEX postern.task_finished_short_shard_id_idx ATTACH PARTITION postern.task_finished_short_default_shard_id_idx;
 ALTER INDEX postern.task_finished_short_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_short_default_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_short_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_short_default_tenant_queue_uuid_send_idx;
+ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_short_id_idx;
 ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_short_job_id_idx;
-ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_short_shard_id_idx;
 ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_short_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_short_tenant_queue_uuid_send_idx;
+ALTER INDEX postern.task_finished_standard_id_idx ATTACH PARTITION postern.task_finished_standard_default_id_idx;
 ALTER INDEX postern.task_finished_standard_job_id_idx ATTACH PARTITION postern.task_finished_standard_default_job_id_idx;
-ALTER INDEX postern.task_finished_standard_shard_id_idx ATTACH PARTITION postern.task_finished_standard_default_shard_id_idx;
 ALTER INDEX postern.task_finished_standard_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_standard_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_queue_uuid_send_idx;
+ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_standard_id_idx;
 ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_standard_job_id_idx;
-ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_standard_shard_id_idx;
 ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_standard_tenant_finished_at_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_standard_tenant_queue_uuid_send_idx;
 ALTER TABLE ONLY postern.api_key
@@ -1557,24 +1535,24 @@ GRANT USAGE ON SCHEMA postern TO postern_scheduler;
 GRANT USAGE ON SCHEMA postern TO postern_enqueue;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;
 GRANT SELECT,UPDATE ON TABLE postern.endpoint TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.allow(p_shard smallint, p_lanes bigint[], p_free integer[]) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.authenticate(p_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.authenticate(p_hash bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.awaited(p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.awaited(p_ids uuid[]) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
-REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) TO postern_api;
+REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
+REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.task TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
-GRANT ALL ON FUNCTION postern.count_one(p_shard smallint, p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
+REVOKE ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
+GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
 REVOKE ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
@@ -1587,9 +1565,9 @@ GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) T
 REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.hold_wake() FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) TO postern_api;
 REVOKE ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) FROM PUBLIC;
@@ -1597,8 +1575,8 @@ GRANT ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) TO 
 REVOKE ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_api;
 GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.new_task_id(p_shard smallint) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.new_task_id(p_shard smallint) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.new_task_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.new_task_id() TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.note_sequel(t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamp with time zone, p_state text, p_reason text, p_instance uuid, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamp with time zone, p_state text, p_reason text, p_instance uuid, p_limit integer) TO postern_api;
@@ -1613,20 +1591,20 @@ GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp
 REVOKE ALL ON FUNCTION postern.restart(t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;
-REVOKE ALL ON FUNCTION postern.retry_finished(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
+REVOKE ALL ON FUNCTION postern.retry_finished(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_shard smallint, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
-REVOKE ALL ON FUNCTION postern.shard_of(p_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.shard_of(p_id uuid) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) TO postern_api;
 REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) TO postern_scheduler;
+GRANT SELECT ON TABLE postern.applied TO postern_api;
+GRANT SELECT ON TABLE postern.applied TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.counter TO postern_scheduler;
 GRANT SELECT,INSERT ON TABLE postern.dependency TO postern_api;
@@ -1643,8 +1621,6 @@ GRANT USAGE ON SEQUENCE postern.key_seq TO postern_api;
 GRANT USAGE ON SEQUENCE postern.key_seq TO postern_scheduler;
 GRANT SELECT,INSERT ON TABLE postern.lane TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lane TO postern_scheduler;
-GRANT SELECT ON TABLE postern.migration TO postern_api;
-GRANT SELECT ON TABLE postern.migration TO postern_scheduler;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.queue TO postern_scheduler;
 GRANT SELECT ON TABLE postern.queue_gauge TO postern_api;

@@ -7,18 +7,17 @@ import difflib
 import pathlib
 import subprocess
 import sys
-import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
-from postgres import Postgres, run  # noqa: E402
+from postgres import Postgres, run, scratch_folder  # noqa: E402
 from stack import BIN  # noqa: E402
 
 REVIEWED = pathlib.Path(__file__).with_name("schema.sql")
 
 
 def migrated_schema():
-    with tempfile.TemporaryDirectory(prefix="postern-", dir="/tmp") as folder:
+    with scratch_folder() as folder:
         folder = pathlib.Path(folder)
         postgres = Postgres(folder / "pg", folder / "postgres.pid", folder / "postgres.log")
         try:
