@@ -1,5 +1,5 @@
-// The descriptions of the APIs: NAME.json beside this file for each dialect, built into the
-// program.
+// The descriptions of the APIs. The parts of each stand in the folder NAME beside this file; the
+// build joins them (bundle.py) and puts the document into the program (embed.cmake).
 #pragma once
 
 #include <string>
@@ -10,10 +10,10 @@
 namespace postern {
 
 // OpenAPI 3.0.3, JSON, for the dialect mounted at `base_path` ("" at the root, else as "/queue").
-// The files are kept by hand; the tests hold them against the route tables and against answers.
+// The parts are kept by hand; the tests hold them against the route tables and against answers.
 std::string openapi_document(Dialect dialect, std::string_view base_path);
 
-// The file itself. A component that it refers to and does not define is native's.
+// The joined parts alone. A component that it refers to and does not define is native's.
 std::string_view openapi_source(Dialect dialect);
 
 }  // namespace postern

@@ -1,4 +1,4 @@
-# Writes OUT, a C++ file that holds the documents NAMES of the folder FROM as string literals. A literal may hold at most
+# Writes OUT, a C++ file that holds the documents NAME.json of the folder FROM as string literals. A literal may hold at most
 # 65,535 bytes, so each is joined from pieces. Usage: cmake -DFROM=… -DNAMES=native,… -DOUT=… -P embed.cmake
 string(REPLACE "," ";" NAMES "${NAMES}")
 set(text "// Made by openapi/embed.cmake.\n#include <stdexcept>\n\n#include \"fcgi/openapi/document.h\"\n\nnamespace postern {\n")
