@@ -1,184 +1,38 @@
+// How settings come from flags, the environment and a file, and how a program starts with them.
 #include "core/program/config.h"
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <set>
-#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
-#include <CLI/CLI.hpp>
+
+#include "tests/core/program/parsing.h"
 
 namespace postern {
 namespace {
 
-using Environment = std::vector<std::pair<std::string, std::string>>;
-
-// Unsets what the surroundings of the test may have set, such as POSTERN_EGRESS_ALLOW.
-void forget_environment();
-
-// A parsing of the flags, environment and file that are set; each test makes its own.
-struct Parsing {
-  std::vector<std::string> flags;
-  Environment environment;
-  std::string file;
-  Program program = Program::fcgi;
-
-  Settings settings;
-  std::string sentence;  // empty when all was well
-
-  // Parses and returns itself.
-  Parsing& run() {
-    const std::string path = testing::TempDir() + "postern_config_" + std::to_string(getpid());
-    std::ofstream(path) << file;
-    forget_environment();
-    for (const auto& [key, value] : environment) setenv(key.c_str(), value.c_str(), 1);
-    CLI::App app;
-    add_settings(app, settings, program);
-    std::vector<std::string> reversed(flags.rbegin(), flags.rend());
-    reversed.insert(reversed.end(), {path, "--config"});
-    try {
-      app.parse(reversed);
-    } catch (const CLI::Error& error) {
-      sentence = error.what();
-    }
-    for (const auto& [key, value] : environment) unsetenv(key.c_str());
-    unlink(path.c_str());
-    return *this;
-  }
-};
-
-Parsing with_flags(std::vector<std::string> flags, Program program = Program::fcgi) {
-  Parsing parsing;
-  parsing.flags = std::move(flags);
-  parsing.program = program;
-  return parsing.run();
-}
-
-Parsing with_file(const std::string& file, Program program = Program::fcgi) {
-  Parsing parsing;
-  parsing.file = file;
-  parsing.program = program;
-  return parsing.run();
-}
-
-// Each setting with a value that is not its default.
-struct Other {
-  const char *flag, *value;
-  bool for_fcgi, for_scheduler, for_admin;
-};
-constexpr Other kOthers[] = {
-    {"database", "host=/run/pg dbname=x password=a#b", true, true, true},
-    {"log-level", "debug", true, true, true},
-    {"listen", "unix:/run/postern.sock", true, false, false},
-    {"unsafe-bind", "true", true, false, false},
-    {"threads", "8", true, false, false},
-    {"idle-exit", "5m", true, false, false},
-    {"auth", "none", true, false, false},
-    {"public-url", "https://tasks.example.com", true, true, false},
-    {"auto-create-queues", "false", true, false, false},
-    {"allow-create-default", "true", true, false, false},
-    {"asyncjobs-queue", "EMAIL", true, false, false},
-    {"asyncjobs-lists", "4", true, false, false},
-    {"jwt-secret-file", "/etc/postern/jwt", true, false, false},
-    {"jwt-require-exp", "false", true, false, false},
-    {"max-body", "1m", true, false, false},
-    {"idempotency-window", "1h", true, false, false},
-    {"pool-size", "4", true, false, false},
-    {"prepared-statements", "false", true, true, false},
-    {"unsafe-durability", "true", true, true, false},
-    {"name", "alpha-1", false, true, false},
-    {"slots", "64", false, true, false},
-    {"egress-allow", "127.0.0.0/8,fd00::/8", false, true, false},
-    {"rescue-after", "2m", false, true, false},
-    {"drain-timeout", "10s", false, true, false},
-    {"retention-short", "2d", false, true, false},
-    {"retention-standard", "90d", false, true, false},
-    {"ca-file", "/etc/ssl/ca.pem", false, true, false},
-};
-
-std::string key_of(std::string flag) {
-  std::replace(flag.begin(), flag.end(), '-', '_');
-  return flag;
-}
-
-std::string environment_of(const std::string& flag) {
-  std::string key = "POSTERN_" + key_of(flag);
-  for (char& c : key) c = static_cast<char>(toupper(c));
-  return key;
-}
-
-void forget_environment() {
-  for (const Other& other : kOthers) unsetenv(environment_of(other.flag).c_str());
-}
-
-bool is_for(const Other& other, Program program) {
-  switch (program) {
-    case Program::admin: return other.for_admin;
-    case Program::fcgi: return other.for_fcgi;
-    case Program::scheduler: return other.for_scheduler;
-  }
-  return false;
-}
-
-TEST(Settings, StandInTheReadmesTableEachInARowOfItsOwn) {
-  std::ifstream file(POSTERN_SOURCE_DIR "/README.md");
-  const std::string readme{std::istreambuf_iterator<char>(file), {}};
-  for (const Other& other : kOthers) {
-    std::string name = other.flag;
-    std::replace(name.begin(), name.end(), '-', '_');
-    const auto row = readme.find("\n| `" + name + "` |");
-    EXPECT_NE(row, std::string::npos) << name;
-    EXPECT_EQ(readme.find("\n| `" + name + "` |", row + 1), std::string::npos) << name;
-  }
-}
-
-TEST(Settings, HaveTheDefaultsTheHelpNames) {
-  for (const Program program : {Program::admin, Program::fcgi, Program::scheduler}) {
-    CLI::App app;
-    Settings settings;
-    add_settings(app, settings, program);
-    std::set<std::string> names;
-    for (const CLI::Option* option : app.get_options()) {
-      if (option->get_envname().empty()) continue;  // --help and the like
-      names.insert(option->get_name().substr(2));
-      EXPECT_NE(option->get_description(), "");
-      EXPECT_EQ(option->get_envname(), environment_of(option->get_name().substr(2)));
-      const std::string fallback = option->get_default_str();
-      const bool is_switch = option->get_expected_min() == 0;
-      const Parsing parsing = is_switch ? with_flags({option->get_name() + "=" + fallback}, program)
-                                        : with_flags({option->get_name(), fallback}, program);
-      EXPECT_EQ(parsing.sentence, "");
-      EXPECT_TRUE(parsing.settings == Settings{}) << option->get_name() << " " << fallback;
-    }
-    std::set<std::string> expected;
-    for (const Other& other : kOthers) {
-      if (is_for(other, program)) expected.insert(other.flag);
-    }
-    EXPECT_EQ(names, expected);
-  }
-  EXPECT_TRUE(with_flags({}).settings == Settings{});
-}
+using namespace test;
 
 TEST(Settings, ComeFromFlagEnvironmentAndFileAlike) {
-  for (const Other& other : kOthers) {
-    const Program program = other.for_fcgi ? Program::fcgi : Program::scheduler;
-    const std::string flag = std::string("--") + other.flag;
-    const Parsing by_flag = with_flags({flag + "=" + other.value}, program);
+  for (const SettingExample& example : kSettingExamples) {
+    const Program program = example.for_fcgi ? Program::fcgi : Program::scheduler;
+    const std::string flag = std::string("--") + example.flag;
+    const Parsing by_flag = with_flags({flag + "=" + example.value}, program);
     EXPECT_EQ(by_flag.sentence, "") << flag;
     EXPECT_FALSE(by_flag.settings == Settings{}) << flag;
 
     Parsing by_environment;
     by_environment.program = program;
-    by_environment.environment = {{environment_of(other.flag), other.value}};
+    by_environment.environment = {{environment_of(example.flag), example.value}};
     by_environment.run();
     EXPECT_EQ(by_environment.sentence, "") << flag;
     EXPECT_TRUE(by_environment.settings == by_flag.settings) << flag;
 
-    for (const std::string& line : {key_of(other.flag) + " = " + other.value,
-                                    other.flag + std::string("=\"") + other.value + "\""}) {
+    for (const std::string& line : {key_of(example.flag) + " = " + example.value,
+                                    example.flag + std::string("=\"") + example.value + "\""}) {
       const Parsing by_file = with_file(line, program);
       EXPECT_EQ(by_file.sentence, "") << line;
       EXPECT_TRUE(by_file.settings == by_flag.settings) << line;
@@ -232,94 +86,6 @@ TEST(Settings, RefuseAWrongFileNamingTheLine) {
       {"unsafe_bind = maybe", "unsafe_bind = \"maybe\" is wrong: it must be true or false."},
   };
   for (const auto& [file, sentence] : table) EXPECT_EQ(with_file(file).sentence, sentence);
-}
-
-TEST(Settings, RefuseWrongValuesNamingSettingAndValue) {
-  struct Case {
-    const char* flag;
-    std::vector<const char*> right, wrong;
-  };
-  const Case table[] = {
-      {"log-level", {"debug", "info", "warning", "error"}, {"", "Info", "warn", "trace", "7"}},
-      {"auth", {"nginx", "none"}, {"", "NONE", "false", "jwt"}},
-      {"threads",
-       {"1", "1024"},
-       {"", "0", "1025", "-1", "1.5", "8 ", "+8", "0x8", "8k", "99999999999999999999"}},
-      {"pool-size", {"1", "64"}, {"0", "65"}},
-      {"max-body",
-       {"1024", "1k", "512k", "64m", "67108864"},
-       {"", "k", "1023", "0", "-1k", "65m", "67108865", "1g", "1 k", "1K", "1.5m",
-        "9223372036854775807k", "99999999999999999999m"}},
-      {"idle-exit", {"0", "0s", "90", "1d2h3m4s"}, {"", "-1", "5x", "m", "soon"}},
-      {"idempotency-window", {"1", "10m"}, {"0", "0s"}},
-      {"listen",
-       {"127.0.0.1:9000", "127.9.9.9:1", "[::1]:65535", "localhost:9000", "unix:/run/x.sock"},
-       {"9000", ":9000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
-        "127.0.0.1:http", "::1:9000", "[::1]", "[::1:9000", "[127.0.0.1]:9000", "*:9000",
-        "example.com:9000", "127.1:9000", "unix:", "unix:run/x.sock", "/run/x.sock",
-        "unix:/0123456789012345678901234567890123456789012345678901234567890123456789012345678901"
-        "2345678901234567890123456"}},
-      {"public-url",
-       {"http://a", "https://a:8443/postern/"},
-       {"a", "ftp://a/", "http://a/?x", "http://a/#x", "http://u@a/"}},
-  };
-  for (const auto& [flag, right, wrong] : table) {
-    for (const char* value : right) {
-      EXPECT_EQ(with_flags({std::string("--") + flag, value}).sentence, "") << flag << " " << value;
-    }
-    for (const char* value : wrong) {
-      const std::string sentence = with_flags({std::string("--") + flag, value}).sentence;
-      const std::string begin = key_of(flag) + " = \"" + value + "\" is wrong: it must be ";
-      EXPECT_EQ(sentence.substr(0, begin.size()), begin) << sentence;
-      EXPECT_EQ(sentence.find('\n'), sentence.npos) << sentence;
-    }
-  }
-}
-
-TEST(Settings, RefuseWrongValuesOfTheScheduler) {
-  struct Case {
-    const char* flag;
-    std::vector<const char*> right, wrong;
-  };
-  const Case table[] = {
-      {"slots", {"1", "10000"}, {"0", "10001"}},
-      {"name", {"a", "host.example-1"}, {"a b", "a\nb", "\xc3\xa9"}},
-      {"egress-allow",
-       {"10.0.0.0/8", "0.0.0.0/0", "10.1.2.3/32", "::/0", "::1/128", "10.0.0.0/8, fd00::/8"},
-       {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "/8", "10/8", "010.0.0.0/8",
-        "::1/129", "::1%lo/128", "localhost/8", "10.0.0.0/8;::/0", "10.0.0.0/8,x"}},
-      {"rescue-after", {"1", "1s", "60"}, {"0", "0s", "x"}},
-      {"drain-timeout", {"0", "30s"}, {"", "-1s"}},
-      {"retention-short", {"1d"}, {"0"}},
-      {"retention-standard", {"30d"}, {"0d"}},
-  };
-  for (const auto& [flag, right, wrong] : table) {
-    for (const char* value : right) {
-      EXPECT_EQ(with_flags({std::string("--") + flag, value}, Program::scheduler).sentence, "")
-          << flag << " " << value;
-    }
-    for (const char* value : wrong) {
-      const std::string sentence =
-          with_flags({std::string("--") + flag, value}, Program::scheduler).sentence;
-      const std::string begin = key_of(flag) + " = \"" + value + "\" is wrong: it must be ";
-      EXPECT_EQ(sentence.substr(0, begin.size()), begin) << sentence;
-    }
-  }
-}
-
-TEST(Settings, GatherEgressNetworks) {
-  const std::vector<std::string> expected = {"10.0.0.0/8", "fd00::/8", "::1/128"};
-  for (const std::vector<std::string>& flags :
-       {std::vector<std::string>{"--egress-allow", "10.0.0.0/8,fd00::/8 ::1/128"},
-        {"--egress-allow=10.0.0.0/8", "--egress-allow", "fd00::/8", "--egress-allow=::1/128"}}) {
-    const Parsing parsing = with_flags(flags, Program::scheduler);
-    EXPECT_EQ(parsing.sentence, "");
-    EXPECT_EQ(parsing.settings.egress_allow, expected);
-  }
-}
-
-TEST(Settings, TrimTheSlashOfThePublicUrl) {
-  EXPECT_EQ(with_flags({"--public-url=https://a/b//"}).settings.public_url, "https://a/b");
 }
 
 TEST(Settings, AcceptOnlyTheProgramsOwnFlags) {
@@ -386,54 +152,6 @@ TEST(ReadSettings, ExitsWith0WhenAskedForHelpVersionOrACheck) {
   EXPECT_EXIT(read_and_tell({"--help"}), well, "--idle-exit DURATION .0.");
   EXPECT_EXIT(read_and_tell({"--version"}), well, "^postern-fcgi " POSTERN_VERSION "\n$");
   EXPECT_EXIT(read_and_tell({"--check-config"}), well, "^ok\n$");
-}
-
-TEST(ParseSettingDuration, ReadsUnitsAndPlainSeconds) {
-  const std::pair<const char*, std::int64_t> table[] = {
-      {"0", 0},
-      {"90", 90},
-      {"0s", 0},
-      {"30s", 30},
-      {"5m", 300},
-      {"1h30m", 5400},
-      {"7d", 604'800},
-      {"1d2h3m4s", 93'784},
-      {"100m", 6000},
-      {"1d1s", 86'401},
-      {"36600d", 36'600LL * 86'400},
-  };
-  for (const auto& [text, seconds] : table) {
-    EXPECT_EQ(parse_setting_duration(text), Seconds{seconds}) << text;
-  }
-}
-
-TEST(ParseSettingDuration, RefusesEverythingElse) {
-  for (const char* text : {"",
-                           " ",
-                           "s",
-                           "m5",
-                           "5x",
-                           "5 m",
-                           " 5m",
-                           "5m ",
-                           "-5m",
-                           "+5m",
-                           "1.5h",
-                           "1h30",
-                           "30m1h",
-                           "5m5m",
-                           "1h-5m",
-                           "5M",
-                           "ms",
-                           "10ms",
-                           "36601d",
-                           "36600d1s",
-                           "9223372036854775807",
-                           "9223372036854775808",
-                           "99999999999999999999d",
-                           "106751991167301d"}) {
-    EXPECT_THROW(parse_setting_duration(text), std::invalid_argument) << text;
-  }
 }
 
 }  // namespace

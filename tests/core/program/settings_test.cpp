@@ -1,0 +1,208 @@
+// The table of the settings: who has which, and which values each takes.
+#include "core/program/settings.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <CLI/CLI.hpp>
+
+#include "tests/core/program/parsing.h"
+
+namespace postern {
+namespace {
+
+using namespace test;
+
+bool is_for(const SettingExample& example, Program program) {
+  switch (program) {
+    case Program::admin: return example.for_admin;
+    case Program::fcgi: return example.for_fcgi;
+    case Program::scheduler: return example.for_scheduler;
+  }
+  return false;
+}
+
+TEST(Settings, StandInTheReadmesTableEachInARowOfItsOwn) {
+  std::ifstream file(POSTERN_SOURCE_DIR "/README.md");
+  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+  for (const SettingExample& example : kSettingExamples) {
+    std::string name = example.flag;
+    std::replace(name.begin(), name.end(), '-', '_');
+    const auto row = readme.find("\n| `" + name + "` |");
+    EXPECT_NE(row, std::string::npos) << name;
+    EXPECT_EQ(readme.find("\n| `" + name + "` |", row + 1), std::string::npos) << name;
+  }
+}
+
+TEST(Settings, HaveTheDefaultsTheHelpNames) {
+  for (const Program program : {Program::admin, Program::fcgi, Program::scheduler}) {
+    CLI::App app;
+    Settings settings;
+    add_settings(app, settings, program);
+    std::set<std::string> names;
+    for (const CLI::Option* option : app.get_options()) {
+      if (option->get_envname().empty()) continue;  // --help and the like
+      names.insert(option->get_name().substr(2));
+      EXPECT_NE(option->get_description(), "");
+      EXPECT_EQ(option->get_envname(), environment_of(option->get_name().substr(2)));
+      const std::string fallback = option->get_default_str();
+      const bool is_switch = option->get_expected_min() == 0;
+      const Parsing parsing = is_switch ? with_flags({option->get_name() + "=" + fallback}, program)
+                                        : with_flags({option->get_name(), fallback}, program);
+      EXPECT_EQ(parsing.sentence, "");
+      EXPECT_TRUE(parsing.settings == Settings{}) << option->get_name() << " " << fallback;
+    }
+    std::set<std::string> expected;
+    for (const SettingExample& example : kSettingExamples) {
+      if (is_for(example, program)) expected.insert(example.flag);
+    }
+    EXPECT_EQ(names, expected);
+  }
+  EXPECT_TRUE(with_flags({}).settings == Settings{});
+}
+
+TEST(Settings, RefuseWrongValuesNamingSettingAndValue) {
+  struct Case {
+    const char* flag;
+    std::vector<const char*> right, wrong;
+  };
+  const Case table[] = {
+      {"log-level", {"debug", "info", "warning", "error"}, {"", "Info", "warn", "trace", "7"}},
+      {"auth", {"nginx", "none"}, {"", "NONE", "false", "jwt"}},
+      {"threads",
+       {"1", "1024"},
+       {"", "0", "1025", "-1", "1.5", "8 ", "+8", "0x8", "8k", "99999999999999999999"}},
+      {"pool-size", {"1", "64"}, {"0", "65"}},
+      {"max-body",
+       {"1024", "1k", "512k", "64m", "67108864"},
+       {"", "k", "1023", "0", "-1k", "65m", "67108865", "1g", "1 k", "1K", "1.5m",
+        "9223372036854775807k", "99999999999999999999m"}},
+      {"idle-exit", {"0", "0s", "90", "1d2h3m4s"}, {"", "-1", "5x", "m", "soon"}},
+      {"idempotency-window", {"1", "10m"}, {"0", "0s"}},
+      {"listen",
+       {"127.0.0.1:9000", "127.9.9.9:1", "[::1]:65535", "localhost:9000", "unix:/run/x.sock"},
+       {"9000", ":9000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
+        "127.0.0.1:http", "::1:9000", "[::1]", "[::1:9000", "[127.0.0.1]:9000", "*:9000",
+        "example.com:9000", "127.1:9000", "unix:", "unix:run/x.sock", "/run/x.sock",
+        "unix:/0123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+        "2345678901234567890123456"}},
+      {"public-url",
+       {"http://a", "https://a:8443/postern/"},
+       {"a", "ftp://a/", "http://a/?x", "http://a/#x", "http://u@a/"}},
+  };
+  for (const auto& [flag, right, wrong] : table) {
+    for (const char* value : right) {
+      EXPECT_EQ(with_flags({std::string("--") + flag, value}).sentence, "") << flag << " " << value;
+    }
+    for (const char* value : wrong) {
+      const std::string sentence = with_flags({std::string("--") + flag, value}).sentence;
+      const std::string begin = key_of(flag) + " = \"" + value + "\" is wrong: it must be ";
+      EXPECT_EQ(sentence.substr(0, begin.size()), begin) << sentence;
+      EXPECT_EQ(sentence.find('\n'), sentence.npos) << sentence;
+    }
+  }
+}
+
+TEST(Settings, RefuseWrongValuesOfTheScheduler) {
+  struct Case {
+    const char* flag;
+    std::vector<const char*> right, wrong;
+  };
+  const Case table[] = {
+      {"slots", {"1", "10000"}, {"0", "10001"}},
+      {"name", {"a", "host.example-1"}, {"a b", "a\nb", "\xc3\xa9"}},
+      {"egress-allow",
+       {"10.0.0.0/8", "0.0.0.0/0", "10.1.2.3/32", "::/0", "::1/128", "10.0.0.0/8, fd00::/8"},
+       {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "/8", "10/8", "010.0.0.0/8",
+        "::1/129", "::1%lo/128", "localhost/8", "10.0.0.0/8;::/0", "10.0.0.0/8,x"}},
+      {"rescue-after", {"1", "1s", "60"}, {"0", "0s", "x"}},
+      {"drain-timeout", {"0", "30s"}, {"", "-1s"}},
+      {"retention-short", {"1d"}, {"0"}},
+      {"retention-standard", {"30d"}, {"0d"}},
+  };
+  for (const auto& [flag, right, wrong] : table) {
+    for (const char* value : right) {
+      EXPECT_EQ(with_flags({std::string("--") + flag, value}, Program::scheduler).sentence, "")
+          << flag << " " << value;
+    }
+    for (const char* value : wrong) {
+      const std::string sentence =
+          with_flags({std::string("--") + flag, value}, Program::scheduler).sentence;
+      const std::string begin = key_of(flag) + " = \"" + value + "\" is wrong: it must be ";
+      EXPECT_EQ(sentence.substr(0, begin.size()), begin) << sentence;
+    }
+  }
+}
+
+TEST(Settings, GatherEgressNetworks) {
+  const std::vector<std::string> expected = {"10.0.0.0/8", "fd00::/8", "::1/128"};
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--egress-allow", "10.0.0.0/8,fd00::/8 ::1/128"},
+        {"--egress-allow=10.0.0.0/8", "--egress-allow", "fd00::/8", "--egress-allow=::1/128"}}) {
+    const Parsing parsing = with_flags(flags, Program::scheduler);
+    EXPECT_EQ(parsing.sentence, "");
+    EXPECT_EQ(parsing.settings.egress_allow, expected);
+  }
+}
+
+TEST(Settings, TrimTheSlashOfThePublicUrl) {
+  EXPECT_EQ(with_flags({"--public-url=https://a/b//"}).settings.public_url, "https://a/b");
+}
+
+TEST(ParseSettingDuration, ReadsUnitsAndPlainSeconds) {
+  const std::pair<const char*, std::int64_t> table[] = {
+      {"0", 0},
+      {"90", 90},
+      {"0s", 0},
+      {"30s", 30},
+      {"5m", 300},
+      {"1h30m", 5400},
+      {"7d", 604'800},
+      {"1d2h3m4s", 93'784},
+      {"100m", 6000},
+      {"1d1s", 86'401},
+      {"36600d", 36'600LL * 86'400},
+  };
+  for (const auto& [text, seconds] : table) {
+    EXPECT_EQ(parse_setting_duration(text), Seconds{seconds}) << text;
+  }
+}
+
+TEST(ParseSettingDuration, RefusesEverythingElse) {
+  for (const char* text : {"",
+                           " ",
+                           "s",
+                           "m5",
+                           "5x",
+                           "5 m",
+                           " 5m",
+                           "5m ",
+                           "-5m",
+                           "+5m",
+                           "1.5h",
+                           "1h30",
+                           "30m1h",
+                           "5m5m",
+                           "1h-5m",
+                           "5M",
+                           "ms",
+                           "10ms",
+                           "36601d",
+                           "36600d1s",
+                           "9223372036854775807",
+                           "9223372036854775808",
+                           "99999999999999999999d",
+                           "106751991167301d"}) {
+    EXPECT_THROW(parse_setting_duration(text), std::invalid_argument) << text;
+  }
+}
+
+}  // namespace
+}  // namespace postern
