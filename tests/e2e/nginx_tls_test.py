@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""nginx/ with the real nginx: HTTPS and HTTP/2."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import unittest
+import warnings
+
+from harness import Api
+from harness_nginx import NginxTest
+
+
+class Tls(NginxTest):
+    def connect(self, name, version=None):
+        trust = ssl.create_default_context(cafile=self.certificate)
+        if version:
+            trust.set_ciphers("ALL:@SECLEVEL=0")  # or our own side would refuse the old ones
+            with warnings.catch_warnings(action="ignore"):
+                trust.minimum_version = trust.maximum_version = version
+        with contextlib.ExitStack() as undo:
+            plain = undo.enter_context(socket.create_connection(("127.0.0.1", self.tls), timeout=10))
+            connection = trust.wrap_socket(plain, server_hostname=name)
+            undo.pop_all()
+        return connection
+
+    def test_https_with_hsts(self):
+        api = Api(f"https://localhost:{self.tls}", self.id(), self.certificate)
+        self.addCleanup(api.close)
+        for path, status in (("/v1/tasks", 200), ("/nothing", 404)):
+            reply = api.get(path)
+            self.assertEqual(reply.status, status)
+            self.assertEqual(reply.headers["Strict-Transport-Security"], "max-age=31536000")
+            self.assertEqual(reply.headers["Cache-Control"], "no-store")
+        self.assertNotIn("Strict-Transport-Security", self.api.get("/v1/tasks").headers)
+
+    def test_http_2(self):
+        said = subprocess.run(
+            ["curl", "-sS", "--http2", "--cacert", self.certificate, "-w", " %{http_version} %{http_code}",
+             "-d", "abc", f"https://localhost:{self.tls}/v1/tasks"], capture_output=True, text=True)
+        self.assertEqual(said.stdout, "from the handler 2 200", said.stderr)
+
+    def test_old_versions_are_refused(self):
+        for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+            with self.assertRaisesRegex(ssl.SSLError, "ALERT_PROTOCOL_VERSION"):
+                self.connect("localhost", version)
+
+    def test_another_name_gets_nothing(self):
+        with self.assertRaisesRegex(ssl.SSLError, "UNRECOGNIZED_NAME"):
+            self.connect("elsewhere.example")
+        with self.connect("localhost") as connection:
+            connection.sendall(b"GET /v1/tasks HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")
+            self.assertEqual(connection.recv(1), b"")
+
+    def test_plain_http_at_the_tls_port(self):
+        self.assert_error(self.client(self.tls).get("/v1/tasks"), 400)
+
+
+if __name__ == "__main__":
+    unittest.main()
