@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "db/pg/channel.h"
+#include "core/time/time.h"
 
 namespace postern::scheduler {
 

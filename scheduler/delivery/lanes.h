@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/time/time.h"
 #include "db/engine/deliveries.h"
-#include "db/pg/channel.h"
 
 namespace postern::scheduler {
 

@@ -12,7 +12,6 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "core/time/time.h"
-#include "db/pg/channel.h"
 #include "scheduler/delivery/attempt_window.h"
 #include "scheduler/http/client.h"
 

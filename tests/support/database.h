@@ -1,7 +1,7 @@
 // A database of its own for one test, made from a migrated template. It stays until the server goes
 // away with its data: to drop one takes six times as long as to make it, since the server first
-// writes a checkpoint. Needs DATABASE_URL, the address of a private server's superuser; ctest starts
-// one (tests/support/postgres.py).
+// writes a checkpoint. Needs DATABASE_URL, the address of a private server's superuser; ctest
+// starts one (tests/support/postgres.py).
 #pragma once
 
 #include <string>

@@ -1,0 +1,115 @@
+"""Who may include whom: every folder of the programs and its permitted arrows, which all point down.
+
+Fails and names each #include that breaks a rule. CMake holds the same by what a library links; this also
+holds the folders that are part of one library, the C libraries, and the files of which there is one.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+INCLUDE = re.compile(r'^ *# *include *["<]([^">]+)[">]', re.MULTILINE)
+
+CORE = ["core/wire", "core/model", "core/security", "core/time", "core/base"]
+DB = ["db/engine", "db/catalog", "db/tasks", "db/schema", "db/pg"]
+
+# From the bottom up. A folder sees itself and what stands here, which must have come before it.
+ARROWS = {
+    # The domain.
+    "core/base": [],
+    "core/time": ["core/base"],
+    "core/security": ["core/time", "core/base"],
+    "core/model": ["core/security", "core/time", "core/base"],
+    "core/program": ["core/model", "core/time", "core/base"],
+    "core/wire": ["core/model", "core/security", "core/time", "core/base"],
+    # Every SQL statement there is.
+    "db/pg": ["core/time", "core/base"],
+    "db/schema": ["db/pg", "core/base"],
+    "db/tasks": ["db/pg", *CORE],
+    "db/catalog": ["db/tasks", "db/pg", *CORE],
+    "db/engine": ["db/catalog", "db/tasks", "db/pg", *CORE],
+    # HTTP in.
+    "fcgi/server": ["db/pg", "core/program", "core/model", "core/time", "core/base"],
+    "fcgi/auth": ["fcgi/server", "db/catalog", "db/pg", "core/program", *CORE],
+    "fcgi/intake": ["fcgi/server", *DB, "core/program", *CORE],
+    "fcgi/api": ["fcgi/intake", "fcgi/auth", "fcgi/server", *DB, "core/program", *CORE],
+    "fcgi/openapi": CORE,
+    # A dialect parses and renders; rules and rows are the use-cases'.
+    "fcgi/dialects": ["fcgi/api", "fcgi/auth", "fcgi/openapi", "fcgi/server", "core/program", *CORE],
+    "fcgi/dialects/native": ["fcgi/dialects", "fcgi/api", "fcgi/auth", "fcgi/openapi", "fcgi/server",
+                             "core/program", *CORE],
+    **{f"fcgi/dialects/{name}": ["fcgi/dialects/native", "fcgi/dialects", "fcgi/api", "fcgi/auth",
+                                 "fcgi/openapi", "fcgi/server", "core/program", *CORE]
+       for name in ("asyncqueue", "taskmq", "asyncjobs")},
+    "fcgi": ["fcgi/dialects", "fcgi/api", "fcgi/auth", "fcgi/intake", "fcgi/server", *DB, "core/program", *CORE],
+    # Webhooks out.
+    "scheduler/http": ["core/model", "core/time", "core/base"],
+    "scheduler/delivery": ["scheduler/http", "db/engine", "db/catalog", "db/tasks", "db/pg", "core/program", *CORE],
+    "scheduler/duties": ["scheduler/delivery", "db/engine", "db/catalog", "db/tasks", "db/pg", "core/program", *CORE],
+    "scheduler": ["scheduler/duties", "scheduler/delivery", "scheduler/http", *DB, "core/program", *CORE],
+    # The operator's command.
+    "cli": [*DB, "core/program", *CORE],
+}
+
+# A library that stands behind one interface of ours, and the files that may include it.
+ONLY = {
+    r"libpq-fe\.h": r"db/pg/connection\.cpp",
+    r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
+    r"curl/": r"scheduler/http/(client|transfer)\.(cpp|h)",
+    r"ares": r"scheduler/http/resolver\.cpp",
+    r"openssl/": r"core/base/crypto\.cpp",
+    r"spdlog/": r"core/program/log\.cpp",
+    r"boost/(asio|beast)": r"cli/listen[a-z_]*\.cpp",
+    r"date/tz": r"core/time/zones\.cpp",
+}
+
+# What decides, decides without a connection.
+NEVER = {
+    r"scheduler/delivery/(outcome|webhook|pacing|lanes)\.(cpp|h)": r"db/pg/(connection|channel|pool)\.h",
+    r"scheduler/http/address_policy\.(cpp|h)": r"db/",
+}
+
+
+def sources():
+    for top in ("core", "db", "fcgi", "scheduler", "cli"):
+        yield from sorted(path for path in (ROOT / top).rglob("*") if path.suffix in (".h", ".cpp"))
+
+
+def folder_of(included):
+    parent = str(pathlib.PurePosixPath(included).parent)
+    return parent if parent.split("/")[0] in ("core", "db", "fcgi", "scheduler", "cli", "tests") else None
+
+
+def main():
+    broken = []
+    seen = list(ARROWS)
+    for folder, below in ARROWS.items():
+        for other in below:
+            if seen.index(other) >= seen.index(folder):
+                broken.append(f"the table: {folder} comes before {other}, so its arrow points up")
+    for path in sources():
+        name = path.relative_to(ROOT).as_posix()
+        folder = path.parent.relative_to(ROOT).as_posix()
+        if folder not in ARROWS:
+            broken.append(f"{name}: the folder {folder} is not in the table")
+            continue
+        for included in INCLUDE.findall(path.read_text()):
+            target = folder_of(included)
+            if target and target != folder and target not in ARROWS[folder]:
+                broken.append(f"{name} includes {included}: {folder} does not know {target}")
+            for header, owner in ONLY.items():
+                if re.match(header, included) and not re.fullmatch(owner, name):
+                    broken.append(f"{name} includes {included}: only {owner} does")
+            for decider, connection in NEVER.items():
+                if re.fullmatch(decider, name) and re.match(connection, included):
+                    broken.append(f"{name} includes {included}: it decides without a connection")
+    for folder in ARROWS:
+        if not any((ROOT / folder).glob("*.cpp")):
+            broken.append(f"the table: {folder} holds no source")
+    print("\n".join(broken), file=sys.stderr)
+    return bool(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
