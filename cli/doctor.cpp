@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "core/program/clock.h"
+#include "db/schema/drift.h"
 #include "db/schema/migrations.h"
 
 namespace postern::admin {
@@ -47,6 +48,14 @@ Verdict durability(db::PgConnection& connection) {
 Verdict schema(db::PgConnection& connection) {
   const auto misfit = db::schema_misfit(connection);
   return {!misfit, misfit.value_or("it fits this program"), "run `postern migrate`"};
+}
+
+Verdict drift(db::PgConnection& connection) {
+  const auto changed = db::schema_drift(connection);
+  return {changed.empty(),
+          changed.empty() ? "functions, rights and roles are this program's"
+                          : fmt::format("differ from this program's: {}", fmt::join(changed, ", ")),
+          "run `postern migrate --reapply`, or find out who changed them"};
 }
 
 Verdict roles(db::PgConnection& connection) {
@@ -146,6 +155,7 @@ constexpr Check kChecks[] = {
     {"server", server},
     {"durability", durability},
     {"schema", schema},
+    {"drift", drift},
     {"roles", roles},
     {"partitions", partitions},
     {"stray rows", stray_rows},

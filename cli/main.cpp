@@ -37,9 +37,19 @@ void add_migrate(CLI::App& app, Context& context) {
       "Bring the database's schema up to this program; safe to run twice, or by many at once");
   auto status = std::make_shared<bool>(false);
   command->add_flag("--status", *status, "only show what is applied and what waits");
-  command->callback([&context, status] {
+  auto again = std::make_shared<bool>(false);
+  command
+      ->add_flag("--reapply", *again,
+                 "apply every function again, for one that was changed by hand")
+      ->excludes("--status");
+  command->callback([&context, status, again] {
     auto connection = context.connect();
     const auto done = *status ? db::Migrated{} : db::migrate(connection);
+    if (*again && !done.newer_release) {
+      db::Transaction transaction(connection);
+      db::reapply(connection, db::embedded_schema());
+      transaction.commit();
+    }
     std::vector<std::vector<std::string>> rows;
     for (const auto& file : db::schema_status(connection)) {
       const bool now =

@@ -103,7 +103,7 @@ FileStatus::State state_of(const SchemaFile& file, const AppliedFiles& files) {
 }
 
 void apply(PgConnection& connection, const Schema& schema, const SchemaFile& file) {
-  connection.script(file.sql.c_str());
+  connection.script(file.sql);
   connection.exec(
       kRecord,
       Params().text(file.name).text(checksum(file)).int4(schema.release).int4(min_program(file)));
@@ -159,7 +159,7 @@ Migrated migrate(PgConnection& connection, const Schema& schema) {
   {
     Step step(connection, schema);
     if (!step.ours) return newer(step);
-    connection.script(named(schema, "roles").sql.c_str());
+    connection.script(named(schema, "roles").sql);
     if (!schema_exists(connection)) connection.script(kFoundation);
     step.commit();
   }
@@ -182,10 +182,23 @@ Migrated migrate(PgConnection& connection, const Schema& schema) {
     apply(connection, schema, file);
     done.applied.push_back(file.name);
   }
-  connection.script(named(schema, "grants").sql.c_str());
+  connection.script(named(schema, "grants").sql);
   if (!done.applied.empty()) connection.exec(kMakePartitions);
   step.commit();
   return done;
+}
+
+bool reapply(PgConnection& connection, const Schema& schema) {
+  connection.exec(kLock);
+  if (newest_release(applied_files(connection)) > schema.release) return false;
+  connection.script(named(schema, "roles").sql);
+  connection.exec(kBeOwner);
+  connection.exec(kLateBinding);
+  for (const auto& file : schema.files) {
+    if (is_function(file)) connection.script(file.sql);
+  }
+  connection.script(named(schema, "grants").sql);
+  return true;
 }
 
 std::vector<FileStatus> schema_status(PgConnection& connection, const Schema& schema) {

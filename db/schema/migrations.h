@@ -43,6 +43,10 @@ struct Migrated {
 // transaction under way has left nothing behind.
 Migrated migrate(PgConnection& connection, const Schema& schema = embedded_schema());
 
+// Applies roles, all functions and grants within the caller's transaction, whatever has been applied
+// before; records nothing. False, and nothing is done: a newer program has migrated this database.
+bool reapply(PgConnection& connection, const Schema& schema);
+
 struct FileStatus {
   enum class State { applied, changed, missing };
   std::string name;
