@@ -1,5 +1,7 @@
 #include "core/model/endpoint.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "core/base/url.h"
@@ -18,6 +20,19 @@ Result<void> check_max_in_flight(std::int64_t value) {
 }
 
 }  // namespace
+
+HealthReport health_report(std::int64_t attempts, std::int64_t failed, const Histogram& durations,
+                           std::string breaker) {
+  HealthReport report;
+  report.attempts = attempts;
+  report.window = kHealthWindow;
+  if (attempts > 0) {
+    report.success_rate = static_cast<double>(attempts - failed) / static_cast<double>(attempts);
+  }
+  report.p95 = quantile(durations, 0.95);
+  report.breaker = std::move(breaker);
+  return report;
+}
 
 Result<std::string> endpoint_name(std::string_view spelled, std::string_view field) {
   if (spelled.empty() || spelled == kCatchAll) return std::string();

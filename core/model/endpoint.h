@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/headers.h"
+#include "core/model/histogram.h"
 #include "core/model/rate_limit.h"
 #include "core/time/time.h"
 
@@ -48,6 +49,20 @@ struct Endpoint {
   std::optional<Time> previous_until;  // until then the secret before signs too
   Time created_at, updated_at;
 };
+
+// What came of the attempts at an endpoint lately.
+struct HealthReport {
+  std::int64_t attempts = 0;
+  Seconds window{0};
+  std::optional<double> success_rate;  // 0 to 1; nullopt, here and below: no attempts
+  std::optional<Milliseconds> p95;
+  std::string breaker;  // closed, throttled, half_open or open
+};
+// How far back it looks.
+inline constexpr Seconds kHealthWindow{3600};
+// Of the attempts within kHealthWindow.
+HealthReport health_report(std::int64_t attempts, std::int64_t failed, const Histogram& durations,
+                           std::string breaker);
 
 // "*" and "" are the catch-all; else ^[a-zA-Z0-9_:-]{1,128}$, or "endpoint_name_invalid".
 Result<std::string> endpoint_name(std::string_view spelled, std::string_view field);

@@ -134,14 +134,24 @@ Time anchor_of(const Schedule& schedule) {
   return std::chrono::floor<Seconds>(schedule.created_at);
 }
 
+std::optional<Time> next_occurrence(const CronSpec& spec, const Schedule& schedule, Time after) {
+  const auto next = occurrences_after(spec, schedule, after, 1);
+  return next.empty() ? std::nullopt : std::optional(next.front());
+}
+
+Result<void> set_first_time(Schedule& schedule, const CronSpec& spec, Time now) {
+  schedule.next_at = next_occurrence(spec, schedule, now);
+  if (schedule.next_at) return {};
+  return bad(schedule.bounds.ends_at ? "ends_at" : "schedule", "The schedule would never fire.");
+}
+
 Result<void> set_paused(Schedule& schedule, bool paused, Time now) {
   schedule.paused = paused;
   schedule.updated_at = now;
   if (paused) return {};
   const Result<CronSpec> spec = check_schedule(schedule, now);
   if (!spec) return spec.error();
-  const auto next = occurrences_after(*spec, schedule, now, 1);
-  schedule.next_at = next.empty() ? std::nullopt : std::optional(next.front());
+  schedule.next_at = next_occurrence(*spec, schedule, now);
   return {};
 }
 

@@ -41,6 +41,14 @@ struct Schedule {
   Time created_at, updated_at;
 };
 
+// One occurrence, or one that was triggered by hand: the task it made, or why it made none.
+struct ScheduleRun {
+  Time nominal;
+  Time fired_at;
+  std::optional<TaskId> task;
+  std::string skipped;
+};
+
 // Everything that can be told without the database; the times by which it fires. `name` and
 // `timezone` are REQUIRED to be filled in; of the rest what is wrong is said. Reasons besides those
 // of check_creation, check_not_reserved and CronSpec::parse: "schedule_invalid" (no name or a bad
@@ -60,6 +68,13 @@ Time anchor_of(const Schedule& schedule);
 // Up to `count` occurrences after `after`, oldest first.
 std::vector<Time> occurrences_after(const CronSpec& spec, const Schedule& schedule, Time after,
                                     int count);
+
+// When it fires for the first time after `after`; nullopt: never again.
+std::optional<Time> next_occurrence(const CronSpec& spec, const Schedule& schedule, Time after);
+
+// Sets the first `next_at` of a schedule that is new, or that has new times. "schedule_invalid": it
+// would never fire.
+Result<void> set_first_time(Schedule& schedule, const CronSpec& spec, Time now);
 
 // Pauses it, or has it go on from `now`: what fell into the pause is not made up for.
 Result<void> set_paused(Schedule& schedule, bool paused, Time now);

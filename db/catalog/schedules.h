@@ -48,13 +48,7 @@ void update_schedule(PgConnection& connection, std::string_view tenant, const Sc
 // Takes away the schedule and its runs; its tasks stay. False: there was none.
 bool delete_schedule(PgConnection& connection, std::string_view tenant, std::string_view name);
 
-// One occurrence, or one that was triggered by hand: the task it made, or why it made none.
-struct ScheduleRun {
-  Time nominal;
-  Time fired_at;
-  std::optional<TaskId> task;
-  std::string skipped;
-};
+using postern::ScheduleRun;
 // Newest first: up to `limit` of those before `before`.
 std::vector<ScheduleRun> schedule_runs(PgConnection& connection, std::string_view tenant,
                                        std::string_view name, std::optional<Time> before,

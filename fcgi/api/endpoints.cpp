@@ -17,7 +17,6 @@ namespace postern {
 namespace {
 
 constexpr Seconds kOverlap{86'400};
-constexpr Seconds kHealthWindow{3'600};
 // What one call recovers, and what one transaction of it does: at 1 ms for each, on two busy cores.
 constexpr int kRecovered = 5'000;
 constexpr std::size_t kRecoveredAtOnce = 200;
@@ -118,16 +117,7 @@ HealthReport EndpointsApi::health(const Caller& caller, const Endpoint& endpoint
   const auto seen = read_from(pool_, [&](auto& connection) {
     return db::endpoint_health(connection, caller.tenant, endpoint.name, kHealthWindow);
   });
-  HealthReport report;
-  report.attempts = seen.attempts;
-  report.window = kHealthWindow;
-  if (seen.attempts > 0) {
-    report.success_rate =
-        static_cast<double>(seen.attempts - seen.failed) / static_cast<double>(seen.attempts);
-  }
-  report.p95 = quantile(seen.durations, 0.95);
-  report.breaker = seen.breaker;
-  return report;
+  return health_report(seen.attempts, seen.failed, seen.durations, seen.breaker);
 }
 
 EndpointsApi::Page EndpointsApi::list(const Caller& caller, const std::optional<std::string>& after,

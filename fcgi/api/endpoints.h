@@ -18,15 +18,6 @@ namespace postern {
 
 struct Caller;
 
-// What came of the attempts at an endpoint lately.
-struct HealthReport {
-  std::int64_t attempts = 0;
-  Seconds window{0};
-  std::optional<double> success_rate;  // 0 to 1; nullopt, here and below: no attempts
-  std::optional<Milliseconds> p95;
-  std::string breaker;  // closed, throttled, half_open or open
-};
-
 // A new secret, which is told only here.
 struct NewSecret {
   std::string secret;

@@ -67,12 +67,8 @@ Result<void> complete(db::PgConnection& connection, std::string_view tenant, Sch
 
   const bool same = before != nullptr && same_times(*before, wanted);
   if (same && (wanted.paused || !before->paused)) return {};
-  const auto next = occurrences_after(*spec, wanted, now, 1);
-  if (next.empty() && !same) {
-    return invalid("schedule_invalid", wanted.bounds.ends_at ? "ends_at" : "schedule",
-                   "The schedule would never fire.");
-  }
-  wanted.next_at = next.empty() ? std::nullopt : std::optional(next.front());
+  if (!same) return set_first_time(wanted, *spec, now);
+  wanted.next_at = next_occurrence(*spec, wanted, now);
   return {};
 }
 

@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "core/base/json_writer.h"
 #include "core/model/validation.h"
+#include "core/wire/endpoint_json.h"
 #include "fcgi/api/api.h"
 #include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native/wire.h"
@@ -16,12 +16,11 @@
 namespace postern::native_endpoints {
 namespace {
 
+using namespace wire::endpoint_field;
+
 constexpr std::int64_t kMaxLimit = 100;
 constexpr char kTestQueue[] = "endpoint-tests";
 constexpr char kTestPayload[] = R"({"test":true})";
-
-// --- from JSON
-// ------------------------------------------------------------------------------------
 
 // A body that may be left out.
 Result<FieldReader> parse_optional(std::string_view body) {
@@ -31,27 +30,27 @@ Result<FieldReader> parse_optional(std::string_view body) {
 // null is the default: no limit, no header, POST.
 EndpointSettings read_settings(FieldReader& fields) {
   EndpointSettings settings;
-  settings.url = fields.text("url");
-  if (fields.has("url") && !settings.url) {
+  settings.url = fields.text(kUrl);
+  if (fields.has(kUrl) && !settings.url) {
     fields.refuse(invalid("url_required", "url", "url is required."));
   }
-  settings.method = fields.text("method");
-  if (fields.has("method") && !settings.method) settings.method = "POST";
-  if (fields.has("headers")) settings.headers = fields.headers("headers");
-  settings.paused = fields.boolean("paused");
-  if (fields.has("paused") && !settings.paused) settings.paused = false;
-  if (fields.has("timeout_seconds")) {
+  settings.method = fields.text(kMethod);
+  if (fields.has(kMethod) && !settings.method) settings.method = "POST";
+  if (fields.has(kHeaders)) settings.headers = fields.headers(kHeaders);
+  settings.paused = fields.boolean(kPaused);
+  if (fields.has(kPaused) && !settings.paused) settings.paused = false;
+  if (fields.has(kTimeout)) {
     auto& timeout = settings.timeout.emplace();
     // Cut, so that the milliseconds fit; it is refused all the same.
     constexpr std::int64_t kFar = 1'000'000'000;
-    if (const auto seconds = fields.integer("timeout_seconds")) {
+    if (const auto seconds = fields.integer(kTimeout)) {
       timeout = Seconds{std::clamp(*seconds, -kFar, kFar)};
     }
   }
-  if (fields.has("max_in_flight")) {
-    settings.max_in_flight.emplace(fields.integer("max_in_flight"));
+  if (fields.has(kMaxInFlight)) {
+    settings.max_in_flight.emplace(fields.integer(kMaxInFlight));
   }
-  if (fields.has("rate_limit")) settings.rate_limit.emplace(fields.rate_limit("rate_limit"));
+  if (fields.has(kRateLimit)) settings.rate_limit.emplace(fields.rate_limit(kRateLimit));
   return settings;
 }
 
@@ -60,7 +59,7 @@ Result<EndpointSettings> parse_settings(const Call& call, bool may_drop_secret) 
   auto parsed = FieldReader::parse(call.request.body);
   if (!parsed) return parsed.error();
   FieldReader& fields = *parsed;
-  if (const auto name = fields.text("name")) {
+  if (const auto name = fields.text(kName)) {
     const auto spelled = endpoint_name(*name, "name");
     if (!spelled || endpoint_path_name(*spelled) != call.path["name"]) {
       fields.refuse(invalid("endpoint_name_differs", "name",
@@ -68,8 +67,8 @@ Result<EndpointSettings> parse_settings(const Call& call, bool may_drop_secret) 
     }
   }
   EndpointSettings settings = read_settings(fields);
-  if (fields.has("secret") && may_drop_secret) settings.secret = "";
-  if (fields.present("secret")) {
+  if (fields.has(kSecret) && may_drop_secret) settings.secret = "";
+  if (fields.present(kSecret)) {
     fields.refuse(invalid("secret_invalid", "secret",
                           "A secret is given when the endpoint is created, or to its /rotate."));
   }
@@ -77,46 +76,10 @@ Result<EndpointSettings> parse_settings(const Call& call, bool may_drop_secret) 
   return settings;
 }
 
-// --- to JSON
-// --------------------------------------------------------------------------------------
-
-void write_health(JsonWriter& out, const HealthReport& health) {
-  out.key("health").begin_object();
-  out.key("success_rate");
-  health.success_rate ? out.number(*health.success_rate) : out.null();
-  out.key("p95_ms");
-  health.p95 ? out.number(std::int64_t{health.p95->count()}) : out.null();
-  out.member("attempts", health.attempts);
-  out.member("window_seconds", std::int64_t{health.window.count()});
-  out.member("breaker", health.breaker);
-  out.end_object();
-}
-
 // The object is left open, for what belongs to one answer alone.
 void begin_endpoint(JsonWriter& out, const Endpoint& endpoint) {
   out.begin_object();
-  out.member("name", endpoint.name);
-  out.member("url", endpoint.url);
-  out.member("method", endpoint.method);
-  if (!endpoint.headers.empty()) {
-    out.key("headers");
-    native_wire::write_headers(out, endpoint.headers);
-  }
-  if (endpoint.timeout) native_wire::write_seconds(out, "timeout_seconds", *endpoint.timeout);
-  if (endpoint.max_in_flight) out.member("max_in_flight", *endpoint.max_in_flight);
-  if (const auto& limit = endpoint.rate_limit) {
-    out.key("rate_limit").begin_object().member("count", limit->count);
-    out.member("period_seconds", std::int64_t{limit->period.count()});
-    if (limit->burst) out.member("burst", *limit->burst);
-    out.end_object();
-  }
-  out.member("paused", endpoint.paused);
-  out.member("own_secret", endpoint.own_secret);
-  if (endpoint.previous_until) {
-    out.member("previous_secret_until", format_rfc3339(*endpoint.previous_until));
-  }
-  out.member("created_at", format_rfc3339(endpoint.created_at));
-  out.member("updated_at", format_rfc3339(endpoint.updated_at));
+  wire::write_members(out, wire::endpoint_fields(), endpoint);
 }
 
 HttpResponse endpoint_response(int status, const Endpoint& endpoint) {
@@ -166,13 +129,13 @@ Result<HttpResponse> create(const Call& call) {
   auto parsed = FieldReader::parse(call.request.body);
   if (!parsed) return parsed.error();
   FieldReader& fields = *parsed;
-  const auto name = fields.text("name");
+  const auto name = fields.text(kName);
   if (!name) {
     fields.refuse(invalid("endpoint_name_required", "name",
                           "name is required; \"*\" is the one for all tasks that no other fits."));
   }
   EndpointSettings settings = read_settings(fields);
-  settings.secret = fields.text("secret");
+  settings.secret = fields.text(kSecret);
   if (const auto ok = fields.finish(); !ok) return ok.error();
   const auto endpoint = call.api.endpoints().create(call.caller, *name, settings);
   if (!endpoint) return endpoint.error();
@@ -216,7 +179,9 @@ Result<HttpResponse> get(const Call& call) {
   if (!endpoint) return endpoint.error();
   JsonWriter out;
   begin_endpoint(out, *endpoint);
-  write_health(out, call.api.endpoints().health(call.caller, *endpoint));
+  out.key(kHealth);
+  wire::write_object(out, wire::health_fields(),
+                     call.api.endpoints().health(call.caller, *endpoint));
   out.end_object();
   return json_response(200, out.take());
 }
@@ -251,14 +216,14 @@ Result<HttpResponse> rotate(const Call& call) {
   if (const auto ok = query->finish(); !ok) return ok.error();
   auto fields = parse_optional(call.request.body);
   if (!fields) return fields.error();
-  const auto secret = fields->text("secret");
+  const auto secret = fields->text(kSecret);
   if (const auto ok = fields->finish(); !ok) return ok.error();
 
   const auto rotated = call.api.endpoints().rotate(call.caller, call.path["name"], secret, force);
   if (!rotated) return rotated.error();
   JsonWriter out;
   begin_endpoint(out, rotated->endpoint);
-  out.member("secret", rotated->secret);
+  out.member(kSecret, rotated->secret);
   out.end_object();
   return json_response(200, out.take());
 }

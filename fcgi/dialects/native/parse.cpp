@@ -14,7 +14,8 @@
 namespace postern::native_wire {
 namespace {
 
-constexpr FieldNames kFields{};
+using namespace wire::task_field;
+using wire::kTaskNames;
 
 constexpr std::int64_t kMaxLimit = 100;
 constexpr std::int64_t kMaxStream = 100'000;
@@ -23,7 +24,7 @@ constexpr std::int64_t kMaxOffset = 10'000;
 constexpr std::int64_t kMaxWait = 25;
 
 void read_timeout(FieldReader& fields, Creation& wanted) {
-  const auto seconds = fields.integer("timeout");
+  const auto seconds = fields.integer(kTaskNames.timeout);
   if (!seconds) return;
   // Cut, so that the milliseconds fit; it is refused all the same.
   constexpr std::int64_t kFar = 1'000'000'000;
@@ -38,7 +39,7 @@ Result<FieldReader> fields_of(const Call& call) {
 }
 
 std::optional<int> read_priority(FieldReader& fields) {
-  const auto priority = fields.integer("priority");
+  const auto priority = fields.integer(kPriority);
   if (!priority) return std::nullopt;
   if (*priority < kMinPriority || *priority > kMaxPriority) {
     fields.refuse(invalid("priority_out_of_range", "priority",
@@ -53,10 +54,10 @@ std::optional<int> read_priority(FieldReader& fields) {
 // be any JSON.
 void read_body(FieldReader& fields, Creation& wanted) {
   const auto payload = wanted.dialect == Dialect::asyncjobs
-                           ? fields.json("payload")
-                           : fields.object("payload", "payload_invalid");
-  auto text = fields.text("body");
-  const auto base64 = fields.text("payload_base64");
+                           ? fields.json(kPayload)
+                           : fields.object(kPayload, "payload_invalid");
+  auto text = fields.text(kBody);
+  const auto base64 = fields.text(kPayloadBase64);
   if (int{payload.has_value()} + int{text.has_value()} + int{base64.has_value()} > 1) {
     fields.refuse(invalid("payload_both_set", "payload",
                           "Give one of payload, body and payload_base64, not several."));
@@ -76,7 +77,7 @@ void read_body(FieldReader& fields, Creation& wanted) {
   }
   if (text || base64) wanted.body_form = BodyForm::raw;
 
-  const auto content_type = fields.text("content_type");
+  const auto content_type = fields.text(kTaskNames.content_type);
   if (!content_type) return;
   if (wanted.body_form != BodyForm::raw) {
     fields.refuse(invalid("content_type_invalid", "content_type",
@@ -146,21 +147,21 @@ void take(T& into, std::optional<U> value) {
 }  // namespace
 
 void read_task_fields(FieldReader& fields, Creation& wanted) {
-  wanted.fields = &kFields;
-  take(wanted.queue, fields.text("queue"));
-  take(wanted.url, fields.text("webhook_url"));
-  take(wanted.endpoint, fields.text("endpoint"));
-  take(wanted.method, fields.text("method"));
-  if (fields.present("headers")) wanted.headers = fields.headers("headers");
+  wanted.fields = &kTaskNames;
+  take(wanted.queue, fields.text(kTaskNames.queue));
+  take(wanted.url, fields.text(kTaskNames.url));
+  take(wanted.endpoint, fields.text(kTaskNames.endpoint));
+  take(wanted.method, fields.text(kTaskNames.method));
+  if (fields.present(kTaskNames.headers)) wanted.headers = fields.headers(kTaskNames.headers);
   read_body(fields, wanted);
   if (const auto priority = read_priority(fields)) wanted.priority = *priority;
-  take(wanted.max_retries, fields.integer("max_retries"));
-  take(wanted.retry_policy, fields.text_or_object("retry_policy"));
+  take(wanted.max_retries, fields.integer(kTaskNames.max_retries));
+  take(wanted.retry_policy, fields.text_or_object(kTaskNames.retry_policy));
   read_timeout(fields, wanted);
-  if (fields.present("tags")) wanted.tags = fields.texts("tags");
-  take(wanted.key, fields.text("key"));
-  take(wanted.on_complete_url, fields.text("on_complete_url"));
-  take(wanted.on_failure_url, fields.text("on_failure_url"));
+  if (fields.present(kTaskNames.tags)) wanted.tags = fields.texts(kTaskNames.tags);
+  take(wanted.key, fields.text(kTaskNames.key));
+  take(wanted.on_complete_url, fields.text(kTaskNames.on_complete_url));
+  take(wanted.on_failure_url, fields.text(kTaskNames.on_failure_url));
 }
 
 Result<Creation> parse_creation(std::string_view body) {
@@ -172,10 +173,10 @@ Result<Creation> parse_creation(std::string_view body) {
 Result<Creation> parse_creation(FieldReader& fields) {
   Creation wanted;
   read_task_fields(fields, wanted);
-  wanted.delay = fields.integer("delay").value_or(0);
-  wanted.run_at = fields.time("run_at");
-  wanted.deadline = fields.time("deadline");
-  wanted.dependencies = fields.texts("dependencies");
+  wanted.delay = fields.integer(kTaskNames.delay).value_or(0);
+  wanted.run_at = fields.time(kTaskNames.run_at);
+  wanted.deadline = fields.time(kTaskNames.deadline);
+  wanted.dependencies = fields.texts(kTaskNames.dependencies);
   if (const auto ok = fields.finish(); !ok) return ok.error();
   return wanted;
 }

@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-#include "core/base/json_writer.h"
 #include "core/model/queue.h"
+#include "core/wire/queue_json.h"
 #include "fcgi/server/router.h"
 
 namespace postern::native_wire {
@@ -13,9 +13,8 @@ namespace postern::native_wire {
 // away or brings a default back.
 Result<QueueSettings> parse_queue(std::string_view body, QueueSettings settings);
 
-// As asyncjobs shows a queue (durations in nanoseconds, -1 for no limit), and what is ours.
-void write_queue(JsonWriter& out, const Queue& queue);
-void write_queue_stats(JsonWriter& out, std::string_view name, const QueueStats& stats);
+using wire::write_queue;
+using wire::write_queue_stats;
 
 Result<HttpResponse> create_queue(const Call& call);
 Result<HttpResponse> list_queues(const Call& call);

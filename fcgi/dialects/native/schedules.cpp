@@ -118,9 +118,7 @@ Result<HttpResponse> next_of_schedule(const Call& call) {
   const auto times = call.api.schedules().next(call.caller.tenant, call.path["name"], *count);
   if (!times) return times.error();
   JsonWriter out;
-  out.begin_object().key("next").begin_array();
-  for (const Time time : *times) out.string(format_rfc3339(time));
-  out.end_array().end_object();
+  wire::write_next(out, *times);
   return json_response(200, out.take());
 }
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/base/json_writer.h"
 #include "core/model/schedule.h"
+#include "core/wire/schedule_json.h"
 #include "fcgi/api/schedules.h"
 #include "fcgi/server/router.h"
 
@@ -51,9 +51,8 @@ struct RunFilter {
 };
 Result<RunFilter> parse_run_filter(std::string_view query);
 
-// asyncjobs's Schedule and what is beyond it; what is not set is left out.
-void write_schedule(JsonWriter& out, const Schedule& schedule);
-void write_run(JsonWriter& out, const db::ScheduleRun& run);
+using wire::write_run;
+using wire::write_schedule;
 // As the list's cursor.
 std::string run_cursor(const db::ScheduleRun& run);
 

@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "core/base/base64.h"
-#include "core/model/priority.h"
 #include "core/model/validation.h"
 #include "fcgi/dialects/native/schedules.h"
 #include "fcgi/dialects/native/wire.h"
@@ -14,6 +12,9 @@
 namespace postern::native_wire {
 namespace {
 
+using namespace wire::schedule_field;
+using wire::kTaskNames;
+
 constexpr std::int64_t kDefaultTries = 10;  // asyncjobs's
 constexpr std::int64_t kMaxListed = 1000;
 constexpr std::int64_t kMaxRuns = 100;
@@ -21,9 +22,9 @@ constexpr std::int64_t kMaxNext = 100;
 
 // A target replaces the one there was. A type is asyncjobs's way to name an endpoint.
 void read_target(FieldReader& fields, Schedule& onto, bool is_new) {
-  auto type = fields.text("task_type");
-  const auto alias = fields.text("type");
-  const bool other = fields.present("webhook_url") || fields.present("endpoint");
+  auto type = fields.text(kTaskType);
+  const auto alias = fields.text(kType);
+  const bool other = fields.present(kTaskNames.url) || fields.present(kTaskNames.endpoint);
   if (int{type.has_value()} + int{alias.has_value()} + int{other} > 1) {
     fields.refuse(invalid("target_both_set", type ? "task_type" : "type",
                           "Give one of webhook_url, endpoint and task_type, not several."));
@@ -46,9 +47,9 @@ void read_target(FieldReader& fields, Schedule& onto, bool is_new) {
 
 // asyncjobs counts tries, native ones retries.
 void read_tries(FieldReader& fields, Creation& task) {
-  const auto tries = fields.integer("max_tries");
+  const auto tries = fields.integer(kMaxTries);
   if (!tries) return;
-  if (fields.present("max_retries")) {
+  if (fields.present(kTaskNames.max_retries)) {
     fields.refuse(invalid("max_tries_invalid", "max_tries",
                           "Give max_tries or max_retries, which is one less, not both."));
   }
@@ -61,9 +62,9 @@ void read_tries(FieldReader& fields, Creation& task) {
 }
 
 void read_times(FieldReader& fields, Schedule& onto) {
-  const auto spec = fields.text("schedule");
-  const auto interval = fields.integer("interval_seconds");
-  const auto timezone = fields.text("timezone");
+  const auto spec = fields.text(kSchedule);
+  const auto interval = fields.integer(kInterval);
+  const auto timezone = fields.text(kTimezone);
   if (spec && interval) {
     fields.refuse(invalid("schedule_invalid", "interval_seconds",
                           "Give schedule or interval_seconds, not both."));
@@ -75,9 +76,9 @@ void read_times(FieldReader& fields, Schedule& onto) {
   }
   if (interval) set_interval(onto, Seconds{*interval});
   if (timezone) onto.timezone = *timezone;
-  if (const auto time = fields.time("starts_at")) onto.bounds.starts_at = time;
-  if (const auto time = fields.time("ends_at")) onto.bounds.ends_at = time;
-  if (const auto paused = fields.boolean("paused")) onto.paused = *paused;
+  if (const auto time = fields.time(kStartsAt)) onto.bounds.starts_at = time;
+  if (const auto time = fields.time(kEndsAt)) onto.bounds.ends_at = time;
+  if (const auto paused = fields.boolean(kPaused)) onto.paused = *paused;
 }
 
 template <class Enum>
@@ -94,16 +95,16 @@ void read_word(FieldReader& fields, std::string_view field,
 }
 
 void read_policies(FieldReader& fields, Schedule& onto) {
-  read_word(fields, "misfire", misfire_from, "skip, last or all", onto.misfire.kind);
-  read_word(fields, "overlap", overlap_from, "allow or skip", onto.overlap);
-  if (const auto limit = fields.integer("misfire_limit")) {
+  read_word(fields, kMisfire, misfire_from, "skip, last or all", onto.misfire.kind);
+  read_word(fields, kOverlap, overlap_from, "allow or skip", onto.overlap);
+  if (const auto limit = fields.integer(kMisfireLimit)) {
     onto.misfire.limit = static_cast<int>(std::clamp<std::int64_t>(*limit, 0, kMaxMisfires + 1));
   }
-  if (const auto seconds = fields.integer("misfire_window_seconds")) {
+  if (const auto seconds = fields.integer(kMisfireWindow)) {
     onto.misfire.window = Seconds{*seconds};
   }
-  if (const auto seconds = fields.integer("jitter_seconds")) onto.jitter = Seconds{*seconds};
-  if (const auto offset = fields.duration("deadline_offset")) {
+  if (const auto seconds = fields.integer(kJitter)) onto.jitter = Seconds{*seconds};
+  if (const auto offset = fields.duration(kDeadlineOffset)) {
     onto.deadline_offset = std::chrono::round<Seconds>(*offset);
   }
 }
@@ -127,7 +128,7 @@ Result<void> apply_schedule(const Call& call, Schedule& onto) {
   if (!reader) return reader.error();
   FieldReader& fields = *reader;
   const bool is_new = onto.spec.empty();
-  if (auto name = fields.text("name")) onto.name = *std::move(name);
+  if (auto name = fields.text(kName)) onto.name = *std::move(name);
   read_target(fields, onto, is_new);
   read_task_fields(fields, onto.task);
   read_tries(fields, onto.task);
@@ -175,82 +176,6 @@ Result<RunFilter> parse_run_filter(std::string_view text) {
   }
   if (const auto ok = query->finish(); !ok) return ok.error();
   return filter;
-}
-
-namespace {
-
-void write_payload(JsonWriter& out, const Creation& task) {
-  if (!task.body) return;
-  if (task.dialect == Dialect::asyncjobs) {
-    if (!task.body->empty()) out.member("payload", base64_encode(*task.body));
-  } else {
-    write_body(out, task.body_form, *task.body);
-  }
-}
-
-// What asyncjobs does not know.
-void write_task_fields(JsonWriter& out, const Creation& task) {
-  write_text(out, "webhook_url", task.url);
-  if (task.dialect != Dialect::asyncjobs) write_text(out, "endpoint", task.endpoint);
-  write_text(out, "method", task.method.value_or(""));
-  if (!task.headers.empty()) {
-    out.key("headers");
-    write_headers(out, task.headers);
-  }
-  write_text(out, "content_type", task.content_type);
-  out.member("priority", shown_priority(task.priority));
-  if (task.max_retries) out.member("max_retries", *task.max_retries);
-  if (task.retry_policy) write_retry_policy(out, *task.retry_policy);
-  if (task.timeout) write_seconds(out, "timeout", *task.timeout);
-  write_texts(out, "tags", task.tags);
-  write_text(out, "key", task.key);
-  write_text(out, "on_complete_url", task.on_complete_url);
-  write_text(out, "on_failure_url", task.on_failure_url);
-}
-
-}  // namespace
-
-void write_schedule(JsonWriter& out, const Schedule& schedule) {
-  const Creation& task = schedule.task;
-  const auto write_optional = [&](std::string_view key, const std::optional<Time>& time) {
-    if (time) write_time(out, key, *time);
-  };
-  out.begin_object();
-  out.member("name", schedule.name);
-  out.member("schedule", schedule.spec);
-  out.member("queue", task.queue);
-  if (task.dialect == Dialect::asyncjobs) out.member("task_type", task.endpoint);
-  write_time(out, "created_at", schedule.created_at);
-  write_payload(out, task);
-  if (schedule.deadline_offset) {
-    out.member("deadline", std::chrono::nanoseconds(*schedule.deadline_offset).count());
-  }
-  if (task.max_retries) out.member("max_tries", *task.max_retries + 1);
-
-  if (schedule.interval) out.member("interval_seconds", schedule.interval->count());
-  out.member("timezone", schedule.timezone);
-  write_task_fields(out, task);
-  out.member("misfire", name(schedule.misfire.kind));
-  out.member("misfire_limit", std::int64_t{schedule.misfire.limit});
-  out.member("misfire_window_seconds", schedule.misfire.window.count());
-  out.member("overlap", name(schedule.overlap));
-  out.member("jitter_seconds", schedule.jitter.count());
-  write_optional("starts_at", schedule.bounds.starts_at);
-  write_optional("ends_at", schedule.bounds.ends_at);
-  out.member("paused", schedule.paused);
-  if (!schedule.paused) write_optional("next_at", schedule.next_at);
-  write_optional("last_at", schedule.last_at);
-  write_time(out, "updated_at", schedule.updated_at);
-  out.end_object();
-}
-
-void write_run(JsonWriter& out, const db::ScheduleRun& run) {
-  out.begin_object();
-  write_time(out, "nominal_time", run.nominal);
-  write_time(out, "fired_at", run.fired_at);
-  if (run.task) out.member("task_id", to_typeid(*run.task));
-  write_text(out, "skipped", run.skipped);
-  out.end_object();
 }
 
 std::string run_cursor(const db::ScheduleRun& run) {

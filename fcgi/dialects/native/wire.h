@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/base/json_writer.h"
 #include "core/model/task.h"
+#include "core/wire/task_json.h"
 #include "fcgi/api/api.h"
 #include "fcgi/server/field_reader.h"
 #include "fcgi/server/router.h"
@@ -42,32 +42,11 @@ std::vector<State> states_of(std::string_view status);
 // The query of GET /v1/tasks/{id}: how long to wait for a change.
 Result<Seconds> parse_wait(std::string_view query);
 
-// A member, unless it is empty; a time; whole seconds as an integer; an object of strings; an
-// array.
-void write_text(JsonWriter& out, std::string_view key, std::string_view text);
-void write_time(JsonWriter& out, std::string_view key, Time time);
-void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time);
-void write_headers(JsonWriter& out, const Headers& headers);
-void write_texts(JsonWriter& out, std::string_view key, const std::vector<std::string>& texts);
-void write_retry_policy(JsonWriter& out, const std::string& policy);
-// As the payload, body or payload_base64 that it was given as.
-void write_body(JsonWriter& out, BodyForm form, const std::string& body);
-
-// Core's 0..100 as the wire's 1..10.
-
-// The word for a state.
-std::string_view status_of(State state);
+using wire::status_of;
+using wire::write_task;
 
 // An error as an object: what is inside of "error".
 void write_error(JsonWriter& out, const Error& error);
-
-// One task as an object. What was not set, or is not known yet, is left out.
-void write_task(JsonWriter& out, const Task& task);
-
-// Pieces of it that others have too. Seconds are an integer when they are whole; other dialects may
-// have set a fraction.
-void write_headers(JsonWriter& out, const Headers& headers);
-void write_seconds(JsonWriter& out, std::string_view key, Milliseconds time);
 
 // The list's envelope, with each task as `mount` shows it (see shown_to).
 std::string render_page(const db::Page& page, const db::TaskFilter& filter,

@@ -89,6 +89,17 @@ TEST(Occurrences, CountIntervalsFromTheWholeSecondOfTheCreation) {
   EXPECT_EQ(times(schedule, schedule.created_at, 2), "10:31:30 10:33:00 ");
 }
 
+TEST(FirstTime, IsTheFirstOccurrenceOrAnError) {
+  Schedule schedule = hourly();
+  const Time now = at("2026-01-01T10:30:00Z");
+  const auto spec = check_schedule(schedule, now).value();
+  EXPECT_EQ(outcome(set_first_time(schedule, spec, now)), "ok");
+  EXPECT_EQ(schedule.next_at, at("2026-01-01T11:00:00Z"));
+  schedule.bounds.ends_at = at("2026-01-01T11:00:00Z");
+  EXPECT_EQ(outcome(set_first_time(schedule, spec, now)), "schedule_invalid ends_at");
+  EXPECT_EQ(schedule.next_at, std::nullopt);
+}
+
 TEST(OccurrenceTask, StartsAfterItsJitterAndEndsByTheNominalTime) {
   Schedule schedule = hourly();
   schedule.jitter = 20s;

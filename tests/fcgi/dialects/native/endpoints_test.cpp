@@ -1,6 +1,10 @@
 // Endpoints over the wire: what may be said of one, and by whom.
 #include "tests/fcgi/dialects/native/endpoints.h"
 
+#include <fmt/format.h>
+
+#include "core/wire/endpoint_json.h"
+
 namespace postern::test {
 namespace {
 
@@ -320,6 +324,18 @@ TEST_F(EndpointsTest, PutMakesOrReplacesButKeepsPauseAndSecret) {
   EXPECT_EQ(replaced.text("own_secret"), "true");
   EXPECT_EQ(ask("PUT", kPath, R"({"url":"http://b.test/","paused":false})").text("paused"),
             "false");
+}
+
+TEST_F(EndpointsTest, TakesEveryFieldItShowsButItsOwnState) {
+  ASSERT_EQ(make("mail").status, 201);
+  std::vector<std::string_view> refused;
+  for (const auto& field : wire::endpoint_fields()) {
+    const Answer answer =
+        ask("PATCH", "/v1/endpoints/mail", fmt::format(R"({{"{}":null}})", field.name));
+    if (answer.reason() == "unknown_field") refused.push_back(field.name);
+  }
+  EXPECT_EQ(refused, (std::vector<std::string_view>{"own_secret", "previous_secret_until",
+                                                    "created_at", "updated_at"}));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // What the native dialect refuses, field by field: the wire's own errors. The rules behind them are
 // in core/validate and, with the database, in native_test.cpp.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "fcgi/dialects/native/wire.h"
@@ -194,6 +195,18 @@ TEST(ParseWait, Clamps) {
   for (const std::string_view query : {"wait=", "wait=5s", "wait=1.5", "wait=1&wait=1"}) {
     EXPECT_FALSE(parse_wait(query)) << query;
   }
+}
+
+TEST(ParseCreation, TakesEveryFieldThatATaskShowsButItsOwnState) {
+  std::vector<std::string_view> refused;
+  for (const auto& field : wire::task_fields()) {
+    const auto wanted = parse_creation(fmt::format(R"({{"{}":null}})", field.name));
+    if (!wanted && wanted.error().reason == "unknown_field") refused.push_back(field.name);
+  }
+  EXPECT_EQ(refused, (std::vector<std::string_view>{
+                         "id", "status", "deferred", "reason", "next_attempt_at",
+                         "resolved_endpoint", "payload_omitted", "attempts", "attempt_count",
+                         "last_error", "result", "created_at", "updated_at", "completed_at"}));
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // Queues over the wire, in the native dialect.
 #include <thread>
 
+#include <fmt/format.h>
+
 #include "core/model/task.h"
+#include "core/wire/queue_json.h"
 #include "db/catalog/queues.h"
 #include "tests/fcgi/wire.h"
 
@@ -389,6 +392,17 @@ TEST_F(QueuesTest, NeedsARole) {
       EXPECT_EQ(ask(asked).status, allowed) << role << ' ' << method << ' ' << path;
     }
   }
+}
+
+TEST_F(QueuesTest, TakesEveryFieldItShowsButItsOwnState) {
+  ASSERT_EQ(ask("POST", "/v1/queues", R"({"name":"q"})").status, 201);
+  std::vector<std::string_view> refused;
+  for (const auto& field : wire::queue_fields()) {
+    const Answer answer = ask("PATCH", "/v1/queues/q", fmt::format(R"({{"{}":null}})", field.name));
+    if (answer.reason() == "unknown_field") refused.push_back(field.name);
+  }
+  EXPECT_EQ(refused,
+            (std::vector<std::string_view>{"name", "time", "paused", "created_at", "updated_at"}));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // /v1/schedules over the wire, in its native form and in asyncjobs's.
 #include <fmt/format.h>
 
+#include "core/wire/schedule_json.h"
 #include "tests/fcgi/wire.h"
 
 namespace postern::test {
@@ -373,6 +374,18 @@ TEST_F(SchedulesTest, ReadersReadAndOnlyAdminsChange) {
     reader.role = "worker";
     EXPECT_EQ(ask(reader).status, status) << method << path;
   }
+}
+
+TEST_F(SchedulesTest, TakesEveryFieldItShowsButItsOwnState) {
+  ASSERT_EQ(make().status, 201);
+  std::vector<std::string_view> refused;
+  for (const auto& field : wire::schedule_fields()) {
+    const Answer answer =
+        ask("PATCH", "/v1/schedules/s", fmt::format(R"({{"{}":null}})", field.name));
+    if (answer.reason() == "unknown_field") refused.push_back(field.name);
+  }
+  EXPECT_EQ(refused, (std::vector<std::string_view>{"created_at", "deadline", "next_at", "last_at",
+                                                    "updated_at"}));
 }
 
 }  // namespace
