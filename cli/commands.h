@@ -1,13 +1,10 @@
-// The subcommands of `postern`, each registered on the command line it is given. What they have in
-// common is the connection and the choice of output.
+// The subcommands of `postern`, each registered on the command line that it is given. They share
+// the connection and the choice of output.
 #pragma once
 
+#include "cli/options.h"
 #include "core/program/config.h"
 #include "db/pg/connection.h"
-
-namespace CLI {
-class App;
-}
 
 namespace postern::admin {
 
@@ -20,18 +17,18 @@ struct Context {
 };
 
 // `context` must outlive the parsing of `app`.
-void add_migrate(CLI::App& app, Context& context);
-void add_key(CLI::App& app, Context& context);
-void add_tenant(CLI::App& app, Context& context);
-void add_secret(CLI::App& app, Context& context);
-void add_queue(CLI::App& app, Context& context);
-void add_endpoint(CLI::App& app, Context& context);
-void add_schedule(CLI::App& app, Context& context);
-void add_task(CLI::App& app, Context& context);
-void add_pause(CLI::App& app, Context& context);
-void add_doctor(CLI::App& app, Context& context);
+void add_migrate(Command& app, Context& context);
+void add_key(Command& app, Context& context);
+void add_tenant(Command& app, Context& context);
+void add_secret(Command& app, Context& context);
+void add_queue(Command& app, Context& context);
+void add_endpoint(Command& app, Context& context);
+void add_schedule(Command& app, Context& context);
+void add_task(Command& app, Context& context);
+void add_pause(Command& app, Context& context);
+void add_doctor(Command& app, Context& context);
 // Without a database:
-void add_verify(CLI::App& app, Context& context);
-void add_listen(CLI::App& app, Context& context);
+void add_verify(Command& app, Context& context);
+void add_listen(Command& app, Context& context);
 
 }  // namespace postern::admin

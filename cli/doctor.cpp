@@ -1,7 +1,6 @@
 // `postern doctor`: a list of checks, each with a verdict and, when it fails, a hint.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdlib>
 
@@ -169,9 +168,9 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-void add_doctor(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("doctor", "Look for what is wrong; exit 1 when something is");
-  command->callback([&context] {
+void add_doctor(Command& app, Context& context) {
+  Command command = app.add("doctor", "Look for what is wrong; exit 1 when something is");
+  command.run([&context] {
     auto connection = context.connect(false);
     bool all_well = true;
     std::vector<std::vector<std::string>> rows{{"connection", "ok", "established", ""}};

@@ -3,18 +3,22 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <memory>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/record.h"
 #include "core/base/url.h"
 #include "core/security/signing.h"
+#include "core/wire/endpoint_json.h"
 
 namespace postern::admin {
 namespace {
 
-constexpr Seconds kHealthWindow{3600};
 constexpr int kMost = 1000;
+
+constexpr std::string_view kColumns[] = {wire::endpoint_field::kName, wire::endpoint_field::kPaused,
+                                         wire::endpoint_field::kMethod, wire::endpoint_field::kUrl};
 
 struct Arguments {
   std::string tenant = "default", name, overlap = "24h";
@@ -23,8 +27,12 @@ struct Arguments {
   bool force = false;
 };
 
-// As it is written and shown: the catch-all has no name.
-std::string shown(const std::string& name) { return name.empty() ? "*" : name; }
+// People see the catch-all, whose name is empty, as it is spelled in paths.
+Record record_of(const Endpoint& endpoint) {
+  return Record()
+      .add(wire::endpoint_fields(), endpoint)
+      .show(wire::endpoint_field::kName, endpoint_path_name(endpoint.name));
+}
 
 EndpointSettings settings_of(const Arguments& given) {
   EndpointSettings settings;
@@ -45,27 +53,20 @@ EndpointSettings settings_of(const Arguments& given) {
   return settings;
 }
 
+Endpoint existing(db::PgConnection& connection, const Arguments& arguments, const std::string& name,
+                  bool json) {
+  auto endpoint = db::get_endpoint(connection, arguments.tenant, name);
+  if (!endpoint) fail(fmt::format("there is no endpoint {}", arguments.name), json);
+  return std::move(*endpoint);
+}
+
 void show_endpoint(db::PgConnection& connection, const Arguments& arguments,
                    const std::string& name, bool json) {
-  const auto endpoint = db::get_endpoint(connection, arguments.tenant, name);
-  if (!endpoint) fail(fmt::format("there is no endpoint {}", arguments.name), json);
-  const auto health = db::endpoint_health(connection, arguments.tenant, name, kHealthWindow);
-  print_record(
-      {{"name", shown(endpoint->name)},
-       {"url", endpoint->url},
-       {"method", endpoint->method},
-       {"paused", endpoint->paused ? "yes" : "no"},
-       {"max in flight",
-        endpoint->max_in_flight ? std::to_string(*endpoint->max_in_flight) : std::string()},
-       {"rate", endpoint->rate_limit ? fmt::format("{} per {} s", endpoint->rate_limit->count,
-                                                   endpoint->rate_limit->period.count())
-                                     : std::string()},
-       {"own secret", endpoint->own_secret ? "yes" : "no"},
-       {"previous until", show(endpoint->previous_until)},
-       {"attempts in the last hour", std::to_string(health.attempts)},
-       {"failed", std::to_string(health.failed)},
-       {"breaker", health.breaker}},
-      json);
+  const auto endpoint = existing(connection, arguments, name, json);
+  const auto seen = db::endpoint_health(connection, arguments.tenant, name, kHealthWindow);
+  const auto health = health_report(seen.attempts, seen.failed, seen.durations, seen.breaker);
+  print(record_of(endpoint).add(wire::endpoint_field::kHealth, wire::health_fields(), health),
+        json);
 }
 
 std::string name_of(const Arguments& arguments, bool json) {
@@ -74,13 +75,12 @@ std::string name_of(const Arguments& arguments, bool json) {
 
 void list(const Context& context, const Arguments& arguments) {
   auto connection = context.connect(false);
-  std::vector<std::vector<std::string>> rows;
+  std::vector<Record> records;
   for (const auto& endpoint :
        db::list_endpoints(connection, arguments.tenant, std::nullopt, kMost)) {
-    rows.push_back(
-        {shown(endpoint.name), endpoint.paused ? "paused" : "", endpoint.method, endpoint.url});
+    records.push_back(record_of(endpoint));
   }
-  print_table({"name", "state", "method", "url"}, rows, context.json);
+  print(records, kColumns, context.json);
 }
 
 void add(const Context& context, const Arguments& arguments) {
@@ -121,66 +121,61 @@ void rotate(const Context& context, const Arguments& arguments) {
                      arguments.name),
          context.json);
   }
-  print_record({{"name", shown(name)}, {"secret", secret}}, context.json);
+  print(record_of(existing(connection, arguments, name, context.json))
+            .add_text(wire::endpoint_field::kSecret, secret),
+        context.json);
 }
 
 }  // namespace
 
-void add_endpoint(CLI::App& app, Context& context) {
-  auto* endpoint = app.add_subcommand("endpoint", "Endpoints: named targets of tasks");
-  endpoint->require_subcommand(1);
+void add_endpoint(Command& app, Context& context) {
   auto arguments = std::make_shared<Arguments>();
-  const auto subcommand = [&](const char* name, const char* help, const char* example) {
-    auto* command = endpoint->add_subcommand(name, help);
-    command->add_option("--tenant", arguments->tenant, "whose")->capture_default_str();
-    command->footer(fmt::format("Example: postern endpoint {}", example));
-    return command;
-  };
+  Noun endpoint(app, "endpoint", "Endpoints: named targets of tasks", arguments->tenant);
   const auto named = [&](const char* name, const char* help, const char* example) {
-    auto* command = subcommand(name, help, example);
-    command->add_option("name", arguments->name, "which; * is the catch-all")->required();
+    Command command = endpoint.verb(name, help, example);
+    command.option("name", arguments->name, "which; * is the catch-all").required();
     return command;
   };
-  const auto add_limits = [&](CLI::App* command) {
-    command->add_option("--method", arguments->method, "POST unless said");
-    command->add_option("--timeout", arguments->timeout, "of an attempt, such as 30s");
-    command->add_option("--max-in-flight", arguments->max_in_flight, "at a time; 0: no limit");
-    command->add_option("--rate", arguments->rate, "attempts in each period; 0: no limit");
-    command->add_option("--period", arguments->period, "of the rate; 1s unless said");
-    command->add_option("--burst", arguments->burst, "so many at once after a pause");
+  const auto add_limits = [&](Command command) {
+    command.option("--method", arguments->method, "POST unless said");
+    command.option("--timeout", arguments->timeout, "of an attempt, such as 30s");
+    command.option("--max-in-flight", arguments->max_in_flight, "at a time; 0: no limit");
+    command.option("--rate", arguments->rate, "attempts in each period; 0: no limit");
+    command.option("--period", arguments->period, "of the rate; 1s unless said");
+    command.option("--burst", arguments->burst, "so many at once after a pause");
   };
 
-  subcommand("list", "Show all endpoints", "list")->callback([&context, arguments] {
+  endpoint.verb("list", "Show all endpoints", "list").run([&context, arguments] {
     list(context, *arguments);
   });
-  named("get", "Show one, with its health", "get mail")->callback([&context, arguments] {
+  named("get", "Show one, with its health", "get mail").run([&context, arguments] {
     auto connection = context.connect(false);
     show_endpoint(connection, *arguments, name_of(*arguments, context.json), context.json);
   });
-  auto* make = named("add", "Make an endpoint", "add mail --url https://mail.example/hook");
-  make->add_option("--url", arguments->url, "what is called")->required();
+  Command make = named("add", "Make an endpoint", "add mail --url https://mail.example/hook");
+  make.option("--url", arguments->url, "what is called").required();
   add_limits(make);
-  make->callback([&context, arguments] { add(context, *arguments); });
-  auto* set = named("set", "Change what is said", "set mail --max-in-flight 5");
-  set->add_option("--url", arguments->url, "what is called");
+  make.run([&context, arguments] { add(context, *arguments); });
+  Command set = named("set", "Change what is said", "set mail --max-in-flight 5");
+  set.option("--url", arguments->url, "what is called");
   add_limits(set);
-  set->callback([&context, arguments] { change(context, *arguments, settings_of(*arguments)); });
+  set.run([&context, arguments] { change(context, *arguments, settings_of(*arguments)); });
   for (const bool paused : {true, false}) {
     named(paused ? "pause" : "resume", paused ? "Hold its tasks" : "Deliver again",
           paused ? "pause mail" : "resume mail")
-        ->callback([&context, arguments, paused] {
+        .run([&context, arguments, paused] {
           EndpointSettings settings;
           settings.paused = paused;
           change(context, *arguments, std::move(settings));
         });
   }
-  auto* renew = named("rotate", "Make a new secret; the old one signs too for a while",
-                      "rotate mail --overlap 24h");
-  renew->add_option("--overlap", arguments->overlap, "how long both sign")->capture_default_str();
-  renew->add_flag("--force", arguments->force, "even while an earlier overlap runs");
-  renew->callback([&context, arguments] { rotate(context, *arguments); });
+  Command renew = named("rotate", "Make a new secret; the old one signs too for a while",
+                        "rotate mail --overlap 24h");
+  renew.option("--overlap", arguments->overlap, "how long both sign").show_default();
+  renew.flag("--force", arguments->force, "even while an earlier overlap runs");
+  renew.run([&context, arguments] { rotate(context, *arguments); });
   named("delete", "Delete it; tasks that name it look for another", "delete mail")
-      ->callback([&context, arguments] {
+      .run([&context, arguments] {
         auto connection = context.connect();
         if (!db::delete_endpoint(connection, arguments->tenant,
                                  name_of(*arguments, context.json))) {

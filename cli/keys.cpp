@@ -1,14 +1,14 @@
-// Tenants, API keys and webhook secrets.
+// API keys at the command line.
 #include "db/catalog/keys.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <iostream>
+#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -16,7 +16,6 @@
 #include "cli/output.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
-#include "core/security/signing.h"
 
 namespace postern::admin {
 namespace {
@@ -77,14 +76,15 @@ void list(const Context& context) {
               rows, context.json);
 }
 
-// What nginx takes as it stands within quotes, and the maps of nginx/keys.conf as one word.
+// Whether nginx takes the text as it stands within quotes, and the maps of nginx/keys.conf take it
+// as one word.
 bool is_plain(std::string_view text) {
   return !text.empty() && text.find_first_not_of(
                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "0123456789_.@:-") == text.npos;
 }
 
-// A line of the map for each key of standard input. Errors end the command and name the line.
+// The map: a line for each key of standard input. An error ends the command and names the line.
 std::string nginx_map(const Context& context, db::PgConnection& connection) {
   std::string out;
   int number = 0;
@@ -105,14 +105,15 @@ std::string nginx_map(const Context& context, db::PgConnection& connection) {
       refuse(fmt::format("the name \"{}\" of its key has characters that nginx would misread",
                          owner->name));
     }
-    // Without what all keys begin with: nginx/keys.conf has taken it off.
+    // The map's key lacks the prefix of all keys, which nginx/keys.conf removes before the lookup.
     out += fmt::format("\"{}\" \"{} {} {}\";\n", line.substr(kPrefix.size()), owner->name,
                        owner->role, owner->tenant);
   }
   return out;
 }
 
-// Written beside it and put in its place as a whole; it holds keys, so only its owner may read it.
+// Writes the file beside `path` and then renames it, so that nginx never reads half of it. It holds
+// keys, so only its owner may read it.
 void write_private(const Context& context, const std::string& path, const std::string& text) {
   const std::string fresh = path + ".new";
   const auto lost = [&] {
@@ -148,110 +149,37 @@ void revoke(const Context& context, const KeyArguments& arguments) {
 
 }  // namespace
 
-void add_key(CLI::App& app, Context& context) {
-  auto* key = app.add_subcommand("key", "API keys");
-  key->require_subcommand(1);
+void add_key(Command& app, Context& context) {
+  Command key = app.add("key", "API keys");
+  key.require_subcommand();
   auto arguments = std::make_shared<KeyArguments>();
-  const auto add_who = [arguments](CLI::App* command) {
-    command->add_option("--name", arguments->name, "what the key is called; once per tenant")
-        ->required();
-    command->add_option("--tenant", arguments->tenant, "whose key it is")->capture_default_str();
+  const auto add_who = [arguments](Command command) {
+    command.option("--name", arguments->name, "what the key is called; once per tenant").required();
+    command.option("--tenant", arguments->tenant, "whose key it is").show_default();
   };
 
-  auto* make = key->add_subcommand("create", "Make a key and print it, once");
+  Command make = key.add("create", "Make a key and print it, once");
   add_who(make);
-  make->add_option("--role", arguments->role, "admin, worker (may read and retry) or read")
-      ->required()
-      ->check(CLI::IsMember({"admin", "worker", "read"}));
-  make->add_option("--expires", arguments->expires,
-                   "when it stops working, RFC 3339; never if absent");
-  make->add_flag("--sandbox", arguments->sandbox,
-                 "its tasks are accepted and shown, and never delivered");
-  make->callback([&context, arguments] { create(context, *arguments); });
+  make.option("--role", arguments->role, "admin, worker (may read and retry) or read")
+      .required()
+      .one_of({"admin", "worker", "read"});
+  make.option("--expires", arguments->expires, "when it stops working, RFC 3339; never if absent");
+  make.flag("--sandbox", arguments->sandbox,
+            "its tasks are accepted and shown, and never delivered");
+  make.run([&context, arguments] { create(context, *arguments); });
 
-  key->add_subcommand("list", "Show all keys; never their text")->callback([&context] {
-    list(context);
-  });
+  key.add("list", "Show all keys; never their text").run([&context] { list(context); });
 
   auto file = std::make_shared<std::string>();
-  auto* write_map = key->add_subcommand(
-      "export-nginx", "Write the keys on standard input as a map for nginx/auth-map.conf");
-  write_map->add_option("--file", *file, "where to")->required();
-  write_map->footer("Example: postern key export-nginx --file /etc/nginx/postern/keys.map < keys");
-  write_map->callback([&context, file] { export_nginx(context, *file); });
+  Command write_map =
+      key.add("export-nginx", "Write the keys on standard input as a map for nginx/auth-map.conf");
+  write_map.option("--file", *file, "where to").required();
+  write_map.footer("Example: postern key export-nginx --file /etc/nginx/postern/keys.map < keys");
+  write_map.run([&context, file] { export_nginx(context, *file); });
 
-  auto* end = key->add_subcommand("revoke", "End a key; nginx may let it pass for 5 s more");
+  Command end = key.add("revoke", "End a key; nginx may let it pass for 5 s more");
   add_who(end);
-  end->callback([&context, arguments] { revoke(context, *arguments); });
-}
-
-void add_tenant(CLI::App& app, Context& context) {
-  auto* tenant = app.add_subcommand("tenant", "Tenants: each sees only its own tasks");
-  tenant->require_subcommand(1);
-  auto name = std::make_shared<std::string>();
-  auto* make = tenant->add_subcommand("create", "Make a tenant and its webhook secret");
-  make->add_option("--name", *name, "lower-case letters, digits, - and _")->required();
-  make->callback([&context, name] {
-    if (const auto checked = check_tenant(*name, "--name"); !checked) {
-      fail(checked.error().message, context.json);
-    }
-    auto connection = context.connect();
-    check(db::create_tenant(connection, *name, make_webhook_secret()),
-          fmt::format("tenant {}", *name), *name, context.json);
-    print_record({{"tenant", *name}}, context.json);
-  });
-  tenant->add_subcommand("list", "Show all tenants")->callback([&context] {
-    auto connection = context.connect(false);
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& info : db::list_tenants(connection))
-      rows.push_back({info.name, show(info.created_at)});
-    print_table({"name", "created at"}, rows, context.json);
-  });
-}
-
-void add_secret(CLI::App& app, Context& context) {
-  auto* secret = app.add_subcommand("secret", "The secrets that sign webhooks");
-  secret->require_subcommand(1);
-  auto tenant = std::make_shared<std::string>("default");
-
-  const auto show_secrets = [&context, tenant](db::PgConnection& connection) {
-    const auto secrets = db::tenant_secrets(connection, *tenant);
-    if (!secrets) fail(fmt::format("there is no tenant {}", *tenant), context.json);
-    print_record({{"tenant", *tenant},
-                  {"secret", secrets->current},
-                  {"previous", secrets->previous},
-                  {"previous until", show(secrets->previous_until)}},
-                 context.json);
-  };
-
-  auto* display = secret->add_subcommand("show", "Print a tenant's secrets");
-  display->add_option("--tenant", *tenant, "whose")->capture_default_str();
-  display->callback([&context, show_secrets] {
-    auto connection = context.connect(false);
-    show_secrets(connection);
-  });
-
-  auto force = std::make_shared<bool>(false);
-  auto overlap = std::make_shared<std::string>("24h");
-  auto* rotate =
-      secret->add_subcommand("rotate", "Make a new secret; the old one signs too for a while");
-  rotate->add_option("--tenant", *tenant, "whose")->capture_default_str();
-  rotate->add_option("--overlap", *overlap, "how long both sign")->capture_default_str();
-  rotate->add_flag("--force", *force,
-                   "even while an earlier rotation's overlap runs: its old secret ends now");
-  rotate->callback([&context, tenant, force, overlap, show_secrets] {
-    auto connection = context.connect();
-    if (!db::tenant_secrets(connection, *tenant))
-      fail(fmt::format("there is no tenant {}", *tenant), context.json);
-    if (!db::rotate_secret(connection, *tenant, make_webhook_secret(),
-                           parse_setting_duration(*overlap), *force)) {
-      fail(
-          "the last rotation's overlap still runs: receivers may not know the present secret yet "
-          "(--force rotates all the same)",
-          context.json);
-    }
-    show_secrets(connection);
-  });
+  end.run([&context, arguments] { revoke(context, *arguments); });
 }
 
 }  // namespace postern::admin

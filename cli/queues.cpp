@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <memory>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/record.h"
 #include "core/model/validation.h"
+#include "core/wire/queue_json.h"
 
 namespace postern::admin {
 namespace {
@@ -20,37 +22,17 @@ struct Arguments {
   bool force = false;
 };
 
-std::string limit(std::int64_t value) { return value > 0 ? std::to_string(value) : ""; }
+constexpr std::string_view kColumns[] = {wire::queue_field::kName,
+                                         wire::queue_field::kPaused,
+                                         "depth.total",
+                                         "totals.completed",
+                                         "totals.failed",
+                                         wire::queue_field::kMaxConcurrent,
+                                         wire::queue_field::kRateLimit};
 
-std::string rate_shown(const std::optional<RateLimit>& rate) {
-  if (!rate) return "";
-  return fmt::format("{} per {} s", rate->count, rate->period.count());
-}
+Record record_of(const Queue& queue) { return Record().add(wire::queue_fields(), queue); }
 
-std::string seconds(std::chrono::nanoseconds time) {
-  return time.count() == 0 ? "" : fmt::format("{} s", std::chrono::floor<Seconds>(time).count());
-}
-
-void show_queue(const Queue& queue, bool json) {
-  const QueueSettings& s = queue.settings;
-  print_record({{"name", queue.name},
-                {"paused", queue.paused ? "yes" : "no"},
-                {"max concurrent", limit(s.max_concurrent.value_or(0))},
-                {"rate", rate_shown(s.rate_limit)},
-                {"max entries", limit(s.max_entries)},
-                {"discard old", s.discard_old ? "yes" : "no"},
-                {"max age", seconds(s.max_age)},
-                {"max runtime", seconds(s.max_runtime)},
-                {"max tries", limit(s.max_tries.value_or(0))},
-                {"max retries", std::to_string(s.max_retries)},
-                {"retry policy", s.retry_policy},
-                {"timeout", fmt::format("{} s", s.timeout.count())},
-                {"endpoint", s.endpoint.value_or("")},
-                {"created at", format_rfc3339(queue.created_at)}},
-               json);
-}
-
-// What was said over what there is. 0 takes a limit away.
+// Applies the options that were given to the settings there are. 0 removes a limit.
 void apply(const Arguments& given, QueueSettings& settings) {
   if (given.max_concurrent) {
     settings.max_concurrent = *given.max_concurrent;
@@ -87,18 +69,13 @@ Queue existing(std::optional<Queue> queue, const Arguments& arguments, bool json
 
 void list(const Context& context, const Arguments& arguments) {
   auto connection = context.connect(false);
-  std::vector<std::vector<std::string>> rows;
+  std::vector<Record> records;
   for (const auto& queue : db::list_queues(connection, arguments.tenant)) {
+    auto& record = records.emplace_back(record_of(queue));
     const auto stats = db::queue_stats(connection, arguments.tenant, queue.name);
-    const auto& s = queue.settings;
-    rows.push_back({queue.name, queue.paused ? "paused" : "",
-                    stats ? std::to_string(stats->totals.depth()) : "",
-                    stats ? std::to_string(stats->totals.completed) : "",
-                    stats ? std::to_string(stats->totals.failed) : "",
-                    limit(s.max_concurrent.value_or(0)), rate_shown(s.rate_limit)});
+    if (stats) record.add(wire::queue_stats_fields(), *stats);
   }
-  print_table({"name", "state", "waiting", "completed", "failed", "max concurrent", "rate"}, rows,
-              context.json);
+  print(records, kColumns, context.json);
 }
 
 void make(const Context& context, const Arguments& arguments) {
@@ -114,7 +91,7 @@ void make(const Context& context, const Arguments& arguments) {
                      arguments.tenant),
          context.json);
   }
-  show_queue(*queue, context.json);
+  print(record_of(*queue), context.json);
 }
 
 void change(const Context& context, const Arguments& arguments) {
@@ -126,10 +103,10 @@ void change(const Context& context, const Arguments& arguments) {
   require(check_queue(queue.settings), context.json);
   const auto done = db::put_queue(connection, arguments.tenant, arguments.name, queue.settings);
   transaction.commit();
-  show_queue(done->queue, context.json);
+  print(record_of(done->queue), context.json);
 }
 
-// In steps, each committed for itself.
+// Ends the tasks in steps, each of which is a transaction of its own.
 int purge(db::PgConnection& connection, const Arguments& arguments, const Queue& queue,
           Reason reason) {
   int ended = 0, step = 0;
@@ -164,72 +141,65 @@ void remove(const Context& context, const Arguments& arguments) {
   print_record({{"deleted", arguments.name}}, context.json);
 }
 
-void add_settings_of(CLI::App* command, const std::shared_ptr<Arguments>& a) {
-  command->add_option("--max-concurrent", a->max_concurrent, "tasks under way; 0: no limit");
-  command->add_option("--rate", a->rate, "attempts in each period; 0: no limit");
-  command->add_option("--period", a->period, "of the rate; 1s unless said");
-  command->add_option("--burst", a->burst, "so many at once after a pause");
-  command->add_option("--max-entries", a->max_entries, "live tasks; 0: no bound");
-  command->add_option("--discard-old", a->discard_old, "true: a full queue drops its oldest");
-  command->add_option("--max-age", a->max_age, "how long a task may wait; 0: for ever");
-  command->add_option("--max-runtime", a->max_runtime, "of an attempt; 0: no limit");
-  command->add_option("--max-tries", a->max_tries, "a cap on a task's attempts; 0: none");
-  command->add_option("--max-retries", a->max_retries, "of tasks that do not say");
-  command->add_option("--retry-policy", a->retry_policy, "of tasks that do not say");
-  command->add_option("--timeout", a->timeout, "of tasks that do not say");
-  command->add_option("--endpoint", a->endpoint, "default target; empty: none");
+void add_settings_of(Command& command, const std::shared_ptr<Arguments>& a) {
+  command.option("--max-concurrent", a->max_concurrent, "tasks under way; 0: no limit");
+  command.option("--rate", a->rate, "attempts in each period; 0: no limit");
+  command.option("--period", a->period, "of the rate; 1s unless said");
+  command.option("--burst", a->burst, "so many at once after a pause");
+  command.option("--max-entries", a->max_entries, "live tasks; 0: no bound");
+  command.option("--discard-old", a->discard_old, "true: a full queue drops its oldest");
+  command.option("--max-age", a->max_age, "how long a task may wait; 0: for ever");
+  command.option("--max-runtime", a->max_runtime, "of an attempt; 0: no limit");
+  command.option("--max-tries", a->max_tries, "a cap on a task's attempts; 0: none");
+  command.option("--max-retries", a->max_retries, "of tasks that do not say");
+  command.option("--retry-policy", a->retry_policy, "of tasks that do not say");
+  command.option("--timeout", a->timeout, "of tasks that do not say");
+  command.option("--endpoint", a->endpoint, "default target; empty: none");
 }
 
 }  // namespace
 
-void add_queue(CLI::App& app, Context& context) {
-  auto* queue = app.add_subcommand("queue", "Queues: limits, pauses, what is in them");
-  queue->require_subcommand(1);
+void add_queue(Command& app, Context& context) {
   auto arguments = std::make_shared<Arguments>();
-  const auto subcommand = [&](const char* name, const char* help, const char* example) {
-    auto* command = queue->add_subcommand(name, help);
-    command->add_option("--tenant", arguments->tenant, "whose")->capture_default_str();
-    command->footer(fmt::format("Example: postern queue {}", example));
-    return command;
-  };
+  Noun queue(app, "queue", "Queues: limits, pauses, what is in them", arguments->tenant);
   const auto named = [&](const char* name, const char* help, const char* example) {
-    auto* command = subcommand(name, help, example);
-    command->add_option("name", arguments->name, "which")->required();
+    Command command = queue.verb(name, help, example);
+    command.option("name", arguments->name, "which").required();
     return command;
   };
 
-  subcommand("list", "Show all queues", "list")->callback([&context, arguments] {
+  queue.verb("list", "Show all queues", "list").run([&context, arguments] {
     list(context, *arguments);
   });
-  named("get", "Show one queue's settings", "get emails")->callback([&context, arguments] {
+  named("get", "Show one queue's settings", "get emails").run([&context, arguments] {
     auto connection = context.connect(false);
-    show_queue(existing(db::get_queue(connection, arguments->tenant, arguments->name), *arguments,
-                        context.json),
-               context.json);
+    print(record_of(existing(db::get_queue(connection, arguments->tenant, arguments->name),
+                             *arguments, context.json)),
+          context.json);
   });
-  auto* add = named("add", "Make a queue", "add emails --max-concurrent 20 --rate 50");
+  Command add = named("add", "Make a queue", "add emails --max-concurrent 20 --rate 50");
   add_settings_of(add, arguments);
-  add->callback([&context, arguments] { make(context, *arguments); });
-  auto* set = named("set", "Change what is said", "set emails --rate 100 --period 1m");
+  add.run([&context, arguments] { make(context, *arguments); });
+  Command set = named("set", "Change what is said", "set emails --rate 100 --period 1m");
   add_settings_of(set, arguments);
-  set->callback([&context, arguments] { change(context, *arguments); });
+  set.run([&context, arguments] { change(context, *arguments); });
   for (const bool paused : {true, false}) {
     named(paused ? "pause" : "resume", paused ? "Deliver nothing from it" : "Deliver again",
           paused ? "pause emails" : "resume emails")
-        ->callback([&context, arguments, paused] {
+        .run([&context, arguments, paused] {
           auto connection = context.connect();
-          show_queue(
-              existing(db::pause_queue(connection, arguments->tenant, arguments->name, paused),
-                       *arguments, context.json),
-              context.json);
+          print(record_of(existing(
+                    db::pause_queue(connection, arguments->tenant, arguments->name, paused),
+                    *arguments, context.json)),
+                context.json);
         });
   }
-  named("purge", "Cancel what waits in it", "purge emails")->callback([&context, arguments] {
+  named("purge", "Cancel what waits in it", "purge emails").run([&context, arguments] {
     purge(context, *arguments);
   });
-  auto* end = named("delete", "Delete it", "delete emails --force");
-  end->add_flag("--force", arguments->force, "with what waits in it, which is cancelled");
-  end->callback([&context, arguments] { remove(context, *arguments); });
+  Command end = named("delete", "Delete it", "delete emails --force");
+  end.flag("--force", arguments->force, "with what waits in it, which is cancelled");
+  end.run([&context, arguments] { remove(context, *arguments); });
 }
 
 }  // namespace postern::admin

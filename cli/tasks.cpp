@@ -3,14 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/record.h"
 #include "core/base/json.h"
 #include "core/base/uuid.h"
 #include "core/model/creation.h"
@@ -21,6 +22,7 @@
 #include "core/model/validation.h"
 #include "core/program/clock.h"
 #include "core/program/task_ids.h"
+#include "core/wire/task_json.h"
 #include "db/catalog/queue_defaults.h"
 
 namespace postern::admin {
@@ -47,6 +49,16 @@ constexpr FieldNames kFields{
     .on_failure_url = "--on-failure",
 };
 
+constexpr std::string_view kColumns[] = {wire::task_field::kId,
+                                         wire::kTaskNames.queue,
+                                         wire::task_field::kStatus,
+                                         wire::task_field::kReason,
+                                         wire::task_field::kAttemptCount,
+                                         wire::task_field::kCreatedAt,
+                                         wire::task_field::kNextAttemptAt,
+                                         wire::kTaskNames.endpoint,
+                                         wire::kTaskNames.url};
+
 struct Arguments {
   std::string tenant = "default";
   std::vector<std::string> ids;
@@ -65,15 +77,6 @@ TaskId id_of(const std::string& text, bool json) {
   const auto id = parse_task_id(text);
   if (!id) fail(fmt::format("'{}' is not the id of a task", text), json);
   return *id;
-}
-
-std::string target(const TaskSpec& spec) {
-  return spec.endpoint.empty() ? spec.url : "endpoint " + spec.endpoint;
-}
-
-std::string state_shown(const Task& task) {
-  return task.reason == Reason::none ? std::string(name(task.state))
-                                     : fmt::format("{} ({})", name(task.state), name(task.reason));
 }
 
 std::vector<State> states_of(const std::string& status, bool json) {
@@ -95,14 +98,9 @@ void list(const Context& context, const Arguments& arguments) {
   filter.limit = arguments.limit;
   auto connection = context.connect(false);
   const auto page = db::list_tasks(connection, arguments.tenant, filter);
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& task : page.tasks) {
-    rows.push_back({to_typeid(task.spec.id), task.spec.queue, state_shown(task),
-                    std::to_string(task.attempt), format_rfc3339(task.created_at),
-                    is_finished(task.state) ? "" : format_rfc3339(task.run_at), target(task.spec)});
-  }
-  print_table({"id", "queue", "state", "attempts", "created at", "due at", "target"}, rows,
-              context.json);
+  std::vector<Record> records;
+  for (const auto& task : page.tasks) records.push_back(Record().add(wire::task_fields(), task));
+  print(records, kColumns, context.json);
   if (page.has_more && !context.json) {
     fmt::print("{} of {}{}; --limit shows more\n", page.tasks.size(), page.total,
                page.total_estimated ? " or so" : "");
@@ -114,21 +112,8 @@ void get(const Context& context, const Arguments& arguments) {
   const auto id = id_of(arguments.ids.front(), context.json);
   const auto task = db::get_task(connection, arguments.tenant, id);
   if (!task) fail(fmt::format("there is no task {}", arguments.ids.front()), context.json);
-  print_record({{"id", to_typeid(id)},
-                {"uuid", to_uuid(id)},
-                {"queue", task->spec.queue},
-                {"state", state_shown(*task)},
-                {"target", target(task->spec)},
-                {"resolved to", task->resolved.value_or("")},
-                {"priority", std::to_string(task->spec.priority)},
-                {"attempts", fmt::format("{} of {}", task->attempt - task->attempt_base,
-                                         task->spec.max_attempts)},
-                {"last error", task->last_error},
-                {"created at", format_rfc3339(task->created_at)},
-                {"due at", is_finished(task->state) ? "" : format_rfc3339(task->run_at)},
-                {"finished at", show(task->finished_at)},
-                {"history", task->attempts}},
-               context.json);
+  // The UUID is what SQL knows the task by.
+  print(Record().add(wire::task_fields(), *task).add_text("uuid", to_uuid(id)), context.json);
 }
 
 std::string read_all(const std::string& file, bool json) {
@@ -218,76 +203,65 @@ void change(const Context& context, const Arguments& arguments, Verb verb, const
 
 }  // namespace
 
-void add_task(CLI::App& app, Context& context) {
-  auto* task = app.add_subcommand("task", "Tasks: look, make, stop, run again");
-  task->require_subcommand(1);
+void add_task(Command& app, Context& context) {
   auto arguments = std::make_shared<Arguments>();
-  const auto subcommand = [&](const char* name, const char* help, const char* example) {
-    auto* command = task->add_subcommand(name, help);
-    command->add_option("--tenant", arguments->tenant, "whose")->capture_default_str();
-    command->footer(fmt::format("Example: postern task {}", example));
-    return command;
-  };
-  const auto add_ids = [&](CLI::App* command) {
-    command->add_option("id", arguments->ids, "in any spelling")->required();
+  Noun task(app, "task", "Tasks: look, make, stop, run again", arguments->tenant);
+  const auto add_ids = [&](Command command) {
+    command.option("id", arguments->ids, "in any spelling").required();
   };
 
-  auto* show_list =
-      subcommand("list", "Show tasks, newest first", "list --queue emails --status failed");
-  show_list->add_option("--queue", arguments->queue, "only of this queue");
-  show_list->add_option("--status", arguments->status,
-                        "pending, ready, delayed, active, blocked, completed, failed, cancelled");
-  show_list->add_option("--tag", arguments->tag, "only with this tag");
-  show_list->add_option("--limit", arguments->limit, "at most so many")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  show_list->callback([&context, arguments] { list(context, *arguments); });
+  Command show_list =
+      task.verb("list", "Show tasks, newest first", "list --queue emails --status failed");
+  show_list.option("--queue", arguments->queue, "only of this queue");
+  show_list.option("--status", arguments->status,
+                   "pending, ready, delayed, active, blocked, completed, failed, cancelled");
+  show_list.option("--tag", arguments->tag, "only with this tag");
+  show_list.option("--limit", arguments->limit, "at most so many").range(1, 1000).show_default();
+  show_list.run([&context, arguments] { list(context, *arguments); });
 
-  auto* show_one = subcommand("get", "Show one task with its attempts", "get task_01jk…");
-  show_one->add_option("id", arguments->ids, "in any spelling")->required()->expected(1);
-  show_one->callback([&context, arguments] { get(context, *arguments); });
+  Command show_one = task.verb("get", "Show one task with its attempts", "get task_01jk…");
+  show_one.option("id", arguments->ids, "in any spelling").required().single();
+  show_one.run([&context, arguments] { get(context, *arguments); });
 
-  auto* make = subcommand(
+  Command make = task.verb(
       "add", "Make a task",
       "add --queue emails --url https://app.example/send --payload '{\"to\":1}' --delay 5m");
-  make->add_option("--queue", arguments->queue, "its queue; made if it is not there")->required();
-  make->add_option("--url", arguments->url, "what is called");
-  make->add_option("--endpoint", arguments->endpoint, "a named target instead");
-  make->add_option("--method", arguments->method, "POST unless said");
-  auto* payload =
-      make->add_option("--payload", arguments->payload, "a JSON object for the envelope");
-  make->add_option("--body-file", arguments->body_file, "a file to be sent as it is; - is stdin")
-      ->excludes(payload);
-  make->add_option("--content-type", arguments->content_type, "of the file");
-  make->add_option("--delay", arguments->delay, "such as 30s, 5m or 1h30m")->capture_default_str();
-  make->add_option("--priority", arguments->priority, "1 to 10, higher first")
-      ->check(CLI::Range(1, 10))
-      ->capture_default_str();
-  make->add_option("--max-retries", arguments->max_retries, "0 to 100; the queue's unless said");
-  make->add_option("--retry-policy", arguments->retry_policy, "a name, or JSON with intervals");
-  make->add_option("--timeout", arguments->timeout, "of one attempt, such as 30s");
-  make->add_option("--tag", arguments->tags, "may be given several times");
-  make->add_option("--key", arguments->key, "ordering key: one at a time and in order");
-  make->add_option("--after", arguments->after, "ids of tasks that must complete first");
-  make->callback([&context, arguments] { add(context, *arguments); });
+  make.option("--queue", arguments->queue, "its queue; made if it is not there").required();
+  make.option("--url", arguments->url, "what is called");
+  make.option("--endpoint", arguments->endpoint, "a named target instead");
+  make.option("--method", arguments->method, "POST unless said");
+  const Option payload =
+      make.option("--payload", arguments->payload, "a JSON object for the envelope");
+  make.option("--body-file", arguments->body_file, "a file to be sent as it is; - is stdin")
+      .excludes(payload);
+  make.option("--content-type", arguments->content_type, "of the file");
+  make.option("--delay", arguments->delay, "such as 30s, 5m or 1h30m").show_default();
+  make.option("--priority", arguments->priority, "1 to 10, higher first")
+      .range(1, 10)
+      .show_default();
+  make.option("--max-retries", arguments->max_retries, "0 to 100; the queue's unless said");
+  make.option("--retry-policy", arguments->retry_policy, "a name, or JSON with intervals");
+  make.option("--timeout", arguments->timeout, "of one attempt, such as 30s");
+  make.option("--tag", arguments->tags, "may be given several times");
+  make.option("--key", arguments->key, "ordering key: one at a time and in order");
+  make.option("--after", arguments->after, "ids of tasks that must complete first");
+  make.run([&context, arguments] { add(context, *arguments); });
 
-  auto* cancel = subcommand("cancel", "Stop tasks that wait", "cancel task_01jk… task_01jm…");
+  Command cancel = task.verb("cancel", "Stop tasks that wait", "cancel task_01jk… task_01jm…");
   add_ids(cancel);
-  cancel->callback(
-      [&context, arguments] { change(context, *arguments, db::cancel_task, "cancelled"); });
-  auto* retry = subcommand("retry", "Run finished tasks again", "retry task_01jk…");
+  cancel.run([&context, arguments] { change(context, *arguments, db::cancel_task, "cancelled"); });
+  Command retry = task.verb("retry", "Run finished tasks again", "retry task_01jk…");
   add_ids(retry);
   const Verb retry_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
     return db::retry_task(connection, tenant, id, instance);
   };
-  retry->callback(
-      [&context, arguments, retry_it] { change(context, *arguments, retry_it, "retried"); });
-  auto* remove = subcommand("delete", "Remove waiting tasks without a trace", "delete task_01jk…");
+  retry.run([&context, arguments, retry_it] { change(context, *arguments, retry_it, "retried"); });
+  Command remove = task.verb("delete", "Remove waiting tasks without a trace", "delete task_01jk…");
   add_ids(remove);
   const Verb delete_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
     return db::delete_task(connection, tenant, id, instance);
   };
-  remove->callback(
+  remove.run(
       [&context, arguments, delete_it] { change(context, *arguments, delete_it, "deleted"); });
 }
 

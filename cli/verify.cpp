@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -69,11 +68,11 @@ void verify(const Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-void SecretOptions::add_to(CLI::App& command) {
-  command.add_option("--secret", text_,
-                     "the secret, whsec_...; every user of the machine can read a command line: "
-                     "rather by POSTERN_WEBHOOK_SECRET or --secret-file");
-  command.add_option("--secret-file", file_, "a file whose first line is the secret");
+void SecretOptions::add_to(Command& command) {
+  command.option("--secret", text_,
+                 "the secret, whsec_...; every user of the machine can read a command line: "
+                 "rather by POSTERN_WEBHOOK_SECRET or --secret-file");
+  command.option("--secret-file", file_, "a file whose first line is the secret");
 }
 
 std::optional<std::string> SecretOptions::read() const {
@@ -97,10 +96,6 @@ Seconds parse_duration_option(const std::string& flag, const std::string& text) 
   } catch (const std::invalid_argument& error) {
     refuse_option(flag, error.what());
   }
-}
-
-void refuse_option(const std::string& flag, const std::string& sentence) {
-  throw CLI::ValidationError(flag, sentence);
 }
 
 Verdict judge(std::string_view secret, const SignedWebhook& webhook, Seconds tolerance) {
@@ -140,20 +135,20 @@ std::string verdict_line(const Verdict& verdict) {
                      verdict.advice.empty() ? "" : " ", verdict.advice);
 }
 
-void add_verify(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("verify", "Tell whether a webhook's signature is right");
-  command->footer(kHelp);
+void add_verify(Command& app, Context& context) {
+  Command command = app.add("verify", "Tell whether a webhook's signature is right");
+  command.footer(kHelp);
   auto arguments = std::make_shared<Arguments>();
-  arguments->secret.add_to(*command);
-  command->add_option("--id", arguments->id, "webhook-id")->required();
-  command->add_option("--timestamp", arguments->timestamp, "webhook-timestamp")->required();
-  command->add_option("--signature", arguments->signature, "webhook-signature, whole")->required();
-  command->add_option("--body-file", arguments->body_file, "the body; standard input if absent");
+  arguments->secret.add_to(command);
+  command.option("--id", arguments->id, "webhook-id").required();
+  command.option("--timestamp", arguments->timestamp, "webhook-timestamp").required();
+  command.option("--signature", arguments->signature, "webhook-signature, whole").required();
+  command.option("--body-file", arguments->body_file, "the body; standard input if absent");
   command
-      ->add_option("--tolerance", arguments->tolerance,
-                   "how far the timestamp may be from now, either way; 0: any age will do")
-      ->capture_default_str();
-  command->callback([&context, arguments] { verify(context, *arguments); });
+      .option("--tolerance", arguments->tolerance,
+              "how far the timestamp may be from now, either way; 0: any age will do")
+      .show_default();
+  command.run([&context, arguments] { verify(context, *arguments); });
 }
 
 }  // namespace postern::admin

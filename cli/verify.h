@@ -5,12 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "cli/options.h"
 #include "core/base/json_writer.h"
 #include "core/security/signing.h"
-
-namespace CLI {
-class App;
-}
 
 namespace postern::admin {
 
@@ -19,7 +16,7 @@ namespace postern::admin {
 class SecretOptions {
  public:
   // `this` must outlive the parsing of `command`.
-  void add_to(CLI::App& command);
+  void add_to(Command& command);
   // --secret, else the first line of --secret-file, else POSTERN_WEBHOOK_SECRET; nullopt without
   // any. Ends the parsing by a CLI::ParseError when the file cannot be read.
   std::optional<std::string> read() const;
@@ -30,10 +27,6 @@ class SecretOptions {
 
 // A tolerance option's value; ends the parsing when it is no duration. `flag` as in "--tolerance".
 Seconds parse_duration_option(const std::string& flag, const std::string& text);
-
-// Ends the parsing of the command line, and with it the command: exit code 2 and a sentence behind
-// the option's name.
-[[noreturn]] void refuse_option(const std::string& flag, const std::string& sentence);
 
 struct Verdict {
   bool valid = true;

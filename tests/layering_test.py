@@ -60,7 +60,8 @@ ONLY = {
     r"ares": r"scheduler/http/resolver\.cpp",
     r"openssl/": r"core/base/crypto\.cpp",
     r"spdlog/": r"core/program/log\.cpp",
-    r"boost/(asio|beast)": r"cli/listen[a-z_]*\.cpp",
+    r"boost/(asio|beast)": r"cli/receiver\.cpp",
+    r"CLI/": r"(cli/(main|options)|core/program/config)\.cpp",
     r"date/tz": r"core/time/zones\.cpp",
 }
 
