@@ -27,7 +27,7 @@ struct Arguments {
   bool force = false;
 };
 
-// People see the catch-all, whose name is empty, as it is spelled in paths.
+// People are shown "*" for the catch-all, whose name is empty, as it is spelled in paths.
 Record record_of(const Endpoint& endpoint) {
   return Record()
       .add(wire::endpoint_fields(), endpoint)

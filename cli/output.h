@@ -1,4 +1,5 @@
-// What `postern` prints: a table for people, or JSON for programs.
+// What `postern` prints: a table for people, or JSON for programs. Objects that the API has too are
+// printed by record.h.
 #pragma once
 
 #include <optional>
@@ -20,7 +21,7 @@ void print_record(const std::vector<std::pair<std::string, std::string>>& fields
 
 std::string show(const std::optional<Time>& time);
 
-// What a check refused ends the command with its sentence; else the value.
+// The value; an error ends the command with its sentence.
 template <class T>
 T require(Result<T> result, bool json);
 

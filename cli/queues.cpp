@@ -32,7 +32,7 @@ constexpr std::string_view kColumns[] = {wire::queue_field::kName,
 
 Record record_of(const Queue& queue) { return Record().add(wire::queue_fields(), queue); }
 
-// Applies the options that were given to the settings there are. 0 removes a limit.
+// Changes the settings for which an option was given. 0 removes a limit.
 void apply(const Arguments& given, QueueSettings& settings) {
   if (given.max_concurrent) {
     settings.max_concurrent = *given.max_concurrent;

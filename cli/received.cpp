@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::size_t kMaxShownBody = 64 * 1024;
 
-// Whether a character does something to a terminal instead of being shown: C0, DEL and C1 controls,
-// line separators, and what turns the direction of writing.
+// Whether a character controls a terminal instead of being shown: C0, DEL and C1 controls, line
+// separators, and marks that change the direction of writing.
 bool is_control(char32_t c) {
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x200E || c == 0x200F ||
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
@@ -35,7 +35,8 @@ std::string escaped(std::string_view text, Escape escape) {
   return out;
 }
 
-// JSON as JsonWriter makes it, which has controls left only in strings, and none of C0.
+// JSON that JsonWriter made, with its control characters escaped. They can only be in strings, and
+// those of C0 are escaped already.
 std::string without_controls(std::string_view json) {
   return escaped(json, [](std::string& out, std::string_view sequence) {
     fmt::format_to(std::back_inserter(out), "\\u{:04x}",
@@ -43,7 +44,7 @@ std::string without_controls(std::string_view json) {
   });
 }
 
-// Smaller is nearer to the top.
+// The order in which headers are shown: lower ranks first.
 int rank(const Header& header) {
   const std::string name = to_lower(header.name);
   if (name.starts_with("webhook-")) return 0;

@@ -16,14 +16,14 @@ struct Received {
   Headers headers;  // in the order they came
   std::string body;
   int status = 200;                // what it is answered with
-  std::optional<Verdict> verdict;  // nullopt without a secret to judge by
+  std::optional<Verdict> verdict;  // nullopt: no secret was given
 
   // The values of all headers of that name, joined by ", "; empty without any.
   std::string header(std::string_view name) const;
 };
 
 // One line of JSON, with the whole body: as "body" when it is UTF-8, else as "body_base64". Header
-// names are in lower case. Here too, nothing can steer a terminal.
+// names are in lower case. Nothing in it can steer a terminal.
 std::string as_json(const Received& request);
 
 // For people: the verdict and the headers that matter first, at most 64 KiB of the body. Nothing

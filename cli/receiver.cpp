@@ -1,4 +1,4 @@
-// The only file that knows Boost.Asio and Beast. One thread; a coroutine for each connection.
+// The only file that includes Boost.Asio and Beast. One thread runs a coroutine per connection.
 #include "cli/receiver.h"
 
 #include <csignal>
@@ -125,7 +125,7 @@ class Receiver {
     co_return error;
   }
 
-  // Tells a client that sent something else than HTTP so. A client that left is told nothing.
+  // Answers a client that sent something else than HTTP. A client that left gets no answer.
   asio::awaitable<void> refuse(beast::tcp_stream& stream, beast::flat_buffer& buffer,
                                beast::error_code why) {
     if (why == http::error::end_of_stream || why == http::error::partial_message ||

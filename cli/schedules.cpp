@@ -25,7 +25,7 @@ constexpr std::string_view kRunColumns[] = {wire::run_field::kNominalTime,
                                             wire::run_field::kFiredAt, wire::run_field::kTaskId,
                                             wire::run_field::kSkipped};
 
-// The options of `schedule add`, for the errors of core.
+// The options of `schedule add`, which core's errors name.
 constexpr FieldNames kFields{
     .queue = "--queue",
     .url = "--url",

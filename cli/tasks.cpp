@@ -28,7 +28,7 @@
 namespace postern::admin {
 namespace {
 
-// The options of `task add`, for the errors of core.
+// The options of `task add`, which core's errors name.
 constexpr FieldNames kFields{
     .queue = "--queue",
     .url = "--url",
@@ -112,7 +112,7 @@ void get(const Context& context, const Arguments& arguments) {
   const auto id = id_of(arguments.ids.front(), context.json);
   const auto task = db::get_task(connection, arguments.tenant, id);
   if (!task) fail(fmt::format("there is no task {}", arguments.ids.front()), context.json);
-  // The UUID is what SQL knows the task by.
+  // The database's tables hold the UUID.
   print(Record().add(wire::task_fields(), *task).add_text("uuid", to_uuid(id)), context.json);
 }
 
@@ -181,7 +181,7 @@ void add(const Context& context, const Arguments& arguments) {
 
 using Verb = db::Transition (*)(db::PgConnection&, std::string_view, const TaskId&, const Uuid&);
 
-// The same for each id; the command fails when one of them could not be done.
+// Applies `verb` to each id. The exit code is 1 when it failed for one of them.
 void change(const Context& context, const Arguments& arguments, Verb verb, const char* done) {
   auto connection = context.connect();
   std::vector<std::vector<std::string>> rows;

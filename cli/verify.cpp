@@ -41,7 +41,7 @@ std::string read_body(const std::string& file) {
     in.read(chunk, sizeof(chunk));
     body.append(chunk, static_cast<std::size_t>(in.gcount()));
   }
-  // A directory opens well and fails only here.
+  // A directory can be opened; only reading it fails.
   if (in.bad() || !in.eof()) refuse_option("--body-file", file + " cannot be read");
   return body;
 }

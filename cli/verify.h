@@ -11,7 +11,7 @@
 
 namespace postern::admin {
 
-// The options that name the webhook secret. None is needed on the command line, which every user of
+// The options that name the webhook secret. It need not be on the command line, which every user of
 // the machine can read.
 class SecretOptions {
  public:
@@ -36,10 +36,10 @@ struct Verdict {
   std::string advice;   // a sentence about the mistake; empty when there is none
 };
 
-// Looks at the webhook with this machine's clock.
+// Checks the signature, and the timestamp against this machine's clock.
 Verdict judge(std::string_view secret, const SignedWebhook& webhook, Seconds tolerance);
 
-// As one JSON object, where it is the next value.
+// Writes the verdict as a JSON object, as the next value of `out`.
 void write_verdict(JsonWriter& out, const Verdict& verdict);
 // "valid: ..." or "INVALID: ..." in one line.
 std::string verdict_line(const Verdict& verdict);

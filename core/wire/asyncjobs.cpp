@@ -33,7 +33,7 @@ void write_payload(JsonWriter& out, const std::optional<std::string>& body) {
   body ? out.string(base64_encode(*body)) : out.null();
 }
 
-// What a receiver answered: its JSON as JSON, anything else as text.
+// The receiver's answer: JSON as it stands, anything else as a string.
 void write_answer(JsonWriter& out, const std::string& body, Time completed) {
   boost::json::error_code error;
   if (!body.empty()) boost::json::parse(body, error);
@@ -53,8 +53,8 @@ std::string_view type_of(const TaskSpec& spec) {
   return spec.endpoint.empty() ? std::string_view("webhook") : spec.endpoint;
 }
 
-// When it was last handed to a handler: in milliseconds while it is, too, as attempts are kept. Its
-// creation is kept more exactly, and must not seem to be later.
+// When the task was last handed to a handler, in milliseconds, as attempts are kept; also while an
+// attempt is under way. The creation is kept in microseconds and must not seem to be later.
 std::optional<Time> tried_at(const Task& task) {
   const auto tried = task.state == State::active ? std::chrono::floor<Milliseconds>(task.updated_at)
                                                  : attempt_times(task.attempts).last;
@@ -62,7 +62,8 @@ std::optional<Time> tried_at(const Task& task) {
   return std::max(*tried, task.created_at);
 }
 
-// How often it was, of this budget. A claim after the deadline is counted and has no attempt.
+// How often the task was handed out, of this budget. A claim after the deadline counts, although it
+// has no attempt.
 std::int64_t tries_of(const Task& task) {
   const int made = task.reason == Reason::deadline ? last_attempt(task.attempts) : task.attempt;
   return made - task.attempt_base;
@@ -98,7 +99,7 @@ void write_members(JsonWriter& out, const Task& task, For whom) {
   write_payload(out, spec.body);
   out.member("state", asyncjobs_state(phase_of(task)));
   out.member("created", format_go_time(task.created_at));
-  // One that has passed is dropped by a retry; how it was spelled stays.
+  // A retry drops a deadline that has passed; its spelling in `extra` stays.
   if (spec.deadline) {
     out.member("deadline",
                extra.deadline.empty() ? format_go_time(*spec.deadline) : extra.deadline);

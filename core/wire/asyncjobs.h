@@ -30,8 +30,8 @@ std::string format_go_time(Time time);
 // As the API shows it: what is not set is left out.
 void write_asyncjobs_task(JsonWriter& out, const Task& task);
 
-// As a handler receives it: queue, max_tries and tries are always there, and what its dependencies
-// were answered, when it asks for that.
+// As a handler receives it: queue, max_tries and tries are always there. The results of its
+// dependencies are there when the task asks for them (load_results).
 std::string asyncjobs_webhook_body(const Task& task, std::span<const DependencyResult> results);
 
 }  // namespace postern

@@ -26,7 +26,7 @@ std::string_view phrase_of(int status) {
   }
 }
 
-// An attempt's error as this wire words it: "HTTP 500" is what the engine says.
+// An attempt's error in this wire's words. The engine's own text is "HTTP 500".
 std::string worded(const std::string& error) {
   constexpr std::string_view kHttp = "HTTP ";
   int status = 0;

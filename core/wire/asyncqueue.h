@@ -1,5 +1,5 @@
-// What AsyncQueue's wire has on both sides, the API and the webhooks: its words, its signature, the
-// signal's token, and the form of its completion webhook.
+// What the API and the webhooks of AsyncQueue's wire share: the words for a status, the signature,
+// the signal's token, and the form of the completion webhook.
 #pragma once
 
 #include <optional>
@@ -42,12 +42,12 @@ struct AsyncQueueExtra {
   std::string signal;  // the secret that proves a signal's token; may be empty
 };
 std::string asyncqueue_extra(const AsyncQueueExtra& extra);
-// Of a task of any dialect; what it does not say is told by the task.
+// The fields of a task of any dialect; those that its `extra` lacks are derived from the task.
 AsyncQueueExtra asyncqueue_extra_of(const TaskSpec& spec);
 
-// What a task that waits for a signal is told by: its id and a proof. nullopt: it waits for none.
+// The token that signals a task: its id and a proof. nullopt: the task does not wait for a signal.
 std::optional<std::string> signal_token(const TaskSpec& spec);
-// Whose token it says to be; nullopt: it is no token at all.
+// The task that a token names, without a check of its proof; nullopt: it is not a token.
 std::optional<TaskId> task_of_signal(std::string_view token);
 
 }  // namespace postern

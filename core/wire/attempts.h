@@ -21,7 +21,7 @@ struct AttemptTimes {
 };
 AttemptTimes attempt_times(std::string_view attempts);
 
-// The number of the last of them; 0: there are none.
+// The number of the last attempt in a task's `attempts`; 0: there are none.
 int last_attempt(std::string_view attempts);
 
 }  // namespace postern

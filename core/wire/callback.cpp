@@ -51,7 +51,7 @@ NewTask callback_of(const Task& task, const TaskId& id) {
   spec.priority = task.spec.priority;
   spec.traceparent = task.spec.traceparent;
   if (task.spec.dialect == Dialect::asyncqueue) {
-    // Told once and for at most ten seconds, whatever comes of it.
+    // AsyncQueue tries once, for at most ten seconds, and ignores the answer.
     spec.max_attempts = 1;
     spec.timeout = Seconds{10};
   }

@@ -1,5 +1,5 @@
-// What is POSTed to a task's on_complete_url or on_failure_url once it is over: a task of its own,
-// so that it is retried, limited and seen like any other.
+// The callback of a task that is over: a POST to its on_complete_url or on_failure_url. It is a
+// task of its own, so that it is retried, limited and listed like any other.
 #pragma once
 
 #include "core/model/task.h"
@@ -10,10 +10,10 @@ namespace postern {
 // last_error?,response_code?,created_at,completed_at}}; of an AsyncQueue task in that wire's form.
 std::string callback_body(const Task& task);
 
-// Whether `task`, as it has ended, has somebody to tell.
+// Whether `task` has a callback URL for the way it has ended.
 bool has_callback(const Task& task);
 
-// The delivery of `task`'s callback, in its queue. REQUIRES: has_callback(task).
+// The task that delivers the callback of `task`, in the same queue. REQUIRES: has_callback(task).
 NewTask callback_of(const Task& task, const TaskId& id);
 
 }  // namespace postern

@@ -31,7 +31,7 @@ void write_texts(JsonWriter& out, std::string_view key, const std::vector<std::s
   out.end_array();
 }
 
-// What is there of an object, typed.
+// The members of an object, typed; nullopt for one that is absent.
 class Members {
  public:
   explicit Members(const boost::json::object& object) : object_(object) {}
@@ -120,7 +120,7 @@ std::string creation_json(const Creation& creation) {
   write_text(out, kFields.endpoint, creation.endpoint);
   if (creation.method) out.member(kFields.method, *creation.method);
   if (!creation.headers.empty()) {
-    // Pairs, since an object would not keep their order or one that comes twice.
+    // Pairs, because an object would keep neither their order nor a name that occurs twice.
     out.key(kFields.headers).begin_array();
     for (const auto& header : creation.headers) {
       out.begin_array().string(header.name).string(header.value).end_array();

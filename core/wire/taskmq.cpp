@@ -12,7 +12,7 @@
 namespace postern {
 namespace {
 
-constexpr int kLow = 25;  // core's, of TaskMQ's 0; its 10 is 50, its 20 is 75
+constexpr int kLow = 25;  // core's priority for TaskMQ's 0; 10 is 50, and 20 is 75
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// What TaskMQ's wire has on both sides, the API and the webhooks.
+// What the API and the webhooks of TaskMQ's wire share.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ std::string_view taskmq_status(Phase phase);
 
 // TaskMQ's priorities (0 low, 10 normal, 20 high, and any other) as core's 0..100.
 int priority_of_taskmq(std::int64_t priority);
-// As it was given, which TaskSpec::extra keeps; of other dialects' tasks the nearest.
+// The priority as it was given, which TaskSpec::extra keeps; for a task of another dialect the
+// nearest of TaskMQ's.
 std::string taskmq_extra(std::int64_t priority);
 std::int64_t taskmq_priority(const TaskSpec& spec);
 

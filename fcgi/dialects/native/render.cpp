@@ -1,15 +1,8 @@
-#include <algorithm>
-#include <array>
-
-#include "core/base/base64.h"
-#include "core/base/json.h"
-#include "core/base/utf8.h"
-#include "core/model/priority.h"
 #include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native/wire.h"
-#include "fcgi/server/query.h"
 
 namespace postern::native_wire {
+
 void write_error(JsonWriter& out, const Error& error) {
   out.begin_object();
   out.member("code", name(error.code));
