@@ -14,8 +14,8 @@ Result<db::Change> parse_change(std::string_view body) {
   if (!parsed) return parsed.error();
   FieldReader& fields = *parsed;
   db::Change change;
-  change.run_at = fields.time("run_at");
-  if (const auto delay = fields.integer("delay")) change.delay = Seconds{*delay};
+  change.run_at = fields.time(wire::kTaskNames.run_at);
+  if (const auto delay = fields.integer(wire::kTaskNames.delay)) change.delay = Seconds{*delay};
   change.priority = native_wire::read_priority(fields);
   Creation wanted;
   native_wire::read_body(fields, wanted);
