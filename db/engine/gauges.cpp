@@ -15,9 +15,8 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
      WHERE NOT EXISTS (SELECT FROM postern.queue_gauge WHERE seen_at > now() - $1 * interval '1 millisecond')
        AND pg_try_advisory_xact_lock(hashtextextended('postern.measure_queues', 0))),
   deep AS MATERIALIZED (
-    SELECT c.tenant, c.queue, sum(CASE WHEN c.name IN ('created', 'retried') THEN c.value ELSE -c.value END)::bigint AS total
+    SELECT c.tenant, c.queue, sum(postern.depth_change(c.name, c.value))::bigint AS total
       FROM turn CROSS JOIN postern.counter c
-     WHERE c.name IN ('created', 'retried', 'deleted', 'finished_completed', 'finished_failed', 'finished_cancelled')
      GROUP BY c.tenant, c.queue),
   lanes AS (
     SELECT l.lane, l.tenant, l.queue, r.ready, r.ready = 100000 AS cut, 200000 - r.ready AS budget

@@ -17,7 +17,8 @@ GRANT SELECT, INSERT ON postern.lane, postern.dependency TO postern_api;
 GRANT INSERT ON postern.sequel TO postern_api;
 GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;
 GRANT EXECUTE ON FUNCTION
-  postern.authenticate, postern.count_one, postern.queue_depth, postern.recorded, postern.task_of_job,
+  postern.authenticate, postern.count_one, postern.depth_change, postern.total_change, postern.queue_depth,
+  postern.endpoint_of, postern.recorded, postern.task_of_job,
   postern.lock_tasks, postern.cancel_task, postern.delete_task, postern.change_task, postern.retry_task,
   postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api;
 
@@ -32,8 +33,8 @@ GRANT SELECT, DELETE ON postern.idempotency_key TO postern_scheduler;
 GRANT SELECT ON postern.tenant_secret, postern.task_all TO postern_scheduler;
 GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_scheduler;
 GRANT EXECUTE ON FUNCTION
-  postern.count_one, postern.queue_depth, postern.recorded, postern.new_task_id, postern.finished_since,
-  postern.allow, postern.refilled, postern.awaited, postern.wake, postern.expire_entries, postern.make_room,
+  postern.count_one, postern.depth_change, postern.queue_depth, postern.endpoint_of, postern.recorded,
+  postern.new_task_id, postern.finished_since, postern.allow, postern.refilled, postern.awaited, postern.wake, postern.expire_entries, postern.make_room,
   postern.make_partitions, postern.drop_partition TO postern_scheduler;
 
 -- Who enqueues inside a transaction of their own: one function, nothing else.

@@ -53,8 +53,7 @@ BEGIN
         ORDER BY t.priority DESC, t.run_at, t.id LIMIT 1) h
       LEFT JOIN postern.queue d ON d.tenant = h.tenant AND d.name = h.queue
       LEFT JOIN LATERAL (
-        SELECT p AS target FROM postern.endpoint p
-         WHERE p.tenant = h.tenant AND starts_with(h.endpoint, p.name) ORDER BY length(p.name) DESC LIMIT 1) r
+        SELECT p AS target FROM postern.endpoint_of(h.tenant, h.endpoint) p) r
         ON h.endpoint IS NOT NULL
      ORDER BY n.place
   LOOP

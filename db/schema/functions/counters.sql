@@ -17,10 +17,22 @@ BEGIN
   PERFORM postern.count_one(p_instance, t.tenant, t.queue, p_name);
 END $$;
 
+-- What counting `p_value` under this name does to how many live tasks a queue holds. core/model/queue.h says the same of a
+-- queue's totals.
+CREATE OR REPLACE FUNCTION postern.depth_change(p_name text, p_value bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN p_name IN ('created', 'retried') THEN p_value
+            WHEN p_name IN ('deleted', 'finished_completed', 'finished_failed', 'finished_cancelled') THEN -p_value
+            ELSE 0 END;
+
+-- The same for how many tasks there are, live and finished, but for what retention has dropped.
+CREATE OR REPLACE FUNCTION postern.total_change(p_name text, p_value bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN p_name = 'created' THEN p_value WHEN p_name IN ('deleted', 'forgotten') THEN -p_value ELSE 0 END;
+
 -- How many live tasks a queue holds, by the counters: exact, but for tasks of the SQL door that no scheduler has seen.
 CREATE OR REPLACE FUNCTION postern.queue_depth(p_tenant text, p_queue text) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(sum(CASE WHEN name IN ('created', 'retried') THEN value ELSE -value END), 0)::bigint FROM postern.counter
+  SELECT coalesce(sum(postern.depth_change(name, value)), 0)::bigint FROM postern.counter
    WHERE tenant = p_tenant AND queue = p_queue
-     AND name IN ('created', 'retried', 'deleted', 'finished_completed', 'finished_failed', 'finished_cancelled')
 $$;
