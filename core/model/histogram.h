@@ -10,8 +10,8 @@
 
 namespace postern {
 
-// The upper bounds of the buckets: those of POSTERN_BUCKETS (db/engine/counters.h). What took
-// longer than the last is in one more.
+// The upper bounds of the buckets in milliseconds, the defaults of Prometheus's client libraries.
+// What took longer than the last is in one more.
 constexpr std::array<std::int64_t, 14> kBucketBounds{5,   10,  25,   50,   75,   100,  250,
                                                      500, 750, 1000, 2500, 5000, 7500, 10000};
 using Histogram = std::array<std::int64_t, kBucketBounds.size() + 1>;

@@ -1,8 +1,10 @@
 #include "db/catalog/endpoints.h"
-#include "core/base/headers_json.h"
 
+#include <fmt/format.h>
+
+#include "core/base/headers_json.h"
 #include "core/base/url.h"
-#include "db/tasks/rows.h"
+#include "db/pg/rows.h"
 
 namespace postern::db {
 namespace {
@@ -40,29 +42,30 @@ Params settings_params(std::string_view tenant, std::string_view name,
 }
 
 // The schedulers look at once: what was held back may go.
-#define POSTERN_TELL "pg_notify('postern_ready', '')"
+constexpr char kTell[] = "pg_notify('postern_ready', '')";
 
-#define POSTERN_INSERT_ENDPOINT                                                                 \
-  "INSERT INTO postern.endpoint AS e (tenant, name, url, method, headers, paused, timeout_ms, " \
-  "max_in_flight, rate_count, rate_period, rate_burst, secret) "                                \
-  "SELECT t.name, $2, $3, coalesce($4, 'POST'), nullif($5, ''), coalesce($6, false), "          \
-  "CASE WHEN $7 THEN $8 END, CASE WHEN $9 THEN $10 END, CASE WHEN $11 THEN $12 END, "           \
-  "$13 * interval '1 second', $14, nullif($15, '') FROM postern.tenant t WHERE t.name = $1 "
+constexpr char kInsertEndpoint[] = R"sql(
+  INSERT INTO postern.endpoint AS e (tenant, name, url, method, headers, paused, timeout_ms, max_in_flight, rate_count,
+                                     rate_period, rate_burst, secret)
+  SELECT t.name, $2, $3, coalesce($4, 'POST'), nullif($5, ''), coalesce($6, false), CASE WHEN $7 THEN $8 END,
+         CASE WHEN $9 THEN $10 END, CASE WHEN $11 THEN $12 END, $13 * interval '1 second', $14, nullif($15, '')
+    FROM postern.tenant t WHERE t.name = $1)sql";
 
-constexpr Statement kMake{"",
-                          POSTERN_INSERT_ENDPOINT "ON CONFLICT DO NOTHING RETURNING " POSTERN_TELL};
+const BuiltStatement kMake{
+    "", std::string(kInsertEndpoint) + " ON CONFLICT DO NOTHING RETURNING " + kTell};
 constexpr Statement kTenantExists{"", "SELECT EXISTS (SELECT FROM postern.tenant WHERE name = $1)"};
 
 // The bucket stays as it is, or a change would fill it.
-constexpr Statement kPut{"", POSTERN_INSERT_ENDPOINT R"sql(
+const BuiltStatement kPut{"", std::string(kInsertEndpoint) + R"sql(
   ON CONFLICT (tenant, name) DO UPDATE
      SET url = excluded.url, method = excluded.method, headers = excluded.headers,
          paused = coalesce($6, e.paused), timeout_ms = excluded.timeout_ms,
          max_in_flight = excluded.max_in_flight, rate_count = excluded.rate_count,
          rate_period = excluded.rate_period, rate_burst = excluded.rate_burst, updated_at = now()
-  RETURNING xmax = 0, )sql" POSTERN_TELL};
+  RETURNING xmax = 0 AS made, )sql" +
+                                  kTell};
 
-constexpr Statement kChange{"", R"sql(
+const BuiltStatement kChange{"", std::string(R"sql(
   UPDATE postern.endpoint
      SET url = coalesce($3, url), method = coalesce($4, method),
          headers = CASE WHEN $5 IS NULL THEN headers ELSE nullif($5, '') END,
@@ -77,40 +80,53 @@ constexpr Statement kChange{"", R"sql(
          previous_until = CASE WHEN $15 = '' THEN NULL ELSE previous_until END,
          updated_at = now()
    WHERE tenant = $1 AND name = $2
-  RETURNING )sql" POSTERN_TELL};
+  RETURNING )sql") + kTell};
 
-constexpr Statement kDelete{"", R"sql(
-  DELETE FROM postern.endpoint WHERE tenant = $1 AND name = $2 RETURNING )sql" POSTERN_TELL};
+const BuiltStatement kDelete{"", std::string(R"sql(
+  DELETE FROM postern.endpoint WHERE tenant = $1 AND name = $2 RETURNING )sql") +
+                                     kTell};
 
-#define POSTERN_ENDPOINT_COLUMNS                                                      \
-  "name, url, method, headers, timeout_ms, max_in_flight, rate_count, "               \
-  "extract(epoch FROM rate_period)::bigint, rate_burst, paused, secret IS NOT NULL, " \
-  "CASE WHEN previous_until > now() THEN previous_until END, created_at, updated_at"
+// Of a rate limit the count is read first.
+constexpr Column<Endpoint> kColumns[] = {
+    {"name", [](Endpoint& endpoint, const Cell& cell) { endpoint.name = cell.text(); }},
+    {"url", [](Endpoint& endpoint, const Cell& cell) { endpoint.url = cell.text(); }},
+    {"method", [](Endpoint& endpoint, const Cell& cell) { endpoint.method = cell.text(); }},
+    {"headers", [](Endpoint& endpoint,
+                   const Cell& cell) { endpoint.headers = headers_from_json(cell.text()); }},
+    {"timeout_ms",
+     [](Endpoint& endpoint, const Cell& cell) {
+       if (!cell.is_null()) endpoint.timeout = Milliseconds{cell.integer()};
+     }},
+    {"max_in_flight",
+     [](Endpoint& endpoint, const Cell& cell) { endpoint.max_in_flight = cell.integer_or_null(); }},
+    {"rate_count",
+     [](Endpoint& endpoint, const Cell& cell) {
+       if (!cell.is_null()) endpoint.rate_limit = RateLimit{cell.integer(), {}, {}};
+     }},
+    {"rate_seconds",
+     [](Endpoint& endpoint, const Cell& cell) {
+       if (endpoint.rate_limit) endpoint.rate_limit->period = Seconds{cell.integer()};
+     },
+     "extract(epoch FROM rate_period)::bigint"},
+    {"rate_burst",
+     [](Endpoint& endpoint, const Cell& cell) {
+       if (endpoint.rate_limit) endpoint.rate_limit->burst = cell.integer_or_null();
+     }},
+    {"paused", [](Endpoint& endpoint, const Cell& cell) { endpoint.paused = cell.boolean(); }},
+    {"own_secret",
+     [](Endpoint& endpoint, const Cell& cell) { endpoint.own_secret = cell.boolean(); },
+     "secret IS NOT NULL"},
+    {"previous_until",
+     [](Endpoint& endpoint, const Cell& cell) { endpoint.previous_until = cell.time_or_null(); },
+     "CASE WHEN previous_until > now() THEN previous_until END"},
+    {"created_at", [](Endpoint& endpoint, const Cell& cell) { endpoint.created_at = cell.time(); }},
+    {"updated_at", [](Endpoint& endpoint, const Cell& cell) { endpoint.updated_at = cell.time(); }},
+};
 
-constexpr Statement kGet{"", "SELECT " POSTERN_ENDPOINT_COLUMNS R"sql(
+const BuiltStatement kGet{"", "SELECT " + select_list(kColumns) + R"sql(
   FROM postern.endpoint WHERE tenant = $1 AND name = $2)sql"};
-constexpr Statement kList{"", "SELECT " POSTERN_ENDPOINT_COLUMNS R"sql(
+const BuiltStatement kList{"", "SELECT " + select_list(kColumns) + R"sql(
   FROM postern.endpoint WHERE tenant = $1 AND ($2 IS NULL OR name > $2) ORDER BY name LIMIT $3)sql"};
-
-Endpoint endpoint_from(const PgResult& result, int row) {
-  Endpoint endpoint;
-  endpoint.name = result.text(row, 0);
-  endpoint.url = result.text(row, 1);
-  endpoint.method = result.text(row, 2);
-  endpoint.headers = headers_from_json(result.text(row, 3));
-  if (const auto ms = result.integer_or_null(row, 4)) endpoint.timeout = Milliseconds{*ms};
-  endpoint.max_in_flight = result.integer_or_null(row, 5);
-  if (const auto count = result.integer_or_null(row, 6)) {
-    endpoint.rate_limit =
-        RateLimit{*count, Seconds{result.integer(row, 7)}, result.integer_or_null(row, 8)};
-  }
-  endpoint.paused = result.boolean(row, 9);
-  endpoint.own_secret = result.boolean(row, 10);
-  endpoint.previous_until = result.time_or_null(row, 11);
-  endpoint.created_at = result.time(row, 12);
-  endpoint.updated_at = result.time(row, 13);
-  return endpoint;
-}
 
 }  // namespace
 
@@ -127,7 +143,7 @@ std::optional<bool> put_endpoint(PgConnection& connection, std::string_view tena
                                  std::string_view name, const EndpointSettings& settings) {
   const auto row = connection.exec(kPut, settings_params(tenant, name, settings));
   if (row.rows() == 0) return std::nullopt;
-  return row.boolean(0, 0);
+  return row.boolean(0, row.column("made"));
 }
 
 bool change_endpoint(PgConnection& connection, std::string_view tenant, std::string_view name,
@@ -143,7 +159,7 @@ std::optional<Endpoint> get_endpoint(PgConnection& connection, std::string_view 
                                      std::string_view name) {
   const auto row = connection.exec(kGet, Params().text(tenant).text(name));
   if (row.rows() == 0) return std::nullopt;
-  return endpoint_from(row, 0);
+  return RowReader<Endpoint>(row, kColumns)(0);
 }
 
 std::vector<Endpoint> list_endpoints(PgConnection& connection, std::string_view tenant,
@@ -152,13 +168,11 @@ std::vector<Endpoint> list_endpoints(PgConnection& connection, std::string_view 
   params.text(tenant);
   after ? params.text(*after) : params.null(Oid::text);
   const auto rows = connection.exec(kList, params.int4(limit));
-  std::vector<Endpoint> out;
-  for (int i = 0; i < rows.rows(); ++i) out.push_back(endpoint_from(rows, i));
-  return out;
+  return RowReader<Endpoint>(rows, kColumns).all();
 }
 
 // A previous secret of '' stands for the tenant's, which this role may not read
-// (db/engine/deliveries.cpp).
+// (db/engine/claim.cpp).
 constexpr Statement kRotate{"", R"sql(
   UPDATE postern.endpoint
      SET previous = coalesce(secret, ''), previous_until = now() + $4 * interval '1 second',
@@ -176,16 +190,11 @@ bool rotate_endpoint_secret(PgConnection& connection, std::string_view tenant,
 // --- recovery
 // ---------------------------------------------------------------------------------------
 
-// Which endpoint the name `N` stands for now: as postern.allow finds it.
-#define POSTERN_RESOLVED(N)                                                       \
-  "(SELECT p.name FROM postern.endpoint p WHERE p.tenant = $1 AND starts_with(" N \
-  ", p.name) ORDER BY length(p.name) DESC LIMIT 1)"
-
 constexpr Statement kFailedTasks{"", R"sql(
   SELECT f.id FROM postern.task_finished f
    WHERE f.tenant = $1 AND f.state = 'failed' AND f.endpoint IS NOT NULL AND f.reason <> 'unreachable'
      AND f.finished_at >= $3 AND f.finished_at < coalesce($4, 'infinity')
-     AND coalesce(f.resolved, )sql" POSTERN_RESOLVED("f.endpoint") R"sql() = $2
+     AND coalesce(f.resolved, (SELECT p.name FROM postern.endpoint_of($1, f.endpoint) p)) = $2
    ORDER BY f.finished_at, f.id LIMIT $5)sql"};
 
 std::vector<TaskId> failed_tasks_of(PgConnection& connection, std::string_view tenant,
@@ -218,8 +227,9 @@ constexpr Statement kHealth{"", R"sql(
       FROM postern.endpoint_minute m JOIN postern.endpoint e ON e.tenant = m.tenant AND e.name = m.endpoint
      WHERE m.tenant = $1 AND m.endpoint = $2
        AND m.minute >= greatest(now() - $3 * interval '1 second', date_trunc('minute', e.created_at)))
-  SELECT (SELECT coalesce(sum(attempts), 0)::bigint FROM seen), (SELECT coalesce(sum(failed), 0)::bigint FROM seen),
-         (SELECT coalesce(sum(durations[n]), 0)::bigint FROM seen)
+  SELECT (SELECT coalesce(sum(attempts), 0)::bigint FROM seen) AS attempts,
+         (SELECT coalesce(sum(failed), 0)::bigint FROM seen) AS failed,
+         (SELECT coalesce(sum(durations[n]), 0)::bigint FROM seen) AS took_so_long
     FROM generate_series(1, $4) n ORDER BY n)sql"};
 
 // Schedulers that are silent for a minute tell nothing any more.
@@ -230,7 +240,7 @@ constexpr Statement kBreaker{"", R"sql(
    WHERE i.program = 'postern-scheduler' AND i.beat_at > now() - interval '1 minute'
      AND jsonb_typeof(i.gauges -> 'lanes') = 'array'
      AND l.tenant = $1 AND starts_with(l.target, 'endpoint:')
-     AND )sql" POSTERN_RESOLVED("substr(l.target, 10)") R"sql( = $2
+     AND (SELECT p.name FROM postern.endpoint_of($1, substr(l.target, 10)) p) = $2
    ORDER BY array_position(ARRAY['open', 'half_open', 'throttled'], s.state) LIMIT 1)sql"};
 
 HealthCounts endpoint_health(PgConnection& connection, std::string_view tenant,
@@ -240,10 +250,12 @@ HealthCounts endpoint_health(PgConnection& connection, std::string_view tenant,
   params.text(tenant).text(name).int8(window.count());
   const auto rows =
       connection.exec(kHealth, params.int4(static_cast<std::int32_t>(health.durations.size())));
+  const int attempts = rows.column("attempts"), failed = rows.column("failed"),
+            took_so_long = rows.column("took_so_long");
   for (int i = 0; i < rows.rows(); ++i) {
-    health.attempts = rows.integer(i, 0);
-    health.failed = rows.integer(i, 1);
-    health.durations[static_cast<std::size_t>(i)] = rows.integer(i, 2);
+    health.attempts = rows.integer(i, attempts);
+    health.failed = rows.integer(i, failed);
+    health.durations[static_cast<std::size_t>(i)] = rows.integer(i, took_so_long);
   }
   const auto breaker = connection.exec(kBreaker, Params().text(tenant).text(name));
   if (breaker.rows() > 0) health.breaker = breaker.text(0, 0);

@@ -1,5 +1,7 @@
 #include "db/catalog/keys.h"
 
+#include "db/pg/rows.h"
+
 namespace postern::db {
 namespace {
 
@@ -27,8 +29,9 @@ constexpr Statement kAuthenticate{"authenticate",
 std::optional<Identity> authenticate(PgConnection& connection, const Sha256& hash) {
   const auto row = connection.exec(kAuthenticate, Params().bytea(view(hash)));
   if (row.rows() == 0) return std::nullopt;
-  return Identity{std::string(row.text(0, 0)), std::string(row.text(0, 1)),
-                  std::string(row.text(0, 2))};
+  return Identity{std::string(row.text(0, row.column("name"))),
+                  std::string(row.text(0, row.column("role"))),
+                  std::string(row.text(0, row.column("tenant")))};
 }
 
 constexpr Statement kCreateKey{"", R"sql(
@@ -44,15 +47,20 @@ constexpr Statement kListKeys{"", R"sql(
   SELECT name, role, tenant, created_at, last_used_at, expires_at, revoked_at
     FROM postern.api_key ORDER BY tenant, created_at)sql"};
 
+constexpr Column<KeyInfo> kKeyColumns[] = {
+    {"name", [](KeyInfo& key, const Cell& cell) { key.name = cell.text(); }},
+    {"role", [](KeyInfo& key, const Cell& cell) { key.role = cell.text(); }},
+    {"tenant", [](KeyInfo& key, const Cell& cell) { key.tenant = cell.text(); }},
+    {"created_at", [](KeyInfo& key, const Cell& cell) { key.created_at = cell.time(); }},
+    {"last_used_at",
+     [](KeyInfo& key, const Cell& cell) { key.last_used_at = cell.time_or_null(); }},
+    {"expires_at", [](KeyInfo& key, const Cell& cell) { key.expires_at = cell.time_or_null(); }},
+    {"revoked_at", [](KeyInfo& key, const Cell& cell) { key.revoked_at = cell.time_or_null(); }},
+};
+
 std::vector<KeyInfo> list_keys(PgConnection& connection) {
   const auto rows = connection.exec(kListKeys);
-  std::vector<KeyInfo> out;
-  for (int i = 0; i < rows.rows(); ++i) {
-    out.push_back({std::string(rows.text(i, 0)), std::string(rows.text(i, 1)),
-                   std::string(rows.text(i, 2)), rows.time(i, 3), rows.time_or_null(i, 4),
-                   rows.time_or_null(i, 5), rows.time_or_null(i, 6)});
-  }
-  return out;
+  return RowReader<KeyInfo>(rows, kKeyColumns).all();
 }
 
 constexpr Statement kRevokeKey{"", R"sql(
@@ -76,20 +84,24 @@ constexpr Statement kListTenants{"", "SELECT name, created_at FROM postern.tenan
 std::vector<TenantInfo> list_tenants(PgConnection& connection) {
   const auto rows = connection.exec(kListTenants);
   std::vector<TenantInfo> out;
-  for (int i = 0; i < rows.rows(); ++i)
-    out.push_back({std::string(rows.text(i, 0)), rows.time(i, 1)});
+  const int name = rows.column("name"), created_at = rows.column("created_at");
+  for (int i = 0; i < rows.rows(); ++i) {
+    out.push_back({std::string(rows.text(i, name)), rows.time(i, created_at)});
+  }
   return out;
 }
 
 constexpr Statement kSecrets{"", R"sql(
-  SELECT secret, CASE WHEN previous_until > now() THEN previous END,
-         CASE WHEN previous_until > now() THEN previous_until END
+  SELECT secret, CASE WHEN previous_until > now() THEN previous END AS previous,
+         CASE WHEN previous_until > now() THEN previous_until END AS previous_until
     FROM postern.tenant_secret WHERE tenant = $1)sql"};
 
 std::optional<Secrets> tenant_secrets(PgConnection& connection, std::string_view tenant) {
   const auto row = connection.exec(kSecrets, Params().text(tenant));
   if (row.rows() == 0) return std::nullopt;
-  return Secrets{std::string(row.text(0, 0)), std::string(row.text(0, 1)), row.time_or_null(0, 2)};
+  return Secrets{std::string(row.text(0, row.column("secret"))),
+                 std::string(row.text(0, row.column("previous"))),
+                 row.time_or_null(0, row.column("previous_until"))};
 }
 
 constexpr Statement kRotate{"", R"sql(

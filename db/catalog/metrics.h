@@ -39,7 +39,7 @@ struct QueueNumbers {
   Depth depth;
 };
 
-// How many attempts took so long, by the buckets of db/engine/counters.h, each without the ones
+// How many attempts took so long, by the buckets of core/model/histogram.h, each without the ones
 // before it; the last is what took longer than all bounds.
 struct Histogram {
   std::array<std::int64_t, 15> buckets{};

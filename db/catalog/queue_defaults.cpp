@@ -2,27 +2,36 @@
 
 namespace postern::db {
 
-QueueDefaults defaults_from(const PgResult& result, int row, int col) {
-  QueueDefaults out;
-  out.max_retries = static_cast<int>(result.integer(row, col));
-  if (const auto tries = result.integer_or_null(row, col + 1)) {
-    out.max_tries = static_cast<int>(*tries);
-  }
-  out.retry_policy = result.text(row, col + 2);
-  out.timeout = Milliseconds{result.integer(row, col + 3)};
-  out.endpoint = result.text(row, col + 4);
-  out.bounded = result.boolean(row, col + 5);
-  return out;
-}
+namespace {
 
-constexpr Statement kQueueDefaults{"queue_defaults", "SELECT " POSTERN_QUEUE_DEFAULTS R"sql(
+constexpr Column<QueueDefaults> kColumns[] = {
+    {"max_retries",
+     [](QueueDefaults& queue, const Cell& cell) { queue.max_retries = cell.int4(); }},
+    {"max_tries",
+     [](QueueDefaults& queue, const Cell& cell) {
+       if (!cell.is_null()) queue.max_tries = cell.int4();
+     }},
+    {"retry_policy",
+     [](QueueDefaults& queue, const Cell& cell) { queue.retry_policy = cell.text(); }},
+    {"timeout_ms",
+     [](QueueDefaults& queue, const Cell& cell) { queue.timeout = Milliseconds{cell.integer()}; }},
+    {"endpoint", [](QueueDefaults& queue, const Cell& cell) { queue.endpoint = cell.text(); }},
+    {"bounded", [](QueueDefaults& queue, const Cell& cell) { queue.bounded = cell.boolean(); },
+     "max_entries IS NOT NULL"},
+};
+
+const BuiltStatement kQueueDefaults{"queue_defaults", "SELECT " + select_list(kColumns) + R"sql(
     FROM postern.queue WHERE tenant = $1 AND name = $2)sql"};
+
+}  // namespace
+
+std::span<const Column<QueueDefaults>> queue_default_columns() { return kColumns; }
 
 std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
                                             std::string_view queue) {
   const auto row = connection.exec(kQueueDefaults, Params().text(tenant).text(queue));
   if (row.rows() == 0) return std::nullopt;
-  return defaults_from(row, 0, 0);
+  return RowReader<QueueDefaults>(row, kColumns)(0);
 }
 
 constexpr Statement kMakeQueue{"make_queue", R"sql(
@@ -40,10 +49,8 @@ bool make_queue(PgConnection& connection, std::string_view tenant, std::string_v
   return connection.exec(kTenantExists, Params().text(tenant)).boolean(0, 0);
 }
 
-// As postern.allow does it when the task is delivered.
-constexpr Statement kResolveEndpoint{"resolve_endpoint", R"sql(
-  SELECT name FROM postern.endpoint WHERE tenant = $1 AND starts_with($2, name)
-   ORDER BY length(name) DESC LIMIT 1)sql"};
+constexpr Statement kResolveEndpoint{"resolve_endpoint",
+                                     "SELECT name FROM postern.endpoint_of($1, $2)"};
 
 std::optional<std::string> resolve_endpoint(PgConnection& connection, std::string_view tenant,
                                             std::string_view name) {

@@ -3,19 +3,18 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "core/model/creation.h"
 #include "db/pg/connection.h"
-
-// The columns of a queue that its tasks take defaults from, in the order defaults_from reads them.
-#define POSTERN_QUEUE_DEFAULTS \
-  "max_retries, max_tries, retry_policy, timeout_ms, endpoint, max_entries IS NOT NULL AS bounded"
+#include "db/pg/rows.h"
 
 namespace postern::db {
 
-QueueDefaults defaults_from(const PgResult& result, int row, int col);
+// The columns of a queue that its tasks take defaults from; `bounded` is never NULL.
+std::span<const Column<QueueDefaults>> queue_default_columns();
 
 std::optional<QueueDefaults> queue_defaults(PgConnection& connection, std::string_view tenant,
                                             std::string_view queue);

@@ -3,57 +3,81 @@
 #include <string>
 #include <unordered_map>
 
+#include <fmt/format.h>
+
+#include "db/pg/rows.h"
+
 namespace postern::db {
 namespace {
 
 using std::chrono::nanoseconds;
 
-// As queue_from reads them. An interval that somebody wrote in months has them with 30 days.
-#define POSTERN_QUEUE_COLUMNS                                                               \
-  "name, created_at, updated_at, now(), paused,"                                            \
-  " (extract(epoch FROM max_age) * 1000000)::bigint, max_entries, discard_old,"             \
-  " (extract(epoch FROM max_runtime) * 1000000)::bigint, max_concurrent::bigint,"           \
-  " rate_count::bigint, ceil(extract(epoch FROM rate_period))::bigint, rate_burst::bigint," \
-  " retention_completed, retention_failed, retention_cancelled,"                            \
-  " max_tries::bigint, max_retries, retry_policy, timeout_ms, endpoint"
-
-nanoseconds duration_from(const PgResult& row, int i, int col) {
-  return Microseconds{row.integer_or_null(i, col).value_or(0)};
+nanoseconds duration_from(const Cell& cell) {
+  return Microseconds{cell.integer_or_null().value_or(0)};
 }
 
-Queue queue_from(const PgResult& row, int i) {
-  Queue queue;
-  int col = 0;
-  queue.name = row.text(i, col++);
-  queue.created_at = row.time(i, col++);
-  queue.updated_at = row.time(i, col++);
-  queue.read_at = row.time(i, col++);
-  queue.paused = row.boolean(i, col++);
-  QueueSettings& settings = queue.settings;
-  settings.max_age = duration_from(row, i, col++);
-  settings.max_entries = row.integer_or_null(i, col++).value_or(0);
-  settings.discard_old = row.boolean(i, col++);
-  settings.max_runtime = duration_from(row, i, col++);
-  settings.max_concurrent = row.integer_or_null(i, col++);
-  if (const auto count = row.integer_or_null(i, col)) {
-    settings.rate_limit =
-        RateLimit{*count, Seconds{row.integer(i, col + 1)}, row.integer_or_null(i, col + 2)};
-  }
-  col += 3;
-  settings.keep_completed = row.text(i, col++);
-  settings.keep_failed = row.text(i, col++);
-  settings.keep_cancelled = row.text(i, col++);
-  settings.max_tries = row.integer_or_null(i, col++);
-  settings.max_retries = row.integer(i, col++);
-  settings.retry_policy = row.text(i, col++);
-  settings.timeout = std::chrono::ceil<Seconds>(Milliseconds{row.integer(i, col++)});
-  if (!row.is_null(i, col)) settings.endpoint = row.text(i, col);
-  return queue;
-}
+// An interval that somebody wrote in months has them with 30 days. Of a rate limit the count is
+// read first.
+constexpr Column<Queue> kColumns[] = {
+    {"name", [](Queue& queue, const Cell& cell) { queue.name = cell.text(); }},
+    {"created_at", [](Queue& queue, const Cell& cell) { queue.created_at = cell.time(); }},
+    {"updated_at", [](Queue& queue, const Cell& cell) { queue.updated_at = cell.time(); }},
+    {"read_at", [](Queue& queue, const Cell& cell) { queue.read_at = cell.time(); }, "now()"},
+    {"paused", [](Queue& queue, const Cell& cell) { queue.paused = cell.boolean(); }},
+    {"max_age_us",
+     [](Queue& queue, const Cell& cell) { queue.settings.max_age = duration_from(cell); },
+     "(extract(epoch FROM max_age) * 1000000)::bigint"},
+    {"max_entries",
+     [](Queue& queue, const Cell& cell) {
+       queue.settings.max_entries = cell.integer_or_null().value_or(0);
+     }},
+    {"discard_old",
+     [](Queue& queue, const Cell& cell) { queue.settings.discard_old = cell.boolean(); }},
+    {"max_runtime_us",
+     [](Queue& queue, const Cell& cell) { queue.settings.max_runtime = duration_from(cell); },
+     "(extract(epoch FROM max_runtime) * 1000000)::bigint"},
+    {"max_concurrent",
+     [](Queue& queue, const Cell& cell) {
+       queue.settings.max_concurrent = cell.integer_or_null();
+     }},
+    {"rate_count",
+     [](Queue& queue, const Cell& cell) {
+       if (!cell.is_null()) queue.settings.rate_limit = RateLimit{cell.integer(), {}, {}};
+     }},
+    {"rate_seconds",
+     [](Queue& queue, const Cell& cell) {
+       auto& limit = queue.settings.rate_limit;
+       if (limit) limit->period = Seconds{cell.integer()};
+     },
+     "ceil(extract(epoch FROM rate_period))::bigint"},
+    {"rate_burst",
+     [](Queue& queue, const Cell& cell) {
+       auto& limit = queue.settings.rate_limit;
+       if (limit) limit->burst = cell.integer_or_null();
+     }},
+    {"retention_completed",
+     [](Queue& queue, const Cell& cell) { queue.settings.keep_completed = cell.text(); }},
+    {"retention_failed",
+     [](Queue& queue, const Cell& cell) { queue.settings.keep_failed = cell.text(); }},
+    {"retention_cancelled",
+     [](Queue& queue, const Cell& cell) { queue.settings.keep_cancelled = cell.text(); }},
+    {"max_tries",
+     [](Queue& queue, const Cell& cell) { queue.settings.max_tries = cell.integer_or_null(); }},
+    {"max_retries",
+     [](Queue& queue, const Cell& cell) { queue.settings.max_retries = cell.integer(); }},
+    {"retry_policy",
+     [](Queue& queue, const Cell& cell) { queue.settings.retry_policy = cell.text(); }},
+    {"timeout_ms",
+     [](Queue& queue, const Cell& cell) {
+       queue.settings.timeout = std::chrono::ceil<Seconds>(Milliseconds{cell.integer()});
+     }},
+    {"endpoint",
+     [](Queue& queue, const Cell& cell) { queue.settings.endpoint = cell.text_or_null(); }},
+};
 
 std::optional<Queue> queue_or_none(const PgResult& row) {
   if (row.rows() == 0) return std::nullopt;
-  return queue_from(row, 0);
+  return RowReader<Queue>(row, kColumns)(0);
 }
 
 void add_number(Params& params, std::optional<std::int64_t> value) {
@@ -87,23 +111,27 @@ Params settings_params(std::string_view tenant, std::string_view name,
   return params;
 }
 
-#define POSTERN_QUEUE_INSERT                                                                     \
-  "INSERT INTO postern.queue (tenant, name, max_age, max_entries, discard_old, max_runtime,"     \
-  " max_concurrent, rate_count, rate_period, rate_burst, retention_completed, retention_failed," \
-  " retention_cancelled, max_tries, max_retries, retry_policy, timeout_ms, endpoint)"            \
-  " SELECT name, $2, $3 * interval '1 microsecond', $4, $5, $6 * interval '1 microsecond',"      \
-  " $7::integer, $8::integer, $9 * interval '1 second', $10::integer, $11, $12, $13, "           \
-  "$14::integer,"                                                                                \
-  " $15::integer, $16, $17::integer, $18 FROM postern.tenant WHERE name = $1 "
-#define POSTERN_TELL ", pg_notify('postern_ready', '')"
+constexpr char kInsertQueue[] = R"sql(
+    INSERT INTO postern.queue (
+      tenant, name, max_age, max_entries, discard_old, max_runtime, max_concurrent, rate_count, rate_period, rate_burst,
+      retention_completed, retention_failed, retention_cancelled, max_tries, max_retries, retry_policy, timeout_ms,
+      endpoint)
+    SELECT name, $2, $3 * interval '1 microsecond', $4, $5, $6 * interval '1 microsecond', $7::integer, $8::integer,
+           $9 * interval '1 second', $10::integer, $11, $12, $13, $14::integer, $15::integer, $16, $17::integer, $18
+      FROM postern.tenant WHERE name = $1)sql";
 
-constexpr Statement kCreate{"create_queue", "WITH w AS (" POSTERN_QUEUE_INSERT
-                                            "ON CONFLICT DO NOTHING RETURNING *) "
-                                            "SELECT " POSTERN_QUEUE_COLUMNS POSTERN_TELL " FROM w"};
+// The queues that `change` returns, and the schedulers are told.
+std::string told_sql(const std::string& change, std::string_view more_columns = "") {
+  return fmt::format("WITH w AS ({}) SELECT {}{}, pg_notify('postern_ready', '') FROM w", change,
+                     select_list(kColumns), more_columns);
+}
+
+const BuiltStatement kCreate{
+    "create_queue", told_sql(std::string(kInsertQueue) + " ON CONFLICT DO NOTHING RETURNING *")};
 
 // A row that was just inserted has no xmax. The bucket stays: it is cut to the new size when it is
 // next asked.
-constexpr Statement kPut{"put_queue", "WITH w AS (" POSTERN_QUEUE_INSERT R"sql(
+const BuiltStatement kPut{"put_queue", told_sql(std::string(kInsertQueue) + R"sql(
     ON CONFLICT (tenant, name) DO UPDATE SET
       updated_at = now(), max_age = excluded.max_age, max_entries = excluded.max_entries,
       discard_old = excluded.discard_old, max_runtime = excluded.max_runtime,
@@ -113,22 +141,19 @@ constexpr Statement kPut{"put_queue", "WITH w AS (" POSTERN_QUEUE_INSERT R"sql(
       retention_cancelled = excluded.retention_cancelled, max_tries = excluded.max_tries,
       max_retries = excluded.max_retries, retry_policy = excluded.retry_policy,
       timeout_ms = excluded.timeout_ms, endpoint = excluded.endpoint
-    RETURNING *, xmax = 0 AS made)
-  SELECT )sql" POSTERN_QUEUE_COLUMNS ", made" POSTERN_TELL " FROM w"};
-constexpr int kMade = 21;  // after the columns of a queue
+    RETURNING *, xmax = 0 AS made)sql",
+                                                ", made")};
 
-constexpr Statement kGet{"get_queue", "SELECT " POSTERN_QUEUE_COLUMNS
-                                      " FROM postern.queue WHERE tenant = $1 AND name = $2"};
-constexpr Statement kLock{"lock_queue",
-                          "SELECT " POSTERN_QUEUE_COLUMNS
-                          " FROM postern.queue WHERE tenant = $1 AND name = $2 FOR UPDATE"};
-constexpr Statement kList{"list_queues", "SELECT " POSTERN_QUEUE_COLUMNS
-                                         " FROM postern.queue WHERE tenant = $1 ORDER BY name"};
+const BuiltStatement kPause{"pause_queue",
+                            told_sql("UPDATE postern.queue SET paused = $3, updated_at = now()"
+                                     " WHERE tenant = $1 AND name = $2 RETURNING *")};
 
-constexpr Statement kPause{"pause_queue",
-                           "WITH w AS (UPDATE postern.queue SET paused = $3, updated_at = now()"
-                           " WHERE tenant = $1 AND name = $2 RETURNING *) "
-                           "SELECT " POSTERN_QUEUE_COLUMNS POSTERN_TELL " FROM w"};
+std::string queues_sql(std::string_view which) {
+  return fmt::format("SELECT {} FROM postern.queue WHERE {}", select_list(kColumns), which);
+}
+const BuiltStatement kGet{"get_queue", queues_sql("tenant = $1 AND name = $2")};
+const BuiltStatement kLock{"lock_queue", queues_sql("tenant = $1 AND name = $2 FOR UPDATE")};
+const BuiltStatement kList{"list_queues", queues_sql("tenant = $1 ORDER BY name")};
 
 constexpr Statement kDeleteEmpty{"delete_empty_queue", R"sql(
   DELETE FROM postern.queue q WHERE tenant = $1 AND name = $2
@@ -140,16 +165,27 @@ constexpr Statement kPurge{
     "purge_queue", "SELECT postern.purge_queue($1, $2, $3, 'cancelled', $4, $5, $6::integer)"};
 
 constexpr Statement kTotals{"queue_totals", R"sql(
-  SELECT name, sum(value)::bigint FROM postern.counter
+  SELECT name, sum(value)::bigint AS total FROM postern.counter
    WHERE tenant = $1 AND queue = $2
      AND name IN ('created', 'retried', 'deleted', 'finished_completed', 'finished_failed', 'finished_cancelled',
                   'attempts_success', 'attempts_failed', 'attempts_lost')
    GROUP BY name)sql"};
 
 constexpr Statement kGauge{"queue_gauge", R"sql(
-  SELECT now(), seen_at, ready, delayed, active, blocked, estimated, oldest_due
+  SELECT now() AS read_at, seen_at, ready, delayed, active, blocked, estimated, oldest_due
     FROM postern.queue q LEFT JOIN postern.queue_gauge g ON g.tenant = q.tenant AND g.queue = q.name
    WHERE q.tenant = $1 AND q.name = $2)sql"};
+
+constexpr Column<QueueGauge> kGaugeColumns[] = {
+    {"ready", [](QueueGauge& gauge, const Cell& cell) { gauge.ready = cell.integer(); }},
+    {"delayed", [](QueueGauge& gauge, const Cell& cell) { gauge.delayed = cell.integer(); }},
+    {"active", [](QueueGauge& gauge, const Cell& cell) { gauge.active = cell.integer(); }},
+    {"blocked", [](QueueGauge& gauge, const Cell& cell) { gauge.blocked = cell.integer(); }},
+    {"estimated", [](QueueGauge& gauge, const Cell& cell) { gauge.estimated = cell.boolean(); }},
+    {"oldest_due",
+     [](QueueGauge& gauge, const Cell& cell) { gauge.oldest_due = cell.time_or_null(); }},
+    {"seen_at", [](QueueGauge& gauge, const Cell& cell) { gauge.seen_at = cell.time(); }},
+};
 
 }  // namespace
 
@@ -162,7 +198,7 @@ std::optional<PutQueue> put_queue(PgConnection& connection, std::string_view ten
                                   std::string_view name, const QueueSettings& settings) {
   const auto row = connection.exec(kPut, settings_params(tenant, name, settings));
   if (row.rows() == 0) return std::nullopt;
-  return PutQueue{queue_from(row, 0), row.boolean(0, kMade)};
+  return PutQueue{RowReader<Queue>(row, kColumns)(0), row.boolean(0, row.column("made"))};
 }
 
 std::optional<Queue> get_queue(PgConnection& connection, std::string_view tenant,
@@ -177,9 +213,7 @@ std::optional<Queue> lock_queue(PgConnection& connection, std::string_view tenan
 
 std::vector<Queue> list_queues(PgConnection& connection, std::string_view tenant) {
   const auto rows = connection.exec(kList, Params().text(tenant));
-  std::vector<Queue> out;
-  for (int i = 0; i < rows.rows(); ++i) out.push_back(queue_from(rows, i));
-  return out;
+  return RowReader<Queue>(rows, kColumns).all();
 }
 
 std::optional<Queue> pause_queue(PgConnection& connection, std::string_view tenant,
@@ -212,19 +246,13 @@ std::optional<QueueStats> queue_stats(PgConnection& connection, std::string_view
   const auto row = connection.exec(kGauge, Params().text(tenant).text(name));
   if (row.rows() == 0) return std::nullopt;
   QueueStats stats;
-  stats.read_at = row.time(0, 0);
-  if (!row.is_null(0, 1)) {
-    stats.gauge = {.ready = row.integer(0, 2),
-                   .delayed = row.integer(0, 3),
-                   .active = row.integer(0, 4),
-                   .blocked = row.integer(0, 5),
-                   .estimated = row.boolean(0, 6),
-                   .oldest_due = row.time_or_null(0, 7),
-                   .seen_at = row.time(0, 1)};
-  }
+  stats.read_at = row.time(0, row.column("read_at"));
+  if (!row.is_null(0, row.column("seen_at")))
+    stats.gauge = RowReader<QueueGauge>(row, kGaugeColumns)(0);
   const auto rows = connection.exec(kTotals, Params().text(tenant).text(name));
+  const int counter = rows.column("name"), total = rows.column("total");
   std::unordered_map<std::string_view, std::int64_t> sums;
-  for (int i = 0; i < rows.rows(); ++i) sums[rows.text(i, 0)] = rows.integer(i, 1);
+  for (int i = 0; i < rows.rows(); ++i) sums[rows.text(i, counter)] = rows.integer(i, total);
   stats.totals = {.created = sums["created"],
                   .retried = sums["retried"],
                   .deleted = sums["deleted"],

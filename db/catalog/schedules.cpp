@@ -17,46 +17,74 @@ Enum known(std::optional<Enum> value, std::string_view word) {
   return *value;
 }
 
+// The task is read before what stands in columns of its own.
+constexpr Column<Schedule> kColumns[] = {
+    {"name", [](Schedule& schedule, const Cell& cell) { schedule.name = cell.text(); }},
+    {"spec", [](Schedule& schedule, const Cell& cell) { schedule.spec = cell.text(); }},
+    {"interval_seconds",
+     [](Schedule& schedule, const Cell& cell) {
+       if (!cell.is_null()) schedule.interval = Seconds{cell.integer()};
+     }},
+    {"timezone", [](Schedule& schedule, const Cell& cell) { schedule.timezone = cell.text(); }},
+    {"task",
+     [](Schedule& schedule, const Cell& cell) { schedule.task = creation_from_json(cell.text()); }},
+    {"queue", [](Schedule& schedule, const Cell& cell) { schedule.task.queue = cell.text(); }},
+    {"dialect", [](Schedule& schedule,
+                   const Cell& cell) { schedule.task.dialect = dialect_from(cell.text()); }},
+    {"misfire",
+     [](Schedule& schedule, const Cell& cell) {
+       schedule.misfire.kind = known(misfire_from(cell.text()), cell.text());
+     }},
+    {"misfire_limit",
+     [](Schedule& schedule, const Cell& cell) { schedule.misfire.limit = cell.int4(); }},
+    {"misfire_seconds",
+     [](Schedule& schedule, const Cell& cell) {
+       schedule.misfire.window = Seconds{cell.integer()};
+     },
+     "extract(epoch FROM misfire_window)::bigint"},
+    {"overlap",
+     [](Schedule& schedule, const Cell& cell) {
+       schedule.overlap = known(overlap_from(cell.text()), cell.text());
+     }},
+    {"jitter_seconds",
+     [](Schedule& schedule, const Cell& cell) { schedule.jitter = Seconds{cell.integer()}; },
+     "extract(epoch FROM jitter)::bigint"},
+    {"starts_at",
+     [](Schedule& schedule, const Cell& cell) { schedule.bounds.starts_at = cell.time_or_null(); }},
+    {"ends_at",
+     [](Schedule& schedule, const Cell& cell) { schedule.bounds.ends_at = cell.time_or_null(); }},
+    {"deadline_seconds",
+     [](Schedule& schedule, const Cell& cell) {
+       if (!cell.is_null()) schedule.deadline_offset = Seconds{cell.integer()};
+     },
+     "extract(epoch FROM deadline_offset)::bigint"},
+    {"paused", [](Schedule& schedule, const Cell& cell) { schedule.paused = cell.boolean(); }},
+    {"next_at",
+     [](Schedule& schedule, const Cell& cell) { schedule.next_at = cell.time_or_null(); }},
+    {"last_at",
+     [](Schedule& schedule, const Cell& cell) { schedule.last_at = cell.time_or_null(); }},
+    {"created_at", [](Schedule& schedule, const Cell& cell) { schedule.created_at = cell.time(); }},
+    {"updated_at", [](Schedule& schedule, const Cell& cell) { schedule.updated_at = cell.time(); }},
+};
+
 }  // namespace
 
-Schedule schedule_from(const PgResult& r, int row, int col) {
-  Schedule out;
-  out.name = r.text(row, col);
-  out.spec = r.text(row, col + 1);
-  if (const auto seconds = r.integer_or_null(row, col + 2)) out.interval = Seconds{*seconds};
-  out.timezone = r.text(row, col + 3);
-  out.task = creation_from_json(r.text(row, col + 6));
-  out.task.queue = r.text(row, col + 4);
-  out.task.dialect = dialect_from(r.text(row, col + 5));
-  out.misfire.kind = known(misfire_from(r.text(row, col + 7)), r.text(row, col + 7));
-  out.misfire.limit = static_cast<int>(r.integer(row, col + 8));
-  out.misfire.window = Seconds{r.integer(row, col + 9)};
-  out.overlap = known(overlap_from(r.text(row, col + 10)), r.text(row, col + 10));
-  out.jitter = Seconds{r.integer(row, col + 11)};
-  out.bounds = {r.time_or_null(row, col + 12), r.time_or_null(row, col + 13)};
-  if (const auto offset = r.integer_or_null(row, col + 14)) out.deadline_offset = Seconds{*offset};
-  out.paused = r.boolean(row, col + 15);
-  out.next_at = r.time_or_null(row, col + 16);
-  out.last_at = r.time_or_null(row, col + 17);
-  out.created_at = r.time(row, col + 18);
-  out.updated_at = r.time(row, col + 19);
-  return out;
-}
+std::span<const Column<Schedule>> schedule_columns() { return kColumns; }
 
 namespace {
 
 constexpr Statement kNow{"transaction_time", "SELECT now()"};
 
-constexpr Statement kGet{"get_schedule", "SELECT " POSTERN_SCHEDULE_COLUMNS R"sql(
+const BuiltStatement kGet{"get_schedule", "SELECT " + select_list(kColumns) + R"sql(
     FROM postern.schedule WHERE tenant = $1 AND name = $2)sql"};
-constexpr Statement kLock{"lock_schedule", "SELECT " POSTERN_SCHEDULE_COLUMNS R"sql(
+const BuiltStatement kLock{"lock_schedule", "SELECT " + select_list(kColumns) + R"sql(
     FROM postern.schedule WHERE tenant = $1 AND name = $2 FOR UPDATE)sql"};
 
 std::optional<Schedule> one(PgConnection& connection, const Statement& statement,
                             std::string_view tenant, std::string_view name) {
   const auto result = connection.exec(statement, Params().text(tenant).text(name));
   if (result.rows() == 0) return std::nullopt;
-  return schedule_from(result, 0);
+  return RowReader<Schedule>(result, kColumns)(0);
 }
 
 }  // namespace
@@ -75,7 +103,7 @@ std::optional<Schedule> lock_schedule(PgConnection& connection, std::string_view
 
 namespace {
 
-constexpr Statement kList{"list_schedules", "SELECT " POSTERN_SCHEDULE_COLUMNS R"sql(
+const BuiltStatement kList{"list_schedules", "SELECT " + select_list(kColumns) + R"sql(
     FROM postern.schedule
    WHERE tenant = $1 AND name > $2 AND ($3::text IS NULL OR queue = $3) ORDER BY name LIMIT $4)sql"};
 
@@ -85,9 +113,7 @@ std::vector<Schedule> list_schedules(PgConnection& connection, std::string_view 
                                      std::string_view queue, std::string_view after, int limit) {
   const auto result =
       connection.exec(kList, Params().text(tenant).text(after).text_or_null(queue).int8(limit));
-  std::vector<Schedule> out;
-  for (int i = 0; i < result.rows(); ++i) out.push_back(schedule_from(result, i));
-  return out;
+  return RowReader<Schedule>(result, kColumns).all();
 }
 
 namespace {
@@ -162,6 +188,16 @@ constexpr Statement kRuns{"schedule_runs", R"sql(
    WHERE tenant = $1 AND schedule = $2 AND ($3::timestamptz IS NULL OR nominal_time < $3)
    ORDER BY nominal_time DESC LIMIT $4)sql"};
 
+constexpr Column<ScheduleRun> kRunColumns[] = {
+    {"nominal_time", [](ScheduleRun& run, const Cell& cell) { run.nominal = cell.time(); }},
+    {"fired_at", [](ScheduleRun& run, const Cell& cell) { run.fired_at = cell.time(); }},
+    {"task",
+     [](ScheduleRun& run, const Cell& cell) {
+       if (!cell.is_null()) run.task = cell.uuid();
+     }},
+    {"skipped", [](ScheduleRun& run, const Cell& cell) { run.skipped = cell.text(); }},
+};
+
 }  // namespace
 
 std::vector<ScheduleRun> schedule_runs(PgConnection& connection, std::string_view tenant,
@@ -169,30 +205,25 @@ std::vector<ScheduleRun> schedule_runs(PgConnection& connection, std::string_vie
                                        int limit) {
   const auto result =
       connection.exec(kRuns, Params().text(tenant).text(name).time(before).int8(limit));
-  std::vector<ScheduleRun> out;
-  for (int i = 0; i < result.rows(); ++i) {
-    ScheduleRun run{result.time(i, 0), result.time(i, 1), std::nullopt,
-                    std::string(result.text(i, 3))};
-    if (!result.is_null(i, 2)) run.task = result.uuid(i, 2);
-    out.push_back(std::move(run));
-  }
-  return out;
+  return RowReader<ScheduleRun>(result, kRunColumns).all();
 }
 
 namespace {
 
-constexpr Statement kTrigger{"trigger_schedule", R"sql(
+const BuiltStatement kTrigger{"trigger_schedule", R"sql(
   WITH room AS MATERIALIZED (
-    SELECT CASE WHEN $36 THEN postern.make_room($33, $34, 1, $1) ELSE 1 END AS places),
+    SELECT CASE WHEN $5 THEN postern.make_room($2, $3, 1, $1) ELSE 1 END AS places),
   whose AS (
-    UPDATE postern.schedule SET last_task = $37
-     WHERE tenant = $33 AND name = $35 AND (SELECT places FROM room) > 0
+    UPDATE postern.schedule SET last_task = $6
+     WHERE tenant = $2 AND name = $4 AND (SELECT places FROM room) > 0
     RETURNING tenant, name),
   run AS (
     INSERT INTO postern.schedule_run (tenant, schedule, nominal_time, task)
-    SELECT tenant, name, now(), $37 FROM whose
-    RETURNING task),)sql" POSTERN_INSERTED("id IN (SELECT task FROM run)") R"sql(
-  SELECT now(), (SELECT places FROM room)::bigint, (SELECT count(*) FROM made), )sql" POSTERN_TOLD};
+    SELECT tenant, name, now(), $6 FROM whose
+    RETURNING task),)sql" + insertion_sql("id IN (SELECT task FROM run)", 7) +
+                                                      R"sql(
+  SELECT now() AS now, (SELECT places FROM room)::bigint AS places, (SELECT count(*) FROM made) AS made,
+         )sql" + kTellSchedulers};
 
 }  // namespace
 
@@ -200,13 +231,16 @@ Triggered trigger_schedule(PgConnection& connection, std::string_view name, cons
                            std::int64_t lane, bool bounded, const Uuid& instance) {
   const TaskSpec& spec = task.spec;
   const Insertion insertion{&task, lane};
-  auto params = insertion_params(instance, std::span(&insertion, 1));
-  params.text(spec.tenant).text(spec.queue).text(name).boolean(bounded).uuid(spec.id);
+  Params params;
+  params.uuid(instance).text(spec.tenant).text(spec.queue).text(name).boolean(bounded);
+  params.uuid(spec.id);
+  add_batch(params, std::span(&insertion, 1));
   const auto result = connection.exec(kTrigger, params);
-  Triggered out{Triggered::Kind::done, {result.time(0, 0), result.time(0, 0), spec.id, {}}};
-  if (result.integer(0, 1) < 1) {
+  const Time now = result.time(0, result.column("now"));
+  Triggered out{Triggered::Kind::done, {now, now, spec.id, {}}};
+  if (result.integer(0, result.column("places")) < 1) {
     out.kind = Triggered::Kind::full;
-  } else if (result.integer(0, 2) < 1) {
+  } else if (result.integer(0, result.column("made")) < 1) {
     out.kind = Triggered::Kind::missing;
   }
   return out;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,21 +12,13 @@
 #include "core/model/ids.h"
 #include "core/model/schedule.h"
 #include "db/pg/connection.h"
-
-// A whole schedule, in the order schedule_from reads it.
-#define POSTERN_SCHEDULE_COLUMNS                                                                \
-  "name, spec, interval_seconds, timezone, queue, dialect, task, misfire, misfire_limit, "      \
-  "extract(epoch FROM misfire_window)::bigint AS misfire_seconds, overlap, "                    \
-  "extract(epoch FROM jitter)::bigint AS jitter_seconds, starts_at, ends_at, "                  \
-  "extract(epoch FROM deadline_offset)::bigint AS deadline_seconds, paused, next_at, last_at, " \
-  "created_at, updated_at"
+#include "db/pg/rows.h"
 
 namespace postern::db {
 
-constexpr int kScheduleColumnCount = 20;
-
-// The schedule in `row`. Throws std::runtime_error when it holds what no program of ours writes.
-Schedule schedule_from(const PgResult& result, int row, int col = 0);
+// The columns of a whole schedule. Reading a row that holds what no program of ours writes throws
+// std::runtime_error.
+std::span<const Column<Schedule>> schedule_columns();
 
 // The database's clock, the same throughout a transaction.
 Time transaction_time(PgConnection& connection);

@@ -8,47 +8,50 @@
 
 namespace postern::db {
 
-const Statement kDueSchedules{"due_schedules", R"sql(
-  SELECT now(), e.paused, s.tenant, s.last_task, q.*,
+const BuiltStatement kDueSchedules{"due_schedules",
+                                   R"sql(
+  SELECT now() AS now, e.paused AS engine_paused, q.*,
          s.overlap = 'skip' AND EXISTS (
-           SELECT FROM postern.task t WHERE t.id = s.last_task),
+           SELECT FROM postern.task t WHERE t.id = s.last_task) AS overlaps,
          s.*
     FROM (
       SELECT *, sum(octet_length(task)) OVER (ORDER BY next_at, tenant, name) AS bytes FROM (
-        SELECT )sql" POSTERN_SCHEDULE_COLUMNS R"sql(, tenant, last_task FROM postern.schedule
+        SELECT )sql" + select_list(schedule_columns()) +
+                                       R"sql(, tenant, last_task FROM postern.schedule
          WHERE NOT paused AND next_at <= now() ORDER BY next_at, tenant, name LIMIT 500) o) s
     LEFT JOIN LATERAL (
-      SELECT )sql" POSTERN_QUEUE_DEFAULTS R"sql( FROM postern.queue
+      SELECT )sql" + select_list(queue_default_columns()) +
+                                       R"sql( FROM postern.queue
        WHERE tenant = s.tenant AND name = s.queue) q ON true
    CROSS JOIN (SELECT EXISTS (SELECT FROM postern.setting WHERE name = 'paused' AND value = 'true') AS paused) e
    WHERE s.bytes - octet_length(s.task) < 16777216
    ORDER BY s.next_at, s.tenant, s.name)sql"};
 
-namespace {
-
-// Columns of kDueSchedules.
-constexpr int kTenant = 2, kQueue = 4, kOverlaps = 10, kSchedule = 11;
-
-}  // namespace
-
 Due due_from(const PgResult& result) {
   Due due;
+  const RowReader<Schedule> read_schedule(result, schedule_columns());
+  const RowReader<QueueDefaults> read_defaults(result, queue_default_columns());
+  const int now = result.column("now"), engine_paused = result.column("engine_paused"),
+            tenant = result.column("tenant"), overlaps = result.column("overlaps"),
+            queue_there = result.column("bounded"), name = result.column("name"),
+            queue = result.column("queue"), next_at = result.column("next_at"),
+            updated_at = result.column("updated_at");
   for (int i = 0; i < result.rows(); ++i) {
-    due.now = result.time(i, 0);
-    due.paused = result.boolean(i, 1);
+    due.now = result.time(i, now);
+    due.paused = result.boolean(i, engine_paused);
     DueSchedule each;
-    each.tenant = result.text(i, kTenant);
-    if (!result.is_null(i, kQueue)) each.queue = defaults_from(result, i, kQueue);
-    each.overlaps = result.boolean(i, kOverlaps);
+    each.tenant = result.text(i, tenant);
+    if (!result.is_null(i, queue_there)) each.queue = read_defaults(i);
+    each.overlaps = result.boolean(i, overlaps);
     try {
-      each.schedule = schedule_from(result, i, kSchedule);
+      each.schedule = read_schedule(i);
     } catch (const std::exception& fault) {
       each.unreadable = fault.what();
       each.schedule = {};
-      each.schedule.name = result.text(i, kSchedule);
-      each.schedule.task.queue = result.text(i, kSchedule + 4);
-      each.schedule.next_at = result.time(i, kSchedule + 16);
-      each.schedule.updated_at = result.time(i, kSchedule + 19);
+      each.schedule.name = result.text(i, name);
+      each.schedule.task.queue = result.text(i, queue);
+      each.schedule.next_at = result.time(i, next_at);
+      each.schedule.updated_at = result.time(i, updated_at);
     }
     due.schedules.push_back(std::move(each));
   }
@@ -57,11 +60,11 @@ Due due_from(const PgResult& result) {
 
 // `ours`: nobody else has these rows or gets them before we are done. Whoever finds a row locked
 // leaves it alone: it is being fired or changed at this moment.
-const Statement kFire{"fire", R"sql(
+const BuiltStatement kFire{"fire", R"sql(
   WITH ours AS MATERIALIZED (
-    SELECT p.* FROM unnest($33::text[], $34::text[], $35::text[], $36::timestamptz[], $37::timestamptz[],
-                           $38::timestamptz[], $39::timestamptz[], $40::uuid[], $41::boolean[], $42::boolean[],
-                           $43::bigint[]) WITH ORDINALITY
+    SELECT p.* FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                           $7::timestamptz[], $8::timestamptz[], $9::uuid[], $10::boolean[], $11::boolean[],
+                           $12::bigint[]) WITH ORDINALITY
            AS p(tenant, name, queue, read_next, read_updated, next, last, task, bounded, no_queue, missed, place)
      CROSS JOIN LATERAL (
        SELECT FROM postern.schedule s
@@ -82,7 +85,7 @@ const Statement kFire{"fire", R"sql(
   wanted AS MATERIALIZED (
     SELECT o.tenant, o.name, o.queue, o.bounded, r.nominal, r.task, r.skipped,
            row_number() OVER (PARTITION BY o.tenant, o.queue, r.task IS NULL ORDER BY r.nominal, o.name) AS place
-      FROM unnest($44::bigint[], $45::timestamptz[], $46::uuid[], $47::text[]) AS r(place, nominal, task, skipped)
+      FROM unnest($13::bigint[], $14::timestamptz[], $15::uuid[], $16::text[]) AS r(place, nominal, task, skipped)
       JOIN ours o ON o.place = r.place),
   room AS MATERIALIZED (
     SELECT tenant, queue, postern.make_room(tenant, queue, tasks::integer, $1) AS places
@@ -96,10 +99,11 @@ const Statement kFire{"fire", R"sql(
                      SELECT places FROM room r WHERE r.tenant = n.tenant AND r.queue = n.queue) AS full_up
               FROM wanted n) w
     ON CONFLICT DO NOTHING RETURNING task),
-  fired AS MATERIALIZED (SELECT task FROM recorded WHERE task IS NOT NULL),)sql" POSTERN_INSERTED(
-                                  "id IN (SELECT task FROM fired)") R"sql(
-  SELECT (SELECT count(*) FROM ours), (SELECT count(*) FROM made),
-         (SELECT coalesce(sum(missed), 0)::bigint FROM ours), )sql" POSTERN_TOLD};
+  fired AS MATERIALIZED (SELECT task FROM recorded WHERE task IS NOT NULL),)sql" +
+                                       insertion_sql("id IN (SELECT task FROM fired)", 17) + R"sql(
+  SELECT (SELECT count(*) FROM ours) AS schedules, (SELECT count(*) FROM made) AS tasks,
+         (SELECT coalesce(sum(missed), 0)::bigint FROM ours) AS missed, )sql" +
+                                       kTellSchedulers};
 
 Params fire_params(const Uuid& instance, std::span<const Firing> firings) {
   Array tenant(Oid::text), name(Oid::text), queue(Oid::text), read_next(Oid::timestamptz),
@@ -134,17 +138,20 @@ Params fire_params(const Uuid& instance, std::span<const Firing> firings) {
     missing.boolean(firing.queue_missing);
     missed.int8(firing.missed);
   }
-  auto params = insertion_params(instance, batch);
+  Params params;
+  params.uuid(instance);
   for (const auto* column :
        {&tenant, &name, &queue, &read_next, &read_updated, &next, &last, &last_task, &bounded,
         &missing, &missed, &place, &nominal, &task, &skipped}) {
     params.array(*column);
   }
+  add_batch(params, batch);
   return params;
 }
 
 Fired fired_from(const PgResult& result) {
-  return {result.integer(0, 0), result.integer(0, 1), result.integer(0, 2)};
+  return {result.integer(0, result.column("schedules")), result.integer(0, result.column("tasks")),
+          result.integer(0, result.column("missed"))};
 }
 
 const Statement kForgetRuns{"forget_runs", R"sql(

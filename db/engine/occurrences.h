@@ -15,7 +15,7 @@ namespace postern::db {
 
 // The schedules that are due, the longest waiting first: up to 500, and about 16 MiB. Locks
 // nothing.
-extern const Statement kDueSchedules;
+extern const BuiltStatement kDueSchedules;
 struct DueSchedule {
   std::string tenant;
   std::string unreadable;  // why the row cannot be read; then of `schedule` only what follows it:
@@ -49,7 +49,7 @@ struct Firing {
 // Fires them, all or nothing: of each schedule that is as it was read and in nobody's hands, moves
 // next_at, records the occurrences and inserts the tasks of those that nobody recorded before. In a
 // queue that has no room for a task the occurrence is recorded as "queue_full".
-extern const Statement kFire;
+extern const BuiltStatement kFire;
 Params fire_params(const Uuid& instance, std::span<const Firing> firings);
 struct Fired {
   std::int64_t schedules, tasks, missed;

@@ -1,23 +1,25 @@
 #include "db/engine/routing.h"
 
-#include "db/tasks/rows.h"
+#include "db/tasks/columns.h"
 
 namespace postern::db {
 
-const Statement kUnrouted{"unrouted", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
+const BuiltStatement kUnrouted{"unrouted", "SELECT " + task_columns(Body::whole) + R"sql(
    FROM postern.task WHERE lane IS NULL ORDER BY id LIMIT 500)sql"};
 
 std::vector<Task> unrouted_from(const PgResult& result) {
   std::vector<Task> out;
-  for (int i = 0; i < result.rows(); ++i) out.push_back(task_from(result, i));
+  const TaskReader read(result);
+  for (int i = 0; i < result.rows(); ++i) out.push_back(read(i));
   return out;
 }
 
 // Queues and lanes that are new, then the tasks. Another scheduler may route the same tasks at the
 // same time: whoever comes second changes and counts nothing. One that core refuses ends as failed,
 // never silently.
-const Statement kRoute{"route",
-                       R"sql(
+const BuiltStatement kRoute{
+    "route",
+    R"sql(
   WITH r AS MATERIALIZED (
     SELECT * FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
       AS r(id, lane, target, url, tenant, queue, invalid)),
@@ -37,9 +39,11 @@ const Statement kRoute{"route",
     RETURNING t.*, r.invalid),
   moved AS (
     INSERT INTO postern.task_finished (
-      )sql" POSTERN_TASK_MOVED R"sql(, attempts, state, reason, last_error, updated_at, finished_at)
-    SELECT )sql" POSTERN_TASK_MOVED
-                       R"sql(, attempts, 'failed', 'invalid', invalid, now(), now() FROM refused),
+      )sql" +
+        moved_columns() + R"sql(, attempts, state, reason, last_error, updated_at, finished_at)
+    SELECT )sql" +
+        moved_columns() +
+        R"sql(, attempts, 'failed', 'invalid', invalid, now(), now() FROM refused),
   counted AS (
     INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
     SELECT $1, tenant, queue, name, count(*)

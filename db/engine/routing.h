@@ -13,7 +13,7 @@
 namespace postern::db {
 
 // Locks nothing; up to 500 that have no lane yet.
-extern const Statement kUnrouted;
+extern const BuiltStatement kUnrouted;
 std::vector<Task> unrouted_from(const PgResult& result);
 
 struct Routing {
@@ -27,7 +27,7 @@ struct Routing {
 };
 // Makes queues and lanes, routes the tasks and counts them as created. Then the lanes have ready
 // work.
-extern const Statement kRoute;
+extern const BuiltStatement kRoute;
 Params route_params(const Uuid& instance, std::span<const Routing> batch);
 
 }  // namespace postern::db

@@ -15,7 +15,7 @@ namespace postern::db {
 constexpr int kSequelsAtOnce = 500;
 
 // The oldest ones, up to kSequelsAtOnce. Locks nothing.
-extern const Statement kSequels;
+extern const BuiltStatement kSequels;
 struct Sequel {
   std::int64_t id = 0;
   TaskId task;
@@ -30,7 +30,7 @@ struct Callback {
   std::int64_t lane;
 };
 // Wakes what waits for `sequels`, inserts the callbacks and takes the sequels away, all or nothing.
-extern const Statement kFollow;
+extern const BuiltStatement kFollow;
 Params follow_params(const Uuid& instance, std::span<const Sequel> sequels,
                      std::span<const Callback> callbacks);
 // How many tasks can go on now. nullopt: another scheduler was at it, nothing was done; ask again.

@@ -79,6 +79,12 @@ std::int64_t PgResult::affected() const {
   return text.empty() ? 0 : std::stoll(text);
 }
 
+int PgResult::column(const char* name) const {
+  const int number = PQfnumber(result_.get(), name);
+  if (number < 0) throw std::runtime_error(std::string("a result has no column ") + name);
+  return number;
+}
+
 bool PgResult::is_null(int row, int col) const { return PQgetisnull(result_.get(), row, col) != 0; }
 
 std::string_view PgResult::text(int row, int col) const {

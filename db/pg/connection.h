@@ -1,4 +1,4 @@
-// RAII over libpq. Only pg.cpp includes libpq-fe.h. Results come in binary format.
+// RAII over libpq. Only connection.cpp includes libpq-fe.h. Results come in binary format.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/uuid.h"
@@ -26,6 +27,20 @@ struct Statement {
   const char* sql;
 };
 
+// A statement whose text is put together when the program starts.
+class BuiltStatement : public Statement {
+ public:
+  BuiltStatement(const char* statement_name, std::string text)
+      : Statement{statement_name, nullptr}, text_(std::move(text)) {
+    sql = text_.c_str();
+  }
+  BuiltStatement(const BuiltStatement&) = delete;
+  BuiltStatement& operator=(const BuiltStatement&) = delete;
+
+ private:
+  const std::string text_;
+};
+
 struct PgClear {
   void operator()(pg_result* result) const noexcept;
 };
@@ -34,7 +49,8 @@ struct PgFinish {
 };
 
 // The rows of one result. Views live as long as it does. Reading a column as another type than it
-// has, or a NULL as a plain value, is a fault: std::runtime_error.
+// has, or a NULL as a plain value, is a fault: std::runtime_error. Columns are found by name, once
+// for a result (see also rows.h); only of a result with a single column the number is written down.
 class PgResult {
  public:
   explicit PgResult(pg_result* result) : result_(result) {}
@@ -42,6 +58,9 @@ class PgResult {
   int rows() const;
   // Rows touched by INSERT, UPDATE or DELETE.
   std::int64_t affected() const;
+
+  // The number of the column of this name. There is none: std::runtime_error, which names it.
+  int column(const char* name) const;
 
   bool is_null(int row, int col) const;
   std::string_view text(int row, int col) const;  // text, name, bytea; NULL reads as empty

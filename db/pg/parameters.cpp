@@ -44,6 +44,21 @@ constexpr std::chrono::sys_days kPgEpoch{std::chrono::year{2000} / 1 / 1};
 
 }  // namespace
 
+std::string_view type_name(Oid type) {
+  switch (type) {
+    case Oid::boolean: return "boolean";
+    case Oid::bytea: return "bytea";
+    case Oid::int8: return "int8";
+    case Oid::int2: return "int2";
+    case Oid::int4: return "int4";
+    case Oid::text: return "text";
+    case Oid::float8: return "float8";
+    case Oid::timestamptz: return "timestamptz";
+    case Oid::uuid: return "uuid";
+  }
+  return "";
+}
+
 std::int64_t to_pg_time(Time time) { return (time - Time{kPgEpoch}).count(); }
 Time from_pg_time(std::int64_t value) { return Time{kPgEpoch} + Microseconds{value}; }
 

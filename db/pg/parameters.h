@@ -25,6 +25,8 @@ enum class Oid : std::uint32_t {
   timestamptz = 1184,
   uuid = 2950,
 };
+// As SQL spells the type.
+std::string_view type_name(Oid type);
 
 // An array parameter under construction, one element after the other.
 class Array {

@@ -1,62 +1,70 @@
 #include "db/tasks/bulk.h"
 
+#include <fmt/format.h>
+
+#include "db/pg/rows.h"
+
 namespace postern::db {
 namespace {
 
 // Rows are locked before any counter, and counters taken in the order of their queues: see
 // lock_tasks.
-#define POSTERN_EACH(CALL, IS_RETRY)                                   \
-  "SELECT n.at, postern." CALL                                         \
-  " FROM ( "                                                           \
-  "SELECT a.* FROM unnest($3::int4[], $4::uuid[], $5::timestamptz[]) " \
-  "AS a(at, id, since) LEFT JOIN postern.lock_tasks($1, $4, " IS_RETRY \
-  ") AS l "                                                            \
-  "ON l.task = a.id ORDER BY l.of_queue, a.id, a.at OFFSET 0) AS n"
+std::string each_sql(std::string_view call, bool is_retry) {
+  return fmt::format(R"sql(
+  SELECT n.at, postern.{} AS outcome
+    FROM (SELECT a.* FROM unnest($3::int4[], $4::uuid[], $5::timestamptz[]) AS a(at, id, since)
+            LEFT JOIN postern.lock_tasks($1, $4, {}) AS l ON l.task = a.id
+           ORDER BY l.of_queue, a.id, a.at OFFSET 0) AS n)sql",
+                     call, is_retry);
+}
 
-constexpr Statement kCancelEach{"cancel_each",
-                                POSTERN_EACH("cancel_task($1, n.id, n.since, $2)", "false")};
-constexpr Statement kRetryEach{"retry_each",
-                               POSTERN_EACH("retry_task($1, n.id, n.since, $2, $6)", "true")};
+const BuiltStatement kCancelEach{"cancel_each",
+                                 each_sql("cancel_task($1, n.id, n.since, $2)", false)};
+const BuiltStatement kRetryEach{"retry_each",
+                                each_sql("retry_task($1, n.id, n.since, $2, $6)", true)};
 
 // Along the index of (tenant, queue, id), so that a step reads what it looks at and no more. By
-// queue first, as then the counters are taken in one order. `SINCE`: no end of the task is older.
-#define POSTERN_SWEEP(TABLE, FUNCTION, IS_RETRY, SINCE)                                          \
-  "WITH looked AS MATERIALIZED ( "                                                               \
-  "SELECT queue, id, state, tags, created_at, " SINCE " AS since FROM " TABLE                    \
-  " WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2) "                                     \
-  "AND ($7::text IS NULL OR (queue, uuid_send(id)) > ($7, uuid_send($8))) "                      \
-  "ORDER BY queue, uuid_send(id) LIMIT 10000), "                                                 \
-  "chosen AS MATERIALIZED ( "                                                                    \
-  "SELECT * FROM looked WHERE state = ANY($3::text[]) AND ($4::text IS NULL OR $4 = ANY(tags)) " \
-  "AND ($5::timestamptz IS NULL OR created_at >= $5) "                                           \
-  "AND ($6::timestamptz IS NULL OR created_at < $6) AND created_at <= coalesce($9, now()) "      \
-  "ORDER BY queue, uuid_send(id) LIMIT $11), "                                                   \
-  "said AS MATERIALIZED ( "                                                                      \
-  "SELECT postern." FUNCTION                                                                     \
-  "($1, id, since, $10) AS what FROM ( "                                                         \
-  "SELECT c.* FROM (SELECT count(*) FROM postern.lock_tasks($1, ARRAY(SELECT id FROM "           \
-  "chosen), " IS_RETRY                                                                           \
-  ")) AS locked "                                                                                \
-  "CROSS JOIN chosen c ORDER BY c.queue, uuid_send(c.id) OFFSET 0) AS n), "                      \
-  "seen AS (SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM chosen) AS "   \
-  "chosen) "                                                                                     \
-  "SELECT (SELECT count(*) FROM said WHERE what = 'done'), l.queue, l.id, "                      \
-  "coalesce($9::timestamptz, now()) FROM seen LEFT JOIN LATERAL ( "                              \
-  "SELECT queue, id FROM (SELECT queue, id FROM chosen WHERE seen.chosen = $11 "                 \
-  "UNION ALL SELECT queue, id FROM looked WHERE seen.chosen < $11 AND seen.looked = 10000) u "   \
-  "ORDER BY queue DESC, uuid_send(id) DESC LIMIT 1) l ON true"
+// queue first, as then the counters are taken in one order. `since`: no end of the task is older.
+std::string sweep_sql(std::string_view table, std::string_view function, bool is_retry,
+                      std::string_view since) {
+  return fmt::format(R"sql(
+  WITH looked AS MATERIALIZED (
+    SELECT queue, id, state, tags, created_at, {since} AS since FROM postern.{table}
+     WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2)
+       AND ($7::text IS NULL OR (queue, uuid_send(id)) > ($7, uuid_send($8)))
+     ORDER BY queue, uuid_send(id) LIMIT 10000),
+  chosen AS MATERIALIZED (
+    SELECT * FROM looked WHERE state = ANY($3::text[]) AND ($4::text IS NULL OR $4 = ANY(tags))
+       AND ($5::timestamptz IS NULL OR created_at >= $5)
+       AND ($6::timestamptz IS NULL OR created_at < $6) AND created_at <= coalesce($9, now())
+     ORDER BY queue, uuid_send(id) LIMIT $11),
+  said AS MATERIALIZED (
+    SELECT postern.{function}($1, id, since, $10) AS what
+      FROM (SELECT c.*
+              FROM (SELECT count(*) FROM postern.lock_tasks($1, ARRAY(SELECT id FROM chosen), {is_retry})) AS locked
+             CROSS JOIN chosen c ORDER BY c.queue, uuid_send(c.id) OFFSET 0) AS n),
+  seen AS (SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM chosen) AS chosen)
+  SELECT (SELECT count(*) FROM said WHERE what = 'done') AS done, l.queue, l.id,
+         coalesce($9::timestamptz, now()) AS begun
+    FROM seen LEFT JOIN LATERAL (
+      SELECT queue, id FROM (SELECT queue, id FROM chosen WHERE seen.chosen = $11
+                             UNION ALL
+                             SELECT queue, id FROM looked WHERE seen.chosen < $11 AND seen.looked = 10000) u
+       ORDER BY queue DESC, uuid_send(id) DESC LIMIT 1) l ON true)sql",
+                     fmt::arg("since", since), fmt::arg("table", table),
+                     fmt::arg("function", function), fmt::arg("is_retry", is_retry));
+}
 
 // Not prepared: planned with the parameters it has, since a plan for any of them would read all
 // queues of a tenant to find one.
-constexpr Statement kCancelSweep{
-    "", POSTERN_SWEEP("postern.task", "cancel_task", "false", "created_at - interval '1 day'")};
-constexpr Statement kRetrySweep{
-    "", POSTERN_SWEEP("postern.task_finished", "retry_task", "true", "finished_at")};
+const BuiltStatement kCancelSweep{
+    "", sweep_sql("task", "cancel_task", false, "created_at - interval '1 day'")};
+const BuiltStatement kRetrySweep{"", sweep_sql("task_finished", "retry_task", true, "finished_at")};
 
-Transition transition_from(const PgResult& rows, int row) {
-  if (rows.is_null(row, 1)) return {Transition::Kind::missing, State::ready};
-  if (rows.text(row, 1) == "done") return {Transition::Kind::done, State::ready};
-  return {Transition::Kind::wrong_state, state_from(rows.text(row, 1))};
+Transition transition_from(const Cell& outcome) {
+  if (outcome.is_null()) return {Transition::Kind::missing, State::ready};
+  if (outcome.text() == "done") return {Transition::Kind::done, State::ready};
+  return {Transition::Kind::wrong_state, state_from(outcome.text())};
 }
 
 }  // namespace
@@ -76,8 +84,9 @@ std::vector<Transition> transit_each(PgConnection& connection, BulkVerb verb,
   params.text(tenant).uuid(instance).array(at).array(uuids).array(since);
   if (verb == BulkVerb::retry) params.text_or_null(rules ? name(*rules) : "");
   const auto rows = connection.exec(verb == BulkVerb::cancel ? kCancelEach : kRetryEach, params);
+  const int place = rows.column("at"), outcome = rows.column("outcome");
   for (int i = 0; i < rows.rows(); ++i) {
-    out[static_cast<std::size_t>(rows.integer(i, 0))] = transition_from(rows, i);
+    out[static_cast<std::size_t>(rows.integer(i, place))] = transition_from(Cell(rows, i, outcome));
   }
   return out;
 }
@@ -97,9 +106,10 @@ SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant
   }
   params.uuid(instance).int8(kSweepAtOnce);
   const auto row = connection.exec(verb == BulkVerb::cancel ? kCancelSweep : kRetrySweep, params);
-  SweepStep step{row.integer(0, 0), std::nullopt};
-  if (!row.is_null(0, 1)) {
-    step.next = SweepPlace{std::string(row.text(0, 1)), row.uuid(0, 2), row.time(0, 3)};
+  SweepStep step{row.integer(0, row.column("done")), std::nullopt};
+  if (const int queue = row.column("queue"); !row.is_null(0, queue)) {
+    step.next = SweepPlace{std::string(row.text(0, queue)), row.uuid(0, row.column("id")),
+                           row.time(0, row.column("begun"))};
   }
   return step;
 }

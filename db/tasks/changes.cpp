@@ -1,8 +1,10 @@
 #include "db/tasks/changes.h"
-#include "core/base/headers_json.h"
 
+#include <fmt/format.h>
+
+#include "core/base/headers_json.h"
 #include "core/wire/attempts.h"
-#include "db/tasks/rows.h"
+#include "db/tasks/columns.h"
 
 namespace postern::db {
 namespace {
@@ -35,17 +37,20 @@ std::optional<Transition> change_task(PgConnection& connection, std::string_view
 
 namespace {
 
-#define POSTERN_LEASED(TABLE)                               \
-  "SELECT lease, claimed_at, now(), " POSTERN_TASK_COLUMNS( \
-      "NULL::bytea") " FROM " TABLE " WHERE id = $1 AND lease IS NOT NULL"
+std::string leased_sql(std::string_view table) {
+  return fmt::format(
+      "SELECT {}, lease, now() AS now FROM postern.{} WHERE id = $1 AND lease IS NOT NULL",
+      task_columns(Body::left_out), table);
+}
 
-constexpr Statement kLeased{"leased_task", POSTERN_LEASED("postern.task")};
-constexpr Statement kWasLeased{"was_leased_task",
-                               POSTERN_LEASED("postern.task_finished") " AND finished_at >= $2"};
+const BuiltStatement kLeased{"leased_task", leased_sql("task")};
+const BuiltStatement kWasLeased{"was_leased_task",
+                                leased_sql("task_finished") + " AND finished_at >= $2"};
 
 std::optional<Leased> leased_from(const PgResult& row) {
   if (row.rows() == 0) return std::nullopt;
-  return Leased{task_from(row, 0, 3), row.uuid(0, 0), row.time(0, 1), row.time(0, 2)};
+  return Leased{TaskReader(row)(0), row.uuid(0, row.column("lease")),
+                row.time(0, row.column("claimed_at")), row.time(0, row.column("now"))};
 }
 
 }  // namespace

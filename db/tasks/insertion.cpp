@@ -1,84 +1,59 @@
 #include "db/tasks/insertion.h"
-#include "core/base/headers_json.h"
 
 #include <map>
 
-#include "db/tasks/rows.h"
+#include <fmt/format.h>
+
 #include "db/tasks/tasks.h"
 
 namespace postern::db {
 
-Params insertion_params(const Uuid& instance, std::span<const Insertion> batch) {
-  Array id(Oid::uuid), lane(Oid::int8), tenant(Oid::text), dialect(Oid::text), queue(Oid::text),
-      endpoint(Oid::text), method(Oid::text), url(Oid::text), headers(Oid::text),
-      body_form(Oid::text), body(Oid::bytea), content_type(Oid::text), priority(Oid::int2),
-      max_attempts(Oid::int4), retry_policy(Oid::text), timeout(Oid::int4),
-      deadline(Oid::timestamptz), key(Oid::text), tags(Oid::text), dependencies(Oid::text),
-      on_complete(Oid::text), on_failure(Oid::text), traceparent(Oid::text), extra(Oid::text),
-      idempotency_key(Oid::text), delay(Oid::int8), start(Oid::timestamptz), job_id(Oid::int8),
-      repeat(Oid::int8), hold(Oid::int8), load_results(Oid::boolean);
-  for (const auto& [task, lane_id] : batch) {
-    const auto& spec = task->spec;
-    id.uuid(spec.id);
-    lane.int8(lane_id);
-    tenant.text(spec.tenant);
-    dialect.text(name(spec.dialect));
-    queue.text(spec.queue);
-    endpoint.text_or_null(spec.endpoint);
-    method.text(spec.method);
-    url.text_or_null(spec.url);
-    headers.text_or_null(headers_json(spec.headers));
-    body_form.text(name(spec.body_form));
-    spec.body ? body.text(*spec.body) : body.null();
-    content_type.text_or_null(spec.content_type);
-    priority.int2(static_cast<std::int16_t>(spec.priority));
-    max_attempts.int4(spec.max_attempts);
-    retry_policy.text(spec.retry_policy);
-    spec.timeout.count() > 0 ? timeout.int4(static_cast<std::int32_t>(spec.timeout.count()))
-                             : timeout.null();
-    spec.deadline ? deadline.time(*spec.deadline) : deadline.null();
-    key.text_or_null(spec.key);
-    tags.text_or_null(spec.tags.empty() ? "" : text_array_literal(spec.tags));
-    dependencies.text_or_null(spec.dependencies.empty() ? ""
-                                                        : uuid_array_literal(spec.dependencies));
-    on_complete.text_or_null(spec.on_complete_url);
-    on_failure.text_or_null(spec.on_failure_url);
-    traceparent.text_or_null(spec.traceparent);
-    extra.text_or_null(spec.extra);
-    idempotency_key.text_or_null(spec.idempotency_key);
-    delay.int8(task->delay.count());
-    task->run_at ? start.time(*task->run_at) : start.null();
-    spec.job_id ? job_id.int8(*spec.job_id) : job_id.null();
-    spec.repeat.count() > 0 ? repeat.int8(spec.repeat.count()) : repeat.null();
-    spec.hold.count() > 0 ? hold.int8(spec.hold.count()) : hold.null();
-    load_results.boolean(spec.load_results);
-  }
-  Params params;
-  params.uuid(instance);
-  for (const auto* column :
-       {&id,          &lane,         &tenant,      &dialect,      &queue,
-        &endpoint,    &method,       &url,         &headers,      &body_form,
-        &body,        &content_type, &priority,    &max_attempts, &retry_policy,
-        &timeout,     &deadline,     &key,         &tags,         &dependencies,
-        &on_complete, &on_failure,   &traceparent, &extra,        &idempotency_key,
-        &delay,       &start,        &job_id,      &repeat,       &hold,
-        &load_results}) {
-    params.array(*column);
-  }
-  return params;
+std::string insertion_sql(std::string_view where, int first) {
+  return fmt::format(R"sql(
+  given AS MATERIALIZED (
+    SELECT n.*, coalesce(start, now() + delay_us * interval '1 microsecond') AS run_at
+      FROM unnest({}) AS n({})
+     WHERE {}),
+  made AS (
+    INSERT INTO postern.task ({})
+    SELECT {}
+      FROM given
+    RETURNING id, tenant, queue, key, lane, state, dependencies),
+  edges AS (
+    INSERT INTO postern.dependency (task, depends_on)
+    SELECT DISTINCT id, unnest(dependencies) FROM made WHERE dependencies IS NOT NULL),
+  waiting AS (
+    INSERT INTO postern.sequel (task, tenant, queue, key)
+    SELECT id, tenant, queue, key FROM made WHERE state = 'blocked'),
+  counted AS (
+    INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
+    SELECT $1, tenant, queue, 'created', count(*) FROM made GROUP BY tenant, queue ORDER BY tenant, queue
+    ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value))sql",
+                     sent_arrays(first), sent_columns(), where, inserted_columns(),
+                     inserted_values());
 }
+
+const char kTellSchedulers[] = R"sql((
+  SELECT pg_notify('postern_ready',
+                   CASE WHEN count(DISTINCT lane) <= 300 AND NOT bool_or(state = 'blocked')
+                        THEN string_agg(DISTINCT lane::text, ',') ELSE '' END)::text
+    FROM made WHERE state <> 'delayed' HAVING count(*) > 0))sql";
 
 namespace {
 
 // One round trip, one commit.
-constexpr Statement kInsert{"insert_tasks", "WITH " POSTERN_INSERTED("true") R"sql(
-  SELECT now(), )sql" POSTERN_TOLD};
+const BuiltStatement kInsert{"insert_tasks", "WITH " + insertion_sql("true", 2) +
+                                                 " SELECT now() AS now, " + kTellSchedulers};
 
 }  // namespace
 
 Time insert_tasks(PgConnection& connection, const Uuid& instance,
                   std::span<const Insertion> batch) {
-  return connection.exec(kInsert, insertion_params(instance, batch)).time(0, 0);
+  Params params;
+  params.uuid(instance);
+  add_batch(params, batch);
+  const auto row = connection.exec(kInsert, params);
+  return row.time(0, row.column("now"));
 }
 
 namespace {
@@ -141,7 +116,7 @@ constexpr Statement kTakeKeys{"take_keys", R"sql(
   ON CONFLICT (tenant, key) DO UPDATE
     SET task = excluded.task, request_hash = excluded.request_hash, expires_at = excluded.expires_at
     WHERE k.expires_at <= now()
-  RETURNING tenant, key, now())sql"};
+  RETURNING tenant, key)sql"};
 
 // Who has the others. A statement of its own, because the one that waited for a key cannot see its
 // winner.
@@ -181,8 +156,9 @@ KeyedBatch insert_keyed_tasks(PgConnection& connection, const Uuid& instance,
   };
   std::map<TenantKey, Holder> holders;
   std::vector<Insertion> ours;
+  const int taken_tenant = taken.column("tenant"), taken_key = taken.column("key");
   for (int i = 0; i < taken.rows(); ++i) {
-    TenantKey tenant_key{taken.text(i, 0), taken.text(i, 1)};
+    TenantKey tenant_key{taken.text(i, taken_tenant), taken.text(i, taken_key)};
     const auto& insertion = batch[first.at(tenant_key)];
     ours.push_back(insertion);
     holders.emplace(std::move(tenant_key),
@@ -190,9 +166,11 @@ KeyedBatch insert_keyed_tasks(PgConnection& connection, const Uuid& instance,
   }
   if (holders.size() < first.size()) {
     const auto others = connection.exec(kKeyHolders, Params().array(tenants).array(keys));
+    const int tenant = others.column("tenant"), key = others.column("key"),
+              task = others.column("task"), hash = others.column("request_hash");
     for (int i = 0; i < others.rows(); ++i) {
-      holders.emplace(TenantKey{others.text(i, 0), others.text(i, 1)},
-                      Holder{others.uuid(i, 2), std::string(others.text(i, 3)), false});
+      holders.emplace(TenantKey{others.text(i, tenant), others.text(i, key)},
+                      Holder{others.uuid(i, task), std::string(others.text(i, hash)), false});
     }
   }
   if (holders.size() < first.size()) {

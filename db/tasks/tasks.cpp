@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <utility>
 
-#include "db/tasks/rows.h"
+#include "db/tasks/columns.h"
 
 namespace postern::db {
+
+State state_at_creation(const TaskSpec& spec, Time run_at, Time now) {
+  if (!spec.key.empty() || !spec.dependencies.empty()) return State::blocked;
+  return run_at > now ? State::delayed : State::ready;
+}
 
 Task created_task(NewTask task, Time now) {
   Task out;
   out.spec = std::move(task.spec);
   out.created_at = out.updated_at = now;
   out.run_at = task.run_at.value_or(now + task.delay);
-  out.state = out.run_at > now ? State::delayed : State::ready;
-  if (!out.spec.key.empty() || !out.spec.dependencies.empty()) out.state = State::blocked;
+  out.state = state_at_creation(out.spec, out.run_at, now);
   return out;
 }
 
@@ -41,9 +45,9 @@ std::unordered_set<std::string> existing_tasks(PgConnection& connection,
 namespace {
 
 // NULL as the tenant: whoever's it is.
-constexpr Statement kGetLive{"get_live", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
+const BuiltStatement kGetLive{"get_live", "SELECT " + task_columns(Body::whole) + R"sql(
    FROM postern.task WHERE id = $1 AND ($2::text IS NULL OR tenant = $2))sql"};
-constexpr Statement kGetFinished{"get_finished", "SELECT " POSTERN_TASK_COLUMNS("body") R"sql(
+const BuiltStatement kGetFinished{"get_finished", "SELECT " + task_columns(Body::whole) + R"sql(
    FROM postern.task_finished
   WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) AND finished_at >= $3)sql"};
 
@@ -52,10 +56,10 @@ std::optional<Task> task_of(PgConnection& connection, std::string_view tenant, c
   // them is found by the third.
   for (int look = 0; look < 2; ++look) {
     const auto live = connection.exec(kGetLive, Params().uuid(id).text_or_null(tenant));
-    if (live.rows() > 0) return task_from(live, 0);
+    if (live.rows() > 0) return TaskReader(live)(0);
     const auto over = connection.exec(
         kGetFinished, Params().uuid(id).text_or_null(tenant).time(not_finished_before(id)));
-    if (over.rows() > 0) return task_from(over, 0);
+    if (over.rows() > 0) return TaskReader(over)(0);
   }
   return std::nullopt;
 }
@@ -90,9 +94,12 @@ std::vector<std::optional<Glance>> glance(PgConnection& connection, std::span<co
   }
   const auto since = not_finished_before(*std::min_element(ids.begin(), ids.end()));
   const auto rows = connection.exec(kGlance, Params().array(at).array(uuids).time(since));
+  const int place = rows.column("at"), state = rows.column("state"),
+            attempt = rows.column("attempt"), deferred = rows.column("deferred");
   for (int i = 0; i < rows.rows(); ++i) {
-    out[static_cast<std::size_t>(rows.integer(i, 0))] = Glance{
-        state_from(rows.text(i, 1)), static_cast<int>(rows.integer(i, 2)), rows.boolean(i, 3)};
+    out[static_cast<std::size_t>(rows.integer(i, place))] =
+        Glance{state_from(rows.text(i, state)), static_cast<int>(rows.integer(i, attempt)),
+               rows.boolean(i, deferred)};
   }
   return out;
 }

@@ -68,6 +68,10 @@ KeyedBatch insert_keyed_tasks(PgConnection& connection, const Uuid& instance,
 std::unordered_set<std::string> existing_tasks(PgConnection& connection,
                                                std::span<const TaskId> ids);
 
+// The state of a task that is made at `now`. The insertion decides it likewise in SQL
+// (columns.cpp); a test holds the two together.
+State state_at_creation(const TaskSpec& spec, Time run_at, Time now);
+
 // The task as a client sees it right after its creation at `now`, without reading it back.
 Task created_task(NewTask task, Time now);
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/program/log_throttle.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
 #include "db/pg/channel.h"
 #include "scheduler/delivery/endpoint_health.h"
 #include "scheduler/delivery/lanes.h"

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "db/catalog/endpoints.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
+#include "db/engine/settle.h"
 
 namespace postern::scheduler {
 

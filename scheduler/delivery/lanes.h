@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/time/time.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
 
 namespace postern::scheduler {
 

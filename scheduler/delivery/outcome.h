@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
+#include "db/engine/settle.h"
 #include "scheduler/http/client.h"
 
 namespace postern::scheduler {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/program/log_throttle.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/settle.h"
 #include "db/pg/channel.h"
 
 namespace postern::scheduler {

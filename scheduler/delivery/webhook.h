@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/base/error.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
 #include "scheduler/http/client.h"
 
 namespace postern::scheduler {

@@ -12,10 +12,11 @@
 
 #include "core/program/log_throttle.h"
 #include "core/time/time.h"
-#include "db/engine/deliveries.h"
 #include "db/engine/occurrences.h"
+#include "db/engine/orphans.h"
 #include "db/engine/routing.h"
 #include "db/engine/sequels.h"
+#include "db/engine/tick.h"
 #include "db/pg/channel.h"
 #include "scheduler/delivery/dispatcher.h"
 #include "scheduler/duties/rescue.h"

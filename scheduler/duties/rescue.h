@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "db/engine/deliveries.h"
 #include "db/engine/housekeeping.h"
+#include "db/engine/orphans.h"
 #include "db/pg/channel.h"
 
 namespace postern::scheduler {

@@ -6,7 +6,7 @@
 
 #include "core/model/lane.h"
 #include "core/model/task.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
 #include "db/tasks/tasks.h"
 
 namespace postern::test {

@@ -13,7 +13,7 @@
 namespace postern {
 namespace {
 
-// The upper bounds of db/engine/counters.h in seconds, as they are written.
+// The upper bounds of core/model/histogram.h in seconds, as they are written.
 constexpr std::array<std::string_view, 15> kBounds{"0.005", "0.01", "0.025", "0.05", "0.075",
                                                    "0.1",   "0.25", "0.5",   "0.75", "1.0",
                                                    "2.5",   "5.0",  "7.5",   "10.0", "+Inf"};

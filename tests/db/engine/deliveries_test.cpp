@@ -1,11 +1,12 @@
-#include "db/engine/deliveries.h"
-
 #include <gtest/gtest.h>
 
 #include <limits>
 #include <thread>
 
-#include "db/tasks/rows.h"
+#include "db/engine/claim.h"
+#include "db/engine/orphans.h"
+#include "db/engine/settle.h"
+#include "db/engine/tick.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <thread>
 
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 

@@ -3,7 +3,8 @@
 
 #include <boost/json.hpp>
 
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
+#include "db/engine/settle.h"
 #include "db/tasks/changes.h"
 #include "db/tasks/tasks.h"
 #include "tests/support/database.h"

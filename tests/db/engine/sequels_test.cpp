@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/wire/callback.h"
+#include "db/engine/settle.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 

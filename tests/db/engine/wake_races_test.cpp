@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "db/engine/sequels.h"
+#include "db/engine/settle.h"
 #include "db/tasks/bulk.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"

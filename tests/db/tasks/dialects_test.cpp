@@ -6,7 +6,8 @@
 #include <map>
 
 #include "core/model/lane.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
+#include "db/engine/settle.h"
 #include "db/tasks/tasks.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"

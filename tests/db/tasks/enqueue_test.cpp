@@ -5,7 +5,7 @@
 #include "core/base/uuid.h"
 #include "core/model/ids.h"
 #include "core/program/task_ids.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
 #include "db/engine/routing.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "db/engine/settle.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 

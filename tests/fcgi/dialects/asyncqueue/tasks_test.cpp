@@ -1,7 +1,8 @@
 // AsyncQueue's dialect at its own mount.
 #include "tests/support/tasks.h"
 #include "core/base/uuid.h"
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
+#include "db/engine/settle.h"
 #include "tests/fcgi/wire.h"
 
 namespace postern::test {

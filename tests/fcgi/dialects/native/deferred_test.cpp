@@ -1,6 +1,7 @@
 // What a receiver tells that has taken a task over (202 with Postern-Defer).
 #include "core/model/ids.h"
 #include "core/security/signing.h"
+#include "db/engine/settle.h"
 #include "tests/fcgi/wire.h"
 #include "tests/support/tasks.h"
 

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "core/model/validation.h"
+#include "db/engine/settle.h"
 #include "tests/fcgi/wire.h"
 #include "tests/support/tasks.h"
 

@@ -3,6 +3,7 @@
 
 #include "core/model/lane.h"
 #include "core/model/queue.h"
+#include "db/engine/settle.h"
 #include "tests/fcgi/wire.h"
 #include "tests/support/tasks.h"
 

@@ -1,0 +1,38 @@
+// Settle: active -> finished, delayed, ready or deferred. For a Channel. Fenced by the lease: a
+// late answer from a lost lease changes nothing.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/uuid.h"
+#include "core/model/task.h"
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+struct Settlement {
+  TaskId id;
+  Uuid lease;
+  // completed or failed: over. delayed: again after `delay`. ready: given back, the attempt not
+  // counted. active: deferred, the lease runs for `delay`.
+  State state;
+  Reason reason = Reason::none;
+  Milliseconds delay{0};
+  std::optional<Attempt> attempt{};  // its record; none when given back or past its deadline
+  std::string last_error{};          // empty: cleared
+  std::optional<Answer> result{};    // kept with a finished task
+};
+
+// Applies all of them, counts attempts and endings. Those whose lease was lost are left alone.
+extern const BuiltStatement kSettle;
+Params settle_params(const Uuid& instance, std::span<const Settlement> batch);
+struct Settled {
+  std::vector<TaskId> tasks;
+  bool sequels = false;  // something follows from one of them
+};
+Settled settled_from(const PgResult& result);
+
+}  // namespace postern::db

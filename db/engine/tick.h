@@ -1,0 +1,27 @@
+// Tick: due tasks are promoted, and what there is to do is looked up. For a Channel.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/time/time.h"
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+// Promotes up to `limit` due tasks (delayed -> ready) and looks around. One statement a second when
+// idle.
+extern const Statement kTick;
+Params tick_params(int limit);
+struct Tick {
+  std::vector<std::int64_t> ready_lanes;
+  int promoted = 0;                      // as many as the limit: there may be more
+  std::optional<Milliseconds> next_due;  // until the next delayed task; nullopt: there is none
+  bool unrouted = false;                 // tasks came in by the SQL door
+  bool sequels = false;                  // something follows from a task's end
+  std::optional<Milliseconds> next_occurrence;  // of a schedule; nullopt: there is none
+};
+Tick tick_from(const PgResult& result);
+
+}  // namespace postern::db

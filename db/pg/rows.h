@@ -1,0 +1,100 @@
+// Rows read by the names of their columns. A table of columns says what is selected and how it is
+// read, so that a statement and its reader cannot disagree about an order.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+// One value of a result; reads as PgResult does.
+class Cell {
+ public:
+  Cell(const PgResult& result, int row, int column) : result_(result), row_(row), column_(column) {}
+
+  bool is_null() const { return result_.is_null(row_, column_); }
+  std::string_view text() const { return result_.text(row_, column_); }
+  std::int64_t integer() const { return result_.integer(row_, column_); }
+  int int4() const { return static_cast<int>(integer()); }
+  bool boolean() const { return result_.boolean(row_, column_); }
+  Time time() const { return result_.time(row_, column_); }
+  Uuid uuid() const { return result_.uuid(row_, column_); }
+  std::vector<std::string> text_array() const { return result_.text_array(row_, column_); }
+  std::vector<Uuid> uuid_array() const { return result_.uuid_array(row_, column_); }
+  std::optional<Time> time_or_null() const { return result_.time_or_null(row_, column_); }
+  std::optional<std::int64_t> integer_or_null() const {
+    return result_.integer_or_null(row_, column_);
+  }
+  std::optional<std::string> text_or_null() const {
+    if (is_null()) return std::nullopt;
+    return std::string(text());
+  }
+
+ private:
+  const PgResult& result_;
+  int row_;
+  int column_;
+};
+
+// A column of what an Object is read from.
+template <class Object>
+struct Column {
+  const char* name;
+  void (*read)(Object&, const Cell&);
+  const char* sql = nullptr;  // what is selected under this name; nullptr: the column of this name
+};
+
+// What a statement selects for a table of columns.
+template <class Columns>
+std::string select_list(const Columns& columns) {
+  std::string list;
+  for (const auto& column : columns) {
+    if (!list.empty()) list += ", ";
+    if (column.sql != nullptr) list.append(column.sql).append(" AS ");
+    list += column.name;
+  }
+  return list;
+}
+
+// Finds the columns of a table in a result, which outlives it. A column that is not there is a
+// fault: std::runtime_error, which names it.
+template <class Object>
+class RowReader {
+ public:
+  RowReader(const PgResult& result, std::span<const Column<Object>> columns) : result_(result) {
+    found_.reserve(columns.size());
+    for (const auto& column : columns) {
+      found_.emplace_back(column.read, result.column(column.name));
+    }
+  }
+
+  // Reads the columns in the order of their table. Throws std::runtime_error when the row holds
+  // what no program of ours writes.
+  void read(int row, Object& object) const {
+    for (const auto& [read_cell, column] : found_) read_cell(object, Cell(result_, row, column));
+  }
+  Object operator()(int row) const {
+    Object object{};
+    read(row, object);
+    return object;
+  }
+  std::vector<Object> all() const {
+    std::vector<Object> objects;
+    objects.reserve(static_cast<std::size_t>(result_.rows()));
+    for (int row = 0; row < result_.rows(); ++row) objects.push_back((*this)(row));
+    return objects;
+  }
+
+ private:
+  const PgResult& result_;
+  std::vector<std::pair<void (*)(Object&, const Cell&), int>> found_;
+};
+
+}  // namespace postern::db

@@ -1,0 +1,346 @@
+#include "db/tasks/columns.h"
+
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/base/headers_json.h"
+
+namespace postern::db {
+namespace {
+
+using Bind = void (*)(Array&, const Insertion&);
+using ReadSpec = void (*)(TaskSpec&, const Cell&);
+using ReadTask = void (*)(Task&, const Cell&);
+
+// A column of what the caller asks for: it is sent as it is given, and stays with the task.
+constexpr TaskColumn asked(const char* name, Oid type, Bind bind, ReadSpec read,
+                           const char* inserted = nullptr) {
+  return {.name = name,
+          .moved = true,
+          .type = type,
+          .bind = bind,
+          .inserted = inserted == nullptr ? name : inserted,
+          .read_spec = read};
+}
+
+// The same for a text that is always there, and for one that is NULL when it is empty.
+template <std::string TaskSpec::*member>
+constexpr TaskColumn asked_text(const char* name) {
+  return asked(
+      name, Oid::text, [](Array& to, const Insertion& from) { to.text(from.task->spec.*member); },
+      [](TaskSpec& spec, const Cell& cell) { spec.*member = cell.text(); });
+}
+template <std::string TaskSpec::*member>
+constexpr TaskColumn asked_text_or_null(const char* name) {
+  return asked(
+      name, Oid::text,
+      [](Array& to, const Insertion& from) { to.text_or_null(from.task->spec.*member); },
+      [](TaskSpec& spec, const Cell& cell) { spec.*member = cell.text(); });
+}
+
+// A number of seconds that is NULL when it is 0.
+template <Seconds TaskSpec::*member>
+constexpr TaskColumn asked_seconds(const char* name) {
+  return asked(
+      name, Oid::int8,
+      [](Array& to, const Insertion& from) {
+        const auto count = (from.task->spec.*member).count();
+        count > 0 ? to.int8(count) : to.null();
+      },
+      [](TaskSpec& spec, const Cell& cell) {
+        spec.*member = Seconds{cell.integer_or_null().value_or(0)};
+      });
+}
+
+// A column that only Postern writes.
+constexpr TaskColumn kept(const char* name, ReadTask read, const char* selected = nullptr) {
+  return {.name = name, .selected = selected, .read_task = read};
+}
+constexpr TaskColumn kept_and_moved(const char* name, ReadTask read) {
+  return {.name = name, .moved = true, .read_task = read};
+}
+
+// Read in this order: the parts of the result after its code, the body's size after the body.
+constexpr TaskColumn kColumns[] = {
+    asked(
+        "id", Oid::uuid, [](Array& to, const Insertion& from) { to.uuid(from.task->spec.id); },
+        [](TaskSpec& spec, const Cell& cell) { spec.id = cell.uuid(); }),
+    {.name = "lane",
+     .moved = true,
+     .type = Oid::int8,
+     .bind = [](Array& to, const Insertion& from) { to.int8(from.lane); },
+     .inserted = "lane"},
+    asked_text<&TaskSpec::tenant>("tenant"),
+    asked(
+        "dialect", Oid::text,
+        [](Array& to, const Insertion& from) { to.text(name(from.task->spec.dialect)); },
+        [](TaskSpec& spec, const Cell& cell) { spec.dialect = dialect_from(cell.text()); }),
+    asked_text<&TaskSpec::queue>("queue"),
+    asked_text_or_null<&TaskSpec::endpoint>("endpoint"),
+    asked_text<&TaskSpec::method>("method"),
+    asked_text_or_null<&TaskSpec::url>("url"),
+    asked(
+        "headers", Oid::text,
+        [](Array& to, const Insertion& from) {
+          to.text_or_null(headers_json(from.task->spec.headers));
+        },
+        [](TaskSpec& spec, const Cell& cell) { spec.headers = headers_from_json(cell.text()); }),
+    asked(
+        "body_form", Oid::text,
+        [](Array& to, const Insertion& from) { to.text(name(from.task->spec.body_form)); },
+        [](TaskSpec& spec, const Cell& cell) { spec.body_form = body_form_from(cell.text()); }),
+    asked(
+        "body", Oid::bytea,
+        [](Array& to, const Insertion& from) {
+          const auto& body = from.task->spec.body;
+          body ? to.text(*body) : to.null();
+        },
+        [](TaskSpec& spec, const Cell& cell) { spec.body = cell.text_or_null(); }),
+    asked_text_or_null<&TaskSpec::content_type>("content_type"),
+    asked(
+        "priority", Oid::int2,
+        [](Array& to, const Insertion& from) {
+          to.int2(static_cast<std::int16_t>(from.task->spec.priority));
+        },
+        [](TaskSpec& spec, const Cell& cell) { spec.priority = cell.int4(); }),
+    asked(
+        "max_attempts", Oid::int4,
+        [](Array& to, const Insertion& from) { to.int4(from.task->spec.max_attempts); },
+        [](TaskSpec& spec, const Cell& cell) { spec.max_attempts = cell.int4(); }),
+    asked_text<&TaskSpec::retry_policy>("retry_policy"),
+    asked(
+        "timeout_ms", Oid::int4,
+        [](Array& to, const Insertion& from) {
+          const auto count = from.task->spec.timeout.count();
+          count > 0 ? to.int4(static_cast<std::int32_t>(count)) : to.null();
+        },
+        [](TaskSpec& spec, const Cell& cell) {
+          spec.timeout = Milliseconds{cell.integer_or_null().value_or(0)};
+        }),
+    asked(
+        "deadline", Oid::timestamptz,
+        [](Array& to, const Insertion& from) {
+          const auto& deadline = from.task->spec.deadline;
+          deadline ? to.time(*deadline) : to.null();
+        },
+        [](TaskSpec& spec, const Cell& cell) { spec.deadline = cell.time_or_null(); }),
+    asked_text_or_null<&TaskSpec::key>("key"),
+    {.name = "key_seq",
+     .moved = true,
+     .inserted = "CASE WHEN key IS NOT NULL THEN nextval('postern.key_seq') END"},
+    // Lists travel as literals, because unnest would flatten arrays of arrays.
+    asked(
+        "tags", Oid::text,
+        [](Array& to, const Insertion& from) {
+          const auto& tags = from.task->spec.tags;
+          to.text_or_null(tags.empty() ? "" : text_array_literal(tags));
+        },
+        [](TaskSpec& spec, const Cell& cell) { spec.tags = cell.text_array(); }, "tags::text[]"),
+    asked(
+        "dependencies", Oid::text,
+        [](Array& to, const Insertion& from) {
+          const auto& dependencies = from.task->spec.dependencies;
+          to.text_or_null(dependencies.empty() ? "" : uuid_array_literal(dependencies));
+        },
+        [](TaskSpec& spec, const Cell& cell) { spec.dependencies = cell.uuid_array(); },
+        "dependencies::uuid[]"),
+    asked_text_or_null<&TaskSpec::on_complete_url>("on_complete_url"),
+    asked_text_or_null<&TaskSpec::on_failure_url>("on_failure_url"),
+    asked_text_or_null<&TaskSpec::traceparent>("traceparent"),
+    asked_text_or_null<&TaskSpec::extra>("extra"),
+    asked_text_or_null<&TaskSpec::idempotency_key>("idempotency_key"),
+    asked(
+        "job_id", Oid::int8,
+        [](Array& to, const Insertion& from) {
+          const auto& job_id = from.task->spec.job_id;
+          job_id ? to.int8(*job_id) : to.null();
+        },
+        [](TaskSpec& spec, const Cell& cell) { spec.job_id = cell.integer_or_null(); }),
+    asked_seconds<&TaskSpec::repeat>("repeat_seconds"),
+    asked_seconds<&TaskSpec::hold>("hold_seconds"),
+    asked(
+        "load_results", Oid::boolean,
+        [](Array& to, const Insertion& from) { to.boolean(from.task->spec.load_results); },
+        [](TaskSpec& spec, const Cell& cell) { spec.load_results = cell.boolean(); }),
+
+    // A start is a time, or a delay from the database's now(); see insertion_sql.
+    {.name = "delay_us",
+     .stored = false,
+     .type = Oid::int8,
+     .bind = [](Array& to, const Insertion& from) { to.int8(from.task->delay.count()); }},
+    {.name = "start",
+     .stored = false,
+     .type = Oid::timestamptz,
+     .bind =
+         [](Array& to, const Insertion& from) {
+           from.task->run_at ? to.time(*from.task->run_at) : to.null();
+         }},
+    {.name = "run_at",
+     .moved = true,
+     .inserted = "run_at",
+     .read_task = [](Task& task, const Cell& cell) { task.run_at = cell.time(); }},
+    // The state at creation: C++'s is state_at_creation (tasks.h), and a test holds the two
+    // together.
+    {.name = "state",
+     .inserted = "CASE WHEN key IS NOT NULL OR dependencies IS NOT NULL THEN 'blocked' "
+                 "WHEN run_at > now() THEN 'delayed' ELSE 'ready' END",
+     .read_task = [](Task& task, const Cell& cell) { task.state = state_from(cell.text()); }},
+
+    kept("reason", [](Task& task, const Cell& cell) { task.reason = reason_from(cell.text()); }),
+    kept_and_moved("attempt", [](Task& task, const Cell& cell) { task.attempt = cell.int4(); }),
+    kept_and_moved("attempt_base",
+                   [](Task& task, const Cell& cell) { task.attempt_base = cell.int4(); }),
+    kept(
+        "attempts", [](Task& task, const Cell& cell) { task.attempts = cell.text(); },
+        "attempts::text"),
+    kept("last_error", [](Task& task, const Cell& cell) { task.last_error = cell.text(); }),
+    kept("result_code",
+         [](Task& task, const Cell& cell) {
+           if (!cell.is_null()) task.result.emplace().status = cell.int4();
+         }),
+    kept("result_ms",
+         [](Task& task, const Cell& cell) {
+           if (!task.result) return;
+           task.result->duration = Milliseconds{cell.integer_or_null().value_or(0)};
+         }),
+    kept("result_headers",
+         [](Task& task, const Cell& cell) {
+           if (task.result) task.result->headers = headers_from_json(cell.text());
+         }),
+    kept("result_body",
+         [](Task& task, const Cell& cell) {
+           if (task.result) task.result->body = cell.text();
+         }),
+    kept_and_moved("created_at",
+                   [](Task& task, const Cell& cell) { task.created_at = cell.time(); }),
+    kept("updated_at", [](Task& task, const Cell& cell) { task.updated_at = cell.time(); }),
+    kept("finished_at",
+         [](Task& task, const Cell& cell) { task.finished_at = cell.time_or_null(); }),
+    {.name = "body_bytes",
+     .stored = false,
+     .selected = "octet_length(body)",
+     .read_task = [](Task& task,
+                     const Cell& cell) { task.body_omitted = !task.spec.body && !cell.is_null(); }},
+    kept_and_moved("resolved",
+                   [](Task& task, const Cell& cell) { task.resolved = cell.text_or_null(); }),
+    kept("deferred", [](Task& task, const Cell& cell) { task.deferred = cell.boolean(); }),
+    kept_and_moved("claimed_at",
+                   [](Task& task, const Cell& cell) { task.claimed_at = cell.time_or_null(); }),
+    // Whose attempt it is, until when, and which partition keeps it: engine/ and functions only.
+    {.name = "lease"},
+    {.name = "lease_until"},
+    {.name = "instance"},
+    {.name = "retention"},
+};
+
+// The pieces of all columns for which there is one, separated by commas.
+template <class PieceOf>
+std::string list_of(PieceOf piece_of) {
+  std::string list;
+  for (const auto& column : kColumns) {
+    const std::string piece = piece_of(column);
+    if (piece.empty()) continue;
+    if (!list.empty()) list += ", ";
+    list += piece;
+  }
+  return list;
+}
+
+std::string selected(const TaskColumn& column, Body body) {
+  const char* sql = column.selected;
+  if (std::string_view(column.name) == "body") {
+    switch (body) {
+      case Body::whole: break;
+      case Body::small: sql = "CASE WHEN octet_length(body) <= 16384 THEN body END"; break;
+      case Body::left_out: sql = "NULL::bytea"; break;
+    }
+  }
+  return sql == nullptr ? column.name : fmt::format("{} AS {}", sql, column.name);
+}
+
+template <class Object, class ReadOf>
+std::vector<Column<Object>> readers(ReadOf read_of) {
+  std::vector<Column<Object>> out;
+  for (const auto& column : kColumns) {
+    if (const auto read = read_of(column)) out.push_back({column.name, read});
+  }
+  return out;
+}
+
+const std::vector<Column<TaskSpec>>& spec_readers() {
+  static const auto kReaders =
+      readers<TaskSpec>([](const TaskColumn& column) { return column.read_spec; });
+  return kReaders;
+}
+
+const std::vector<Column<Task>>& task_readers() {
+  static const auto kReaders =
+      readers<Task>([](const TaskColumn& column) { return column.read_task; });
+  return kReaders;
+}
+
+}  // namespace
+
+std::span<const TaskColumn> task_column_table() { return kColumns; }
+
+std::string spec_columns(Body body) {
+  return list_of([body](const TaskColumn& column) {
+    return column.read_spec == nullptr ? std::string() : selected(column, body);
+  });
+}
+
+std::string task_columns(Body body) {
+  return list_of([body](const TaskColumn& column) {
+    const bool read = column.read_spec != nullptr || column.read_task != nullptr;
+    return read ? selected(column, body) : std::string();
+  });
+}
+
+std::string moved_columns() {
+  return list_of([](const TaskColumn& column) { return column.moved ? column.name : ""; });
+}
+
+std::string sent_columns() {
+  return list_of(
+      [](const TaskColumn& column) { return column.bind == nullptr ? "" : column.name; });
+}
+
+std::string sent_arrays(int first) {
+  return list_of([&first](const TaskColumn& column) {
+    return column.bind == nullptr ? std::string()
+                                  : fmt::format("${}::{}[]", first++, type_name(column.type));
+  });
+}
+
+std::string inserted_columns() {
+  return list_of(
+      [](const TaskColumn& column) { return column.inserted == nullptr ? "" : column.name; });
+}
+
+std::string inserted_values() {
+  return list_of(
+      [](const TaskColumn& column) { return column.inserted == nullptr ? "" : column.inserted; });
+}
+
+void add_batch(Params& params, std::span<const Insertion> batch) {
+  for (const auto& column : kColumns) {
+    if (column.bind == nullptr) continue;
+    Array array(column.type);
+    for (const auto& insertion : batch) column.bind(array, insertion);
+    params.array(array);
+  }
+}
+
+SpecReader::SpecReader(const PgResult& result) : RowReader(result, spec_readers()) {}
+
+TaskReader::TaskReader(const PgResult& result) : spec_(result), rest_(result, task_readers()) {}
+
+Task TaskReader::operator()(int row) const {
+  Task task;
+  spec_.read(row, task.spec);
+  rest_.read(row, task);
+  return task;
+}
+
+}  // namespace postern::db
