@@ -48,8 +48,8 @@ int serve(const Settings& settings) {
   Fd signals = FastCgiServer::take_signals();
   Listener listener = open_listener(settings.listen);
 
-  const db::PgConnection::Options database{settings.database, "postern-fcgi",
-                                           settings.prepared_statements};
+  const db::PgConnection::Options database{
+      settings.database, "postern-fcgi", settings.prepared_statements, true, db::handler_session()};
   const Uuid instance = random_uuid();
   db::Pool pool(database, settings.pool_size);
   RunQueue queue;

@@ -96,6 +96,7 @@ int main(int argc, char** argv) try {
   database.conninfo = settings.database;
   database.program = "postern-scheduler";
   database.prepare = settings.prepared_statements;
+  database.session = db::scheduler_session();
   if (!wait_for_database(database, signals, settings.unsafe_durability)) return 0;
 
   const scheduler::CurlGlobal curl;

@@ -16,6 +16,8 @@ constexpr std::chrono::seconds kConnectTimeout{5};  // libpq's own is only for t
 
 Channel::Channel(PgConnection::Options options, std::string listen)
     : options_(std::move(options)),
+      session_sql_(options_.session.empty() ? "" : session_sql(options_.session)),
+      session_statement_{"", session_sql_.c_str()},
       listen_sql_(listen.empty() ? "" : "LISTEN " + listen),
       listen_statement_{"", listen_sql_.c_str()} {}
 
@@ -73,6 +75,16 @@ void Channel::drive_connect(Monotonic now) {
                        [](const PgResult&) {},
                        // Without notifications the duties' polling still finds all work.
                        [](const PgError&) {}});
+  }
+  if (!session_sql_.empty()) {
+    queue_.push_front({&session_statement_,
+                       {},
+                       [](const PgResult&) {},
+                       // Nothing may run without these settings. A server that refuses them throws
+                       // the connection back to drive_ready, which begins anew.
+                       [](const PgError& error) {
+                         if (!error.sqlstate().empty()) throw error;
+                       }});
   }
 }
 

@@ -22,7 +22,8 @@ class Channel {
   // `error.connection_lost()`: whether the statement took effect is not known.
   using Failed = std::function<void(const PgError& error)>;
 
-  // `listen`: a notification channel to listen on, or empty.
+  // `listen`: a notification channel to listen on, or empty. REQUIRES: it is not moved once it is
+  // driven.
   Channel(PgConnection::Options options, std::string listen);
 
   // Queues one statement. One of the two callbacks is called from a later drive(). `statement` must
@@ -67,6 +68,8 @@ class Channel {
   void lose(Monotonic now, const std::string& why);
 
   PgConnection::Options options_;
+  std::string session_sql_;  // for each new connection; empty: none
+  Statement session_statement_;
   std::string listen_sql_;
   Statement listen_statement_;
   std::optional<PgConnection> connection_;

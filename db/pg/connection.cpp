@@ -171,6 +171,7 @@ PgConnection PgConnection::connect(const Options& options) {
   const Words words(options);
   PgConnection made(PQconnectdbParams(words.keys.data(), words.values.data(), 1), options.prepare);
   if (!made.alive()) throw PgError(made.error(), "", true);
+  if (!options.session.empty()) made.script(session_sql(options.session));
   return made;
 }
 

@@ -14,6 +14,7 @@
 #include "core/time/time.h"
 #include "db/pg/error.h"
 #include "db/pg/parameters.h"
+#include "db/pg/session.h"
 
 struct pg_conn;    // libpq's PGconn
 struct pg_result;  // libpq's PGresult
@@ -94,6 +95,7 @@ class PgConnection {
     std::string program;        // application_name
     bool prepare = true;        // off behind PgBouncer in transaction mode
     bool need_writable = true;  // refuse hot standbys
+    Session session = {};       // set before anything else is asked
   };
 
   // Connects within 3 s, or throws PgError.

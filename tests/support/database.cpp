@@ -52,7 +52,10 @@ db::PgConnection::Options server_options(const std::string& database, const std:
   url.replace(from, url.find('?') - from, database);
   // The last of two equal words wins.
   if (!role.empty()) url += "&user=" + role;
-  return {url, "postern-test"};
+  db::PgConnection::Options options{url, "postern-test"};
+  if (role == "postern_api") options.session = db::handler_session();
+  if (role == "postern_scheduler") options.session = db::scheduler_session();
+  return options;
 }
 
 std::string make_empty_database() {

@@ -16,7 +16,8 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Options to connect to it as `role`; empty: the superuser.
+  // Options to connect to it as `role`, with the session of the program that has it; empty: the
+  // superuser.
   db::PgConnection::Options options(const std::string& role = {}) const;
   db::PgConnection connect(const std::string& role = {}) const;
   const std::string& name() const { return name_; }

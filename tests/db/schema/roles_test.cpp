@@ -63,9 +63,14 @@ TEST(Roles, AreDeniedWhatTheyDoNotNeed) {
 
 TEST(Roles, HaveTimeoutsAsSeatBelts) {
   Database database;
-  auto api = database.connect("postern_api");
+  const auto by_role_alone = [&](const std::string& role) {
+    auto options = database.options(role);
+    options.session = {};
+    return db::PgConnection::connect(options);
+  };
+  auto api = by_role_alone("postern_api");
   EXPECT_EQ(api.exec({"", "SHOW statement_timeout"}).text(0, 0), "5s");
-  auto scheduler = database.connect("postern_scheduler");
+  auto scheduler = by_role_alone("postern_scheduler");
   EXPECT_EQ(scheduler.exec({"", "SHOW idle_in_transaction_session_timeout"}).text(0, 0), "10s");
 }
 

@@ -1,0 +1,32 @@
+// What a program sets for each session with PostgreSQL, right after it has connected. PostgreSQL
+// applies a role's own settings only to a login by that role; a login that is merely a member of it
+// does not get them.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "core/time/time.h"
+
+namespace postern::db {
+
+struct SessionSetting {
+  const char* name;
+  const char* value;
+};
+using Session = std::span<const SessionSetting>;
+
+// The timeouts of the handlers: a client waits for each of their statements.
+Session handler_session();
+// The timeouts of the scheduler, and what keeps its plans from tipping.
+Session scheduler_session();
+
+// The server gives up a statement of the scheduler after this time.
+constexpr Seconds kSchedulerStatementTimeout{15};
+
+// One statement, without parameters, that sets all of them for the session. It leaves alone what
+// the connection string sets itself (`options=-c ...`), and what this server does not know. As an
+// ordinary statement it passes PgBouncer, which refuses such settings in the start packet.
+std::string session_sql(Session session);
+
+}  // namespace postern::db
