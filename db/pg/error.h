@@ -44,4 +44,11 @@ class PgError : public std::runtime_error {
   bool lost_;
 };
 
+// Every connection of the pool was in use for as long as a caller may wait. The statement was not
+// sent. Trying again later helps.
+class AllConnectionsBusy : public PgError {
+ public:
+  AllConnectionsBusy() : PgError("all database connections are busy", "53300", false) {}
+};
+
 }  // namespace postern::db

@@ -9,7 +9,12 @@ constexpr std::chrono::milliseconds kFailFast{500};
 }  // namespace
 
 Pool::Pool(PgConnection::Options options, int size)
-    : options_(std::move(options)), size_(static_cast<std::size_t>(size)) {}
+    : Pool([options = std::move(options)] { return PgConnection::connect(options); }, size) {}
+
+Pool::Pool(Connect connect, int size)
+    : connect_(std::move(connect)), size_(static_cast<std::size_t>(size)) {
+  idle_.reserve(size_);  // release() must not throw
+}
 
 Pool::Lease::~Lease() {
   if (connection_) pool_->release(std::move(connection_));
@@ -18,7 +23,7 @@ Pool::Lease::~Lease() {
 Pool::Lease Pool::acquire() {
   std::unique_lock lock(mutex_);
   if (!freed_.wait_for(lock, kWaitForFree, [&] { return !idle_.empty() || lent_ < size_; })) {
-    throw PgError("all database connections are busy", "", true);
+    throw AllConnectionsBusy();
   }
   if (!idle_.empty()) {
     auto connection = std::move(idle_.back());
@@ -29,14 +34,26 @@ Pool::Lease Pool::acquire() {
   if (std::chrono::steady_clock::now() < fail_until_) throw PgError(last_error_, "", true);
   ++lent_;
   lock.unlock();
-  try {
-    return {*this, std::make_unique<PgConnection>(PgConnection::connect(options_))};
-  } catch (const PgError& error) {
-    lock.lock();
+  return {*this, connect()};
+}
+
+// REQUIRES: a place is counted for the new connection. Whatever is thrown, the place is free again.
+std::unique_ptr<PgConnection> Pool::connect() {
+  const auto give_up_place = [this](const char* error) {
+    const std::lock_guard lock(mutex_);
     --lent_;
-    fail_until_ = std::chrono::steady_clock::now() + kFailFast;
-    last_error_ = error.what();
     freed_.notify_one();
+    if (error == nullptr) return;
+    fail_until_ = std::chrono::steady_clock::now() + kFailFast;
+    last_error_ = error;
+  };
+  try {
+    return std::make_unique<PgConnection>(connect_());
+  } catch (const PgError& error) {
+    give_up_place(error.what());
+    throw;
+  } catch (...) {
+    give_up_place(nullptr);
     throw;
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -14,6 +15,9 @@ namespace postern::db {
 class Pool {
  public:
   Pool(PgConnection::Options options, int size);
+  // The same with connections that `connect` makes.
+  using Connect = std::function<PgConnection()>;
+  Pool(Connect connect, int size);
 
   // One connection, given back by the destructor (thrown away if it broke).
   class Lease {
@@ -30,16 +34,19 @@ class Pool {
     std::unique_ptr<PgConnection> connection_;
   };
 
-  // Waits up to 1 s for a free connection. Throws PgError (connection_lost) when there is none, or
-  // the database cannot be reached. After a failure to connect, calls within the next 500 ms fail
-  // at once, so that a database that hangs does not tie up every thread.
+  // Waits up to 1 s for a free connection; throws AllConnectionsBusy when there is none. Throws
+  // PgError (connection_lost) when the database cannot be reached. After a failure to connect,
+  // calls within the next 500 ms fail at once, so that a database that hangs does not tie up every
+  // thread.
   Lease acquire();
 
  private:
   friend class Lease;
   void release(std::unique_ptr<PgConnection> connection);
 
-  const PgConnection::Options options_;
+  std::unique_ptr<PgConnection> connect();
+
+  const Connect connect_;
   const std::size_t size_;
   std::mutex mutex_;  // guards all below
   std::condition_variable freed_;

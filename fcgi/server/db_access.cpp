@@ -23,6 +23,10 @@ Error change_unknown() {
 
 Error told_of(const std::exception& fault) {
   const auto& error = dynamic_cast<const db::PgError&>(fault);
+  if (dynamic_cast<const db::AllConnectionsBusy*>(&fault) != nullptr) {
+    return unavailable("database_busy",
+                       "All connections to the database are in use at the moment. Try again.");
+  }
   if (error.is_busy()) {
     return unavailable("database_slow",
                        "The database is too busy to do this at the moment. Try again.");

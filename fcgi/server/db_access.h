@@ -15,7 +15,8 @@ namespace postern {
 bool is_database_fault(const std::exception& fault);
 
 // What the client is told then: "database_slow" when the database is there and gave up, as for a
-// lock, a deadlock or its time, so that nothing of the transaction was done; else database_away().
+// lock, a deadlock or its time, so that nothing of the transaction was done; "database_busy" when
+// the handlers have no connection to spare; else database_away().
 // REQUIRES: is_database_fault.
 Error told_of(const std::exception& fault);
 
