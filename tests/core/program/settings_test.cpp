@@ -141,6 +141,16 @@ TEST(Settings, RefuseWrongValuesOfTheScheduler) {
   }
 }
 
+// With bits behind the length nobody knows whether one address is meant or a network.
+TEST(Settings, RefuseAnEgressNetworkThatTheSchedulerWouldRefuse) {
+  for (const char* text : {"10.0.0.1/8", "fd12::1/16", "10.0.0.0/8,192.168.1.7/24", "10.0.0.0",
+                           "010.0.0.0/8", "10.0.0.0/33", "localhost/8"}) {
+    const auto sentence =
+        with_flags({"--check-config", "--egress-allow", text}, Program::scheduler).sentence;
+    EXPECT_EQ(sentence.substr(0, 16), "egress_allow = \"") << text << ": " << sentence;
+  }
+}
+
 TEST(Settings, GatherEgressNetworks) {
   const std::vector<std::string> expected = {"10.0.0.0/8", "fd00::/8", "::1/128"};
   for (const std::vector<std::string>& flags :
