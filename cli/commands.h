@@ -12,6 +12,7 @@ struct Context {
   Settings settings;
   bool json = false;
 
+  db::PgConnection::Options connection_options(bool need_writable) const;
   // Connects as the settings say; ends the command with a sentence when that fails.
   db::PgConnection connect(bool need_writable = true) const;
 };

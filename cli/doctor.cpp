@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -23,6 +24,23 @@ struct Check {
   const char* name;
   Verdict (*run)(db::PgConnection&);
 };
+
+// A new connection with the session of a scheduler, by this command's own login.
+Verdict session(const Context& context) {
+  auto options = context.connection_options(false);
+  options.session = db::scheduler_session();
+  auto connection = db::PgConnection::connect(options);
+  std::string refused;
+  for (const auto& [name, value] : options.session) {
+    const auto taken = connection.exec(
+        {"", "SELECT coalesce(current_setting($1, true), 'unknown')"}, db::Params().text(name));
+    if (taken.text(0, 0) == value) continue;
+    refused += fmt::format("{}{} is {}", refused.empty() ? "" : ", ", name, taken.text(0, 0));
+  }
+  return {refused.empty(), refused.empty() ? "a scheduler's settings are taken over" : refused,
+          "a scheduler is slow without them: look at POSTERN_DATABASE and at what is between this "
+          "program and PostgreSQL"};
+}
 
 std::int64_t number(db::PgConnection& connection, const char* sql) {
   return connection.exec({"", sql}).integer_or_null(0, 0).value_or(0);
@@ -174,18 +192,20 @@ void add_doctor(Command& app, Context& context) {
     auto connection = context.connect(false);
     bool all_well = true;
     std::vector<std::vector<std::string>> rows{{"connection", "ok", "established", ""}};
-    for (const auto& check : kChecks) {
+    const auto add = [&](const char* name, const std::function<Verdict()>& run) {
       Verdict verdict{false, "", ""};
       try {
-        verdict = check.run(connection);
+        verdict = run();
       } catch (const std::exception& error) {
         verdict = {false, fmt::format("could not be checked: {}", error.what()),
                    "run the doctor as a superuser, on a migrated database"};
       }
       all_well = all_well && verdict.ok;
-      rows.push_back({check.name, verdict.ok ? "ok" : "WRONG", verdict.finding,
-                      verdict.ok ? "" : verdict.hint});
-    }
+      rows.push_back(
+          {name, verdict.ok ? "ok" : "WRONG", verdict.finding, verdict.ok ? "" : verdict.hint});
+    };
+    for (const auto& check : kChecks) add(check.name, [&] { return check.run(connection); });
+    add("session", [&] { return session(context); });
     print_table({"check", "verdict", "finding", "hint"}, rows, context.json);
     if (!all_well) std::exit(1);
   });

@@ -8,9 +8,13 @@
 
 namespace postern::admin {
 
+db::PgConnection::Options Context::connection_options(bool need_writable) const {
+  return {settings.database, "postern", false, need_writable};
+}
+
 db::PgConnection Context::connect(bool need_writable) const {
   try {
-    return db::PgConnection::connect({settings.database, "postern", false, need_writable});
+    return db::PgConnection::connect(connection_options(need_writable));
   } catch (const db::PgError& error) {
     fail(fmt::format("cannot connect to the database: {}", error.what()), json);
   }
