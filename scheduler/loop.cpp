@@ -9,9 +9,8 @@
 #include <cstdlib>
 #include <exception>
 
-#include "core/base/json_writer.h"
 #include "core/program/log.h"
-#include "db/engine/housekeeping.h"
+#include "db/engine/heartbeat.h"
 #include "scheduler/delivery/outcome.h"
 
 namespace postern::scheduler {
@@ -33,13 +32,14 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
       policy_(policy),
       signals_(signals),
       claims_{"claims", db::Channel(database, "postern_ready")},
-      settles_{"results", db::Channel(database, "")},
+      results_{"results", db::Channel(database, "")},
+      others_{"duties", db::Channel(database, "")},
       http_(std::in_place, client_options(), policy),
       dispatcher_({instance_, settings.slots, settings.public_url}, claims_.channel,
-                  settles_.channel, *http_),
-      housekeeping_({instance_, settings.name, settings.rescue_after, settings.retention_short,
-                     settings.retention_standard},
-                    claims_.channel, settles_.channel, dispatcher_, [this] { return gauges(); }) {
+                  results_.channel, *http_),
+      duties_({instance_, settings.name, settings.rescue_after, settings.retention_short,
+               settings.retention_standard},
+              others_.channel, results_.channel, dispatcher_, [this] { return gauges(); }) {
   if (systemd_.watchdog_period()) watchdog_at_ = Clock::now();
 }
 
@@ -54,19 +54,19 @@ void Loop::turn() {
   read_signals();
   drive(now);
   read_notifications();
-  housekeeping_.turn(now);
+  duties_.turn(now);
   dispatcher_.turn(now);
   drive(now);  // sends what the two have submitted
   tell_systemd(now);
 }
 
 void Loop::wait() {
-  std::array<WaitFd, 3> fds{{{signals_, true, false}}};
+  std::array<WaitFd, 4> fds{{{signals_, true, false}}};
   std::size_t count = 1;
   const auto now = Clock::now();
-  auto wake = std::min({now + kLongestWait, housekeeping_.wake_at(), watchdog_at_, limit_});
+  auto wake = std::min({now + kLongestWait, duties_.wake_at(), watchdog_at_, limit_});
   if (const auto at = dispatcher_.wake_at()) wake = std::min(wake, *at);
-  for (const auto* line : {&claims_, &settles_}) {
+  for (const auto* line : lines()) {
     const auto& channel = line->channel;
     if (const auto at = channel.wake_at()) wake = std::min(wake, *at);
     if (channel.socket() >= 0) fds[count++] = {channel.socket(), true, channel.wants_write()};
@@ -77,7 +77,7 @@ void Loop::wait() {
 
 // A result that cannot be read is a fault of its statement, which must not take all others with it.
 void Loop::drive(Monotonic now) {
-  for (auto* line : {&claims_, &settles_}) {
+  for (auto* line : lines()) {
     try {
       line->channel.drive(now);
     } catch (const std::exception& fault) {
@@ -110,17 +110,17 @@ void Loop::read_signals() {
   }
 }
 
-// Only hints: the tick finds all work without them.
+// Only hints: the duty `promote` finds all work without them.
 void Loop::read_notifications() {
   for (const auto& notification : claims_.channel.take_notifications()) {
-    if (!housekeeping_.has_beaten()) continue;
+    if (!duties_.has_beaten()) continue;
     const auto lanes = parse_lanes(notification.payload);
-    lanes.empty() ? housekeeping_.tick_now() : dispatcher_.add_lanes(lanes);
+    lanes.empty() ? duties_.look_for_work() : dispatcher_.add_lanes(lanes);
   }
 }
 
 void Loop::tell_systemd(Monotonic now) {
-  if (!ready_ && housekeeping_.has_beaten()) {
+  if (!ready_ && duties_.has_beaten()) {
     ready_ = true;
     log::info("event=ready name={} instance={} slots={}", settings_.name, to_uuid(instance_),
               settings_.slots);
@@ -135,7 +135,7 @@ void Loop::tell_systemd(Monotonic now) {
 // Claims no more, lets transfers finish, gives the rest back, says goodbye.
 int Loop::drain() {
   systemd_.stopping();
-  housekeeping_.stop();
+  duties_.stop();
   dispatcher_.stop_claiming();
   const bool finished =
       turn_until([&] { return dispatcher_.in_flight() == 0; }, settings_.drain_timeout);
@@ -152,7 +152,7 @@ int Loop::drain() {
   }
   bool left = false;
   const auto done = [&](const auto&) { left = true; };
-  settles_.channel.submit(db::kLeave, db::leave_params(instance_), done, done);
+  results_.channel.submit(db::kLeave, db::leave_params(instance_), done, done);
   turn_until([&] { return left; }, kSettleLimit);
   log::info("event=stopped unsettled=0");
   return 0;
@@ -174,23 +174,16 @@ HttpClient::Options Loop::client_options() const {
   return options;
 }
 
-std::string Loop::gauges() const {
-  JsonWriter json;
-  json.begin_object();
-  json.member("slots", settings_.slots);
-  json.member("in_flight", static_cast<std::int64_t>(dispatcher_.in_flight()));
-  json.member("unsettled", static_cast<std::int64_t>(dispatcher_.unsettled()));
-  json.member("egress_denied", http_->egress_denied());
-  json.key("lanes").begin_array();
+SchedulerGauges Loop::gauges() const {
+  SchedulerGauges gauges;
+  gauges.slots = settings_.slots;
+  gauges.in_flight = static_cast<std::int64_t>(dispatcher_.in_flight());
+  gauges.unsettled = static_cast<std::int64_t>(dispatcher_.unsettled());
+  gauges.egress_denied = static_cast<std::int64_t>(http_->egress_denied());
   for (const auto& lane : dispatcher_.pacing().stopped()) {
-    json.begin_object();
-    json.member("lane", lane.lane);
-    json.member("state", name(lane.state));
-    json.end_object();
+    gauges.lanes.push_back({lane.lane, std::string(name(lane.state))});
   }
-  json.end_array();
-  json.end_object();
-  return json.take();
+  return gauges;
 }
 
 }  // namespace postern::scheduler

@@ -1,7 +1,8 @@
-// The scheduler's one thread and its one wait: transfers, two connections to PostgreSQL, signals
+// The scheduler's one thread and its one wait: transfers, three connections to PostgreSQL, signals
 // and timers. Knows in which order a turn goes and how the program ends.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -11,7 +12,7 @@
 #include "core/program/log_throttle.h"
 #include "db/pg/channel.h"
 #include "scheduler/delivery/dispatcher.h"
-#include "scheduler/duties/housekeeping.h"
+#include "scheduler/duties/duties.h"
 #include "scheduler/http/address_policy.h"
 #include "scheduler/http/client.h"
 #include "scheduler/sd_notify.h"
@@ -38,6 +39,7 @@ class Loop {
     LogThrottle log_away = {};
   };
 
+  std::array<Line*, 3> lines() { return {&claims_, &results_, &others_}; }
   void turn();
   void wait();
   void drive(Monotonic now);
@@ -51,17 +53,19 @@ class Loop {
   bool turn_until(const std::function<bool()>& done, Seconds limit);
 
   HttpClient::Options client_options() const;
-  std::string gauges() const;
+  SchedulerGauges gauges() const;
 
   const Settings& settings_;
   const AddressPolicy& policy_;
   const int signals_;
   const Uuid instance_ = random_uuid();
-  Line claims_;   // and duties
-  Line settles_;  // and the heartbeat
+  // A connection each, so that no duty holds up a claim or a result.
+  Line claims_;
+  Line results_;  // and the heartbeat
+  Line others_;   // all other duties
   std::optional<HttpClient> http_;
   Dispatcher dispatcher_;
-  Housekeeping housekeeping_;
+  Duties duties_;
   SdNotify systemd_;
   Monotonic watchdog_at_ = Monotonic::max();
   Monotonic limit_ = Monotonic::max();  // of the wait, while draining

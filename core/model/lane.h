@@ -14,7 +14,7 @@ namespace postern {
 std::string lane_target(const TaskSpec& task);
 
 // The lane's id, a hash of what it stands for: whoever makes a task knows it without asking the
-// database, and a task never depends on the lane's row, which only holds what has been set for it.
+// database, and a task never depends on the lane's row, which only tells people what the id means.
 // Two lanes with the same id (one chance in 2^64 for a pair) would merely share their turns.
 std::int64_t lane_id(std::string_view tenant, std::string_view queue, std::string_view target);
 

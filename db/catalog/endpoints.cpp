@@ -4,6 +4,7 @@
 
 #include "core/base/headers_json.h"
 #include "core/base/url.h"
+#include "db/catalog/schedulers.h"
 #include "db/pg/rows.h"
 
 namespace postern::db {
@@ -232,14 +233,13 @@ constexpr Statement kHealth{"", R"sql(
          (SELECT coalesce(sum(durations[n]), 0)::bigint FROM seen) AS took_so_long
     FROM generate_series(1, $4) n ORDER BY n)sql"};
 
-// Schedulers that are silent for a minute tell nothing any more.
+// The worst state of the lanes that go to this endpoint. $3, $4: lanes that schedulers hold back,
+// and their states.
 constexpr Statement kBreaker{"", R"sql(
   SELECT s.state
-    FROM postern.instance i, jsonb_to_recordset(i.gauges -> 'lanes') AS s(lane bigint, state text)
+    FROM unnest($3::int8[], $4::text[]) AS s(lane, state)
     JOIN postern.lane l ON l.id = s.lane
-   WHERE i.program = 'postern-scheduler' AND i.beat_at > now() - interval '1 minute'
-     AND jsonb_typeof(i.gauges -> 'lanes') = 'array'
-     AND l.tenant = $1 AND starts_with(l.target, 'endpoint:')
+   WHERE l.tenant = $1 AND starts_with(l.target, 'endpoint:')
      AND (SELECT p.name FROM postern.endpoint_of($1, substr(l.target, 10)) p) = $2
    ORDER BY array_position(ARRAY['open', 'half_open', 'throttled'], s.state) LIMIT 1)sql"};
 
@@ -257,7 +257,13 @@ HealthCounts endpoint_health(PgConnection& connection, std::string_view tenant,
     health.failed = rows.integer(i, failed);
     health.durations[static_cast<std::size_t>(i)] = rows.integer(i, took_so_long);
   }
-  const auto breaker = connection.exec(kBreaker, Params().text(tenant).text(name));
+  Array lane(Oid::int8), state(Oid::text);
+  for (const auto& held : lanes_held_back(schedulers(connection))) {
+    lane.int8(held.lane);
+    state.text(held.state);
+  }
+  const auto breaker =
+      connection.exec(kBreaker, Params().text(tenant).text(name).array(lane).array(state));
   if (breaker.rows() > 0) health.breaker = breaker.text(0, 0);
   return health;
 }

@@ -34,21 +34,13 @@ constexpr Statement kCounts{"metrics_counts", R"sql(
   SELECT NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known)
    ORDER BY 1, 2)sql"};
 
-// A scheduler's gauges are its own: what is missing counts as nothing.
-constexpr Statement kSchedulers{"metrics_schedulers", R"sql(
-  SELECT name, version, started_at, extract(epoch FROM now() - beat_at)::float8, beat_at > now() - interval '1 minute',
-         coalesce((gauges ->> 'slots')::bigint, 0), coalesce((gauges ->> 'in_flight')::bigint, 0)
-    FROM postern.instance WHERE program = 'postern-scheduler' ORDER BY name, started_at)sql"};
-
-// Several schedulers may see the same lane, and differ.
+// $1, $2: lanes that schedulers hold back, and their states. Several schedulers may see the same
+// lane, and differ.
 constexpr Statement kLanes{"metrics_lanes", R"sql(
-  SELECT DISTINCT l.tenant, l.queue, l.target, paced.state
-    FROM postern.instance i
-    CROSS JOIN LATERAL jsonb_to_recordset(
-      CASE jsonb_typeof(i.gauges -> 'lanes') WHEN 'array' THEN i.gauges -> 'lanes' ELSE '[]' END) AS paced(id bigint, state text)
-    JOIN postern.lane l ON l.id = paced.id
-   WHERE i.program = 'postern-scheduler' AND i.beat_at > now() - interval '1 minute' AND paced.state <> 'closed'
-   ORDER BY l.tenant, l.queue, l.target, paced.state LIMIT $1)sql"};
+  SELECT DISTINCT l.tenant, l.queue, l.target, held.state
+    FROM unnest($1::int8[], $2::text[]) AS held(lane, state)
+    JOIN postern.lane l ON l.id = held.lane
+   ORDER BY l.tenant, l.queue, l.target, held.state LIMIT $3)sql"};
 
 // Where a counter of this name goes; nullptr: it is none of these.
 std::int64_t* place(Counts& counts, std::string_view name) {
@@ -121,28 +113,19 @@ void read_counts(PgConnection& connection, std::string_view tenant, Numbers& out
 Numbers numbers(PgConnection& connection, std::string_view tenant) {
   Numbers out;
   read_counts(connection, tenant, out);
-  const auto schedulers = connection.exec(kSchedulers);
-  for (int i = 0; i < schedulers.rows(); ++i) {
-    out.schedulers.push_back({std::string(schedulers.text(i, 0)),
-                              std::string(schedulers.text(i, 1)), schedulers.time(i, 2),
-                              schedulers.float8(i, 3), schedulers.boolean(i, 4),
-                              schedulers.integer(i, 5), schedulers.integer(i, 6)});
-  }
+  out.schedulers = schedulers(connection);
   if (!tenant.empty()) return out;
-  const auto lanes = connection.exec(kLanes, Params().int8(kMostQueues));
+  Array lane(Oid::int8), state(Oid::text);
+  for (const auto& held : lanes_held_back(out.schedulers)) {
+    lane.int8(held.lane);
+    state.text(held.state);
+  }
+  const auto lanes = connection.exec(kLanes, Params().array(lane).array(state).int8(kMostQueues));
   for (int i = 0; i < lanes.rows(); ++i) {
     out.lanes.push_back({std::string(lanes.text(i, 0)), std::string(lanes.text(i, 1)),
                          std::string(lanes.text(i, 2)), std::string(lanes.text(i, 3))});
   }
   return out;
-}
-
-constexpr Statement kSchedulerAlive{"scheduler_alive", R"sql(
-  SELECT EXISTS (SELECT FROM postern.instance
-                  WHERE program = 'postern-scheduler' AND beat_at > now() - interval '1 minute'))sql"};
-
-bool scheduler_alive(PgConnection& connection) {
-  return connection.exec(kSchedulerAlive).boolean(0, 0);
 }
 
 }  // namespace postern::db

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/time/time.h"
+#include "db/catalog/schedulers.h"
 #include "db/pg/connection.h"
 
 namespace postern::db {
@@ -46,15 +47,6 @@ struct Histogram {
   std::int64_t sum_ms = 0;
 };
 
-// One that has not said goodbye.
-struct SchedulerNumbers {
-  std::string name, version;
-  Time since;
-  double beat_age = 0;  // seconds
-  bool up = false;      // has beaten within the last minute
-  std::int64_t slots = 0, in_flight = 0;
-};
-
 // A lane from which some scheduler takes less than it could, because of what its receiver answers.
 struct PacedLane {
   std::string tenant, queue, target, state;
@@ -72,9 +64,6 @@ struct Numbers {
 
 // At most so many queues, and as many lanes.
 constexpr int kMostQueues = 1000;
-
-// Whether a scheduler has beaten within the last minute.
-bool scheduler_alive(PgConnection& connection);
 
 // Of every tenant; or of one, when `tenant` is not empty: then without lanes.
 Numbers numbers(PgConnection& connection, std::string_view tenant);

@@ -14,21 +14,18 @@ std::vector<Task> unrouted_from(const PgResult& result) {
   return out;
 }
 
-// Queues and lanes that are new, then the tasks. Another scheduler may route the same tasks at the
+// Queues that are new, then the tasks. Another scheduler may route the same tasks at the
 // same time: whoever comes second changes and counts nothing. One that core refuses ends as failed,
 // never silently.
 const BuiltStatement kRoute{
     "route",
     R"sql(
   WITH r AS MATERIALIZED (
-    SELECT * FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-      AS r(id, lane, target, url, tenant, queue, invalid)),
+    SELECT * FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[])
+      AS r(id, lane, url, tenant, queue, invalid)),
   queues AS (
     INSERT INTO postern.queue (tenant, name)
     SELECT DISTINCT tenant, queue FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),
-  lanes AS (
-    INSERT INTO postern.lane (id, tenant, queue, target)
-    SELECT DISTINCT lane, tenant, queue, target FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),
   routed AS (
     UPDATE postern.task t SET lane = r.lane, url = r.url FROM r
      WHERE t.id = ANY($2) AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NULL
@@ -54,12 +51,11 @@ const BuiltStatement kRoute{
   SELECT count(*) FROM routed)sql"};
 
 Params route_params(const Uuid& instance, std::span<const Routing> batch) {
-  Array id(Oid::uuid), lane(Oid::int8), target(Oid::text), url(Oid::text), tenant(Oid::text),
-      queue(Oid::text), invalid(Oid::text);
+  Array id(Oid::uuid), lane(Oid::int8), url(Oid::text), tenant(Oid::text), queue(Oid::text),
+      invalid(Oid::text);
   for (const auto& r : batch) {
     id.uuid(r.id);
     lane.int8(r.lane);
-    target.text(r.target);
     url.text(r.url);
     tenant.text(r.tenant);
     queue.text(r.queue);
@@ -67,7 +63,7 @@ Params route_params(const Uuid& instance, std::span<const Routing> batch) {
   }
   Params params;
   params.uuid(instance);
-  for (const auto* column : {&id, &lane, &target, &url, &tenant, &queue, &invalid}) {
+  for (const auto* column : {&id, &lane, &url, &tenant, &queue, &invalid}) {
     params.array(*column);
   }
   return params;

@@ -19,13 +19,12 @@ std::vector<Task> unrouted_from(const PgResult& result);
 struct Routing {
   TaskId id;
   std::int64_t lane = 0;
-  std::string target;
   std::string url;  // canonical
   std::string tenant, queue;
   std::string
       invalid;  // not empty: what core refuses about it; it ends failed with this as last_error
 };
-// Makes queues and lanes, routes the tasks and counts them as created. Then the lanes have ready
+// Makes queues, routes the tasks and counts them as created. Then the lanes have ready
 // work.
 extern const BuiltStatement kRoute;
 Params route_params(const Uuid& instance, std::span<const Routing> batch);

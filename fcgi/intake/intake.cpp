@@ -6,7 +6,7 @@
 
 #include "core/program/log.h"
 #include "db/catalog/queue_defaults.h"
-#include "db/engine/housekeeping.h"
+#include "db/engine/heartbeat.h"
 #include "db/tasks/tasks.h"
 #include "fcgi/server/db_access.h"
 

@@ -117,14 +117,19 @@ void Dispatcher::claimed(const db::PgResult& result) {
   lanes_.claimed(claim.asked, tasks);
   lanes_.hold(held, now);
   const bool too_late = stopped_ || now > claim.sent_at + kLatestStart;
+  for (const auto& task : tasks) lane_use_.add(task.lane, task.spec);
   for (auto& task : tasks) start(std::move(task), too_late, now);
 }
 
 void Dispatcher::claim_failed(const db::PgError& error) {
-  claiming_.reset();
-  claim_unknown_ = claim_unknown_ || error.connection_lost();
+  const Claim claim = *std::exchange(claiming_, std::nullopt);
+  const auto now = std::chrono::steady_clock::now();
   // A lost connection comes back when it can; a refusal would come again at once.
-  if (!error.connection_lost()) not_before_ = std::chrono::steady_clock::now() + kPause;
+  if (error.connection_lost()) {
+    lost_claims_.add(claim.lease, now);
+  } else {
+    not_before_ = now + kPause;
+  }
   if (const auto more = log_claim_failed_.pass()) {
     log::warn("event=claim_failed more={} error={}", *more, log_safe(error.what()));
   }

@@ -14,7 +14,9 @@
 #include "db/engine/claim.h"
 #include "db/pg/channel.h"
 #include "scheduler/delivery/endpoint_health.h"
+#include "scheduler/delivery/lane_use.h"
 #include "scheduler/delivery/lanes.h"
+#include "scheduler/delivery/lost_claims.h"
 #include "scheduler/delivery/pacing.h"
 #include "scheduler/delivery/settler.h"
 #include "scheduler/http/client.h"
@@ -47,10 +49,6 @@ class Dispatcher {
 
   // The tasks that are ours: in flight, or their end not settled yet.
   std::set<TaskId> held() const;
-  // A claim's answer was lost: there may be tasks of ours that we do not know, until someone has
-  // looked.
-  bool claim_unknown() const { return claim_unknown_; }
-  void claims_known() { claim_unknown_ = false; }
 
   std::size_t in_flight() const { return in_flight_.size(); }
   std::size_t unsettled() const { return settler_.size(); }
@@ -59,6 +57,8 @@ class Dispatcher {
   Settler& settler() { return settler_; }
   const Pacing& pacing() const { return pacing_; }
   EndpointHealth& health() { return health_; }
+  LostClaims& lost_claims() { return lost_claims_; }
+  LaneUse& lane_use() { return lane_use_; }
 
  private:
   struct Claim {
@@ -84,13 +84,14 @@ class Dispatcher {
   Settler settler_;
   Pacing pacing_;
   EndpointHealth health_;
+  LostClaims lost_claims_;
+  LaneUse lane_use_;
 
   KnownLanes lanes_;
   std::optional<Claim> claiming_;  // the one claim under way
   Monotonic claim_at_{};           // a small claim waits until then for more free slots
   Monotonic not_before_{};         // after a failure
   bool stopped_ = false;
-  bool claim_unknown_ = false;
 
   std::unordered_map<std::uint64_t, db::Claimed> in_flight_;  // by the transfer's id
   std::uint64_t next_transfer_ = 0;

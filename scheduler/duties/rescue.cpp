@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/program/log.h"
+#include "scheduler/delivery/outcome.h"
+#include "scheduler/duties/table.h"
+
 namespace postern::scheduler {
 namespace {
 
@@ -55,6 +59,43 @@ std::vector<db::Orphan> Rescue::judge(std::vector<db::Orphan> orphans, Monotonic
     return now - since < rescue_after_;
   });
   return orphans;
+}
+
+// --- the duty ------------------------------------------------------------------------------------
+
+namespace {
+
+void take_over(DutyContext& context, std::vector<db::Orphan> orphans) {
+  int rescued = 0;
+  for (const auto& orphan :
+       context.rescue.judge(std::move(orphans), std::chrono::steady_clock::now())) {
+    const double random = std::uniform_real_distribution<>()(context.random);
+    context.dispatcher.settler().add(orphan.task.deferred ? deferral_over(orphan.task, random)
+                                                          : lost(orphan.task, random));
+    ++rescued;
+  }
+  if (rescued > 0) log::warn("event=rescued tasks={}", rescued);
+}
+
+}  // namespace
+
+void rescue(const DutyRun& run) {
+  auto& context = run.context();
+  run.ask(db::kOrphans, db::orphans_params(context.rescue.dead(run.begun())),
+          [&context, held = context.dispatcher.held()](const db::PgResult& result) {
+            auto orphans = db::orphans_from(result);
+            const auto held_now = context.dispatcher.held();
+            std::erase_if(orphans, [&](const db::Orphan& each) {
+              // We live, even if somebody took our row away. The answer to a claim may be on its
+              // way at this moment, so that we do not hold all tasks of ours.
+              if (each.instance_gone && each.instance == context.options.instance) return true;
+              // What we held when we asked may have been settled since, and what a claim brought
+              // since is held now.
+              const auto& id = each.task.spec.id;
+              return held.contains(id) || held_now.contains(id);
+            });
+            take_over(context, std::move(orphans));
+          });
 }
 
 }  // namespace postern::scheduler

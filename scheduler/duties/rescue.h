@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "db/engine/housekeeping.h"
+#include "db/engine/heartbeat.h"
 #include "db/engine/orphans.h"
 #include "db/pg/channel.h"
 

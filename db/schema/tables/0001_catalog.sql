@@ -131,7 +131,7 @@ CREATE TABLE postern.endpoint_minute (
 );
 
 -- What a lane's id stands for, for people. The id is a hash of the rest (core/model/lane.h), so no task depends on
--- this row. Unused ones are collected.
+-- this row. The schedulers write it when they claim from the lane, and collect those that are not used.
 CREATE TABLE postern.lane (
   id      bigint PRIMARY KEY,
   tenant  text NOT NULL,

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "db/catalog/queue_defaults.h"
-#include "db/engine/housekeeping.h"
+#include "db/engine/heartbeat.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 

@@ -107,7 +107,7 @@ TEST_F(Enqueue, IsCountedOnceThoughItEndsBeforeItIsRouted) {
   EXPECT_EQ(depth(), 0);
   EXPECT_EQ(counter(owner_, "created"), 2);
   ASSERT_EQ(db::retry_task(owner_, "default", id, Uuid{}).kind, db::Transition::Kind::done);
-  const db::Routing routing{id, 7, "h.test", "https://h.test/p", "default", "q", ""};
+  const db::Routing routing{id, 7, "https://h.test/p", "default", "q", ""};
   scheduler_.exec(db::kRoute, db::route_params(Uuid{}, {&routing, 1}));
   EXPECT_EQ(depth(), 1);
 }
@@ -170,7 +170,7 @@ TEST_F(Enqueue, NeverRefusesAUrlThatCoreTakes) {
 
 TEST_F(Enqueue, OneRoutedTaskIsClaimedAndCounted) {
   const auto id = enqueue("'fresh', 'https://h.test/p', '{}'");
-  db::Routing routing{id, 77, "h.test", "https://h.test/p", "default", "fresh", ""};
+  db::Routing routing{id, 77, "https://h.test/p", "default", "fresh", ""};
   scheduler_.exec(db::kRoute, db::route_params(Uuid{}, std::vector{routing}));
   scheduler_.exec(db::kRoute, db::route_params(Uuid{}, std::vector{routing}));
   EXPECT_TRUE(unrouted().empty());
@@ -184,7 +184,7 @@ TEST_F(Enqueue, OneRoutedTaskIsClaimedAndCounted) {
 
 TEST_F(Enqueue, WhatCoreRefusesEndsAsFailedAndStaysVisible) {
   const auto id = enqueue("'q', 'https://h.test:99999/p', '{}'");
-  db::Routing routing{id, 0, "", "", "default", "q", "the URL's port is out of range"};
+  db::Routing routing{id, 0, "", "default", "q", "the URL's port is out of range"};
   scheduler_.exec(db::kRoute, db::route_params(Uuid{}, std::vector{routing}));
   const auto task = *read(owner_, id);
   EXPECT_EQ(task.state, State::failed);

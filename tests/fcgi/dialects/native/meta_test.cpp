@@ -1,7 +1,7 @@
 // The paths about the server itself: numbers of all tenants and of one, what it knows, how it is.
 #include "core/model/lane.h"
 #include "db/engine/gauges.h"
-#include "db/engine/housekeeping.h"
+#include "db/engine/heartbeat.h"
 #include "tests/fcgi/wire.h"
 
 namespace postern::test {
@@ -18,7 +18,7 @@ class MetaTest : public WireTest {
     admin_.exec({"", "INSERT INTO postern.counter VALUES (gen_random_uuid(), $1, $2, $3, $4)"},
                 db::Params().text(tenant).text(queue).text(name).int8(value));
   }
-  Uuid beat(const std::string& name, const std::string& gauges = "{}") {
+  Uuid beat(const std::string& name, const SchedulerGauges& gauges = {}) {
     const Uuid instance = random_uuid();
     admin_.exec(db::kBeat, db::beat_params(instance, name, gauges));
     return instance;
@@ -89,8 +89,11 @@ TEST_F(MetaTest, DepthsAreThoseOfTheGauges) {
 }
 
 TEST_F(MetaTest, SchedulersThatFellSilentAreDown) {
-  beat("alive", R"({"slots":8,"in_flight":3})");
-  const Uuid silent = beat("silent", R"({"slots":8,"in_flight":3})");
+  SchedulerGauges gauges;
+  gauges.slots = 8;
+  gauges.in_flight = 3;
+  beat("alive", gauges);
+  const Uuid silent = beat("silent", gauges);
   admin_.exec({"", "UPDATE postern.instance SET beat_at = now() - interval '61 s' WHERE id = $1"},
               db::Params().uuid(silent));
   EXPECT_TRUE(shows(R"(postern_scheduler_up{name="alive"} 1)"));
@@ -111,13 +114,16 @@ TEST_F(MetaTest, LanesThatAreHeldBackAreNamed) {
                "'q', 'host:81')"},
               db::Params().int8(lane));
   const auto gauges = [&](const std::string& state) {
-    return R"({"lanes":[{"id":)" + std::to_string(lane) + R"(,"state":")" + state + R"("},)" +
-           R"({"id":1,"state":"open"}]})";
+    SchedulerGauges out;
+    out.lanes = {{lane, state}, {1, "open"}};
+    return out;
   };
   beat("one", gauges("open"));
   beat("two", gauges("open"));
   beat("three", gauges("closed"));
-  beat("odd", R"({"lanes":7})");
+  const Uuid odd = beat("odd");
+  admin_.exec({"", "UPDATE postern.instance SET gauges = '{\"lanes\":7}' WHERE id = $1"},
+              db::Params().uuid(odd));
   const std::string series =
       R"(postern_lane_breaker_state{tenant="default",queue="q",target="host:81",state=")";
   EXPECT_TRUE(shows(series + "open\"} 1"));

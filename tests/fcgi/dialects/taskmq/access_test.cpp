@@ -1,5 +1,5 @@
 // TaskMQ's wire around its jobs: who may do what, paths that are not there, health and metrics.
-#include "db/engine/housekeeping.h"
+#include "db/engine/heartbeat.h"
 #include "tests/fcgi/wire.h"
 
 namespace postern::test {
@@ -84,7 +84,7 @@ TEST_F(TaskMqAccessTest, HealthIsForEverybodyAndTellsOfTheWorker) {
   Answer answer = ask(get);
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, R"({"status":"ok","worker":"unknown"})");
-  admin_.exec(db::kBeat, db::beat_params(random_uuid(), "one", "{}"));
+  admin_.exec(db::kBeat, db::beat_params(random_uuid(), "one", {}));
   EXPECT_EQ(ask(get).body, R"({"status":"ok","worker":"alive"})");
   admin_.script("UPDATE postern.instance SET beat_at = now() - interval '2 minutes'");
   EXPECT_EQ(ask(get).body, R"({"status":"ok","worker":"unknown"})");

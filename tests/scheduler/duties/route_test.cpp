@@ -1,4 +1,4 @@
-#include "scheduler/duties/housekeeping.h"
+#include "scheduler/duties/route.h"
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,6 @@ TEST(RoutingOf, SendsATaskToItsLane) {
   EXPECT_EQ(routing.tenant, "default");
   EXPECT_EQ(routing.queue, "mail");
   EXPECT_EQ(routing.url, "https://example.com/");
-  EXPECT_EQ(routing.target, "example.com");
   EXPECT_EQ(routing.lane, lane_id("default", "mail", "example.com"));
 }
 

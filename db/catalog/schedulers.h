@@ -1,0 +1,33 @@
+// The schedulers as their heartbeats show them. Blocks; throws PgError when the database does not
+// play along.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/time/time.h"
+#include "core/wire/scheduler_gauges.h"
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+// One that has not said goodbye.
+struct SchedulerNumbers {
+  std::string name, version;
+  Time since;
+  double beat_age = 0;  // seconds
+  bool up = false;      // has beaten within the last minute
+  std::int64_t slots = 0, in_flight = 0;
+  std::vector<SchedulerGauges::Lane> lanes = {};  // that it holds back
+};
+
+// By name.
+std::vector<SchedulerNumbers> schedulers(PgConnection& connection);
+
+// The lanes that schedulers which are up hold back. Several may see the same lane, and differ.
+std::vector<SchedulerGauges::Lane> lanes_held_back(const std::vector<SchedulerNumbers>& schedulers);
+
+// Whether a scheduler has beaten within the last minute.
+bool scheduler_alive(PgConnection& connection);
+
+}  // namespace postern::db

@@ -1,0 +1,46 @@
+#include "db/engine/heartbeat.h"
+
+namespace postern::db {
+
+const Statement kBeat{"beat", R"sql(
+  WITH mine AS (
+    INSERT INTO postern.instance AS i (id, program, name, version, gauges)
+    VALUES ($1, 'postern-scheduler', $2, $3, $4::jsonb)
+    ON CONFLICT (id) DO UPDATE SET beat = i.beat + 1, beat_at = now(), gauges = excluded.gauges)
+  SELECT id, name, beat FROM postern.instance WHERE program = 'postern-scheduler')sql"};
+
+Params beat_params(const Uuid& id, std::string_view name, const SchedulerGauges& gauges) {
+  Params params;
+  params.uuid(id).text(name).text(POSTERN_VERSION).text(to_json(gauges));
+  return params;
+}
+
+std::vector<Heartbeat> beats_from(const PgResult& result) {
+  std::vector<Heartbeat> out;
+  for (int i = 0; i < result.rows(); ++i) {
+    out.push_back({result.uuid(i, 0), std::string(result.text(i, 1)), result.integer(i, 2)});
+  }
+  return out;
+}
+
+const Statement kLeave{"leave", "DELETE FROM postern.instance WHERE id = $1"};
+
+Params leave_params(const Uuid& id) {
+  Params params;
+  params.uuid(id);
+  return params;
+}
+
+namespace {
+
+constexpr Statement kBeatHandler{"beat_handler", R"sql(
+  INSERT INTO postern.instance AS i (id, program, name, version) VALUES ($1, 'postern-fcgi', $2, $3)
+  ON CONFLICT (id) DO UPDATE SET beat = i.beat + 1, beat_at = now())sql"};
+
+}  // namespace
+
+void beat_handler(PgConnection& connection, const Uuid& id, std::string_view name) {
+  connection.exec(kBeatHandler, Params().uuid(id).text(name).text(POSTERN_VERSION));
+}
+
+}  // namespace postern::db

@@ -1,0 +1,26 @@
+// The rows of lanes: what a lane's id stands for, for people. The schedulers keep them, since they
+// know what they claim; nothing else depends on them. Statements for a Channel.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "db/pg/connection.h"
+
+namespace postern::db {
+
+struct LaneRow {
+  std::int64_t id;
+  std::string tenant, queue, target;
+};
+
+// Notes that these lanes are in use: makes the rows that are missing and moves `used_at`, which is
+// kept to the hour, so that a busy lane is written once an hour.
+extern const Statement kNoteLanes;
+Params note_lanes_params(std::span<const LaneRow> lanes);
+
+// Removes the rows of lanes that were not used for a day and have no ready task.
+extern const Statement kCollectLanes;
+
+}  // namespace postern::db

@@ -1,0 +1,122 @@
+// The scheduler's periodic duties: runs what the table of duties lists (table.cpp), each a
+// statement and what follows from its answer.
+#pragma once
+
+#include <functional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/program/log_throttle.h"
+#include "core/time/time.h"
+#include "core/wire/scheduler_gauges.h"
+#include "db/pg/channel.h"
+#include "scheduler/delivery/dispatcher.h"
+#include "scheduler/duties/rescue.h"
+
+namespace postern::scheduler {
+
+struct DutyOptions {
+  Uuid instance;
+  std::string name;
+  Seconds rescue_after{60};
+  Seconds retention_short{86'400};
+  Seconds retention_standard{30 * 86'400};
+};
+
+class DutyRun;
+using DutyFunction = void (*)(const DutyRun& run);
+
+struct Duty {
+  enum class Connection { duties, results };
+
+  std::string_view name;
+  Milliseconds period;  // 0: only when another duty asks for it
+  DutyFunction run;
+  Connection connection = Connection::duties;
+  Monotonic next = {};        // when it is due
+  Monotonic not_before = {};  // whoever asks for it
+  int under_way = 0;          // statements
+};
+
+// What the duties work with.
+struct DutyContext {
+  const DutyOptions options;
+  Dispatcher& dispatcher;
+  const std::function<SchedulerGauges()> gauges;
+  Rescue rescue;
+  std::mt19937_64 random;
+  bool has_beaten = false;
+};
+
+// Confined to one thread.
+class Duties {
+ public:
+  // The heartbeat goes over `results`, so that it waits for no other duty; all others go over
+  // `duties`, one at a time. The channels and the dispatcher must outlive it. `gauges`: what the
+  // heartbeat tells about this scheduler.
+  Duties(DutyOptions options, db::Channel& duties, db::Channel& results, Dispatcher& dispatcher,
+         std::function<SchedulerGauges()> gauges);
+
+  // Begins the duties that are due.
+  void turn(Monotonic now);
+  // When to call turn again, unless a statement is answered before.
+  Monotonic wake_at() const;
+
+  // Looks for work at once: something has come, but not where.
+  void look_for_work();
+
+  // From now on only the heart beats.
+  void stop() { stopped_ = true; }
+
+  // Whether the database knows of this instance. Until then nothing is claimed, or another
+  // scheduler would take our tasks for a dead one's.
+  bool has_beaten() const { return context_.has_beaten; }
+
+ private:
+  friend class DutyRun;
+
+  bool may_run(const Duty& duty) const;
+  db::Channel& channel(const Duty& duty) const;
+  Duty& duty_of(DutyFunction run);
+
+  db::Channel& duties_;
+  db::Channel& results_;
+  DutyContext context_;
+  std::vector<Duty> table_;
+  std::size_t turn_of_ = 0;  // the duty that is looked at first
+  bool stopped_ = false;
+  LogThrottle log_failed_;
+};
+
+// One run of a duty, until what it asked is answered. Copies are the same run.
+class DutyRun {
+ public:
+  using Done = std::function<void(const db::PgResult&)>;
+
+  DutyRun(Duties& duties, Duty& duty, Monotonic begun)
+      : duties_(&duties), duty_(&duty), begun_(begun) {}
+
+  DutyContext& context() const { return duties_->context_; }
+  Monotonic begun() const { return begun_; }
+
+  // Sends a statement. What goes wrong is logged, and the duty comes again when its period is over.
+  void ask(const db::Statement& statement, db::Params params, Done done) const;
+
+  // The duty, or another one, is due at `when` already, if that is sooner; {}: at once.
+  void again(Monotonic when = {}) const { also(duty_->run, when); }
+  void also(DutyFunction other, Monotonic when = {}) const;
+  // It does not run before then, whoever asks for it.
+  void not_before(Monotonic when) const { duty_->not_before = when; }
+
+  // How often the connection has been established that it goes over.
+  int connects() const;
+
+ private:
+  Duties* duties_;
+  Duty* duty_;
+  Monotonic begun_;
+};
+
+}  // namespace postern::scheduler

@@ -1,0 +1,47 @@
+#include <vector>
+
+#include "core/program/log.h"
+#include "core/program/task_ids.h"
+#include "db/engine/occurrences.h"
+#include "scheduler/duties/schedules.h"
+#include "scheduler/duties/table.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What is fired at once, so that a long absence does not keep the loop from its heartbeat; the rest
+// is still due.
+constexpr std::size_t kOccurrences = 1000;
+constexpr auto kPlanning = 50ms;
+
+void fire_due(const DutyRun& run, const db::Due& due) {
+  const auto until = std::chrono::steady_clock::now() + kPlanning;
+  std::vector<db::Firing> firings;
+  std::size_t occurrences = 0;
+  for (const auto& each : due.schedules) {
+    firings.push_back(plan_firing(each, due.now, due.paused, new_task_id));
+    occurrences += firings.back().occurrences.size();
+    if (occurrences >= kOccurrences || std::chrono::steady_clock::now() > until) break;
+  }
+  run.ask(db::kFire, db::fire_params(run.context().options.instance, firings),
+          [run](const db::PgResult& result) {
+            const auto fired = db::fired_from(result);
+            if (fired.missed > 0) log::warn("event=occurrences_missed count={}", fired.missed);
+            // There may be more, and when the next are due is not known; unless another scheduler
+            // took all of them, and will look.
+            if (fired.schedules > 0) run.also(promote);
+          });
+}
+
+}  // namespace
+
+void fire(const DutyRun& run) {
+  run.ask(db::kDueSchedules, {}, [run](const db::PgResult& result) {
+    const auto due = db::due_from(result);
+    if (!due.schedules.empty()) fire_due(run, due);
+  });
+}
+
+}  // namespace postern::scheduler

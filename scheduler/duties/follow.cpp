@@ -1,0 +1,48 @@
+#include <vector>
+
+#include "core/model/lane.h"
+#include "core/program/task_ids.h"
+#include "core/wire/callback.h"
+#include "db/engine/sequels.h"
+#include "scheduler/duties/table.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Until another scheduler, which sees to the sequels at this moment, is through.
+constexpr auto kBusy = 20ms;
+
+void see_to(const DutyRun& run, const std::vector<db::Sequel>& sequels) {
+  std::vector<db::Callback> callbacks;
+  for (const auto& sequel : sequels) {
+    // By now it may have been retried and ended otherwise: that end has a sequel of its own.
+    if (!sequel.ended || !has_callback(*sequel.ended)) continue;
+    auto task = callback_of(*sequel.ended, new_task_id());
+    const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
+    callbacks.push_back({sequel.id, std::move(task), lane});
+  }
+  const bool more = sequels.size() == db::kSequelsAtOnce;
+  run.ask(db::kFollow, db::follow_params(run.context().options.instance, sequels, callbacks),
+          [run, more](const db::PgResult& result) {
+            const auto woken = db::followed_from(result);
+            if (!woken) {
+              run.again(std::chrono::steady_clock::now() + kBusy);
+            } else if (more) {
+              run.again();
+            }
+            run.also(promote);
+          });
+}
+
+}  // namespace
+
+void follow(const DutyRun& run) {
+  run.ask(db::kSequels, {}, [run](const db::PgResult& result) {
+    const auto sequels = db::sequels_from(result);
+    if (!sequels.empty()) see_to(run, sequels);
+  });
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,24 @@
+#include "db/engine/gauges.h"
+
+#include "scheduler/duties/table.h"
+
+namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Each scheduler looks once a period, and measures when no other has done so lately.
+constexpr Milliseconds kLately = kMeasurePeriod - 2s;
+// Measuring takes at most a fiftieth of the connection's time, since other duties wait behind it.
+constexpr int kShare = 49;
+
+}  // namespace
+
+void measure_queues(const DutyRun& run) {
+  run.ask(db::kMeasureQueues, db::measure_queues_params(kLately), [run](const db::PgResult&) {
+    const auto done = std::chrono::steady_clock::now();
+    run.not_before(done + kShare * (done - run.begun()));
+  });
+}
+
+}  // namespace postern::scheduler

@@ -1,0 +1,79 @@
+#include "scheduler/duties/route.h"
+
+#include <span>
+#include <vector>
+
+#include "core/base/url.h"
+#include "core/model/lane.h"
+#include "core/model/queue.h"
+#include "core/model/retry_policy.h"
+#include "core/model/validation.h"
+#include "scheduler/duties/table.h"
+
+namespace postern::scheduler {
+namespace {
+
+// As many as kUnrouted returns at most.
+constexpr std::size_t kRouted = 500;
+
+// The wire, the queue's name and the ranges were checked by SQL.
+Result<Url> check(const TaskSpec& spec) {
+  auto url = parse_url(spec.url, "url");
+  if (!url) return url;
+  if (const auto ok = check_headers(spec.headers, "headers"); !ok) return ok.error();
+  if (const auto ok = RetryPolicy::parse(spec.retry_policy); !ok) return ok.error();
+  if (!spec.content_type.empty()) {
+    if (const auto ok = check_content_type(spec.content_type, "content_type"); !ok) {
+      return ok.error();
+    }
+  }
+  if (spec.tags.size() > kMaxTags) {
+    return invalid("tags_too_many", "tags", "There are more tags than a task may have.");
+  }
+  for (const auto& tag : spec.tags) {
+    if (const auto ok = check_tag(tag, "tags"); !ok) return ok.error();
+  }
+  return url;
+}
+
+void send(const DutyRun& run, std::span<const Task> tasks) {
+  std::vector<db::Routing> routings;
+  std::vector<std::int64_t> lanes;
+  for (const auto& task : tasks) {
+    routings.push_back(routing_of(task));
+    if (routings.back().invalid.empty()) lanes.push_back(routings.back().lane);
+  }
+  const bool more = tasks.size() == kRouted;
+  run.ask(db::kRoute, db::route_params(run.context().options.instance, routings),
+          [run, lanes, more](const db::PgResult&) {
+            run.context().dispatcher.add_lanes(lanes);
+            if (more) run.again();
+          });
+}
+
+}  // namespace
+
+db::Routing routing_of(const Task& task) {
+  db::Routing routing;
+  routing.id = task.spec.id;
+  routing.tenant = task.spec.tenant;
+  routing.queue = task.spec.queue;
+  auto url = check(task.spec);
+  const auto queue = check_not_reserved(routing.queue, "queue");
+  if (!url || !queue) {
+    routing.invalid = url ? queue.error().message : url.error().message;
+    return routing;
+  }
+  routing.url = url->canonical();
+  routing.lane = lane_id(routing.tenant, routing.queue, url->authority());
+  return routing;
+}
+
+void route(const DutyRun& run) {
+  run.ask(db::kUnrouted, {}, [run](const db::PgResult& result) {
+    const auto tasks = db::unrouted_from(result);
+    if (!tasks.empty()) send(run, tasks);
+  });
+}
+
+}  // namespace postern::scheduler
