@@ -20,18 +20,21 @@ namespace postern::db {
 // to them is in force for tasks that wait; the endpoint is the one that allow() saw, which asks the
 // tables later than this statement does. asyncjobs knows no timeout but the queue's max_runtime, an
 // hour if it has none. The results of other tasks are 16 KiB each, and one claim brings a few
-// hundred of them and no more; what is left of the lane is claimed next. An endpoint that took a
-// secret of its own has '' for the previous one: the tenant's.
+// hundred of them and no more; what is left of the lane is claimed next, and its tokens go back. An
+// endpoint that took a secret of its own has '' for the previous one: the tenant's.
 const BuiltStatement kClaim{"claim", R"sql(
   WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2)),
   picked AS MATERIALIZED (
-    SELECT t.id, t.results, w.lane FROM allowed w
+    SELECT t.*, w.lane, (w.target).name AS endpoint FROM allowed w
      CROSS JOIN LATERAL (
-       SELECT id, CASE WHEN load_results THEN coalesce(cardinality(dependencies), 0) ELSE 0 END AS results FROM postern.task
+       SELECT id, tenant, queue, CASE WHEN load_results THEN coalesce(cardinality(dependencies), 0) ELSE 0 END AS results FROM postern.task
         WHERE lane = w.lane AND state = 'ready'
         ORDER BY priority DESC, run_at, id LIMIT w.free FOR NO KEY UPDATE SKIP LOCKED) t),
   weighed AS (
-    SELECT id, lane, results = 0 OR sum(results) OVER (ROWS UNBOUNDED PRECEDING) - results < 256 AS fits FROM picked),
+    SELECT *, results = 0 OR sum(results) OVER (ROWS UNBOUNDED PRECEDING) - results < 256 AS fits FROM picked),
+  left_over AS MATERIALIZED (
+    SELECT lane, postern.refund(tenant, queue, endpoint, count(*)::integer) AS refunded
+      FROM weighed WHERE NOT fits GROUP BY lane, tenant, queue, endpoint),
   claimed AS (
     UPDATE postern.task t
        SET state = 'active', attempt = attempt + 1, lease = $3, instance = $4, claimed_at = now(),
@@ -69,7 +72,7 @@ const BuiltStatement kClaim{"claim", R"sql(
                  FROM postern.tenant_secret) s ON s.of_tenant = c.tenant
     LEFT JOIN LATERAL (SELECT a.target FROM allowed a WHERE c.endpoint IS NOT NULL AND a.lane = c.lane) e ON true
     FULL JOIN (SELECT w.lane AS held, w.wait_ms, w.full_up FROM allowed w WHERE w.wait_ms IS NOT NULL
-               UNION ALL SELECT DISTINCT lane, 1, false FROM weighed WHERE NOT fits) h ON false)sql"};
+               UNION ALL SELECT lane, 1, false FROM left_over WHERE refunded > 0) h ON false)sql"};
 
 Params claim_params(std::span<const LaneSlots> lanes, const Uuid& lease, const Uuid& instance,
                     Seconds grace) {

@@ -125,3 +125,14 @@ BEGIN
     RETURN NEXT;
   END LOOP;
 END $$;
+
+-- Gives back the tokens of tasks that allow() permitted and that the same claim did not take after all. Returns how many.
+CREATE OR REPLACE FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer)
+RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE postern.queue q SET rate_tokens = q.rate_tokens + p_count
+   WHERE q.tenant = p_tenant AND q.name = p_queue AND q.rate_count IS NOT NULL;
+  UPDATE postern.endpoint e SET rate_tokens = e.rate_tokens + p_count
+   WHERE e.tenant = p_tenant AND e.name = p_endpoint AND e.rate_count IS NOT NULL;
+  RETURN p_count;
+END $$;
