@@ -8,9 +8,9 @@ from harness import BIN, StackTest
 
 
 class Command(StackTest):
-    def postern(self, *arguments, code=0):
-        done = subprocess.run([BIN / "postern", "--json", "--database", self.stack.postgres.url(), *arguments],
-                              capture_output=True, text=True, check=False)
+    def postern(self, *arguments, code=0, database=None):
+        done = subprocess.run([BIN / "postern", "--json", "--database", database or self.stack.postgres.url(),
+                               *arguments], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, code, done.stderr)
         return json.loads(done.stdout) if done.stdout else done.stderr
 
@@ -44,6 +44,13 @@ class Command(StackTest):
     def ticks(self):
         return int(self.stack.postgres.psql(
             "SELECT min(beat) FROM postern.instance WHERE program = 'postern-scheduler'"))
+
+    def test_the_doctor_names_what_a_schedulers_session_lacks(self):
+        def session(**options):
+            return next(row for row in self.postern("doctor", **options) if row["check"] == "session")
+        self.assertEqual(session()["verdict"], "ok")
+        wrong = session(code=1, database=self.stack.postgres.url() + "&options=-c%20enable_sort%3Don")
+        self.assertEqual((wrong["verdict"], wrong["finding"]), ("WRONG", "enable_sort is on"))
 
     def test_a_task_is_made_shown_and_stopped(self):
         made = self.postern("task", "add", "--queue", "cli", "--url", self.receiver.url("/cli"),

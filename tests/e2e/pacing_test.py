@@ -24,6 +24,8 @@ class Pacing(StackTest):
                   "retry_policy": {"intervals": [0.1]}, "max_retries": 20}
         tasks = [self.create(**fields) for _ in range(40)]
         self.wait_until(lambda: self.breaker_states() & {"open", "half_open"}, 20, "the breaker opens")
+        named = f'postern_lane_breaker_state{{tenant="default",queue="down",target="127.0.0.1:{port}",state='
+        self.wait_until(lambda: named in self.client().get("/metrics").body.decode(), 20, "/metrics names the lane")
         # 40 tasks ask ten times a second each. While the breaker is open only its probes go out.
         before = self.attempts(tasks)
         probes = before + 12
