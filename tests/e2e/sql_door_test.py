@@ -36,6 +36,11 @@ class SqlDoor(StackTest):
         self.assertEqual(webhook.json["payload"], {"to": "b", "n": 100})
         for lost in (undone, failed.splitlines()[0]):
             self.assertEqual(self.api.get(f"/v1/tasks/{lost}").status, 404)
+        # Who made the task left no row of its lane: the scheduler that claimed it notes one.
+        target = self.receiver.url("").split("/")[2]
+        self.wait_until(lambda: self.stack.postgres.psql(
+            "SELECT id FROM postern.lane WHERE tenant = 'default' AND queue = 'door' "
+            f"AND target = '{target}' AND used_at = date_trunc('hour', used_at)"), 20, "the lane has a row")
 
     def test_nothing_is_sent_while_the_transaction_is_open(self):
         postgres = self.stack.postgres
