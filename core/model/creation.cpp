@@ -33,8 +33,7 @@ Result<void> check_target(const Creation& wanted) {
           "method_invalid", std::string(fields.method),
           fmt::format("{} goes with {}; an endpoint has its own.", fields.method, fields.url));
     }
-    // TaskMQ's handlers are any text; what is registered for them may be a part of it.
-    if (wanted.dialect == Dialect::taskmq) return {};
+    if (traits(wanted.dialect).any_endpoint_name) return {};
     return check_name(wanted.endpoint, fields.endpoint, "endpoint_invalid");
   }
   if (!wanted.url.empty()) {
@@ -62,8 +61,7 @@ Result<void> check_times(const Creation& wanted, Time now) {
   if (wanted.run_at) {
     if (const auto ok = check_run_at(*wanted.run_at, now, fields.run_at); !ok) return ok;
   }
-  // asyncjobs takes a deadline that has passed: its task expires when it is looked at.
-  if (!wanted.deadline || wanted.dialect == Dialect::asyncjobs) return {};
+  if (!wanted.deadline || traits(wanted.dialect).takes_past_deadline) return {};
   if (*wanted.deadline <= now) {
     return invalid("deadline_past", std::string(fields.deadline), "The deadline is in the past.");
   }
@@ -112,11 +110,10 @@ Result<void> check_callbacks(const Creation& wanted) {
   return {};
 }
 
-// A queue that was never told otherwise has the native policy, which asyncjobs does not know.
+// A queue that was never told otherwise has a policy that not every dialect knows.
 std::string default_policy(Dialect dialect, const QueueDefaults& queue) {
-  if (dialect == Dialect::asyncjobs && queue.retry_policy == QueueDefaults{}.retry_policy) {
-    return "default";
-  }
+  const std::string_view own = traits(dialect).default_policy;
+  if (!own.empty() && queue.retry_policy == QueueDefaults{}.retry_policy) return std::string(own);
   return queue.retry_policy;
 }
 
@@ -136,8 +133,7 @@ Result<void> check_creation(const Creation& wanted, Time now) {
       return ok;
     }
   }
-  // asyncjobs counts tries, which its wire checks.
-  if (wanted.max_retries && wanted.dialect != Dialect::asyncjobs) {
+  if (wanted.max_retries && traits(wanted.dialect).limits_retries) {
     if (const auto ok = check_max_retries(*wanted.max_retries, fields.max_retries); !ok) return ok;
   }
   if (wanted.timeout) {

@@ -41,7 +41,7 @@ struct FieldNames {
 // What is absent comes from its queue.
 struct Creation {
   const FieldNames* fields = nullptr;  // REQUIRES: set
-  Dialect dialect = Dialect::native;
+  Dialect dialect = kDefaultDialect;
   std::string queue;
   std::string url;       // one of the two, or neither when the queue has a default endpoint
   std::string endpoint;  // a named target

@@ -2,6 +2,7 @@
 // data and the limits on it, the same for every wire.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "core/base/error.h"
+#include "core/model/dialect.h"
 #include "core/model/rate_limit.h"
 #include "core/time/time.h"
 
@@ -40,18 +42,26 @@ struct QueueSettings {
   bool operator==(const QueueSettings&) const = default;
 };
 
-// The queues of the dialects that know none. They are made with their first task, and not listed
-// unless asked for (GET /v1/queues?all=true).
-inline constexpr char kAsyncQueueQueue[] = "asyncqueue";
-inline constexpr char kTaskMqQueue[] = "taskmq";
-// asyncjobs's, which always exists there and cannot be deleted.
+// The queue of dialects whose tasks may name none. It is made only where allow_create_default says
+// so.
 inline constexpr char kDefaultQueue[] = "DEFAULT";
 // Where the tasks of sandbox keys go: made paused, so that none of them is ever delivered.
 inline constexpr char kSandboxQueue[] = "aq_test";
-inline constexpr std::array<std::string_view, 3> kUnlistedQueues = {kAsyncQueueQueue, kTaskMqQueue,
-                                                                    kSandboxQueue};
+// Those of the dialects that know no queues, and the sandbox's: made with their first task, and not
+// listed unless asked for (GET /v1/queues?all=true).
+inline constexpr auto kUnlistedQueues = [] {
+  constexpr auto has_own = [](const DialectTraits& row) { return !row.own_queue.empty(); };
+  std::array<std::string_view, std::count_if(kDialects.begin(), kDialects.end(), has_own) + 1>
+      out{};
+  std::size_t count = 0;
+  for (const DialectTraits& row : kDialects) {
+    if (has_own(row)) out[count++] = row.own_queue;
+  }
+  out[count] = kSandboxQueue;
+  return out;
+}();
 
-// What a key begins with whose tasks are accepted, shown and never delivered (AsyncQueue's).
+// What a key begins with whose tasks are accepted, shown and never delivered.
 inline constexpr char kSandboxKeyPrefix[] = "aq_test_";
 
 // A queue as it stands in the database.

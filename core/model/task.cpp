@@ -9,8 +9,6 @@ namespace postern {
 namespace {
 
 // The words of each enumeration, in the order of its enumerators.
-constexpr std::array<std::string_view, 4> kDialects = {"native", "asyncqueue", "taskmq",
-                                                       "asyncjobs"};
 constexpr std::array<std::string_view, 7> kStates = {"ready",     "delayed", "active",   "blocked",
                                                      "completed", "failed",  "cancelled"};
 constexpr std::array<std::string_view, 14> kReasons = {"",
@@ -29,7 +27,6 @@ constexpr std::array<std::string_view, 14> kReasons = {"",
                                                        "max_age"};
 constexpr std::array<std::string_view, 2> kBodyForms = {"payload", "raw"};
 
-static_assert(kDialects.size() == static_cast<std::size_t>(Dialect::asyncjobs) + 1);
 static_assert(kStates.size() == static_cast<std::size_t>(State::cancelled) + 1);
 static_assert(kReasons.size() == static_cast<std::size_t>(Reason::max_age) + 1);
 static_assert(kBodyForms.size() == static_cast<std::size_t>(BodyForm::raw) + 1);
@@ -45,14 +42,10 @@ Enum enum_from(const std::array<std::string_view, n>& words, std::string_view wo
 
 }  // namespace
 
-std::string_view name(Dialect value) { return kDialects[static_cast<std::size_t>(value)]; }
 std::string_view name(State value) { return kStates[static_cast<std::size_t>(value)]; }
 std::string_view name(Reason value) { return kReasons[static_cast<std::size_t>(value)]; }
 std::string_view name(BodyForm value) { return kBodyForms[static_cast<std::size_t>(value)]; }
 
-Dialect dialect_from(std::string_view word) {
-  return enum_from<Dialect>(kDialects, word, "dialect");
-}
 State state_from(std::string_view word) { return enum_from<State>(kStates, word, "state"); }
 Reason reason_from(std::string_view word) { return enum_from<Reason>(kReasons, word, "reason"); }
 BodyForm body_form_from(std::string_view word) {

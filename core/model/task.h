@@ -11,15 +11,11 @@
 #include <vector>
 
 #include "core/base/headers.h"
+#include "core/model/dialect.h"
 #include "core/model/ids.h"
 #include "core/time/time.h"
 
 namespace postern {
-
-// The wire a task was created in. It shapes both what the API answers about it and its webhook.
-enum class Dialect { native, asyncqueue, taskmq, asyncjobs };
-inline constexpr std::array kAllDialects{Dialect::native, Dialect::asyncqueue, Dialect::taskmq,
-                                         Dialect::asyncjobs};
 
 // Where a task is in its life. The first four are live and stand in `task`; the rest are over and
 // stand in `task_finished`.
@@ -47,12 +43,10 @@ enum class Reason {
 // bytes that are sent as they stand.
 enum class BodyForm { payload, raw };
 
-std::string_view name(Dialect value);
 std::string_view name(State value);
 std::string_view name(Reason value);
 std::string_view name(BodyForm value);
 // The reverse, for text from our own tables: an unknown word is a fault (std::runtime_error).
-Dialect dialect_from(std::string_view word);
 State state_from(std::string_view word);
 Reason reason_from(std::string_view word);
 BodyForm body_form_from(std::string_view word);
@@ -63,7 +57,7 @@ bool is_finished(State state);
 struct TaskSpec {
   TaskId id;
   std::string tenant;
-  Dialect dialect = Dialect::native;
+  Dialect dialect = kDefaultDialect;
   std::string queue;
   std::string endpoint;  // a named target; empty: `url` it is
   std::string method = "POST";

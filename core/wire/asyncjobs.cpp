@@ -181,4 +181,23 @@ std::string asyncjobs_webhook_body(const Task& task, std::span<const DependencyR
   return out.take();
 }
 
+// The task as it stands in the API, under way.
+std::string asyncjobs_webhook(const WebhookCall& call) {
+  Task task;
+  task.spec = call.spec;
+  task.state = State::active;
+  task.attempt = call.attempt;
+  task.attempt_base = call.attempt_base;
+  task.created_at = call.created_at;
+  task.updated_at = call.claimed_at;
+  return asyncjobs_webhook_body(task, call.results);
+}
+
+// The deadline leaves a handler two seconds to answer before it is cut off.
+Headers asyncjobs_webhook_headers(const WebhookCall& call, Time now, std::string_view) {
+  constexpr Seconds kToAnswer{2};
+  return {{"AJ-Content-Type", "application/x-asyncjobs-task+json"},
+          {"AJ-Handler-Deadline", format_go_time(now + call.spec.timeout - kToAnswer)}};
+}
+
 }  // namespace postern

@@ -9,6 +9,7 @@
 #include "core/base/json_writer.h"
 #include "core/model/phase.h"
 #include "core/model/task.h"
+#include "core/wire/webhook.h"
 
 namespace postern {
 
@@ -33,5 +34,8 @@ void write_asyncjobs_task(JsonWriter& out, const Task& task);
 // As a handler receives it: queue, max_tries and tries are always there. The results of its
 // dependencies are there when the task asks for them (load_results).
 std::string asyncjobs_webhook_body(const Task& task, std::span<const DependencyResult> results);
+std::string asyncjobs_webhook(const WebhookCall& call);
+// AJ-Content-Type and AJ-Handler-Deadline.
+Headers asyncjobs_webhook_headers(const WebhookCall& call, Time now, std::string_view body);
 
 }  // namespace postern

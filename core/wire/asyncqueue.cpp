@@ -105,6 +105,11 @@ std::string asyncqueue_signature(std::span<const std::string> secrets, Time at,
   return out;
 }
 
+Headers asyncqueue_webhook_headers(const WebhookCall& call, Time now, std::string_view body) {
+  return {{"X-AsyncQueue-Task-Id", to_uuid(call.spec.id)},
+          {"X-AsyncQueue-Signature", asyncqueue_signature(call.secrets, now, body)}};
+}
+
 std::string asyncqueue_callback_body(const Task& task) {
   const std::string_view status = asyncqueue_status(phase_of(task));
   JsonWriter json;

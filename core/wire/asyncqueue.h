@@ -10,6 +10,7 @@
 #include "core/base/json_writer.h"
 #include "core/model/phase.h"
 #include "core/model/task.h"
+#include "core/wire/webhook.h"
 
 namespace postern {
 
@@ -30,6 +31,9 @@ void write_asyncqueue_time(JsonWriter& out, std::string_view key, std::optional<
 // first. The key is the secret's text as it stands.
 std::string asyncqueue_signature(std::span<const std::string> secrets, Time at,
                                  std::string_view body);
+
+// Those of a webhook: X-AsyncQueue-Task-Id and X-AsyncQueue-Signature.
+Headers asyncqueue_webhook_headers(const WebhookCall& call, Time now, std::string_view body);
 
 // {"event":"task.completed", "task.failed" or "task.timeout","task":{id,status,result,error,
 // retryCount,createdAt,completedAt}}.

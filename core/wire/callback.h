@@ -6,8 +6,7 @@
 
 namespace postern {
 
-// {"event":"task.completed" or "task.failed","task":{id,queue,status,reason?,attempt_count,
-// last_error?,response_code?,created_at,completed_at}}; of an AsyncQueue task in that wire's form.
+// In the form of the task's dialect.
 std::string callback_body(const Task& task);
 
 // Whether `task` has a callback URL for the way it has ended.

@@ -7,7 +7,7 @@
 
 #include "core/base/json.h"
 #include "core/base/json_writer.h"
-#include "core/wire/webhook.h"
+#include "core/wire/native.h"
 
 namespace postern {
 namespace {
@@ -75,6 +75,10 @@ std::string taskmq_webhook_body(const TaskSpec& task, int attempt) {
   json.member("attempt", attempt);
   json.end_object();
   return json.take();
+}
+
+std::string taskmq_webhook(const WebhookCall& call) {
+  return taskmq_webhook_body(call.spec, call.attempt);
 }
 
 }  // namespace postern

@@ -8,6 +8,7 @@
 
 #include "core/model/phase.h"
 #include "core/model/task.h"
+#include "core/wire/webhook.h"
 
 namespace postern {
 
@@ -23,5 +24,6 @@ std::int64_t taskmq_priority(const TaskSpec& spec);
 
 // {"job_id","handler","payload","attempt"}.
 std::string taskmq_webhook_body(const TaskSpec& task, int attempt);
+std::string taskmq_webhook(const WebhookCall& call);
 
 }  // namespace postern

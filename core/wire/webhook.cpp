@@ -1,19 +1,49 @@
 #include "core/wire/webhook.h"
 
-#include "core/base/json_writer.h"
+#include <array>
+#include <cstddef>
+
+#include "core/wire/asyncjobs.h"
+#include "core/wire/asyncqueue.h"
+#include "core/wire/native.h"
+#include "core/wire/taskmq.h"
 
 namespace postern {
+namespace {
 
-std::string native_webhook_body(const TaskSpec& task, int attempt) {
-  if (task.body_form == BodyForm::raw) return task.body.value_or("");
-  JsonWriter json;
-  json.begin_object();
-  json.member("task_id", to_typeid(task.id));
-  json.member("queue", task.queue);
-  json.key("payload").raw(task.body ? *task.body : "null");
-  json.member("attempt", attempt);
-  json.end_object();
-  return json.take();
+// In the order of Dialect.
+constexpr std::array kForms{
+    WebhookForm{
+        .body = native_webhook,
+        .callback_body = native_callback_body,
+    },
+    WebhookForm{
+        .body = native_webhook,
+        .headers = asyncqueue_webhook_headers,
+        .callback_body = asyncqueue_callback_body,
+        .callback_is_one_try = true,
+    },
+    WebhookForm{
+        .body = taskmq_webhook,
+        .no_endpoint = "Unknown handler: ",
+        .callback_body = native_callback_body,
+    },
+    WebhookForm{
+        .body = asyncjobs_webhook,
+        .headers = asyncjobs_webhook_headers,
+        .content_type = "application/json",
+        .no_endpoint = "no handler for task type ",
+        .error_header = "aj-error",
+        .terminate_header = "aj-terminate",
+        .callback_body = native_callback_body,
+    },
+};
+static_assert(kForms.size() == kAllDialects.size());
+
+}  // namespace
+
+const WebhookForm& webhook_form(Dialect dialect) {
+  return kForms[static_cast<std::size_t>(dialect)];
 }
 
 }  // namespace postern

@@ -7,6 +7,7 @@
 #include "core/base/base64.h"
 #include "core/base/headers_json.h"
 #include "db/tasks/columns.h"
+#include "db/tasks/dialects.h"
 
 namespace postern::db {
 
@@ -18,10 +19,11 @@ namespace postern::db {
 // compares each row with the batch (20,000 tasks in a fresh database: 800 webhooks/s instead of
 // 10,000). What an attempt takes from its endpoint and queue is decided in here, so that a change
 // to them is in force for tasks that wait; the endpoint is the one that allow() saw, which asks the
-// tables later than this statement does. asyncjobs knows no timeout but the queue's max_runtime, an
-// hour if it has none. The results of other tasks are 16 KiB each, and one claim brings a few
-// hundred of them and no more; what is left of the lane is claimed next, and its tokens go back. An
-// endpoint that took a secret of its own has '' for the previous one: the tenant's.
+// tables later than this statement does. The tasks of some dialects ($6) have no timeout but the
+// queue's max_runtime, an hour if it has none. The results of other tasks are 16 KiB each, and one
+// claim brings a few hundred of them and no more; what is left of the lane is claimed next, and its
+// tokens go back. An endpoint that took a secret of its own has '' for the previous one: the
+// tenant's.
 const BuiltStatement kClaim{"claim", R"sql(
   WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2)),
   picked AS MATERIALIZED (
@@ -41,7 +43,7 @@ const BuiltStatement kClaim{"claim", R"sql(
            updated_at = now(),
            lease_until = now() + $5 * interval '1 second' + interval '1 millisecond'
              * (SELECT least(coalesce(t.timeout_ms,
-                                      CASE t.dialect WHEN 'asyncjobs' THEN coalesce(
+                                      CASE WHEN t.dialect = ANY($6) THEN coalesce(
                                         (a.target).timeout_ms,
                                         (SELECT a.most_ms FROM postern.queue q
                                           WHERE q.tenant = t.tenant AND q.name = t.queue AND q.max_runtime IS NOT NULL),
@@ -83,6 +85,7 @@ Params claim_params(std::span<const LaneSlots> lanes, const Uuid& lease, const U
   }
   Params params;
   params.array(lane).array(free).uuid(lease).uuid(instance).int8(grace.count());
+  params.array(dialects_with(&DialectTraits::queue_timeout));
   return params;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/base/crypto.h"
 #include "core/base/hex.h"
+#include "db/schema/dialects.h"
 
 namespace postern::db {
 namespace {
@@ -182,6 +183,7 @@ Migrated migrate(PgConnection& connection, const Schema& schema) {
     apply(connection, schema, file);
     done.applied.push_back(file.name);
   }
+  admit_dialects(connection);
   connection.script(named(schema, "grants").sql);
   if (!done.applied.empty()) connection.exec(kMakePartitions);
   step.commit();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "db/pg/rows.h"
+#include "db/tasks/dialects.h"
 
 namespace postern::db {
 namespace {
@@ -21,11 +22,11 @@ std::string each_sql(std::string_view call, bool is_retry) {
 const BuiltStatement kCancelEach{"cancel_each",
                                  each_sql("cancel_task($1, n.id, n.since, $2)", false)};
 const BuiltStatement kRetryEach{"retry_each",
-                                each_sql("retry_task($1, n.id, n.since, $2, $6)", true)};
+                                each_sql("retry_task($1, n.id, n.since, $2, $6, $7, $8)", true)};
 
 // Along the index of (tenant, queue, id), so that a step reads what it looks at and no more. By
 // queue first, as then the counters are taken in one order. `since`: no end of the task is older.
-std::string sweep_sql(std::string_view table, std::string_view function, bool is_retry,
+std::string sweep_sql(std::string_view table, std::string_view call, bool is_retry,
                       std::string_view since) {
   return fmt::format(R"sql(
   WITH looked AS MATERIALIZED (
@@ -39,7 +40,7 @@ std::string sweep_sql(std::string_view table, std::string_view function, bool is
        AND ($6::timestamptz IS NULL OR created_at < $6) AND created_at <= coalesce($9, now())
      ORDER BY queue, uuid_send(id) LIMIT $11),
   said AS MATERIALIZED (
-    SELECT postern.{function}($1, id, since, $10) AS what
+    SELECT postern.{call} AS what
       FROM (SELECT c.*
               FROM (SELECT count(*) FROM postern.lock_tasks($1, ARRAY(SELECT id FROM chosen), {is_retry})) AS locked
              CROSS JOIN chosen c ORDER BY c.queue, uuid_send(c.id) OFFSET 0) AS n),
@@ -51,15 +52,22 @@ std::string sweep_sql(std::string_view table, std::string_view function, bool is
                              UNION ALL
                              SELECT queue, id FROM looked WHERE seen.chosen < $11 AND seen.looked = 10000) u
        ORDER BY queue DESC, uuid_send(id) DESC LIMIT 1) l ON true)sql",
-                     fmt::arg("since", since), fmt::arg("table", table),
-                     fmt::arg("function", function), fmt::arg("is_retry", is_retry));
+                     fmt::arg("since", since), fmt::arg("table", table), fmt::arg("call", call),
+                     fmt::arg("is_retry", is_retry));
 }
 
 // Not prepared: planned with the parameters it has, since a plan for any of them would read all
 // queues of a tenant to find one.
-const BuiltStatement kCancelSweep{
-    "", sweep_sql("task", "cancel_task", false, "created_at - interval '1 day'")};
-const BuiltStatement kRetrySweep{"", sweep_sql("task_finished", "retry_task", true, "finished_at")};
+const BuiltStatement kCancelSweep{"", sweep_sql("task", "cancel_task($1, id, since, $10)", false,
+                                                "created_at - interval '1 day'")};
+const BuiltStatement kRetrySweep{
+    "", sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13)", true,
+                  "finished_at")};
+
+void add_retry_rules(Params& params) {
+  params.array(dialects_with(&DialectTraits::retries_waiting));
+  params.array(dialects_with(&DialectTraits::retries_completed));
+}
 
 Transition transition_from(const Cell& outcome) {
   if (outcome.is_null()) return {Transition::Kind::missing, State::ready};
@@ -82,7 +90,10 @@ std::vector<Transition> transit_each(PgConnection& connection, BulkVerb verb,
   }
   Params params;
   params.text(tenant).uuid(instance).array(at).array(uuids).array(since);
-  if (verb == BulkVerb::retry) params.text_or_null(rules ? name(*rules) : "");
+  if (verb == BulkVerb::retry) {
+    params.text_or_null(rules ? name(*rules) : "");
+    add_retry_rules(params);
+  }
   const auto rows = connection.exec(verb == BulkVerb::cancel ? kCancelEach : kRetryEach, params);
   const int place = rows.column("at"), outcome = rows.column("outcome");
   for (int i = 0; i < rows.rows(); ++i) {
@@ -105,6 +116,7 @@ SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant
     params.null(Oid::text).null(Oid::uuid).null(Oid::timestamptz);
   }
   params.uuid(instance).int8(kSweepAtOnce);
+  if (verb == BulkVerb::retry) add_retry_rules(params);
   const auto row = connection.exec(verb == BulkVerb::cancel ? kCancelSweep : kRetrySweep, params);
   SweepStep step{row.integer(0, row.column("done")), std::nullopt};
   if (const int queue = row.column("queue"); !row.is_null(0, queue)) {

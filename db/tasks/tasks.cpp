@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "db/tasks/columns.h"
+#include "db/tasks/dialects.h"
 
 namespace postern::db {
 
@@ -108,8 +109,8 @@ namespace {
 
 // The definer functions answer 'done', the state that forbids it, or NULL.
 constexpr Statement kCancel{"cancel_task", "SELECT postern.cancel_task($1, $2, $3, $4)"};
-constexpr Statement kDelete{"delete_task", "SELECT postern.delete_task($1, $2, $3, $4, $5)"};
-constexpr Statement kRetry{"retry_task", "SELECT postern.retry_task($1, $2, $3, $4, $5)"};
+constexpr Statement kDelete{"delete_task", "SELECT postern.delete_task($1, $2, $3, $4, $5, $6)"};
+constexpr Statement kRetry{"retry_task", "SELECT postern.retry_task($1, $2, $3, $4, $5, $6, $7)"};
 
 Params transition_params(std::string_view tenant, const TaskId& id, const Uuid& instance) {
   Params params;
@@ -134,6 +135,7 @@ Transition delete_task(PgConnection& connection, std::string_view tenant, const 
                        const Uuid& instance, Rules rules) {
   auto params = transition_params(tenant, id, instance);
   params.text_or_null(rules ? name(*rules) : "");
+  params.array(dialects_with(&DialectTraits::deletes_any_state));
   return transition_from(connection.exec(kDelete, params));
 }
 
@@ -141,6 +143,8 @@ Transition retry_task(PgConnection& connection, std::string_view tenant, const T
                       const Uuid& instance, Rules rules) {
   auto params = transition_params(tenant, id, instance);
   params.text_or_null(rules ? name(*rules) : "");
+  params.array(dialects_with(&DialectTraits::retries_waiting));
+  params.array(dialects_with(&DialectTraits::retries_completed));
   return transition_from(connection.exec(kRetry, params));
 }
 

@@ -130,11 +130,12 @@ Transition cancel_task(PgConnection& connection, std::string_view tenant, const 
 // What may be deleted or retried is the dialect's affair: that of the API by which it is asked, or
 // that of the task itself (nullopt).
 using Rules = std::optional<Dialect>;
-// pending, delayed or blocked (asyncjobs: any state) -> gone, its idempotency key with it.
+// pending, delayed or blocked (with deletes_any_state: any state) -> gone, its idempotency key with
+// it.
 Transition delete_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                        const Uuid& instance, Rules rules = std::nullopt);
-// Any finished state (taskmq: failed or cancelled; asyncjobs: any but active) -> ready, with a
-// fresh budget of attempts; the old attempts stay.
+// Any finished state (without retries_completed: failed or cancelled; with retries_waiting: also
+// what has not begun) -> ready, with a fresh budget of attempts; the old attempts stay.
 Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                       const Uuid& instance, Rules rules = std::nullopt);
 
@@ -142,7 +143,7 @@ Transition retry_task(PgConnection& connection, std::string_view tenant, const T
 std::optional<TaskId> task_of_key(PgConnection& connection, std::string_view tenant,
                                   std::string_view key);
 
-// Which task a number of TaskMQ's stands for; and the next that is free.
+// Which task an integer id stands for; and the next that is free.
 std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view tenant,
                                   std::int64_t job_id);
 std::int64_t next_job_id(PgConnection& connection);

@@ -13,6 +13,7 @@
 #include "core/model/next_step.h"
 #include "core/model/retry_policy.h"
 #include "core/model/validation.h"
+#include "core/wire/webhook.h"
 
 namespace postern::scheduler {
 namespace {
@@ -20,14 +21,12 @@ namespace {
 constexpr char kDefer[] = "postern-defer";
 constexpr char kNoRetry[] = "postern-no-retry";
 constexpr char kRetryAfter[] = "retry-after";
-constexpr char kError[] = "aj-error";
-constexpr char kTerminate[] = "aj-terminate";
 
 bool succeeded(Dialect dialect, int status) {
-  const int end = dialect == Dialect::asyncqueue ? 500 : 300;
-  return status >= 200 && status < end;
+  return status >= 200 && status < traits(dialect).success_below;
 }
 
+// Empty: it is not there, or `name` is empty.
 std::string_view header(const Headers& headers, std::string_view name) {
   const auto found = std::find_if(headers.begin(), headers.end(),
                                   [&](const Header& each) { return each.name == name; });
@@ -109,16 +108,14 @@ db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attem
     attempt.error = "HTTP 202 with a Postern-Defer that is not a number of seconds";
     return again(task, std::move(attempt), Milliseconds{0}, random);
   }
-  if (task.spec.dialect == Dialect::asyncjobs) {
-    // A handler's reply says by headers what its function returned.
-    if (const auto why = header(result.headers, kTerminate); !why.empty()) {
-      attempt.error = storable_text(why, kErrorKept);
-      return failed(task, Reason::terminated, std::move(attempt));
-    }
-    if (const auto why = header(result.headers, kError); !why.empty()) {
-      attempt.error = storable_text(why, kErrorKept);
-      return again(task, std::move(attempt), Milliseconds{0}, random);
-    }
+  const WebhookForm& form = webhook_form(task.spec.dialect);
+  if (const auto why = header(result.headers, form.terminate_header); !why.empty()) {
+    attempt.error = storable_text(why, kErrorKept);
+    return failed(task, Reason::terminated, std::move(attempt));
+  }
+  if (const auto why = header(result.headers, form.error_header); !why.empty()) {
+    attempt.error = storable_text(why, kErrorKept);
+    return again(task, std::move(attempt), Milliseconds{0}, random);
   }
   if (succeeded(task.spec.dialect, result.status)) {
     if (awaits_signal) {
@@ -198,7 +195,14 @@ db::Settlement past_deadline(const db::Claimed& task) {
 db::Settlement given_back(const db::Claimed& task) { return settlement(task, State::ready); }
 
 std::vector<std::string> headers_read() {
-  return {kDefer, kNoRetry, kRetryAfter, kError, kTerminate};
+  std::vector<std::string> names{kDefer, kNoRetry, kRetryAfter};
+  for (const Dialect dialect : kAllDialects) {
+    const WebhookForm& form = webhook_form(dialect);
+    for (const std::string_view each : {form.error_header, form.terminate_header}) {
+      if (!each.empty()) names.emplace_back(each);
+    }
+  }
+  return names;
 }
 
 bool is_last_attempt(const db::Claimed& task) {

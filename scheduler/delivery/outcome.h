@@ -14,10 +14,10 @@
 namespace postern::scheduler {
 
 // After a transfer. `now` is for a Retry-After that holds a date; `random` is uniform in [0, 1).
-// Success is 2xx; in the asyncqueue dialect every status below 500, redirects that were not
-// followed included. In asyncjobs's, AJ-Error is a failure and AJ-Terminate the end, whatever the
-// status. 202 with Postern-Defer: the attempt goes on without us,
-// and so does one whose task waits for a signal.
+// Success is a status from 200 up to what the dialect's traits say, so that it may include
+// redirects that were not followed. A dialect's headers for a failure or the end (WebhookForm) hold
+// whatever the status. 202 with Postern-Defer: the attempt goes on without us, and so does one
+// whose task waits for a signal.
 db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time now, double random);
 
 // The least delay that a 429 or 503 asked for by Retry-After, 24 h at most; 0 if it did not.

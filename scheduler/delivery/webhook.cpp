@@ -1,7 +1,6 @@
 #include "scheduler/delivery/webhook.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -10,78 +9,15 @@
 
 #include "core/model/validation.h"
 #include "core/security/signing.h"
-#include "core/wire/asyncjobs.h"
-#include "core/wire/asyncqueue.h"
-#include "core/wire/taskmq.h"
 #include "core/wire/webhook.h"
 #include "scheduler/delivery/outcome.h"
 
 namespace postern::scheduler {
 namespace {
 
-// How each dialect writes a webhook, in the order of Dialect: its body, and the headers it has
-// beyond those that every webhook carries (absent: none).
-struct Form {
-  std::string (*body)(const db::Claimed& task);
-  void (*add_headers)(const db::Claimed& task, Time now, HttpRequest& request);
-};
-
-std::string native_body(const db::Claimed& task) {
-  return native_webhook_body(task.spec, task.attempt);
-}
-
-// The task as it stands in the API, under way.
-std::string asyncjobs_body(const db::Claimed& claimed) {
-  Task task;
-  task.spec = claimed.spec;
-  task.state = State::active;
-  task.attempt = claimed.attempt;
-  task.attempt_base = claimed.attempt_base;
-  task.created_at = claimed.created_at;
-  task.updated_at = claimed.claimed_at;
-  return asyncjobs_webhook_body(task, claimed.results);
-}
-
-// The deadline leaves a handler two seconds to answer before it is cut off.
-void add_asyncjobs_headers(const db::Claimed& task, Time now, HttpRequest& request) {
-  constexpr Seconds kToAnswer{2};
-  request.headers.push_back({"AJ-Content-Type", "application/x-asyncjobs-task+json"});
-  request.headers.push_back(
-      {"AJ-Handler-Deadline", format_go_time(now + task.spec.timeout - kToAnswer)});
-}
-
-std::string taskmq_body(const db::Claimed& task) {
-  return taskmq_webhook_body(task.spec, task.attempt);
-}
-
-void add_asyncqueue_headers(const db::Claimed& task, Time now, HttpRequest& request) {
-  request.headers.push_back({"X-AsyncQueue-Task-Id", to_uuid(task.spec.id)});
-  request.headers.push_back(
-      {"X-AsyncQueue-Signature", asyncqueue_signature(task.secrets, now, request.body)});
-}
-
-constexpr std::array<Form, 4> kForms = {{
-    {native_body, nullptr},  // native
-    {native_body, add_asyncqueue_headers},
-    {taskmq_body, nullptr},
-    {asyncjobs_body, add_asyncjobs_headers},
-}};
-static_assert(kForms.size() == kAllDialects.size());
-
 // A GET never has a body; a DELETE has one when the task was given one.
 bool has_body(const TaskSpec& task) {
   return task.method != "GET" && (task.method != "DELETE" || task.body);
-}
-
-// In the words of the dialect whose clients will read it.
-std::string no_target(const TaskSpec& spec) {
-  switch (spec.dialect) {
-    case Dialect::asyncjobs: return fmt::format("no handler for task type {}", spec.endpoint);
-    case Dialect::taskmq: return fmt::format("Unknown handler: {}", spec.endpoint);
-    case Dialect::native:
-    case Dialect::asyncqueue: break;
-  }
-  return fmt::format("no endpoint named {}", spec.endpoint);
 }
 
 bool names(const Headers& headers, std::string_view name) {
@@ -93,15 +29,18 @@ bool names(const Headers& headers, std::string_view name) {
 
 Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view public_url) {
   const TaskSpec& spec = task.spec;
+  const WebhookForm& form = webhook_form(spec.dialect);
   if (spec.url.empty()) {
-    return not_found("endpoint_not_found", no_target(spec));
+    return not_found("endpoint_not_found", fmt::format("{}{}", form.no_endpoint, spec.endpoint));
   }
   auto url = parse_url(spec.url, "url");
   if (!url) return url.error();
   if (const auto checked = check_headers(spec.headers, "headers"); !checked) return checked.error();
   if (const auto checked = check_method(spec.method, "method"); !checked) return checked.error();
 
-  const Form& form = kForms[static_cast<std::size_t>(spec.dialect)];
+  const WebhookCall call{
+      spec,         task.attempt, task.attempt_base, task.created_at, task.claimed_at,
+      task.results, task.secrets};
   HttpRequest request;
   request.method = spec.method;
   request.url = std::move(*url);
@@ -113,11 +52,10 @@ Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view 
   };
 
   if (has_body(spec)) {
-    request.body = form.body(task);
-    const std::string type =
-        spec.body_form == BodyForm::payload || spec.dialect == Dialect::asyncjobs
-            ? "application/json"
-            : spec.content_type;
+    request.body = form.body(call);
+    const std::string type = !form.content_type.empty()            ? std::string(form.content_type)
+                             : spec.body_form == BodyForm::payload ? "application/json"
+                                                                   : spec.content_type;
     if (!type.empty() && !names(spec.headers, "content-type")) {
       if (const auto checked = check_content_type(type, "content_type"); !checked) {
         return checked.error();
@@ -142,7 +80,11 @@ Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view 
   if (is_traceparent(spec.traceparent) && !names(spec.headers, "traceparent")) {
     add("traceparent", spec.traceparent);
   }
-  if (form.add_headers != nullptr) form.add_headers(task, now, request);
+  if (form.headers != nullptr) {
+    for (Header& header : form.headers(call, now, request.body)) {
+      request.headers.push_back(std::move(header));
+    }
+  }
   return request;
 }
 

@@ -73,11 +73,11 @@ BEGIN
   RETURN 'done';
 END $$;
 
--- By asyncjobs's rules everything but what is active is retried, by TaskMQ's what failed or was cancelled, by the others'
--- what is over. `p_rules` as for delete_task. Wake is held before any row is locked: by who brings dependents back, and by
--- who is one.
+-- What is over is retried. `p_rules` as for delete_task; `p_waiting`: the dialects by whose rules what waits starts at
+-- once, `p_completed`: those by whose rules what completed is retried. Wake is held before any row is locked: by who
+-- brings dependents back, and by who is one.
 CREATE OR REPLACE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamptz, p_instance uuid,
-                                   p_rules text DEFAULT NULL)
+                                   p_rules text, p_waiting text[], p_completed text[])
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found record;
@@ -94,7 +94,7 @@ BEGIN
   t := found.t;
   IF t.id IS NOT NULL THEN
     rules := coalesce(p_rules, t.dialect);
-    IF found.waits AND rules = 'asyncjobs' THEN
+    IF found.waits AND rules = ANY(p_waiting) THEN
       PERFORM postern.restart(t);
       RETURN 'done';
     END IF;
@@ -102,7 +102,7 @@ BEGIN
   END IF;
   rules := coalesce(p_rules, (SELECT f.dialect FROM postern.task_finished f
                                WHERE f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant));
-  IF rules = 'taskmq' AND found.state = 'completed' THEN
+  IF found.state = 'completed' AND rules <> ALL(p_completed) THEN
     RETURN found.state;
   END IF;
   RETURN postern.retry_finished(p_tenant, p_id, p_since, p_instance);
@@ -121,7 +121,7 @@ BEGIN
       WHERE id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
         AND state = 'failed';
     CONTINUE WHEN NOT FOUND;
-    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance);
+    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance, NULL, '{}', '{}');
     n := n + 1;
   END LOOP;
   RETURN n;

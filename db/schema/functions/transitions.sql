@@ -57,10 +57,11 @@ BEGIN
   RETURN 'done';
 END $$;
 
--- What waits -> gone, its idempotency key too; by asyncjobs's rules whatever state it is in: a delivery under way goes on,
--- and its end changes nothing. `p_rules`: the dialect whose rules hold; NULL: the task's own.
+-- What waits -> gone, its idempotency key too. `p_rules`: the dialect whose rules hold; NULL: the task's own.
+-- `p_any_state`: the dialects by whose rules a task goes whatever state it is in: a delivery under way goes on, and its
+-- end changes nothing.
 CREATE OR REPLACE FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamptz, p_instance uuid,
-                                    p_rules text DEFAULT NULL)
+                                    p_rules text, p_any_state text[])
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found record;
@@ -69,7 +70,7 @@ DECLARE
 BEGIN
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
-  IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = 'asyncjobs') THEN
+  IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = ANY(p_any_state)) THEN
     DELETE FROM postern.task WHERE id = p_id;
     DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
     PERFORM postern.note_sequel(t);
@@ -77,7 +78,7 @@ BEGIN
   ELSIF t.id IS NULL AND found.state IS NOT NULL THEN
     DELETE FROM postern.task_finished
      WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
-       AND coalesce(p_rules, dialect) = 'asyncjobs'
+       AND coalesce(p_rules, dialect) = ANY(p_any_state)
     RETURNING * INTO over;
     IF over.id IS NULL THEN
       RETURN found.state;

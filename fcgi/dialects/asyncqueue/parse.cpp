@@ -141,7 +141,7 @@ Result<Creation> parse_creation(std::string_view body, std::string secret) {
   Creation wanted;
   wanted.fields = &kFields;
   wanted.dialect = Dialect::asyncqueue;
-  wanted.queue = kAsyncQueueQueue;
+  wanted.queue = traits(wanted.dialect).own_queue;
   AsyncQueueExtra extra;
   read_target(fields, wanted);
   refuse_unsupported(fields, wanted.headers);

@@ -240,7 +240,7 @@ Parsed<Creation> parse_job(std::string_view body) {
   Creation wanted;
   wanted.fields = &kFields;
   wanted.dialect = Dialect::taskmq;
-  wanted.queue = kTaskMqQueue;
+  wanted.queue = traits(wanted.dialect).own_queue;
   if (const auto payload = fields.object("payload")) wanted.body = std::string(*payload);
   read_handler(fields, wanted);
   const std::int64_t priority = read_priority(fields);

@@ -3,7 +3,7 @@
 #include "core/base/json.h"
 #include "core/wire/attempts.h"
 #include "core/wire/callback.h"
-#include "core/wire/webhook.h"
+#include "core/wire/native.h"
 #include "tests/core/result_text.h"
 
 namespace postern {

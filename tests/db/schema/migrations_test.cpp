@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/model/dialect.h"
 #include "tests/support/database.h"
 
 namespace postern::test {
@@ -138,6 +139,23 @@ TEST_F(Migrate, RolesAndGrantsAreSetRightEachTime) {
                  "setdatabase = 0)::text"})
           .text(0, 0),
       "truefalsetrue");
+}
+
+// A dialect is a row in core; the tables follow at the next migration.
+TEST_F(Migrate, ADialectThatTheTablesLackIsAdmitted) {
+  auto connection = connect();
+  db::migrate(connection, db::embedded_schema());
+  connection.script(
+      "ALTER TABLE postern.task DROP CONSTRAINT task_dialect_known, "
+      "ADD CONSTRAINT task_dialect_known CHECK (dialect IN ('native'))");
+  db::migrate(connection, db::embedded_schema());
+  const auto row = connection.exec({"", R"sql(
+    SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'task_dialect_known')sql"});
+  ASSERT_EQ(row.rows(), 1);
+  for (const DialectTraits& dialect : kDialects) {
+    EXPECT_NE(row.text(0, 0).find("'" + std::string(dialect.name) + "'"), std::string::npos)
+        << row.text(0, 0);
+  }
 }
 
 TEST_F(Migrate, AFailureLeavesNothingBehind) {

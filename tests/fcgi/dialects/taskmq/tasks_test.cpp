@@ -38,8 +38,7 @@ class TaskMqTest : public WireTest {
   db::Claimed begin() {
     TaskSpec like;
     like.endpoint = "mail";
-    const std::vector<db::LaneSlots> lanes{
-        {lane_id("default", kTaskMqQueue, lane_target(like)), 1}};
+    const std::vector<db::LaneSlots> lanes{{lane_id("default", "taskmq", lane_target(like)), 1}};
     const auto lease = random_uuid();
     return db::claimed_from(
                admin_.exec(db::kClaim, db::claim_params(lanes, lease, Uuid{}, Seconds{30})), lease,
