@@ -12,9 +12,9 @@
 #include "core/program/log.h"
 #include "db/pg/pool.h"
 #include "db/schema/migrations.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/assembly.h"
 #include "fcgi/auth/authenticator.h"
-#include "fcgi/dialects/dialects.h"
+#include "fcgi/dispatch.h"
 #include "fcgi/intake/intake.h"
 #include "fcgi/server/fastcgi.h"
 #include "fcgi/server/run_queue.h"
@@ -61,28 +61,31 @@ int serve(const Settings& settings) {
       .greet = [&](auto& connection) { require_fit(connection, settings.unsafe_durability); },
       .run = [&](auto answers) { queue.add(std::move(answers)); },
   });
-  Api api(
+  const Assembly assembly(
       {
-          .require_identity = settings.auth != "none",
           .auto_create_queues = settings.auto_create_queues,
           .allow_create_default = settings.allow_create_default,
-          .asyncjobs_queue = settings.asyncjobs_queue,
+          .default_queue = settings.asyncjobs_queue,
           .public_url = settings.public_url,
-          .max_body = static_cast<std::size_t>(settings.max_body),
           .max_waiters = std::max(1, settings.threads / 4),
           .max_streams = std::max(1, settings.threads / 4),
-          .asyncjobs_lists = settings.asyncjobs_lists,
+          .max_lists = settings.asyncjobs_lists,
           .instance = instance,
       },
       pool, intake);
+  const Dispatch dispatch(assembly.use_cases(),
+                          {
+                              .require_identity = settings.auth != "none",
+                              .max_body = static_cast<std::size_t>(settings.max_body),
+                          });
   FastCgiServer server(
       std::move(listener),
       {.threads = settings.threads,
-       .max_body_of = [&](const HttpRequest& request) { return api.max_body(request); },
+       .max_body_of = [&](const HttpRequest& request) { return dispatch.max_body(request); },
        .idle_exit = settings.idle_exit},
       queue, [&](const HttpRequest& request, const Reply& reply) {
         if (request.service == "auth") return reply(authenticate(pool, jwt, request));
-        dispatch(api, request, reply);
+        dispatch.answer(request, reply);
       });
 
   log::info("postern-fcgi {} serving threads={}", POSTERN_VERSION, settings.threads);

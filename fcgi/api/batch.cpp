@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "db/tasks/tasks.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/creation.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {
@@ -63,7 +63,7 @@ void BatchApi::create_each(const Caller& caller, const HttpRequest& request, Wan
       gathering->results[i] = wanted[i].error();
       continue;
     }
-    Result<Api::Ready> ready = api_.prepare(caller, request, std::move(*wanted[i]));
+    Result<CreationApi::Ready> ready = creation_.prepare(caller, request, std::move(*wanted[i]));
     if (!ready) {
       gathering->results[i] = ready.error();
       continue;
@@ -73,7 +73,7 @@ void BatchApi::create_each(const Caller& caller, const HttpRequest& request, Wan
                          Result<Task>& result = gathering->results[i];
                          if (taken) {
                            // There is no key, so that the tenant, which a replay needs, is not.
-                           Result<Created> created = api_.created({}, std::move(*taken));
+                           Result<Created> created = creation_.answer_of({}, std::move(*taken));
                            result = created ? Result<Task>(std::move(created->task))
                                             : Result<Task>(created.error());
                          } else {
@@ -101,7 +101,7 @@ Result<std::vector<Task>> BatchApi::create_all(const Caller& caller, const HttpR
   batch.tasks.reserve(wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!wanted[i]) return at_item(i, wanted[i].error());
-    Result<Api::Ready> ready = api_.prepare(caller, request, std::move(*wanted[i]));
+    Result<CreationApi::Ready> ready = creation_.prepare(caller, request, std::move(*wanted[i]));
     if (!ready) return at_item(i, ready.error());
     if (ready->bounded) batch.bounded.push_back(i);
     batch.tasks.push_back(std::move(ready->task));

@@ -15,7 +15,7 @@
 
 namespace postern {
 
-class Api;
+class CreationApi;
 
 // Thread-safe.
 class BatchApi {
@@ -23,8 +23,8 @@ class BatchApi {
   static constexpr std::size_t kMaxTasks = 1'000;
 
   // All must outlive it.
-  BatchApi(Api& api, db::Pool& pool, Intake& intake, const Uuid& instance)
-      : api_(api), pool_(pool), intake_(intake), instance_(instance) {}
+  BatchApi(CreationApi& creation, db::Pool& pool, Intake& intake, const Uuid& instance)
+      : creation_(creation), pool_(pool), intake_(intake), instance_(instance) {}
 
   // Whether so many may be asked for in this way. Errors: "tasks_required", "tasks_too_many",
   // "idempotency_key_invalid": there is none for a batch.
@@ -33,8 +33,8 @@ class BatchApi {
   // What is asked for, in the order of the request; an error where an item could not even be read.
   using Wanted = std::vector<Result<Creation>>;
 
-  // Creates those it can, and calls `done` once, as Api::create does, with what became of each, in
-  // the same order.
+  // Creates those it can, and calls `done` once, as CreationApi::create does, with what became of
+  // each, in the same order.
   using Done = std::function<void(std::vector<Result<Task>>)>;
   void create_each(const Caller& caller, const HttpRequest& request, Wanted wanted, Done done);
 
@@ -49,7 +49,7 @@ class BatchApi {
   Result<Time> write(const Batch& batch);
   Result<Time> look_up(const Batch& batch);
 
-  Api& api_;
+  CreationApi& creation_;
   db::Pool& pool_;
   Intake& intake_;
   const Uuid instance_;

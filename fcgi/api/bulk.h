@@ -22,7 +22,7 @@ class BulkApi {
   // `pool` must outlive it.
   BulkApi(db::Pool& pool, const Uuid& instance) : pool_(pool), instance_(instance) {}
 
-  // What became of each, in the order of `ids` (in any spelling), as Api::cancel and Api::retry
+  // What became of each, in the order of `ids` (in any spelling), as TasksApi::cancel and retry
   // would say it; `rules` as of the latter. Errors of the whole: "ids_required", "ids_too_many".
   Result<std::vector<Result<void>>> each(const Caller& caller, db::BulkVerb verb,
                                          const std::vector<std::string>& ids, db::Rules rules);

@@ -1,5 +1,4 @@
-// How many lists a tenant may read at the same time. asyncjobs serves one: a client of it that is
-// refused tries again.
+// How many lists a tenant may read at the same time. A client that is refused tries again.
 #pragma once
 
 #include <algorithm>

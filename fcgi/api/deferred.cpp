@@ -13,7 +13,6 @@
 #include "core/model/next_step.h"
 #include "core/model/validation.h"
 #include "core/security/signing.h"
-#include "core/wire/asyncqueue.h"
 #include "db/tasks/tasks.h"
 #include "fcgi/api/task_lookup.h"
 #include "fcgi/server/db_access.h"
@@ -38,13 +37,6 @@ Attempt attempt_of(const db::Leased& leased, std::string status) {
   attempt.executed_at = leased.claimed_at;
   attempt.duration = std::chrono::floor<Milliseconds>(leased.now - leased.claimed_at);
   return attempt;
-}
-
-// In the words of the wire that has signals.
-Error cannot_signal(const Task& task) {
-  return conflict(
-      is_finished(task.state) ? "task_already_finished" : "task_not_waiting",
-      fmt::format("Cannot signal task with status: {}", asyncqueue_status(phase_of(task))));
 }
 
 double random_fraction() {
@@ -119,38 +111,37 @@ Result<State> DeferredApi::fail(const Subject& subject, std::string_view error, 
   return settle(*leased, told);
 }
 
-Result<Task> DeferredApi::signal(std::string_view token, std::string_view tenant, bool completed,
-                                 std::string_view error, std::string_view body) {
+Result<DeferredApi::Signalled> DeferredApi::signal(const Signal& signal) {
   constexpr int kSignalled = 200;
   const Error unknown = not_found("task_not_found", "No task waits for this signal.");
-  const auto id = task_of_signal(token);
-  if (!id) return unknown;
+  if (!signal.task) return unknown;
+  const TaskId& id = *signal.task;
   const auto task =
-      read_from(pool_, [&](auto& connection) { return db::any_task(connection, *id); });
-  if (!task || (!tenant.empty() && tenant != task->spec.tenant)) return unknown;
-  const auto expected = signal_token(task->spec);
-  if (!expected || !equal_constant_time(*expected, token)) return unknown;
+      read_from(pool_, [&](auto& connection) { return db::any_task(connection, id); });
+  if (!task || (!signal.tenant.empty() && signal.tenant != task->spec.tenant)) return unknown;
+  if (!signal.proves(task->spec)) return unknown;
   const auto leased =
-      read_from(pool_, [&](auto& connection) { return db::leased_task(connection, *id); });
-  if (is_finished(task->state) || !leased) return cannot_signal(*task);
-  db::Told told{.state = completed ? State::completed : State::failed,
-                .reason = completed ? Reason::none : Reason::terminated,
-                .attempt = attempt_of(*leased, completed ? "success" : "failed")};
+      read_from(pool_, [&](auto& connection) { return db::leased_task(connection, id); });
+  if (is_finished(task->state) || !leased) return Signalled{*task, false};
+  db::Told told{.state = signal.completed ? State::completed : State::failed,
+                .reason = signal.completed ? Reason::none : Reason::terminated,
+                .attempt = attempt_of(*leased, signal.completed ? "success" : "failed")};
   told.attempt->response_code = kSignalled;
-  told.attempt->response = body.substr(0, kAnswerInAttempt);
-  if (!completed) {
-    told.error = storable_text(error.empty() ? "the signal told a failure" : error, kErrorKept);
+  told.attempt->response = signal.body.substr(0, kAnswerInAttempt);
+  if (!signal.completed) {
+    told.error = storable_text(signal.error.empty() ? "the signal told a failure" : signal.error,
+                               kErrorKept);
   }
   told.attempt->error = told.error;
-  told.result =
-      Answer{kSignalled, {}, std::string(body.substr(0, kAnswerKept)), told.attempt->duration};
+  told.result = Answer{
+      kSignalled, {}, std::string(signal.body.substr(0, kAnswerKept)), told.attempt->duration};
   const auto done = settle(*leased, told);
-  const auto now =
-      read_from(pool_, [&](auto& connection) { return db::any_task(connection, *id); });
+  const auto now = read_from(pool_, [&](auto& connection) { return db::any_task(connection, id); });
   if (!now) return unknown;
-  if (done) return *now;
+  if (done) return Signalled{*now, true};
   const Errc code = done.error().code;  // somebody was faster, or the attempt was given up
-  return code == Errc::conflict || code == Errc::forbidden ? cannot_signal(*now) : done.error();
+  if (code == Errc::conflict || code == Errc::forbidden) return Signalled{*now, false};
+  return done.error();
 }
 
 Result<State> DeferredApi::extend(const Subject& subject, std::int64_t seconds) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,10 +37,21 @@ class DeferredApi {
   // Another attempt by the task's retry policy, or with `retry` false the end.
   Result<State> fail(const Subject& subject, std::string_view error, bool retry);
   // Whoever has the token of a signal tells the end of the task that waits for it, also while its
-  // webhook is still under way. `body` is kept as with `complete`. Errors: `task_not_found` for a
-  // token that is none, `conflict` when the task does not wait for it, or not any more.
-  Result<Task> signal(std::string_view token, std::string_view tenant, bool completed,
-                      std::string_view error, std::string_view body);
+  // webhook is still under way. `body` is kept as with `complete`.
+  struct Signal {
+    std::optional<TaskId> task;  // whose token it says to be; nullopt: it is no token
+    std::function<bool(const TaskSpec&)> proves;  // that it is that task's token
+    std::string_view tenant;                      // of the vhost; empty: any
+    bool completed;
+    std::string_view error;
+    std::string_view body;
+  };
+  struct Signalled {
+    Task task;  // as it is now
+    bool done;  // false: it does not wait for the signal, or not any more
+  };
+  // Error: `task_not_found` for a token that is none.
+  Result<Signalled> signal(const Signal& signal);
   // The end will be told within `seconds` from now: 1 s to a week, else "seconds_out_of_range".
   Result<State> extend(const Subject& subject, std::int64_t seconds);
 

@@ -10,7 +10,7 @@
 #include "core/security/signing.h"
 #include "db/catalog/endpoints.h"
 #include "db/catalog/queue_defaults.h"
-#include "fcgi/api/api.h"
+#include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {

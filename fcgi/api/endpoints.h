@@ -1,4 +1,4 @@
-// What can be done with endpoints over HTTP. As of Api: every rule is in here, dialects parse into
+// What can be done with endpoints over HTTP. Every rule is in here, dialects parse into
 // these types and render from them, database faults are thrown.
 #pragma once
 
@@ -58,9 +58,9 @@ class EndpointsApi {
   Result<NewSecret> rotate(const Caller& caller, std::string_view name,
                            const std::optional<std::string>& secret, bool force);
 
-  // The task that tests it, for Api::create: one attempt, at once. "endpoint_paused" (conflict): it
-  // would wait. "endpoint_shadowed" (conflict): no task can be made for the catch-all, because
-  // another name takes them all.
+  // The task that tests it, for CreationApi::create: one attempt, at once. "endpoint_paused"
+  // (conflict): it would wait. "endpoint_shadowed" (conflict): no task can be made for the
+  // catch-all, because another name takes them all.
   Result<Creation> test(const Caller& caller, std::string_view name, Creation wanted);
 
   struct Recovered {

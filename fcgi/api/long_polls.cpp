@@ -13,11 +13,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookEvery{200};
 
-// Delayed and ready are one status, but to AsyncQueue's clients.
+// Delayed and ready are one status, but where due tasks are shown.
 bool same_status(Dialect dialect, const db::Glance& a, const db::Glance& b) {
   const auto waiting = [](State state) { return state == State::ready || state == State::delayed; };
-  const bool same_state = a.state == b.state ||
-                          (dialect != Dialect::asyncqueue && waiting(a.state) && waiting(b.state));
+  const bool same_state = a.state == b.state || (!traits(dialect).shows_due_tasks &&
+                                                 waiting(a.state) && waiting(b.state));
   return same_state && a.attempt == b.attempt && a.deferred == b.deferred;
 }
 

@@ -26,7 +26,7 @@ class LongPolls {
 
   // Blocks until the task is no longer as it was seen, has gone, or the time is over. Returns at
   // once when too many wait already, so that long polls never take the threads that others need.
-  // That a delayed one is due is seen by AsyncQueue's clients alone. Any thread.
+  // That a delayed one is due counts only in dialects that show it. Any thread.
   void wait(const Task& seen, Milliseconds time);
 
  private:

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "fcgi/api/api.h"
+#include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {

@@ -11,7 +11,7 @@
 #include "core/model/validation.h"
 #include "core/program/log.h"
 #include "db/catalog/queues.h"
-#include "fcgi/api/api.h"
+#include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {

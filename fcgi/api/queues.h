@@ -1,4 +1,4 @@
-// What can be done with queues over HTTP. As of Api: every rule is in here, dialects parse into
+// What can be done with queues over HTTP. Every rule is in here, dialects parse into
 // these types and render from them, database faults are thrown.
 #pragma once
 
@@ -26,8 +26,8 @@ class QueuesApi {
       : pool_(pool), instance_(instance), allow_default_(allow_default) {}
 
   // Errors here and in the next two: those of check_queue and check_queue_name (field "name");
-  // "default_queue_disallowed", which keeps the name asyncjobs gives to its implicit queue from
-  // being made by accident; "queue_already_exists" (duplicate); "tenant_not_found".
+  // "default_queue_disallowed", which keeps the name of an implicit queue from being made by
+  // accident; "queue_already_exists" (duplicate); "tenant_not_found".
   Result<Queue> create(const Caller& caller, std::string_view name, QueueSettings settings);
   struct Put {
     Queue queue;

@@ -38,7 +38,7 @@ auto changed_by(db::Pool& pool, const Ask& ask)
 Result<void> check_target(db::PgConnection& connection, std::string_view tenant,
                           const Schedule& wanted) {
   const Creation& task = wanted.task;
-  if (task.dialect == Dialect::native && !task.endpoint.empty() &&
+  if (traits(task.dialect).endpoint_must_exist && !task.endpoint.empty() &&
       !db::resolve_endpoint(connection, tenant, task.endpoint)) {
     Error error =
         not_found("endpoint_not_found", fmt::format("There is no endpoint \"{}\".", task.endpoint));

@@ -12,7 +12,7 @@
 
 namespace postern {
 
-// The task that `id` spells in any dialect. TaskMQ's numbers are looked up, the others are read: it
+// The task that `id` spells in any dialect. Integers are looked up, the others are read: it
 // need not be there. nullopt: it spells none. Throws PgError.
 std::optional<TaskId> known_task(db::Pool& pool, std::string_view tenant, std::string_view id);
 

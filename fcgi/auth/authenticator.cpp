@@ -13,6 +13,7 @@
 #include "core/program/clock.h"
 #include "core/program/log.h"
 #include "db/catalog/keys.h"
+#include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {
@@ -57,7 +58,7 @@ Answer judge_jwt(const JwtKeys& jwt, std::string_view token, const HttpRequest& 
   auto claims = verify_jwt(token, jwt.secrets, now, jwt.rules);
   if (!claims) return {"invalid", {}};
   std::string& tenant = claims->tenant;
-  if (tenant.empty()) tenant = request.tenant.empty() ? "default" : request.tenant;
+  if (tenant.empty()) tenant = request.tenant.empty() ? kDefaultTenant : request.tenant;
   if (!check_tenant(tenant, "tenant")) return {"invalid", {}};
   if (!request.tenant.empty() && request.tenant != tenant) return {"forbidden", {}};
   return {"ok", {std::move(claims->subject), std::move(claims->role), std::move(tenant)}};

@@ -5,6 +5,9 @@
 
 namespace postern {
 
+// Of those for whom nobody names one.
+inline constexpr char kDefaultTenant[] = "default";
+
 enum class Role { read, worker, admin };
 
 struct Caller {

@@ -1,6 +1,5 @@
 #include "fcgi/server/router.h"
 
-#include <optional>
 #include <stdexcept>
 
 #include "core/base/utf8.h"
@@ -16,7 +15,14 @@ std::string_view take_segment(std::string_view& path) {
   return segment;
 }
 
-std::optional<PathArgs> match(std::string_view pattern, std::string_view path) {
+void add_method(std::string& list, std::string_view method) {
+  if (!list.empty()) list += ", ";
+  list += method;
+}
+
+}  // namespace
+
+std::optional<PathArgs> match_path(std::string_view pattern, std::string_view path) {
   PathArgs args;
   while (!pattern.empty() && !path.empty()) {
     const auto want = take_segment(pattern);
@@ -33,13 +39,6 @@ std::optional<PathArgs> match(std::string_view pattern, std::string_view path) {
   return args;
 }
 
-void add_method(std::string& list, std::string_view method) {
-  if (!list.empty()) list += ", ";
-  list += method;
-}
-
-}  // namespace
-
 void PathArgs::add(std::string_view name, std::string_view value) {
   if (count_ == args_.size()) throw std::logic_error("PathArgs: a pattern with too many names");
   args_[count_++] = {name, value};
@@ -52,17 +51,13 @@ std::string_view PathArgs::operator[](std::string_view name) const {
   throw std::logic_error("PathArgs: the pattern has no such name");
 }
 
-Match find_route(std::span<const Route> routes, std::string_view method, std::string_view path) {
-  Match out;
-  const std::string_view wanted = method == "HEAD" ? "GET" : method;
-  for (const Route& route : routes) {
-    const auto args = match(route.pattern, path);
-    if (!args) continue;
-    if (route.method == wanted) return {&route, *args, {}};
-    add_method(out.allowed, route.method);
-    if (route.method == "GET") add_method(out.allowed, "HEAD");
-  }
-  return out;
+bool answers_method(std::string_view method, std::string_view asked) {
+  return method == (asked == "HEAD" ? "GET" : asked);
+}
+
+void add_allowed(std::string& allowed, std::string_view method) {
+  add_method(allowed, method);
+  if (method == "GET") add_method(allowed, "HEAD");
 }
 
 }  // namespace postern

@@ -1,24 +1,15 @@
-// Paths to handlers: a dialect's table of contents and how a request finds its line in it.
+// Patterns and paths: how a request finds its line in a table of routes.
 #pragma once
 
 #include <array>
-#include <functional>
+#include <cstddef>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
-#include "core/base/error.h"
-#include "core/model/task.h"
-#include "fcgi/server/http.h"
-
 namespace postern {
-
-class Api;
-struct Caller;
-
-// What a route asks of its caller's role. `open` asks for no identity at all.
-enum class Access { open, read, retry, write };
 
 // The parts of a path that a pattern names.
 class PathArgs {
@@ -35,47 +26,34 @@ class PathArgs {
   std::size_t count_ = 0;
 };
 
-// One request on its way through a handler.
-struct Call {
-  Api& api;
-  const HttpRequest& request;
-  const Caller& caller;
-  const PathArgs& path;
-  // What this mount speaks; nullopt: all dialects, each task its own.
-  std::optional<Dialect> dialect;
-};
+// The arguments of `path`, when it is one of `pattern` ("/v1/tasks/{id}"). A {name} takes one
+// segment of UTF-8 that is not empty. They point into `path`.
+std::optional<PathArgs> match_path(std::string_view pattern, std::string_view path);
 
-// Parses, calls one use-case of the Api, renders. An error is returned, never rendered.
-using Handler = Result<HttpResponse> (*)(const Call&);
-
-// The same for an answer that is not there yet: calls `finish` once, now or later, on any thread,
-// when `call` may be gone.
-using Finish = std::function<void(Result<HttpResponse>)>;
-using LateHandler = void (*)(const Call&, Finish finish);
-
-struct Route {
-  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_,
-                  Handler handler_)
-      : method(method_), pattern(pattern_), access(access_), handler(handler_) {}
-  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_,
-                  LateHandler late_)
-      : method(method_), pattern(pattern_), access(access_), late(late_) {}
-
-  std::string_view method;
-  std::string_view pattern;  // "/v1/tasks/{id}"
-  Access access;
-  Handler handler = nullptr;  // one of the two
-  LateHandler late = nullptr;
-};
-
+template <class Route>
 struct Match {
   const Route* route = nullptr;
   PathArgs args;
   std::string allowed;  // without a route: the methods the path has, for Allow; empty: no such path
 };
 
-// A GET route answers HEAD too. A {name} takes one segment of UTF-8 that is not empty. `args` point
-// into `path`.
-Match find_route(std::span<const Route> routes, std::string_view method, std::string_view path);
+// Whether a route of `method` answers a request of `asked`: a GET route answers HEAD too.
+bool answers_method(std::string_view method, std::string_view asked);
+// Adds a route's method to the value of an Allow header.
+void add_allowed(std::string& allowed, std::string_view method);
+
+// The first of `routes` that takes this request. A Route has a `method` and a `pattern`.
+template <class Route>
+Match<Route> find_route(std::span<const Route> routes, std::string_view method,
+                        std::string_view path) {
+  Match<Route> out;
+  for (const Route& route : routes) {
+    const auto args = match_path(route.pattern, path);
+    if (!args) continue;
+    if (answers_method(route.method, method)) return {&route, *args, {}};
+    add_allowed(out.allowed, route.method);
+  }
+  return out;
+}
 
 }  // namespace postern

@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "db/pg/pool.h"
-#include "fcgi/api/api.h"
-#include "fcgi/dialects/dialects.h"
+#include "fcgi/api/assembly.h"
+#include "fcgi/dispatch.h"
 #include "fcgi/intake/intake.h"
 #include "tests/support/database.h"
 
@@ -42,20 +42,52 @@ struct Answer {
   std::string field() const { return text("error/details/field"); }
 };
 
+// The handlers as main builds them.
+class Handlers {
+ public:
+  struct Options {
+    bool require_identity = true;
+    bool auto_create_queues = true;
+    bool allow_create_default = false;
+    std::string default_queue = {};
+    int max_waiters = 16;
+    int max_streams = 16;
+    Uuid instance = {};
+  };
+  Handlers(const Options& options, db::Pool& pool, Intake& intake)
+      : assembly_({.auto_create_queues = options.auto_create_queues,
+                   .allow_create_default = options.allow_create_default,
+                   .default_queue = options.default_queue,
+                   .max_waiters = options.max_waiters,
+                   .max_streams = options.max_streams,
+                   .instance = options.instance},
+                  pool, intake),
+        dispatch_(assembly_.use_cases(), {.require_identity = options.require_identity}) {}
+
+  void answer(const HttpRequest& request, const Reply& reply) const {
+    dispatch_.answer(request, reply);
+  }
+  std::size_t max_body(const HttpRequest& request) const { return dispatch_.max_body(request); }
+
+ private:
+  Assembly assembly_;
+  Dispatch dispatch_;
+};
+
 class WireTest : public ::testing::Test {
  protected:
   WireTest() { start({}); }
 
   // Starts the handlers again, with other options.
-  void start(Api::Options options) {
-    api_.reset();
+  void start(Handlers::Options options) {
+    handlers_.reset();
     intake_.reset();
     options.instance = random_uuid();
     intake_ = std::make_unique<Intake>(Intake::Options{.database = database_.options("postern_api"),
                                                        .instance = options.instance,
                                                        .name = "test",
                                                        .idempotency_window = Seconds{600}});
-    api_ = std::make_unique<Api>(std::move(options), pool_, *intake_);
+    handlers_ = std::make_unique<Handlers>(options, pool_, *intake_);
     await_intake();
   }
 
@@ -85,8 +117,8 @@ class WireTest : public ::testing::Test {
 
   Answer ask(const HttpRequest& request) {
     const auto promise = std::make_shared<std::promise<HttpResponse>>();
-    dispatch(*api_, request,
-             [promise](const HttpResponse& response) { promise->set_value(response); });
+    handlers_->answer(request,
+                      [promise](const HttpResponse& response) { promise->set_value(response); });
     auto future = promise->get_future();
     if (future.wait_for(std::chrono::seconds(40)) != std::future_status::ready) {
       ADD_FAILURE() << "no answer to " << request.method << " " << request.path;
@@ -119,7 +151,7 @@ class WireTest : public ::testing::Test {
   db::PgConnection admin_ = database_.connect();
   db::Pool pool_{database_.options("postern_api"), 8};
   std::unique_ptr<Intake> intake_;
-  std::unique_ptr<Api> api_;
+  std::unique_ptr<Handlers> handlers_;
 };
 
 }  // namespace postern::test

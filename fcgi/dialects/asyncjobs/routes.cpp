@@ -6,25 +6,32 @@
 #include <utility>
 
 #include "core/base/json_writer.h"
+#include "core/base/text.h"
 #include "core/model/retry_policy.h"
 #include "core/wire/asyncjobs.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/concurrency_limit.h"
+#include "fcgi/api/creation.h"
+#include "fcgi/api/queues.h"
+#include "fcgi/api/tasks.h"
+#include "fcgi/api/use_cases.h"
+#include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/asyncjobs/wire.h"
-#include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native/meta.h"
 #include "fcgi/dialects/native/queues.h"
 #include "fcgi/dialects/native/schedules.h"
 #include "fcgi/dialects/native/tasks.h"
 #include "fcgi/dialects/native/wire.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern {
 namespace {
 
 void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = asyncjobs_wire::parse_creation(call.request.body);
-  const Api::Done answer = created_answer(call, std::move(finish));
-  if (!wanted) return answer(call.api.replay_or(call.caller, call.request, wanted.error()));
-  call.api.create(call.caller, call.request, std::move(*wanted), answer);
+  const CreationApi::Done answer = created_answer(call, std::move(finish));
+  if (!wanted)
+    return answer(call.use.creation.replay_or(call.caller, call.request, wanted.error()));
+  call.use.creation.create(call.caller, call.request, std::move(*wanted), answer);
 }
 
 std::string render_tasks(const std::vector<Task>& tasks) {
@@ -40,7 +47,7 @@ std::string render_tasks(const std::vector<Task>& tasks) {
 Result<HttpResponse> list_tasks(const Call& call) {
   const auto list = asyncjobs_wire::parse_list(call.request.query);
   if (!list) return list.error();
-  const auto pass = call.api.lists().enter(call.caller.tenant);
+  const auto pass = call.use.lists.enter(call.caller.tenant);
   if (!pass) return pass.error();
   if (list->stream) {
     Result<HttpResponse> response = native_tasks::stream(call, list->filter);
@@ -55,15 +62,15 @@ Result<HttpResponse> list_tasks(const Call& call) {
     return response;
   }
   if (call.dialect) {
-    return json_response(200, render_tasks(call.api.first(call.caller, list->filter)));
+    return json_response(200, render_tasks(call.use.tasks.first(call.caller, list->filter)));
   }
-  const Result<db::Page> page = call.api.list(call.caller, list->filter);
+  const Result<db::Page> page = call.use.tasks.list(call.caller, list->filter);
   if (!page) return page.error();
   return json_response(200, native_wire::render_page(*page, list->filter, call.dialect));
 }
 
 Result<HttpResponse> delete_queue(const Call& call) {
-  const auto done = call.api.queues().remove(call.caller, call.path["name"], true);
+  const auto done = call.use.queues.remove(call.caller, call.path["name"], true);
   if (!done) return done.error();
   return HttpResponse{204, {}, {}};
 }
@@ -78,7 +85,7 @@ constexpr std::array kRoutes{
     Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
     Route{"GET", "/v1/info", Access::read, native_meta::info},
     Route{"GET", "/v1/retry-policies", Access::read, retry_policies},
-    Route{"POST", "/v1/tasks", Access::write, create_task},
+    Route{"POST", "/v1/tasks", Access::create, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks},
     Route{"POST", "/v1/tasks/retry", Access::retry, native_tasks::retry_many},
     Route{"GET", "/v1/tasks/{id}", Access::read, native_tasks::get},
@@ -122,9 +129,24 @@ std::string render_task(const Task& task) {
 
 std::string task_path(const Task& task) { return "/v1/tasks/" + to_ksuid(task.spec.id); }
 
+constexpr std::array<std::string_view, 1> kBodyMarks{"type"};
+constexpr std::array<std::string_view, 2> kQueryMarks{"state", "type"};
+
+// A KSUID.
+bool spells(std::string_view id) { return id.size() == 27 && all_of(id, is_alphanumeric); }
+
 constexpr DialectTable kAsyncJobs{
-    Dialect::asyncjobs, kRoutes,     render_error, write_asyncjobs_task,
-    render_task,        render_task, 201,          task_path};
+    .dialect = Dialect::asyncjobs,
+    .routes = kRoutes,
+    .render_error = render_error,
+    .write_task = write_asyncjobs_task,
+    .render_task = render_task,
+    .render_created = render_task,
+    .task_path = task_path,
+    .body_marks = kBodyMarks,
+    .query_marks = kQueryMarks,
+    .spells = spells,
+};
 
 }  // namespace
 

@@ -1,11 +1,11 @@
-// asyncjobs's translation of JSON to what the Api takes. No rules.
+// asyncjobs's translation of JSON to what the use-cases take. No rules.
 #pragma once
 
 #include <string_view>
 
 #include "core/base/error.h"
 #include "core/model/creation.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/tasks.h"
 
 namespace postern::asyncjobs_wire {
 

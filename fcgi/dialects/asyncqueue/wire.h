@@ -1,5 +1,5 @@
-// AsyncQueue's two translations: JSON to what the Api takes, and what it gives back to JSON. No
-// rules.
+// AsyncQueue's two translations: JSON to what the use-cases take, and what they give back to JSON.
+// No rules.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 #include "core/base/json_writer.h"
 #include "core/model/creation.h"
 #include "core/model/task.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/tasks.h"
 
 namespace postern::asyncqueue_wire {
 

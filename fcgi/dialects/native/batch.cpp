@@ -3,7 +3,8 @@
 
 #include "core/base/json.h"
 #include "core/base/json_writer.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/batch.h"
+#include "fcgi/api/use_cases.h"
 #include "fcgi/dialects/native/tasks.h"
 #include "fcgi/dialects/native/wire.h"
 #include "fcgi/server/query.h"
@@ -74,7 +75,7 @@ void create_batch(const Call& call, Finish finish) {
   if (!atomic) return finish(atomic.error());
   Result<BatchApi::Wanted> wanted = parse_batch(call.request);
   if (!wanted) return finish(wanted.error());
-  BatchApi& batches = call.api.batches();
+  BatchApi& batches = call.use.batches;
   if (!*atomic) {
     return batches.create_each(
         call.caller, call.request, std::move(*wanted),

@@ -7,7 +7,8 @@
 
 #include "core/base/json_writer.h"
 #include "core/model/validation.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/bulk.h"
+#include "fcgi/api/use_cases.h"
 #include "fcgi/dialects/native/tasks.h"
 #include "fcgi/dialects/native/wire.h"
 
@@ -108,11 +109,11 @@ Result<HttpResponse> carry_out(const Call& call, BulkVerb verb) {
   const Result<Wanted> wanted = parse(call, verb);
   if (!wanted) return wanted.error();
   if (!wanted->filter) {
-    const auto results = call.api.bulk().each(call.caller, verb, wanted->ids, call.dialect);
+    const auto results = call.use.bulk.each(call.caller, verb, wanted->ids, call.dialect);
     if (!results) return results.error();
     return render(wanted->ids, *results);
   }
-  const auto swept = call.api.bulk().matching(call.caller, verb, *wanted->filter);
+  const auto swept = call.use.bulk.matching(call.caller, verb, *wanted->filter);
   if (!swept) return swept.error();
   JsonWriter out;
   out.begin_object().member("count", swept->count);

@@ -1,10 +1,12 @@
 // PATCH /v1/tasks/{id} and POST /v1/tasks/{id}/run.
 #include <utility>
 
-#include "fcgi/api/api.h"
-#include "fcgi/dialects/dialects.h"
+#include "fcgi/api/changes.h"
+#include "fcgi/api/use_cases.h"
+#include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/native/tasks.h"
 #include "fcgi/dialects/native/wire.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern::native_tasks {
 namespace {
@@ -33,13 +35,13 @@ Result<db::Change> parse_change(std::string_view body) {
 Result<HttpResponse> change(const Call& call) {
   const Result<db::Change> wanted = parse_change(call.request.body);
   if (!wanted) return wanted.error();
-  const Result<Task> task = call.api.changes().change(call.caller, call.path["id"], *wanted);
+  const Result<Task> task = call.use.changes.change(call.caller, call.path["id"], *wanted);
   if (!task) return task.error();
   return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> run(const Call& call) {
-  const Result<Task> task = call.api.changes().run(call.caller, call.path["id"]);
+  const Result<Task> task = call.use.changes.run(call.caller, call.path["id"]);
   if (!task) return task.error();
   return task_response(call, 200, *task);
 }

@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "core/base/json_writer.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/deferred.h"
+#include "fcgi/api/use_cases.h"
 #include "fcgi/dialects/native/tasks.h"
 #include "fcgi/dialects/native/wire.h"
 #include "fcgi/server/query.h"
@@ -34,7 +35,7 @@ Result<HttpResponse> complete(const Call& call) {
   const auto subject = parse_subject(call, token);
   if (!subject) return subject.error();
   const HttpRequest& request = call.request;
-  return answer(call.api.deferred().complete(*subject, request.body, request.content_type));
+  return answer(call.use.deferred.complete(*subject, request.body, request.content_type));
 }
 
 Result<HttpResponse> fail(const Call& call) {
@@ -47,7 +48,7 @@ Result<HttpResponse> fail(const Call& call) {
   const std::string error = fields->text("error").value_or("");
   const bool retry = fields->boolean("retry").value_or(true);
   if (const auto ok = fields->finish(); !ok) return ok.error();
-  return answer(call.api.deferred().fail(*subject, error, retry));
+  return answer(call.use.deferred.fail(*subject, error, retry));
 }
 
 Result<HttpResponse> heartbeat(const Call& call) {
@@ -61,7 +62,7 @@ Result<HttpResponse> heartbeat(const Call& call) {
     fields->refuse(invalid("seconds_required", "seconds", "seconds is required: how long yet."));
   }
   if (const auto ok = fields->finish(); !ok) return ok.error();
-  return answer(call.api.deferred().extend(*subject, *seconds));
+  return answer(call.use.deferred.extend(*subject, *seconds));
 }
 
 }  // namespace postern::native_tasks

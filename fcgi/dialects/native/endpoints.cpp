@@ -7,9 +7,12 @@
 
 #include "core/model/validation.h"
 #include "core/wire/endpoint_json.h"
-#include "fcgi/api/api.h"
-#include "fcgi/dialects/dialects.h"
+#include "fcgi/api/creation.h"
+#include "fcgi/api/endpoints.h"
+#include "fcgi/api/use_cases.h"
+#include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/native/wire.h"
+#include "fcgi/dialects/table.h"
 #include "fcgi/server/field_reader.h"
 #include "fcgi/server/query.h"
 
@@ -92,7 +95,7 @@ HttpResponse endpoint_response(int status, const Endpoint& endpoint) {
 HttpResponse made_response(const Call& call, const Endpoint& endpoint) {
   HttpResponse response = endpoint_response(201, endpoint);
   response.header("Location",
-                  fmt::format("{}{}/v1/endpoints/{}", call.api.public_url(), call.request.base_path,
+                  fmt::format("{}{}/v1/endpoints/{}", call.use.public_url, call.request.base_path,
                               endpoint_path_name(endpoint.name)));
   return response;
 }
@@ -100,7 +103,7 @@ HttpResponse made_response(const Call& call, const Endpoint& endpoint) {
 Result<HttpResponse> set_paused(const Call& call, bool paused) {
   EndpointSettings settings;
   settings.paused = paused;
-  const auto endpoint = call.api.endpoints().change(call.caller, call.path["name"], settings);
+  const auto endpoint = call.use.endpoints.change(call.caller, call.path["name"], settings);
   if (!endpoint) return endpoint.error();
   return endpoint_response(200, *endpoint);
 }
@@ -137,7 +140,7 @@ Result<HttpResponse> create(const Call& call) {
   EndpointSettings settings = read_settings(fields);
   settings.secret = fields.text(kSecret);
   if (const auto ok = fields.finish(); !ok) return ok.error();
-  const auto endpoint = call.api.endpoints().create(call.caller, *name, settings);
+  const auto endpoint = call.use.endpoints.create(call.caller, *name, settings);
   if (!endpoint) return endpoint.error();
   return made_response(call, *endpoint);
 }
@@ -161,7 +164,7 @@ Result<HttpResponse> list(const Call& call) {
   }
   if (const auto ok = query->finish(); !ok) return ok.error();
 
-  const auto page = call.api.endpoints().list(call.caller, after, static_cast<int>(limit));
+  const auto page = call.use.endpoints.list(call.caller, after, static_cast<int>(limit));
   JsonWriter out;
   out.begin_object().key("endpoints").begin_array();
   for (const auto& endpoint : page.endpoints) {
@@ -175,13 +178,12 @@ Result<HttpResponse> list(const Call& call) {
 }
 
 Result<HttpResponse> get(const Call& call) {
-  const auto endpoint = call.api.endpoints().get(call.caller, call.path["name"]);
+  const auto endpoint = call.use.endpoints.get(call.caller, call.path["name"]);
   if (!endpoint) return endpoint.error();
   JsonWriter out;
   begin_endpoint(out, *endpoint);
   out.key(kHealth);
-  wire::write_object(out, wire::health_fields(),
-                     call.api.endpoints().health(call.caller, *endpoint));
+  wire::write_object(out, wire::health_fields(), call.use.endpoints.health(call.caller, *endpoint));
   out.end_object();
   return json_response(200, out.take());
 }
@@ -189,7 +191,7 @@ Result<HttpResponse> get(const Call& call) {
 Result<HttpResponse> put(const Call& call) {
   const auto settings = parse_settings(call, false);
   if (!settings) return settings.error();
-  const auto done = call.api.endpoints().put(call.caller, call.path["name"], *settings);
+  const auto done = call.use.endpoints.put(call.caller, call.path["name"], *settings);
   if (!done) return done.error();
   return done->made ? made_response(call, done->endpoint) : endpoint_response(200, done->endpoint);
 }
@@ -197,13 +199,13 @@ Result<HttpResponse> put(const Call& call) {
 Result<HttpResponse> change(const Call& call) {
   const auto settings = parse_settings(call, true);
   if (!settings) return settings.error();
-  const auto endpoint = call.api.endpoints().change(call.caller, call.path["name"], *settings);
+  const auto endpoint = call.use.endpoints.change(call.caller, call.path["name"], *settings);
   if (!endpoint) return endpoint.error();
   return endpoint_response(200, *endpoint);
 }
 
 Result<HttpResponse> remove(const Call& call) {
-  if (const auto ok = call.api.endpoints().remove(call.caller, call.path["name"]); !ok) {
+  if (const auto ok = call.use.endpoints.remove(call.caller, call.path["name"]); !ok) {
     return ok.error();
   }
   return HttpResponse{204, {}, {}};
@@ -219,7 +221,7 @@ Result<HttpResponse> rotate(const Call& call) {
   const auto secret = fields->text(kSecret);
   if (const auto ok = fields->finish(); !ok) return ok.error();
 
-  const auto rotated = call.api.endpoints().rotate(call.caller, call.path["name"], secret, force);
+  const auto rotated = call.use.endpoints.rotate(call.caller, call.path["name"], secret, force);
   if (!rotated) return rotated.error();
   JsonWriter out;
   begin_endpoint(out, rotated->endpoint);
@@ -237,7 +239,7 @@ Result<HttpResponse> recover(const Call& call) {
   const auto since = fields->time("since");
   const auto until = fields->time("until");
   if (const auto ok = fields->finish(); !ok) return ok.error();
-  const auto done = call.api.endpoints().recover(call.caller, call.path["name"], since, until);
+  const auto done = call.use.endpoints.recover(call.caller, call.path["name"], since, until);
   if (!done) return done.error();
   JsonWriter out;
   out.begin_object().member("count", done->count);
@@ -249,10 +251,10 @@ Result<HttpResponse> recover(const Call& call) {
 void test(const Call& call, Finish finish) {
   auto wanted = parse_test(call.request.body);
   if (!wanted) return finish(wanted.error());
-  wanted = call.api.endpoints().test(call.caller, call.path["name"], std::move(*wanted));
+  wanted = call.use.endpoints.test(call.caller, call.path["name"], std::move(*wanted));
   if (!wanted) return finish(wanted.error());
-  call.api.create(call.caller, call.request, std::move(*wanted),
-                  created_answer(call, std::move(finish)));
+  call.use.creation.create(call.caller, call.request, std::move(*wanted),
+                           created_answer(call, std::move(finish)));
 }
 
 }  // namespace postern::native_endpoints

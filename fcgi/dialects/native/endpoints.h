@@ -1,7 +1,7 @@
 // The native dialect about endpoints: its handlers, which parse, ask the EndpointsApi, and render.
 #pragma once
 
-#include "fcgi/server/router.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern::native_endpoints {
 

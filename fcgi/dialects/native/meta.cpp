@@ -5,8 +5,9 @@
 #include "core/base/json_writer.h"
 #include "core/model/retry_policy.h"
 #include "core/program/clock.h"
-#include "fcgi/api/api.h"
 #include "fcgi/api/metrics.h"
+#include "fcgi/api/status.h"
+#include "fcgi/api/use_cases.h"
 #include "fcgi/dialects/native/metrics_text.h"
 #include "fcgi/openapi/document.h"
 
@@ -59,7 +60,7 @@ void write_scheduler(JsonWriter& out, const db::SchedulerNumbers& scheduler) {
 }  // namespace
 
 Result<HttpResponse> info(const Call& call) {
-  const db::Totals totals = call.api.totals(call.caller);
+  const db::Totals totals = call.use.status.totals(call.caller);
   JsonWriter out;
   out.begin_object();
   out.member("version", POSTERN_VERSION);
@@ -103,7 +104,7 @@ HttpResponse policies_response(const std::vector<RetryPolicy::Named>& policies) 
 }
 
 Result<HttpResponse> stats(const Call& call) {
-  const db::Numbers numbers = call.api.metrics().stats(call.caller);
+  const db::Numbers numbers = call.use.metrics.stats(call.caller);
   std::int64_t in_flight = 0;
   for (const auto& each : numbers.schedulers) in_flight += each.up ? each.in_flight : 0;
   JsonWriter out;
@@ -125,7 +126,7 @@ Result<HttpResponse> stats(const Call& call) {
 
 Result<HttpResponse> metrics(const Call& call) {
   HttpResponse response;
-  response.body = metrics_text(call.api.metrics().all(), POSTERN_VERSION);
+  response.body = metrics_text(call.use.metrics.all(), POSTERN_VERSION);
   response.header("Content-Type", kMetricsType);
   return response;
 }
@@ -139,7 +140,7 @@ Result<HttpResponse> healthz(const Call&) {
 }
 
 Result<HttpResponse> readyz(const Call& call) {
-  const Readiness ready = call.api.readiness();
+  const Readiness ready = call.use.status.readiness();
   JsonWriter out;
   out.begin_object().member("ready", ready.tasks && ready.config).key("checks").begin_object();
   const auto check = [&](std::string_view name, bool ok, std::string_view error) {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/model/retry_policy.h"
-#include "fcgi/server/router.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern::native_meta {
 

@@ -6,8 +6,8 @@
 #include "core/base/base64.h"
 #include "core/model/priority.h"
 #include "core/model/validation.h"
-#include "fcgi/dialects/asyncqueue/wire.h"
 #include "fcgi/dialects/native/wire.h"
+#include "fcgi/dialects/table.h"
 #include "fcgi/server/field_reader.h"
 #include "fcgi/server/query.h"
 
@@ -99,6 +99,14 @@ std::vector<State> states_of(std::string_view status) {
 }
 
 namespace {
+
+// By a word of another dialect's.
+bool filter_by_any_status(db::TaskFilter& filter, std::string_view status) {
+  for (const DialectTable* table : all_tables()) {
+    if (table->filter_by_status != nullptr && table->filter_by_status(filter, status)) return true;
+  }
+  return false;
+}
 
 bool read_stream(Query& query) {
   const auto stream = query.text("stream");
@@ -194,8 +202,8 @@ Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
   filter.created_until = query.time("created_until");
   if (const auto status = query.text("status")) {
     filter.states = states_of(*status);
-    const bool known = !filter.states.empty() ||
-                       (every_dialect && asyncqueue_wire::filter_by_status(filter, *status));
+    const bool known =
+        !filter.states.empty() || (every_dialect && filter_by_any_status(filter, *status));
     if (!known) {
       query.refuse(invalid("status_invalid", "status",
                            "status must be pending, active, completed, failed, blocked or "

@@ -5,7 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "fcgi/api/api.h"
+#include "fcgi/api/queues.h"
+#include "fcgi/api/use_cases.h"
 #include "fcgi/dialects/native/wire.h"
 #include "fcgi/server/field_reader.h"
 #include "fcgi/server/query.h"
@@ -87,7 +88,7 @@ Result<HttpResponse> create_queue(const Call& call) {
   QueueSettings settings;
   read_settings(*fields, settings);
   if (const auto ok = fields->finish(); !ok) return ok.error();
-  const auto queue = call.api.queues().create(call.caller, name, std::move(settings));
+  const auto queue = call.use.queues.create(call.caller, name, std::move(settings));
   if (!queue) return queue.error();
   return queue_response(201, *queue);
 }
@@ -99,7 +100,7 @@ Result<HttpResponse> list_queues(const Call& call) {
   if (const auto ok = query->finish(); !ok) return ok.error();
   JsonWriter out;
   out.begin_object().key("queues").begin_array();
-  for (const Queue& queue : call.api.queues().list(call.caller)) {
+  for (const Queue& queue : call.use.queues.list(call.caller)) {
     const bool unlisted = std::ranges::find(kUnlistedQueues, queue.name) != kUnlistedQueues.end();
     if (all || !unlisted) write_queue(out, queue);
   }
@@ -108,19 +109,19 @@ Result<HttpResponse> list_queues(const Call& call) {
 }
 
 Result<HttpResponse> get_queue(const Call& call) {
-  return queue_or_error(call.api.queues().get(call.caller, call.path["name"]));
+  return queue_or_error(call.use.queues.get(call.caller, call.path["name"]));
 }
 
 Result<HttpResponse> put_queue(const Call& call) {
   auto settings = parse_queue(call.request.body, {});
   if (!settings) return settings.error();
-  const auto put = call.api.queues().put(call.caller, call.path["name"], std::move(*settings));
+  const auto put = call.use.queues.put(call.caller, call.path["name"], std::move(*settings));
   if (!put) return put.error();
   return queue_response(put->made ? 201 : 200, put->queue);
 }
 
 Result<HttpResponse> change_queue(const Call& call) {
-  return queue_or_error(call.api.queues().change(
+  return queue_or_error(call.use.queues.change(
       call.caller, call.path["name"],
       [&](QueueSettings settings) { return parse_queue(call.request.body, std::move(settings)); }));
 }
@@ -130,29 +131,29 @@ Result<HttpResponse> delete_queue(const Call& call) {
   if (!query) return query.error();
   const bool force = query->flag("force", "force_invalid");
   if (const auto ok = query->finish(); !ok) return ok.error();
-  if (const auto done = call.api.queues().remove(call.caller, call.path["name"], force); !done) {
+  if (const auto done = call.use.queues.remove(call.caller, call.path["name"], force); !done) {
     return done.error();
   }
   return HttpResponse{204, {}, {}};
 }
 
 Result<HttpResponse> purge_queue(const Call& call) {
-  if (const auto done = call.api.queues().purge(call.caller, call.path["name"]); !done) {
+  if (const auto done = call.use.queues.purge(call.caller, call.path["name"]); !done) {
     return done.error();
   }
   return HttpResponse{202, {}, {}};
 }
 
 Result<HttpResponse> pause_queue(const Call& call) {
-  return queue_or_error(call.api.queues().pause(call.caller, call.path["name"], true));
+  return queue_or_error(call.use.queues.pause(call.caller, call.path["name"], true));
 }
 
 Result<HttpResponse> resume_queue(const Call& call) {
-  return queue_or_error(call.api.queues().pause(call.caller, call.path["name"], false));
+  return queue_or_error(call.use.queues.pause(call.caller, call.path["name"], false));
 }
 
 Result<HttpResponse> queue_stats(const Call& call) {
-  const auto stats = call.api.queues().stats(call.caller, call.path["name"]);
+  const auto stats = call.use.queues.stats(call.caller, call.path["name"]);
   if (!stats) return stats.error();
   JsonWriter out;
   write_queue_stats(out, call.path["name"], *stats);

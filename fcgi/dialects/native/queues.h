@@ -1,11 +1,11 @@
-// Queues in the native dialect: JSON in and out, and the handlers of native.cpp's route table.
+// Queues in the native dialect: JSON in and out, and the handlers of the route table in routes.cpp.
 #pragma once
 
 #include <string_view>
 
 #include "core/model/queue.h"
 #include "core/wire/queue_json.h"
-#include "fcgi/server/router.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern::native_wire {
 

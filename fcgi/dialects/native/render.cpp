@@ -1,5 +1,5 @@
-#include "fcgi/dialects/dialects.h"
 #include "fcgi/dialects/native/wire.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern::native_wire {
 

@@ -5,14 +5,17 @@
 #include <fmt/format.h>
 
 #include "core/base/json_writer.h"
-#include "fcgi/api/api.h"
-#include "fcgi/dialects/dialects.h"
+#include "fcgi/api/creation.h"
+#include "fcgi/api/tasks.h"
+#include "fcgi/api/use_cases.h"
+#include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/native/endpoints.h"
 #include "fcgi/dialects/native/meta.h"
 #include "fcgi/dialects/native/queues.h"
 #include "fcgi/dialects/native/schedules.h"
 #include "fcgi/dialects/native/tasks.h"
 #include "fcgi/dialects/native/wire.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern {
 namespace native_tasks {
@@ -20,25 +23,25 @@ namespace native_tasks {
 Result<HttpResponse> get(const Call& call) {
   const Result<Seconds> wait = native_wire::parse_wait(call.request.query);
   if (!wait) return wait.error();
-  const Result<Task> task = call.api.get(call.caller, call.path["id"], *wait);
+  const Result<Task> task = call.use.tasks.get(call.caller, call.path["id"], *wait);
   if (!task) return task.error();
   return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> cancel(const Call& call) {
-  const Result<Task> task = call.api.cancel(call.caller, call.path["id"]);
+  const Result<Task> task = call.use.tasks.cancel(call.caller, call.path["id"]);
   if (!task) return task.error();
   return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> retry(const Call& call) {
-  const Result<Task> task = call.api.retry(call.caller, call.path["id"], call.dialect);
+  const Result<Task> task = call.use.tasks.retry(call.caller, call.path["id"], call.dialect);
   if (!task) return task.error();
   return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> remove(const Call& call) {
-  const auto done = call.api.remove(call.caller, call.path["id"], call.dialect);
+  const auto done = call.use.tasks.remove(call.caller, call.path["id"], call.dialect);
   if (!done) return done.error();
   return HttpResponse{204, {}, {}};
 }
@@ -50,8 +53,8 @@ namespace {
 void create_task(const Call& call, Finish finish) {
   Result<Creation> wanted = native_wire::parse_creation(call.request.body);
   if (!wanted) return finish(wanted.error());
-  call.api.create(call.caller, call.request, std::move(*wanted),
-                  created_answer(call, std::move(finish)));
+  call.use.creation.create(call.caller, call.request, std::move(*wanted),
+                           created_answer(call, std::move(finish)));
 }
 
 Result<HttpResponse> list_tasks(const Call& call) {
@@ -61,15 +64,17 @@ Result<HttpResponse> list_tasks(const Call& call) {
   const Result<bool> stream = native_wire::parse_stream(call.request.query);
   if (!stream) return stream.error();
   if (*stream) return native_tasks::stream(call, *filter);
-  const Result<db::Page> page = call.api.list(call.caller, *filter);
+  const Result<db::Page> page = call.use.tasks.list(call.caller, *filter);
   if (!page) return page.error();
   return json_response(200, native_wire::render_page(*page, *filter, call.dialect));
 }
 
+constexpr std::size_t kMaxBatch = 16 * 1024 * 1024;  // bytes
+
 constexpr std::array kRoutes{
-    Route{"POST", "/v1/tasks", Access::write, create_task},
+    Route{"POST", "/v1/tasks", Access::create, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks},
-    Route{"POST", "/v1/tasks/batch", Access::write, native_tasks::create_batch},
+    Route{"POST", "/v1/tasks/batch", Access::create, native_tasks::create_batch, kMaxBatch},
     Route{"POST", "/v1/tasks/cancel", Access::write, native_tasks::cancel_many},
     Route{"POST", "/v1/tasks/retry", Access::retry, native_tasks::retry_many},
     Route{"GET", "/v1/tasks/{id}", Access::read, native_tasks::get},
@@ -128,9 +133,7 @@ HttpResponse render_error(const Error& error) {
   out.begin_object().key("error");
   native_wire::write_error(out, error);
   out.end_object();
-  HttpResponse response = error_response(error, out.take());
-  if (error.reason == "idempotency_key_reused") response.status = 422;
-  return response;
+  return error_response(error, out.take());
 }
 
 std::string render_task(const Task& task) {
@@ -141,8 +144,18 @@ std::string render_task(const Task& task) {
 
 std::string task_path(const Task& task) { return "/v1/tasks/" + to_typeid(task.spec.id); }
 
-constexpr DialectTable kNative{Dialect::native, kRoutes,     render_error, native_wire::write_task,
-                               render_task,     render_task, 201,          task_path};
+constexpr std::array<std::string_view, 1> kBodyMarks{"webhook_url"};
+
+constexpr DialectTable kNative{
+    .dialect = Dialect::native,
+    .routes = kRoutes,
+    .render_error = render_error,
+    .write_task = native_wire::write_task,
+    .render_task = render_task,
+    .render_created = render_task,
+    .task_path = task_path,
+    .body_marks = kBodyMarks,
+};
 
 }  // namespace
 

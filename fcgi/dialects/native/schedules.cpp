@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "fcgi/api/api.h"
+#include "fcgi/api/schedules.h"
+#include "fcgi/api/use_cases.h"
 
 namespace postern {
 namespace {
@@ -19,7 +20,7 @@ Result<HttpResponse> answer(const Result<Schedule>& schedule) {
 }
 
 std::string location(const Call& call, std::string_view rest) {
-  return fmt::format("{}{}/v1/{}", call.api.public_url(), call.request.base_path, rest);
+  return fmt::format("{}{}/v1/{}", call.use.public_url, call.request.base_path, rest);
 }
 
 // The body as a change to the schedule in the path. It cannot be renamed.
@@ -44,7 +45,7 @@ Result<HttpResponse> create_schedule(const Call& call) {
   if (call.dialect == Dialect::asyncjobs && wanted.task.dialect != Dialect::asyncjobs) {
     return invalid("task_type_invalid", "task_type", "task_type is required.");
   }
-  const auto made = call.api.schedules().create(call.caller.tenant, std::move(wanted));
+  const auto made = call.use.schedules.create(call.caller.tenant, std::move(wanted));
   if (!made) return made.error();
   HttpResponse response = schedule_response(201, *made);
   response.header("Location", location(call, "schedules/" + made->name));
@@ -55,8 +56,8 @@ Result<HttpResponse> list_schedules(const Call& call) {
   const auto filter = native_wire::parse_schedule_filter(call.request.query);
   if (!filter) return filter.error();
   // One more tells whether there are more.
-  auto found = call.api.schedules().list(call.caller.tenant, filter->queue, filter->after,
-                                         filter->limit + 1);
+  auto found =
+      call.use.schedules.list(call.caller.tenant, filter->queue, filter->after, filter->limit + 1);
   const bool has_more = found.size() > static_cast<std::size_t>(filter->limit);
   if (has_more) found.pop_back();
   JsonWriter out;
@@ -69,11 +70,11 @@ Result<HttpResponse> list_schedules(const Call& call) {
 }
 
 Result<HttpResponse> get_schedule(const Call& call) {
-  return answer(call.api.schedules().get(call.caller.tenant, call.path["name"]));
+  return answer(call.use.schedules.get(call.caller.tenant, call.path["name"]));
 }
 
 Result<HttpResponse> put_schedule(const Call& call) {
-  const auto put = call.api.schedules().put(call.caller.tenant, call.path["name"], change_by(call));
+  const auto put = call.use.schedules.put(call.caller.tenant, call.path["name"], change_by(call));
   if (!put) return put.error();
   HttpResponse response = schedule_response(put->created ? 201 : 200, put->schedule);
   if (put->created) {
@@ -83,27 +84,26 @@ Result<HttpResponse> put_schedule(const Call& call) {
 }
 
 Result<HttpResponse> patch_schedule(const Call& call) {
-  return answer(
-      call.api.schedules().change(call.caller.tenant, call.path["name"], change_by(call)));
+  return answer(call.use.schedules.change(call.caller.tenant, call.path["name"], change_by(call)));
 }
 
 Result<HttpResponse> delete_schedule(const Call& call) {
-  if (const auto ok = call.api.schedules().remove(call.caller.tenant, call.path["name"]); !ok) {
+  if (const auto ok = call.use.schedules.remove(call.caller.tenant, call.path["name"]); !ok) {
     return ok.error();
   }
   return HttpResponse{204, {}, {}};
 }
 
 Result<HttpResponse> pause_schedule(const Call& call) {
-  return answer(call.api.schedules().set_paused(call.caller.tenant, call.path["name"], true));
+  return answer(call.use.schedules.set_paused(call.caller.tenant, call.path["name"], true));
 }
 
 Result<HttpResponse> resume_schedule(const Call& call) {
-  return answer(call.api.schedules().set_paused(call.caller.tenant, call.path["name"], false));
+  return answer(call.use.schedules.set_paused(call.caller.tenant, call.path["name"], false));
 }
 
 Result<HttpResponse> trigger_schedule(const Call& call) {
-  const auto run = call.api.schedules().trigger(call.caller.tenant, call.path["name"]);
+  const auto run = call.use.schedules.trigger(call.caller.tenant, call.path["name"]);
   if (!run) return run.error();
   JsonWriter out;
   native_wire::write_run(out, *run);
@@ -115,7 +115,7 @@ Result<HttpResponse> trigger_schedule(const Call& call) {
 Result<HttpResponse> next_of_schedule(const Call& call) {
   const Result<int> count = native_wire::parse_next(call.request.query);
   if (!count) return count.error();
-  const auto times = call.api.schedules().next(call.caller.tenant, call.path["name"], *count);
+  const auto times = call.use.schedules.next(call.caller.tenant, call.path["name"], *count);
   if (!times) return times.error();
   JsonWriter out;
   wire::write_next(out, *times);
@@ -125,8 +125,8 @@ Result<HttpResponse> next_of_schedule(const Call& call) {
 Result<HttpResponse> runs_of_schedule(const Call& call) {
   const auto filter = native_wire::parse_run_filter(call.request.query);
   if (!filter) return filter.error();
-  auto runs = call.api.schedules().runs(call.caller.tenant, call.path["name"], filter->before,
-                                        filter->limit + 1);
+  auto runs = call.use.schedules.runs(call.caller.tenant, call.path["name"], filter->before,
+                                      filter->limit + 1);
   if (!runs) return runs.error();
   const bool has_more = runs->size() > static_cast<std::size_t>(filter->limit);
   if (has_more) runs->pop_back();

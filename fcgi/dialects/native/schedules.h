@@ -1,4 +1,4 @@
-// /v1/schedules: its handlers, for the table in native.cpp, and their translations, without rules.
+// /v1/schedules: its handlers, for the table in routes.cpp, and their translations, without rules.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 #include "core/model/schedule.h"
 #include "core/wire/schedule_json.h"
 #include "fcgi/api/schedules.h"
-#include "fcgi/server/router.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern {
 

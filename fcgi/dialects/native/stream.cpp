@@ -3,14 +3,15 @@
 #include <utility>
 
 #include "core/base/json_writer.h"
-#include "fcgi/api/api.h"
-#include "fcgi/dialects/dialects.h"
+#include "fcgi/api/streams.h"
+#include "fcgi/api/use_cases.h"
 #include "fcgi/dialects/native/tasks.h"
+#include "fcgi/dialects/table.h"
 
 namespace postern::native_tasks {
 
 Result<HttpResponse> stream(const Call& call, const db::TaskFilter& filter) {
-  Result<Streams::Reader> reader = call.api.streams().open(call.caller.tenant, filter);
+  Result<Streams::Reader> reader = call.use.streams.open(call.caller.tenant, filter);
   if (!reader) return reader.error();
   HttpResponse response;
   response.header("Content-Type", "application/x-ndjson");

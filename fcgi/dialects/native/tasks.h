@@ -1,12 +1,11 @@
 // The native dialect's handlers for tasks, but for the plain ones, which stand with the route table
-// in native.cpp.
+// in routes.cpp.
 #pragma once
 
 #include "core/base/error.h"
 #include "core/model/task.h"
-#include "fcgi/api/api.h"
+#include "fcgi/dialects/table.h"
 #include "fcgi/server/http.h"
-#include "fcgi/server/router.h"
 
 namespace postern::native_tasks {
 
@@ -16,19 +15,19 @@ Result<HttpResponse> cancel(const Call& call);
 Result<HttpResponse> retry(const Call& call);
 Result<HttpResponse> remove(const Call& call);
 
-// Many at once (native_batch.cpp, native_bulk.cpp).
+// Many at once (batch.cpp, bulk.cpp).
 void create_batch(const Call& call, Finish finish);
 Result<HttpResponse> cancel_many(const Call& call);
 Result<HttpResponse> retry_many(const Call& call);
 
-// The list of GET /v1/tasks with one task per line (native_stream.cpp).
+// The list of GET /v1/tasks with one task per line (stream.cpp).
 Result<HttpResponse> stream(const Call& call, const db::TaskFilter& filter);
 
-// What waits (native_changes.cpp).
+// What waits (changes.cpp).
 Result<HttpResponse> change(const Call& call);
 Result<HttpResponse> run(const Call& call);
 
-// What a receiver has taken over (native_deferred.cpp).
+// What a receiver has taken over (deferred.cpp).
 Result<HttpResponse> complete(const Call& call);
 Result<HttpResponse> fail(const Call& call);
 Result<HttpResponse> heartbeat(const Call& call);

@@ -1,5 +1,5 @@
-// The native dialect's two translations: JSON to what the Api takes, and what it gives back to
-// JSON. No rules.
+// The native dialect's two translations: JSON to what the use-cases take, and what they give back
+// to JSON. No rules.
 #pragma once
 
 #include <optional>
@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/json_writer.h"
+#include "core/model/creation.h"
 #include "core/model/task.h"
 #include "core/wire/task_json.h"
-#include "fcgi/api/api.h"
+#include "fcgi/api/tasks.h"
+#include "fcgi/dialects/table.h"
 #include "fcgi/server/field_reader.h"
-#include "fcgi/server/router.h"
 
 namespace postern::native_wire {
 
@@ -32,7 +34,7 @@ void read_body(FieldReader& fields, Creation& wanted);
 std::optional<int> read_priority(FieldReader& fields);
 
 // The query of GET /v1/tasks; with `stream` its limit may be larger. `every_dialect`: `status` may
-// also be a word of AsyncQueue's, whose clients ask at the same path.
+// also be a word of another dialect's, whose clients ask at the same path.
 Result<db::TaskFilter> parse_filter(std::string_view query, bool every_dialect = false);
 // Whether it asks for one task per line: "stream=ndjson".
 Result<bool> parse_stream(std::string_view query);

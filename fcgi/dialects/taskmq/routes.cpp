@@ -6,9 +6,14 @@
 #include <fmt/format.h>
 
 #include "core/base/json_writer.h"
-#include "fcgi/api/api.h"
-#include "fcgi/dialects/dialects.h"
+#include "core/base/text.h"
+#include "fcgi/api/creation.h"
+#include "fcgi/api/status.h"
+#include "fcgi/api/tasks.h"
+#include "fcgi/api/use_cases.h"
+#include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/native/meta.h"
+#include "fcgi/dialects/table.h"
 #include "fcgi/dialects/taskmq/wire.h"
 
 namespace postern {
@@ -17,8 +22,8 @@ namespace {
 void add_job(const Call& call, Finish finish) {
   auto wanted = taskmq_wire::parse_job(call.request.body);
   if (!wanted) return finish(taskmq_wire::refusal(wanted.error()));
-  call.api.create(call.caller, call.request, std::move(*wanted),
-                  created_answer(call, std::move(finish)));
+  call.use.creation.create(call.caller, call.request, std::move(*wanted),
+                           created_answer(call, std::move(finish)));
 }
 
 // {"status":...,"job_id":...}
@@ -37,7 +42,7 @@ Error told_as(Error error, std::string message) {
 Result<HttpResponse> cancel_job(const Call& call) {
   const auto id = taskmq_wire::parse_job_id(call.request.body);
   if (!id) return taskmq_wire::refusal(id.error());
-  const auto done = call.api.cancel(call.caller, std::to_string(*id));
+  const auto done = call.use.tasks.cancel(call.caller, std::to_string(*id));
   if (!done) return told_as(done.error(), "Job is not pending");
   return json_response(200, receipt("cancelled", *id));
 }
@@ -45,19 +50,19 @@ Result<HttpResponse> cancel_job(const Call& call) {
 Result<HttpResponse> retry_job(const Call& call) {
   const auto id = taskmq_wire::parse_job_id(call.request.body);
   if (!id) return taskmq_wire::refusal(id.error());
-  const auto done = call.api.retry(call.caller, std::to_string(*id), Dialect::taskmq);
+  const auto done = call.use.tasks.retry(call.caller, std::to_string(*id), Dialect::taskmq);
   if (!done) return told_as(done.error(), "Job is not failed");
   return json_response(200, receipt("retrying", *id));
 }
 
 Result<HttpResponse> get_job(const Call& call) {
-  const Result<Task> task = call.api.get(call.caller, call.path["id"], Seconds{0});
+  const Result<Task> task = call.use.tasks.get(call.caller, call.path["id"], Seconds{0});
   if (!task) return task.error();
   return task_response(call, 200, *task);
 }
 
 Result<HttpResponse> health(const Call& call) {
-  const Readiness ready = call.api.readiness();
+  const Readiness ready = call.use.status.readiness();
   JsonWriter out;
   out.begin_object();
   if (!ready.tasks || !ready.config) {
@@ -69,7 +74,7 @@ Result<HttpResponse> health(const Call& call) {
 }
 
 constexpr std::array kRoutes{
-    Route{"POST", "/add-job", Access::write, add_job},
+    Route{"POST", "/add-job", Access::create, add_job},
     Route{"POST", "/cancel", Access::write, cancel_job},
     Route{"POST", "/retry", Access::retry, retry_job},
     Route{"GET", "/job/{id}", Access::read, get_job},
@@ -107,9 +112,7 @@ HttpResponse render_error(const Error& error) {
   }
   JsonWriter out;
   out.begin_object().member("detail", text_of(error)).end_object();
-  HttpResponse response = error_response(error, out.take());
-  if (error.reason == "idempotency_key_reused") response.status = 422;
-  return response;
+  return error_response(error, out.take());
 }
 
 std::string render_job(const Task& task) {
@@ -126,9 +129,20 @@ std::string job_path(const Task& task) {
   return "/job/" + (task.spec.job_id ? std::to_string(*task.spec.job_id) : to_uuid(task.spec.id));
 }
 
+bool spells(std::string_view id) { return !id.empty() && all_of(id, is_digit); }
+
 constexpr DialectTable kTaskMq{
-    Dialect::taskmq, kRoutes,        render_error, taskmq_wire::write_job,
-    render_job,      render_created, 200,          job_path};
+    .dialect = Dialect::taskmq,
+    .routes = kRoutes,
+    .render_error = render_error,
+    .write_task = taskmq_wire::write_job,
+    .render_task = render_job,
+    .render_created = render_created,
+    .created_status = 200,
+    .task_path = job_path,
+    .shared = false,
+    .spells = spells,
+};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// TaskMQ's two translations: JSON to what the Api takes, and what it gives back to JSON. No rules.
+// TaskMQ's two translations: JSON to what the use-cases take, and what they give back to JSON. No
+// rules.
 #pragma once
 
 #include <cstdint>

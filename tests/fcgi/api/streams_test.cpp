@@ -79,7 +79,7 @@ TEST_F(StreamsTest, OnlySoManyAtOnceAndAShareOfThemForATenant) {
   };
   std::vector<HttpResponse> held;
   const auto hold = [&](const std::string& tenant) {
-    dispatch(*api_, of(tenant), [&](const HttpResponse& response) { held.push_back(response); });
+    handlers_->answer(of(tenant), [&](const HttpResponse& response) { held.push_back(response); });
     return held.back().status;
   };
   const auto expect_refused = [&](const std::string& tenant) {

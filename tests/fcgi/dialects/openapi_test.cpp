@@ -4,7 +4,7 @@
 #include <boost/json.hpp>
 #include <set>
 
-#include "fcgi/dialects/dialects.h"
+#include "fcgi/dialects/table.h"
 #include "fcgi/openapi/document.h"
 
 namespace postern {

@@ -274,7 +274,7 @@ TEST_F(IntakeTest, AnswersWithoutADatabase) {
                  .instance = random_uuid(),
                  .name = "test",
                  .idempotency_window = Seconds{600}});
-  api_ = std::make_unique<Api>(Api::Options{}, nowhere, intake);
+  handlers_ = std::make_unique<Handlers>(Handlers::Options{}, nowhere, intake);
   EXPECT_EQ(ask("GET", "/healthz").status, 200);
   const Answer ready = ask("GET", "/readyz");
   EXPECT_EQ(ready.status, 503);
@@ -285,7 +285,7 @@ TEST_F(IntakeTest, AnswersWithoutADatabase) {
   EXPECT_EQ(made.headers.at("Retry-After"), "1");
   EXPECT_EQ(ask("GET", "/v1/tasks").status, 503);
   EXPECT_EQ(create(R"("priority":11)").status, 400);
-  api_.reset();
+  handlers_.reset();
 }
 
 TEST_F(IntakeTest, BeatsForItsInstance) {

@@ -10,7 +10,7 @@ namespace postern::test {
 
 class AsyncJobsTest : public WireTest {
  protected:
-  AsyncJobsTest() { start({.asyncjobs_queue = "WORK"}); }
+  AsyncJobsTest() { start({.default_queue = "WORK"}); }
   void SetUp() override { EXPECT_EQ(at("POST", "/v1/queues", R"({"name":"WORK"})").status, 201); }
 
   Answer at(std::string method, std::string path, std::string body = {}, std::string key = {}) {

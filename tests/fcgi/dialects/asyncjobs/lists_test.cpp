@@ -66,7 +66,7 @@ TEST_F(AsyncJobsLists, OneListAtATimeForEachTenant) {
   asked.query = "stream=ndjson";
   asked.dialect = "asyncjobs";
   std::optional<HttpResponse> held;
-  dispatch(*api_, asked, [&](const HttpResponse& response) { held = response; });
+  handlers_->answer(asked, [&](const HttpResponse& response) { held = response; });
   ASSERT_TRUE(held->rest);
   const Answer refused = at("GET", "/v1/tasks");
   EXPECT_EQ(told(refused), "429 rate_limited list_in_progress -");
@@ -85,7 +85,7 @@ TEST_F(AsyncJobsLists, TheNextListMayBeAskedForAtTheEndOfAStream) {
   HttpRequest asked = request("GET", "/v1/tasks", "");
   asked.query = "stream=ndjson";
   asked.dialect = "asyncjobs";
-  dispatch(*api_, asked, [&](const HttpResponse& response) {
+  handlers_->answer(asked, [&](const HttpResponse& response) {
     std::string piece;
     while (response.rest(piece) == Piece::text) EXPECT_EQ(at("GET", "/v1/tasks").status, 429);
     EXPECT_EQ(at("GET", "/v1/tasks").status, 200) << "before the answer's writer lets go of it";

@@ -254,15 +254,15 @@ TEST_F(AsyncJobsTest, SchedulesAreMadeShownAndDeleted) {
 
 TEST_F(AsyncJobsTest, SaysThatItsStorageIsAway) {
   db::Pool nowhere({"host=/nowhere", "test"}, 1);
-  Api away({}, nowhere, *intake_);
+  Handlers away({}, nowhere, *intake_);
   HttpRequest asked = request("GET", "/v1/tasks");
   asked.dialect = "asyncjobs";
   std::optional<HttpResponse> response;
-  dispatch(away, asked, [&](const HttpResponse& each) { response = each; });
+  away.answer(asked, [&](const HttpResponse& each) { response = each; });
   EXPECT_EQ(response->status, 503);
   EXPECT_NE(response->body.find(R"("reason":"storage_not_ready")"), std::string::npos);
   asked.path = "/readyz";
-  dispatch(away, asked, [&](const HttpResponse& each) { response = each; });
+  away.answer(asked, [&](const HttpResponse& each) { response = each; });
   EXPECT_EQ(response->status, 503);
   EXPECT_EQ(response->body,
             R"({"ready":false,"checks":{"tasks":{"ok":false,"error":"tasks storage unreachable"},)"

@@ -157,8 +157,8 @@ TEST_F(BatchTest, RefusesWhatIsNoBatch) {
 }
 
 TEST_F(BatchTest, TakesLargerBodiesThanOthers) {
-  EXPECT_EQ(api_->max_body(request("POST", "/v1/tasks/batch")), 16u * 1024 * 1024);
-  EXPECT_EQ(api_->max_body(request("POST", "/v1/tasks")), 512u * 1024);
+  EXPECT_EQ(handlers_->max_body(request("POST", "/v1/tasks/batch")), 16u * 1024 * 1024);
+  EXPECT_EQ(handlers_->max_body(request("POST", "/v1/tasks")), 512u * 1024);
   HttpRequest large = request("POST", "/v1/tasks/batch");
   large.body_too_large = true;
   EXPECT_NE(ask(large).body.find("larger than 16777216 bytes"), std::string::npos);

@@ -165,11 +165,11 @@ TEST_F(MetaTest, WithoutTheDatabaseTheyAreUnavailable) {
   EXPECT_EQ(ask("GET", "/metrics").status, 500) << "a fault of the server, not of the moment";
   admin_.script("GRANT SELECT ON postern.counter TO postern_api");
   db::Pool nowhere({"host=/nonexistent", "test"}, 1);
-  Api api({}, nowhere, *intake_);
+  Handlers api({}, nowhere, *intake_);
   for (const char* path : {"/metrics", "/monitor/metrics", "/v1/stats"}) {
     int status = 0;
-    dispatch(api, request("GET", path),
-             [&](const HttpResponse& response) { status = response.status; });
+    api.answer(request("GET", path),
+               [&](const HttpResponse& response) { status = response.status; });
     EXPECT_EQ(status, 503) << path;
   }
 }

@@ -1,4 +1,5 @@
-// Api::create and what belongs to it: what may be asked, what the queue adds, where the task goes.
+#include "fcgi/api/creation.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -14,7 +15,9 @@
 #include "core/program/clock.h"
 #include "core/program/log.h"
 #include "core/program/task_ids.h"
-#include "fcgi/api/api.h"
+#include "db/catalog/endpoints.h"
+#include "db/catalog/queue_defaults.h"
+#include "db/tasks/tasks.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {
@@ -35,19 +38,19 @@ std::string kept_key(const Caller& caller, const HttpRequest& request) {
 
 }  // namespace
 
-void Api::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
-  const bool any_body = wanted.dialect == Dialect::asyncjobs;
+void CreationApi::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
+  const bool replays_refused = traits(wanted.dialect).replays_refused;
   Result<Ready> ready = prepare(caller, request, std::move(wanted));
-  if (!ready && any_body) return done(replay_or(caller, request, ready.error()));
+  if (!ready && replays_refused) return done(replay_or(caller, request, ready.error()));
   if (!ready) return done(ready.error());
   intake_.submit(
       std::move(ready->task), ready->lane, ready->bounded,
       [this, tenant = caller.tenant, done = std::move(done)](Result<Intake::Taken> taken) {
-        done(taken ? created(tenant, std::move(*taken)) : taken.error());
+        done(taken ? answer_of(tenant, std::move(*taken)) : taken.error());
       });
 }
 
-Result<Created> Api::replay_or(const Caller& caller, const HttpRequest& request, Error refusal) {
+Result<Created> CreationApi::replay_or(const Caller& caller, const HttpRequest& request, Error refusal) {
   if (!check_idempotency_key(request.idempotency_key)) return refusal;
   const auto first = read_from(pool_, [&](auto& connection) -> std::optional<Task> {
     const auto id = db::task_of_key(connection, caller.tenant, kept_key(caller, request));
@@ -57,7 +60,7 @@ Result<Created> Api::replay_or(const Caller& caller, const HttpRequest& request,
   return Created{*first, true};
 }
 
-Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
+Result<Created> CreationApi::answer_of(const std::string& tenant, Intake::Taken taken) {
   switch (taken.kind) {
     case Intake::Taken::Kind::created:
       return Created{db::created_task(std::move(taken.task), taken.at), false};
@@ -68,10 +71,11 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
     case Intake::Taken::Kind::replayed: break;
   }
   try {
-    Result<Task> first = reread(tenant, taken.holder);
-    // asyncjobs compares no bodies, and those of two dialects cannot be compared.
+    auto first = read_from(
+        pool_, [&](auto& connection) { return db::get_task(connection, tenant, taken.holder); });
+    // The bodies of two dialects cannot be compared.
     const Dialect dialect = taken.task.spec.dialect;
-    if (first && taken.kind == Intake::Taken::Kind::mismatched && dialect != Dialect::asyncjobs &&
+    if (first && taken.kind == Intake::Taken::Kind::mismatched && traits(dialect).compares_bodies &&
         dialect == first->spec.dialect) {
       return conflict("idempotency_key_reused",
                       "This Idempotency-Key was used before, for a request with another body.");
@@ -87,18 +91,9 @@ Result<Created> Api::created(const std::string& tenant, Intake::Taken taken) {
                      "The task of this Idempotency-Key was just deleted. Try again.");
 }
 
-Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request, Creation wanted) {
+Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const HttpRequest& request, Creation wanted) {
   const Time at = wall_clock();
-  if (wanted.dialect == Dialect::asyncjobs && wanted.queue.empty()) {
-    wanted.queue = options_.asyncjobs_queue;
-    if (wanted.queue.empty() && options_.allow_create_default) wanted.queue = kDefaultQueue;
-    if (wanted.queue.empty()) {
-      return not_found(
-          "queue_not_found",
-          "The task names no queue, and the server has none for such: give one, or set "
-          "asyncjobs_queue.");
-    }
-  }
+  if (const auto ok = set_default_queue(wanted); !ok) return ok.error();
   if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
   if (caller.sandbox) {
     wanted.queue = kSandboxQueue;
@@ -109,8 +104,7 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
     if (const auto ok = check_idempotency_key(request.idempotency_key); !ok) return ok.error();
   }
   const FieldNames& fields = *wanted.fields;
-  // A native task names an endpoint that is there; on other wires it may come later.
-  if (wanted.dialect == Dialect::native && !wanted.endpoint.empty() &&
+  if (traits(wanted.dialect).endpoint_must_exist && !wanted.endpoint.empty() &&
       !has_endpoint(caller.tenant, wanted.endpoint)) {
     Error error = not_found("endpoint_not_found",
                             fmt::format("There is no endpoint \"{}\".", wanted.endpoint));
@@ -133,26 +127,38 @@ Result<Api::Ready> Api::prepare(const Caller& caller, const HttpRequest& request
     spec.idempotency_key = kept_key(caller, request);
     task->request_hash = view(sha256(request.body));
   }
-  if (spec.dialect == Dialect::taskmq) {
+  if (traits(spec.dialect).numbers_tasks) {
     spec.job_id = read_from(pool_, [](auto& connection) { return db::next_job_id(connection); });
   }
   const std::int64_t lane = lane_of(spec);
   return Ready{std::move(*task), lane, queue->bounded};
 }
 
-// asyncjobs's are there or not; those of the dialects that know no queues are ours.
-bool Api::may_make_queue(const Creation& wanted) const {
+// Where a task that names no queue goes; on the wires that have no setting for it, it must name one.
+Result<void> CreationApi::set_default_queue(Creation& wanted) const {
+  const std::string_view setting = traits(wanted.dialect).queue_setting;
+  if (setting.empty() || !wanted.queue.empty()) return {};
+  wanted.queue = options_.default_queue;
+  if (wanted.queue.empty() && options_.allow_create_default) wanted.queue = kDefaultQueue;
+  if (!wanted.queue.empty()) return {};
+  return not_found("queue_not_found",
+                   fmt::format("The task names no queue, and the server has none for such: give "
+                               "one, or set {}.",
+                               setting));
+}
+
+bool CreationApi::may_make_queue(const Creation& wanted) const {
   if (wanted.queue == kSandboxQueue) return true;
-  switch (wanted.dialect) {
-    case Dialect::native: return options_.auto_create_queues;
-    case Dialect::asyncqueue:
-    case Dialect::taskmq: return true;
-    case Dialect::asyncjobs: return options_.allow_create_default && wanted.queue == kDefaultQueue;
+  switch (traits(wanted.dialect).makes_queues) {
+    case QueueMaking::by_setting: return options_.auto_create_queues;
+    case QueueMaking::always: return true;
+    case QueueMaking::default_only:
+      return options_.allow_create_default && wanted.queue == kDefaultQueue;
   }
   return false;
 }
 
-bool Api::has_endpoint(const std::string& tenant, const std::string& name) {
+bool CreationApi::has_endpoint(const std::string& tenant, const std::string& name) {
   const std::string key = tenant + '\n' + name;
   const auto clock = std::chrono::steady_clock::now();
   {
@@ -172,7 +178,7 @@ bool Api::has_endpoint(const std::string& tenant, const std::string& name) {
 
 // From a cache, since every creation asks. A change to a queue takes so long to be seen. Whoever
 // finds an entry too old renews it while the others still use it.
-Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::string& queue,
+Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant, const std::string& queue,
                                           std::string_view field, bool make) {
   const std::string key = tenant + '\n' + queue;
   const auto clock = std::chrono::steady_clock::now();
@@ -216,7 +222,7 @@ Result<QueueDefaults> Api::queue_defaults(const std::string& tenant, const std::
 
 // The lane's row is for people and limits; no task depends on it, so that once made it is not
 // looked for again.
-std::int64_t Api::lane_of(const TaskSpec& task) {
+std::int64_t CreationApi::lane_of(const TaskSpec& task) {
   const std::string target = lane_target(task);
   const std::int64_t lane = lane_id(task.tenant, task.queue, target);
   {

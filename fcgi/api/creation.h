@@ -1,0 +1,90 @@
+// The creation of tasks, whatever the dialect: what may be asked, what the queue adds, where the
+// task goes. Every rule is in here. Database faults are thrown.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/model/creation.h"
+#include "core/model/task.h"
+#include "db/pg/pool.h"
+#include "fcgi/auth/caller.h"
+#include "fcgi/intake/intake.h"
+#include "fcgi/server/http.h"
+
+namespace postern {
+
+struct Created {
+  Task task;
+  bool replayed;  // by its idempotency key: nothing was made, this is the task of the first time
+};
+
+// Thread-safe.
+class CreationApi {
+ public:
+  struct Options {
+    bool auto_create_queues = true;
+    bool allow_create_default = false;  // see QueuesApi::create
+    // Of tasks that name none, in the dialects that have a setting for it; empty: there is none.
+    std::string default_queue = {};
+  };
+
+  // `pool` and `intake` must outlive it.
+  CreationApi(Options options, db::Pool& pool, Intake& intake)
+      : options_(std::move(options)), pool_(pool), intake_(intake) {}
+
+  // Validates, routes and stores; calls `done` once: now with an error, or when it is committed, on
+  // a thread of the intake's choice. Of the request are taken: the idempotency key with the body it
+  // stands for, and the traceparent. What it throws, it throws before it has called or will call
+  // `done`.
+  using Done = std::function<void(Result<Created>)>;
+  void create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done);
+
+  // What answers a creation that is refused, where a used key stands for its task whatever the body
+  // (replays_refused): the task of the request's idempotency key; `refusal` when there is none.
+  Result<Created> replay_or(const Caller& caller, const HttpRequest& request, Error refusal);
+
+  // The two halves of `create`, for who hands many tasks over at once. First: a task that may be
+  // written, where it is routed, and whether its queue has a bound.
+  struct Ready {
+    NewTask task;
+    std::int64_t lane;
+    bool bounded;
+  };
+  Result<Ready> prepare(const Caller& caller, const HttpRequest& request, Creation wanted);
+  // Then: what the intake's answer means.
+  Result<Created> answer_of(const std::string& tenant, Intake::Taken taken);
+
+ private:
+  bool may_make_queue(const Creation& wanted) const;
+  Result<void> set_default_queue(Creation& wanted) const;
+  // `make`: if it is not there.
+  Result<QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
+                                       std::string_view field, bool make);
+  bool has_endpoint(const std::string& tenant, const std::string& name);
+  std::int64_t lane_of(const TaskSpec& task);
+
+  const Options options_;
+  db::Pool& pool_;
+  Intake& intake_;
+
+  struct CachedQueue {
+    QueueDefaults defaults;
+    std::chrono::steady_clock::time_point good_until;
+  };
+  std::mutex mutex_;  // guards the caches
+  std::unordered_map<std::string, CachedQueue> queues_;
+  std::unordered_set<std::int64_t> lanes_;  // whose rows are there
+  // Endpoints that were found, and until when they need not be looked for again.
+  std::unordered_map<std::string, std::chrono::steady_clock::time_point> endpoints_;
+};
+
+}  // namespace postern

@@ -1,0 +1,36 @@
+#include "fcgi/api/status.h"
+
+#include <array>
+#include <exception>
+
+#include "core/program/log.h"
+#include "db/catalog/metrics.h"
+#include "db/catalog/queue_defaults.h"
+#include "db/schema/migrations.h"
+#include "fcgi/intake/intake.h"
+#include "fcgi/server/db_access.h"
+
+namespace postern {
+
+db::Totals StatusApi::totals(const Caller& caller) {
+  return read_from(pool_, [&](auto& connection) { return db::totals(connection, caller.tenant); });
+}
+
+Readiness StatusApi::readiness() {
+  Readiness ready{false, false, false};
+  try {
+    read_from(pool_, [&](auto& connection) {
+      const std::array<TaskId, 1> nobody{};
+      db::glance(connection, nobody);
+      ready.tasks = intake_.connected();
+      db::queue_defaults(connection, kDefaultTenant, kDefaultTenant);
+      ready.config = !db::schema_misfit(connection);
+      ready.scheduler = db::scheduler_alive(connection);
+    });
+  } catch (const std::exception& error) {
+    log::debug("not ready error=\"{}\"", log_safe(error.what()));
+  }
+  return ready;
+}
+
+}  // namespace postern

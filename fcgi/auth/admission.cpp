@@ -1,0 +1,82 @@
+#include "fcgi/auth/admission.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/program/log.h"
+
+namespace postern {
+namespace {
+
+std::optional<Role> role_from(std::string_view word) {
+  if (word == "admin") return Role::admin;
+  if (word == "worker") return Role::worker;
+  if (word == "read") return Role::read;
+  return std::nullopt;
+}
+
+bool allows(Role role, Access access) {
+  switch (access) {
+    case Access::open:
+    case Access::read: return true;
+    case Access::retry: return role == Role::worker || role == Role::admin;
+    case Access::create:
+    case Access::write: return role == Role::admin;
+  }
+  return false;
+}
+
+Error forbidden(std::string reason, std::string message) {
+  return {Errc::forbidden, std::move(reason), "", std::move(message)};
+}
+
+const std::string& tenant_or_default(const std::string& tenant) {
+  static const std::string fallback = kDefaultTenant;
+  return tenant.empty() ? fallback : tenant;
+}
+
+}  // namespace
+
+Result<Caller> admit(const HttpRequest& request, Access access, bool require_identity) {
+  if (access == Access::open) return Caller{};
+  if (!require_identity) return Caller{tenant_or_default(request.tenant), Role::admin};
+  switch (request.verdict) {
+    case Verdict::ok: break;
+    case Verdict::absent:
+    case Verdict::missing:
+      return Error{Errc::unauthenticated, "credential_missing", "",
+                   "This needs an API key: Authorization: Bearer KEY, or X-API-Key: KEY."};
+    case Verdict::invalid:
+      return Error{Errc::unauthenticated, "credential_invalid", "",
+                   "The API key is unknown, revoked or expired."};
+    case Verdict::forbidden:
+      return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
+    case Verdict::unavailable:
+      return unavailable("authenticator_unavailable",
+                         "The API key cannot be checked at the moment. Try again.");
+  }
+  // The authenticator has compared the two already; but nginx may ask another.
+  if (!request.tenant.empty() && !request.key_tenant.empty() &&
+      request.tenant != request.key_tenant) {
+    return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
+  }
+  const auto role = role_from(request.role);
+  if (!role || !allows(*role, access)) {
+    return forbidden("role_not_allowed",
+                     fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
+  }
+  const bool sandbox = request.sandbox == "1";
+  if (sandbox && access != Access::read && access != Access::create) {
+    return forbidden(
+        "sandbox_not_allowed",
+        "A sandbox key makes tasks, which are not delivered, and reads; it changes nothing.");
+  }
+  return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant),
+                *role, sandbox};
+}
+
+}  // namespace postern
