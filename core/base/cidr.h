@@ -9,9 +9,9 @@
 
 namespace postern {
 
-// An IPv4 address is kept as ::ffff:a.b.c.d.
+// 16 bytes in network order. An IPv4 address is stored in its IPv6-mapped form, ::ffff:a.b.c.d.
 using IpAddress = std::array<std::uint8_t, 16>;
-inline constexpr int kMappedBits = 96;  // that all IPv4 addresses have in common
+inline constexpr int kMappedBits = 96;  // length of the prefix ::ffff:0:0 of every IPv4 address
 
 IpAddress ipv4_address(const void* four_bytes);
 bool is_ipv4(const IpAddress& address);
@@ -24,7 +24,7 @@ struct Cidr {
 };
 
 // "10.0.0.0/8" or "fd12::/16". nullopt for anything else, and when bits behind the length are set:
-// whoever writes 10.0.0.1/8 may mean one address or sixteen million.
+// 10.0.0.1/8 could mean one address or sixteen million.
 std::optional<Cidr> parse_cidr(std::string_view text);
 bool contains(const Cidr& cidr, const IpAddress& address);
 

@@ -11,7 +11,7 @@
 namespace postern {
 namespace {
 
-// SHA-256, looked up once: EVP_sha256() would make OpenSSL 3 search its providers at every call.
+// SHA-256, fetched once: with EVP_sha256() OpenSSL 3 would search its providers at every call.
 const EVP_MD* sha256_method() {
   static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   if (method == nullptr) throw std::runtime_error("OpenSSL has no SHA-256");
@@ -33,7 +33,7 @@ Sha256 hmac_sha256(std::string_view key, std::string_view data) {
     throw std::runtime_error("HMAC: the key is too long");
   }
   Sha256 out;
-  // A null key would mean "the key of the call before" to OpenSSL.
+  // OpenSSL reads a null key as "the key of the call before".
   const char* const key_bytes = key.empty() ? "" : key.data();
   if (HMAC(sha256_method(), key_bytes, static_cast<int>(key.size()),
            reinterpret_cast<const unsigned char*>(data.data()), data.size(), out.data(),

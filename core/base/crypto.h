@@ -1,5 +1,5 @@
 // The few cryptographic functions that Postern needs, over OpenSSL. All are thread-safe.
-// A failure inside OpenSSL is a fault: std::runtime_error.
+// They throw std::runtime_error when OpenSSL fails.
 #pragma once
 
 #include <array>
@@ -20,7 +20,8 @@ void random_bytes(std::span<std::uint8_t> out);
 // `n` characters of [0-9A-Za-z], uniformly.
 std::string random_base62(std::size_t n);
 
-// Compares without leaking where the first difference is. Different lengths are simply unequal.
+// Compares in a time that does not depend on where the first difference is. Texts of different
+// length are unequal at once.
 bool equal_constant_time(std::string_view a, std::string_view b);
 
 }  // namespace postern

@@ -1,4 +1,4 @@
-// What the caller of the API can cause or act on, as a value. Faults (a broken connection, a
+// Errors that a caller of the API can cause or act on, as values. Faults (a broken connection, a
 // malformed row) are exceptions instead; see docs/design.md, "Errors".
 #pragma once
 
@@ -13,16 +13,16 @@ namespace postern {
 // makes the compiler list every place that must learn it.
 enum class Errc {
   invalid_argument,    // a field, parameter or header is wrong: 400
-  unauthenticated,     // no credential, or one that is not known: 401
-  forbidden,           // known, but not allowed to do this: 403
-  not_found,           // no such thing, or another tenant's: 404
+  unauthenticated,     // no credential, or an unknown one: 401
+  forbidden,           // a known caller who may not do this: 403
+  not_found,           // it does not exist, or belongs to another tenant: 404
   method_not_allowed,  // the path exists, the method does not: 405; on the wire `invalid_argument`
-  conflict,            // the state of the thing does not allow it: 409 (422 for a reused key)
+  conflict,            // its state does not allow it: 409 (422 for a reused idempotency key)
   duplicate,           // the name is taken: 409
   payload_too_large,   // 413
   rate_limited,        // 429
-  unavailable,         // the database is away or overloaded; try again: 503
-  internal,            // a fault of ours: 500
+  unavailable,         // the database cannot be reached or is overloaded; try again: 503
+  internal,            // a fault in Postern: 500
 };
 
 // The kind's name on the wire, e.g. "invalid_argument".
@@ -38,8 +38,8 @@ struct Error {
 template <class T>
 using Result = boost::system::result<T, Error>;
 
-// Found by ADL when `.value()` is called on a failed result, which is a programming error: throws
-// std::logic_error that carries the error's message and the place.
+// Boost finds it by ADL when `.value()` is called on a failed result, which is a programming error:
+// throws a std::logic_error with the error's message and the place of the call.
 [[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& at);
 
 // Shorthands for the kinds that are made in many places.

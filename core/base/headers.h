@@ -1,5 +1,5 @@
-// The request headers a task may carry to its receiver. libcurl sends what it is given, CR and LF
-// included, so every byte is checked here, at creation and again before the send.
+// The request headers that a task may carry to its receiver. libcurl sends headers unchecked, CR
+// and LF included, so every byte is checked here, at creation and again before the send.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Headers as the JSON object that a column or a record keeps.
+// Headers as a JSON object, which is how columns and attempt records store them.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@ namespace postern {
 
 // {"name": "value"}; "" when there are none.
 std::string headers_json(const Headers& headers);
-// The reverse. What cannot be read becomes a header that check_headers refuses, so that one bad row
-// ends as a failed task and does not stop its whole batch.
+// Reads what headers_json wrote. An unreadable text becomes one header that check_headers refuses,
+// so that a bad row ends as a failed task and does not stop the batch it was claimed in.
 Headers headers_from_json(std::string_view json);
 
 }  // namespace postern

@@ -12,7 +12,7 @@
 namespace postern {
 namespace {
 
-// Takes Boost's events and keeps nothing: only whether the text is valid is asked.
+// Ignores Boost's events: the parser is used only to find out whether the text is valid.
 struct NullHandler {
   using error_code = boost::json::error_code;
   using string_view = boost::json::string_view;
@@ -66,7 +66,7 @@ Result<std::size_t> read_json(std::string_view text, std::string_view field) {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-// Walks valid JSON: nothing is checked here beyond the end of the text.
+// Walks JSON that is known to be valid: it checks nothing but the end of the text.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
@@ -110,7 +110,7 @@ class Scanner {
       const void* quote = std::memchr(text_.data() + at_, '"', text_.size() - at_);
       if (quote == nullptr) break;
       const auto end = static_cast<std::size_t>(static_cast<const char*>(quote) - text_.data());
-      // The quote is the text's own when an odd number of backslashes stands before it.
+      // The quote is escaped when an odd number of backslashes stands before it.
       std::size_t first = end;
       while (first > at_ && text_[first - 1] == '\\') --first;
       at_ = end + 1;
@@ -190,8 +190,8 @@ Result<std::vector<JsonMember>> scan_members(std::string_view text, std::string_
   return members;
 }
 
-// The key that occurs twice, or nullptr. Many keys are sorted: comparing each with each would let a
-// body of 100,000 keys hold a thread for minutes.
+// A key that occurs twice, or nullptr. Above a small number the keys are sorted: comparing each
+// pair would let a body of 100,000 keys hold a thread for minutes.
 const std::string* repeated_key(const std::vector<JsonMember>& members) {
   constexpr std::size_t kFew = 16;
   if (members.size() <= kFew) {

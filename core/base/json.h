@@ -1,6 +1,6 @@
-// Reading JSON that strangers send. Boost.JSON validates (RFC 8259, UTF-8, depth at most 64); a
-// small scanner then slices the members of an object out of the text, because Boost keeps the last
-// of doubled keys silently and rewrites numbers, while a payload must stay as it came.
+// Reads untrusted JSON. Boost.JSON validates it (RFC 8259, UTF-8, depth at most 64); a small
+// scanner then slices the members of an object out of the text, because Boost silently keeps the
+// last of doubled keys and rewrites numbers, while a payload must keep its bytes.
 #pragma once
 
 #include <string>
@@ -27,12 +27,13 @@ struct JsonMember {
 Result<std::vector<JsonMember>> parse_json_object(std::string_view text,
                                                   std::string_view field = {});
 
-// As Go's decoder reads it, for clients who rely on that: keys in lower case, since it finds a
-// field whatever its case; doubled ones are kept, the last of which counts; what follows the value
-// is not looked at. Errors: "invalid_json" and "object_required".
+// Reads an object as Go's decoder does, for clients that rely on it: keys are returned in lower
+// case, since Go matches fields in any case; of doubled keys all are returned and the last one
+// counts; bytes behind the value are ignored. Errors: "invalid_json" and "object_required".
 Result<std::vector<JsonMember>> parse_go_object(std::string_view text);
 
-// As parse_json_object for a part of a text that has been found valid. REQUIRES: it is.
+// Same as parse_json_object, for a value inside a text that was validated before. REQUIRES: `text`
+// is valid JSON.
 Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_view field = {});
 
 // The elements of the array `text`, as views of it. REQUIRES: `text` is valid JSON and an array.
@@ -42,8 +43,8 @@ std::vector<std::string_view> json_elements(std::string_view text);
 enum class JsonKind { null, boolean, number, string, array, object };
 JsonKind json_kind(std::string_view raw);
 
-// The decoded text of a valid JSON string, quotes given, in UTF-8. Half a surrogate pair has no
-// UTF-8: invalid_argument "invalid_json".
+// The decoded text, in UTF-8, of a valid JSON string given with its quotes. Error:
+// invalid_argument "invalid_json" for half a surrogate pair, which UTF-8 cannot represent.
 Result<std::string> json_string(std::string_view raw, std::string_view field);
 
 }  // namespace postern

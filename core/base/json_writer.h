@@ -1,5 +1,5 @@
-// Writes JSON text piece by piece. Used instead of a DOM because payloads are inserted as the bytes
-// they are, and because most answers are written once and never looked at again.
+// Writes JSON text piece by piece. Used instead of a DOM because payloads are inserted with their
+// bytes unchanged, and because most answers are written once and never read here.
 #pragma once
 
 #include <concepts>
@@ -30,7 +30,8 @@ class JsonWriter {
   // `json` must itself be valid JSON; it is inserted unchanged.
   JsonWriter& raw(std::string_view json);
 
-  // Key and value in one. (The last is a template so that no pointer or number turns into a bool.)
+  // Key and value in one call. The third is a template so that no pointer or number converts to
+  // bool.
   JsonWriter& member(std::string_view name, std::string_view text) {
     return key(name).string(text);
   }

@@ -15,7 +15,7 @@ constexpr bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-// Of an empty text everything is true.
+// True for an empty text.
 template <class Predicate>
 constexpr bool all_of(std::string_view text, Predicate predicate) {
   return std::all_of(text.begin(), text.end(), predicate);
@@ -24,11 +24,11 @@ constexpr bool all_of(std::string_view text, Predicate predicate) {
 constexpr char to_lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 std::string to_lower(std::string_view text);
 
-// As header names compare: "Content-Type" equals "content-type".
+// Compares as HTTP compares header names: "Content-Type" equals "content-type".
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 constexpr std::string_view kWhitespace = " \t\n\v\f\r";
-// Without the characters of `space` at both ends.
+// `text` without the characters of `space` at its ends.
 std::string_view trimmed(std::string_view text, std::string_view space = kWhitespace);
 
 }  // namespace postern

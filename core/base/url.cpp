@@ -20,7 +20,7 @@ constexpr std::size_t kMaxLabel = 63;
 
 int default_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
 
-// Takes the next label off `host`; the dot after it goes too.
+// Removes the first label and the dot behind it from `host`, and returns the label.
 std::string_view next_label(std::string_view& host) {
   const std::size_t dot = host.find('.');
   const std::string_view label = host.substr(0, dot);
@@ -40,7 +40,8 @@ bool is_dotted_quad(std::string_view host) {
   return true;
 }
 
-// How inet_aton, and with it every resolver, tells an address from a name: by the last label.
+// True for a last label that makes inet_aton, and with it every resolver, read the host as an
+// address and not as a name.
 bool looks_numeric(std::string_view label) {
   if (label.starts_with("0x")) return all_of(label.substr(2), is_hex);
   return all_of(label, is_digit);

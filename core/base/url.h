@@ -1,5 +1,5 @@
-// The URLs that Postern will call: our own strict reading, because libcurl accepts far more than we
-// may (it decodes %31%32%37.0.0.1, takes http:/x, and port 0).
+// Parses the URLs that Postern calls, strictly. libcurl's parser accepts too much: it decodes
+// %31%32%37.0.0.1, and allows http:/x and port 0.
 #pragma once
 
 #include <string>
@@ -16,10 +16,11 @@ struct Url {
   std::string path;    // path and query as given, at least "/"
   bool is_ipv6_literal = false;
 
-  // The URL as it is stored and given to libcurl: the default port left out, no fragment.
+  // The URL as it is stored and given to libcurl: without the scheme's default port and without a
+  // fragment.
   std::string canonical() const;
-  // "host", or "host:port" when the port is not the scheme's own; IPv6 in brackets. This is the
-  // lane's target.
+  // "host", or "host:port" when the port is not the scheme's default; IPv6 in brackets. It is the
+  // target of the task's lane.
   std::string authority() const;
 };
 

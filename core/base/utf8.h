@@ -1,4 +1,4 @@
-// Which bytes are UTF-8, and what they stand for.
+// Validates and decodes UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ char32_t utf8_character(std::string_view sequence);
 
 bool is_utf8(std::string_view text);
 
-// `text` as a text column takes it, in `most` bytes: invalid bytes are replaced by U+FFFD, NUL is
-// left out, and it is cut between two characters.
+// `text` made fit for a PostgreSQL text column, in at most `most` bytes: invalid bytes become
+// U+FFFD, NUL is dropped, and a longer text is cut between two characters.
 std::string storable_text(std::string_view text, std::size_t most);
 
 }  // namespace postern

@@ -1,5 +1,5 @@
-// 128-bit identifiers (RFC 9562) as they stand in `uuid` columns: random tokens (leases,
-// instances), and task ids, whose meaning is in core/model/ids.h.
+// 128-bit identifiers (RFC 9562), the type of `uuid` columns: random tokens (leases, instances) and
+// task ids, whose layout is in core/model/ids.h.
 #pragma once
 
 #include <array>

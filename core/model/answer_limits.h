@@ -1,4 +1,4 @@
-// How much is kept of what receivers say, in bytes.
+// How much of receivers' answers is stored, in bytes.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,6 @@ namespace postern {
 
 inline constexpr std::size_t kAnswerKept = 16 * 1024;  // of a body, with a finished task
 inline constexpr std::size_t kAnswerInAttempt = 1024;  // of a body, with each attempt
-inline constexpr std::size_t kErrorKept = 1024;        // of the text of an error
+inline constexpr std::size_t kErrorKept = 1024;        // of an error's text
 
 }  // namespace postern

@@ -1,5 +1,5 @@
-// A named target: tasks that name it find where and how they go when they are delivered. What may
-// be said of one, and which limits that must keep. Pure.
+// Endpoints: named targets. A task that names one gets its URL, method and headers from it when it
+// is delivered. Here are an endpoint's settings and their limits. Pure.
 #pragma once
 
 #include <cstdint>
@@ -15,38 +15,38 @@
 
 namespace postern {
 
-// The empty name is the catch-all, for every task whose endpoint nobody else's name begins. Paths
-// have no empty segment, so it is spelled like this in them.
+// The catch-all is the endpoint with the empty name: it serves the tasks whose endpoint no other
+// endpoint's name is a prefix of. URL paths have no empty segment, so it is spelled "*" in them.
 constexpr std::string_view kCatchAll = "*";
 
-// nullopt: nothing was said; what holds an nullopt: there shall be none.
+// A setting of a partial update. Outer nullopt: leave it unchanged; inner nullopt: remove it.
 template <class T>
 using Clearable = std::optional<std::optional<T>>;
 
-// What somebody says of an endpoint, to make, replace or change it.
+// The input that creates, replaces or changes an endpoint; nullopt: not given.
 struct EndpointSettings {
   std::optional<std::string> url;
   std::optional<std::string> method;
   std::optional<Headers> headers;
   std::optional<bool> paused;
-  Clearable<Milliseconds> timeout;        // of an attempt; a task's own wins
-  Clearable<std::int64_t> max_in_flight;  // attempts at the same time, over all queues
+  Clearable<Milliseconds> timeout;        // of an attempt; the task's own timeout wins
+  Clearable<std::int64_t> max_in_flight;  // concurrent attempts, over all queues
   Clearable<RateLimit> rate_limit;
-  std::optional<std::string> secret;  // empty: none of its own, the tenant's signs
+  std::optional<std::string> secret;  // empty: none of its own, the tenant's secret signs
 };
 
-// An endpoint as it stands. Its secret is not in here: it is told once, when it is made.
+// A stored endpoint, without its secret, which is shown only once, when it is made.
 struct Endpoint {
   std::string name;
   std::string url;  // canonical
   std::string method;
   Headers headers;
-  std::optional<Milliseconds> timeout;  // none: the queue's
+  std::optional<Milliseconds> timeout;  // nullopt: the queue's
   std::optional<std::int64_t> max_in_flight;
   std::optional<RateLimit> rate_limit;
   bool paused = false;
   bool own_secret = false;
-  std::optional<Time> previous_until;  // until then the secret before signs too
+  std::optional<Time> previous_until;  // until then the previous secret signs too
   Time created_at, updated_at;
 };
 
@@ -66,11 +66,11 @@ HealthReport health_report(std::int64_t attempts, std::int64_t failed, const His
 
 // "*" and "" are the catch-all; else ^[a-zA-Z0-9_:-]{1,128}$, or "endpoint_name_invalid".
 Result<std::string> endpoint_name(std::string_view spelled, std::string_view field);
-// As it stands in a path.
+// `name` as it is spelled in URL paths: "*" for the catch-all.
 std::string_view endpoint_path_name(std::string_view name);
 
-// Checks what was said; fields are spelled as on the native wire. Reasons: "url_invalid",
-// "method_invalid", those of check_headers, "timeout_out_of_range" (1 s to 30 min),
+// Checks the settings that are given; fields are spelled as on the native wire. Reasons:
+// "url_invalid", "method_invalid", those of check_headers, "timeout_out_of_range" (1 s to 30 min),
 // "max_in_flight_out_of_range" (1 to 100,000), "rate_limit_out_of_range", "secret_invalid" (not
 // "whsec_" and the base64 of 24 to 64 bytes).
 Result<void> check_endpoint(const EndpointSettings& settings);

@@ -1,4 +1,4 @@
-// Durations counted by buckets, and what can be told from the counts. Pure.
+// Histograms of durations, and quantiles from them. Pure.
 #pragma once
 
 #include <array>
@@ -16,11 +16,11 @@ constexpr std::array<std::int64_t, 14> kBucketBounds{5,   10,  25,   50,   75,  
                                                      500, 750, 1000, 2500, 5000, 7500, 10000};
 using Histogram = std::array<std::int64_t, kBucketBounds.size() + 1>;
 
-// The bucket that counts what took so long.
+// The index of the bucket that counts `duration`.
 std::size_t bucket_of(Milliseconds duration);
 
-// The duration that the share `q` (0 to 1) of all counted did not exceed, as if those of a bucket
-// were spread evenly over it; of the last bucket its lower bound. nullopt: nothing was counted.
+// The quantile `q` (0 to 1) of the counted durations, interpolated linearly within a bucket; the
+// lower bound when it falls into the last bucket. nullopt: nothing was counted.
 std::optional<Milliseconds> quantile(std::span<const std::int64_t> counts, double q);
 
 }  // namespace postern

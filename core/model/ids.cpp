@@ -96,8 +96,8 @@ std::optional<TaskId> parse_ksuid(std::string_view text) {
 
 Time made_at(const TaskId& id) { return Time{Milliseconds{unix_millis(id)}}; }
 
-// The microseconds within the millisecond are the high ten bits of rand_a; its other two are
-// random, and take theirs from the two that the variant overwrites.
+// The high ten bits of rand_a are the microseconds within the millisecond; its low two are the
+// first two bits of `random`, whose own place in the id the variant takes.
 TaskId make_task_id(Time now, std::span<const std::uint8_t, 8> random) {
   const Time whole = std::chrono::floor<Milliseconds>(now);
   const auto millis =

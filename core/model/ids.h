@@ -1,7 +1,6 @@
-// A task's one identity and its spellings. The id is a UUIDv7 (RFC 9562) whose 12 `rand_a` bits
-// begin with the microseconds (method 3 of its section 6.2), so that tasks made one after the other
-// are listed in that order; each dialect spells the same 128 bits its own way, and all of them can
-// be read back without a table.
+// Task ids and their spellings. An id is a UUIDv7 (RFC 9562) whose 12 `rand_a` bits begin with the
+// microseconds (method 3 of section 6.2), so that ids sort in the order of their creation. Each
+// dialect spells the same 128 bits in its own way; every spelling can be read back without a table.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +16,11 @@ namespace postern {
 
 using TaskId = Uuid;
 
-// When the id was made, by the maker's clock, to the millisecond.
+// When the id was made, to the millisecond, by the clock of the process that made it.
 Time made_at(const TaskId& id);
 
-// Makes an id of `now`, to the microsecond. `random` supplies the 64 bits that follow, of which the
-// first two become the variant. REQUIRES: `now` is not before 1970.
+// Makes an id of `now`, to the microsecond, with 64 bits from `random`: the first two go into the
+// end of rand_a, the other 62 into rand_b. REQUIRES: `now` is not before 1970.
 TaskId make_task_id(Time now, std::span<const std::uint8_t, 8> random);
 
 // The spellings besides to_uuid: TypeID 0.3 ("task_" + 26 of Crockford's base 32); KSUID (27 of

@@ -1,5 +1,5 @@
-// What a failed attempt means for its task: another one and when, or the end. The one place that
-// decides it, for the scheduler and for receivers that tell their failure later. Pure.
+// Decides what follows a failed attempt: a retry and its delay, or the end of the task. Used by the
+// scheduler, and by the API for deferred attempts whose receiver reports a failure. Pure.
 #pragma once
 
 #include <string>
@@ -9,15 +9,15 @@
 namespace postern {
 
 struct NextStep {
-  State state;  // delayed: again after `delay`; failed: over
+  State state;  // delayed: retry after `delay`; failed: the task is over
   Reason reason = Reason::none;
   Milliseconds delay{0};
-  std::string note{};  // for people, to be added to the attempt's error; empty: nothing
+  std::string note{};  // appended to the attempt's error text; may be empty
 };
 
-// `failed`: attempts of the present budget, this one included. `ended`: when this one ended, by the
-// database's clock. `at_least`: the delay that the receiver asked for. `random` is uniform in
-// [0, 1).
+// `failed`: the failed attempts of the present budget, including this one. `ended`: when this one
+// ended, by the database's clock. `at_least`: the delay that the receiver asked for (Retry-After).
+// `random` is uniform in [0, 1).
 NextStep next_step(const TaskSpec& task, int failed, Time ended, Milliseconds at_least,
                    double random);
 

@@ -1,5 +1,6 @@
-// Where a task is in its life, as finely as any wire can tell: each dialect has a word for each of
-// these. Derived from the row alone; db/tasks/task_lists.cpp says the same in SQL, for filters.
+// The phase of a task's life: finer than its state, because dialects distinguish more. Each dialect
+// has a word for each phase. Derived from the task's row alone; db/tasks/task_lists.cpp has the
+// same rule in SQL, for filters.
 #pragma once
 
 #include <array>
@@ -10,12 +11,12 @@
 namespace postern {
 
 enum class Phase {
-  pending,  // due, and never tried
-  delayed,  // not due yet, and never tried
-  blocked,  // waits for other tasks or for its key's turn
-  retry,    // tried before, and to be tried again
+  pending,  // due, never attempted
+  delayed,  // not due yet, never attempted
+  blocked,  // waits for other tasks or for its turn within its ordering key
+  retry,    // attempted before, to be attempted again
   active,
-  waiting,  // its webhook was answered; a signal is to tell the end
+  waiting,  // its webhook was answered; a signal will end it
   completed,
   exhausted,
   deadline,
@@ -41,7 +42,7 @@ inline constexpr std::array kAllPhases{
 
 Phase phase_of(const Task& task);
 
-// The word for it in SQL: for what is over without success that of its Reason.
+// The phase's name in SQL; for a task that ended without success, the name of its Reason.
 std::string_view name(Phase phase);
 
 }  // namespace postern

@@ -1,11 +1,11 @@
-// Priorities: 0 to 100 as they are stored, higher first, so that every wire's scale fits in.
+// Priorities. Stored as 0 to 100, higher first, so that the scale of every wire can be mapped.
 #pragma once
 
 #include <cstdint>
 
 namespace postern {
 
-// The wires that say 1 to 10, and postern.enqueue.
+// The scale 1 to 10 of postern.enqueue and of several wires.
 inline constexpr int kMinPriority = 1;
 inline constexpr int kMaxPriority = 10;
 inline constexpr int kPriorityScale = 10;
@@ -14,7 +14,7 @@ inline constexpr int kPriorityScale = 10;
 constexpr int stored_priority(std::int64_t shown) {
   return static_cast<int>(shown) * kPriorityScale;
 }
-// The nearest of that scale to one that another wire may have set.
+// The nearest value on the scale 1 to 10; another wire may have stored one in between.
 constexpr std::int64_t shown_priority(int stored) {
   return (stored + kPriorityScale / 2) / kPriorityScale;
 }

@@ -1,5 +1,5 @@
-// A queue: what it lets its tasks do, and what it gives to those that do not say themselves. Plain
-// data and the limits on it, the same for every wire.
+// Queues: the limits on their tasks, and the defaults for tasks that leave a setting out. Plain
+// data and its checks, the same for every wire.
 #pragma once
 
 #include <algorithm>
@@ -17,23 +17,23 @@
 
 namespace postern {
 
-// What a queue is made with. The defaults are those of a queue that is made on purpose; one that is
-// made by its first task has neither max_runtime nor max_concurrent.
+// The settings of a queue. The defaults here are those of a queue that is created explicitly; a
+// queue that its first task creates has neither max_runtime nor max_concurrent.
 struct QueueSettings {
-  // Limits, in force at once for tasks that wait already.
-  std::chrono::nanoseconds max_age{0};  // how long a task may wait; 0: for ever
+  // Limits. A change applies at once, also to tasks that wait already.
+  std::chrono::nanoseconds max_age{0};  // how long a task may wait; 0: no limit
   std::int64_t max_entries = 0;         // live tasks; 0: no bound
   bool discard_old = false;             // when full, drop the oldest instead of refusing the new
   std::chrono::nanoseconds max_runtime = std::chrono::hours{1};  // of an attempt; 0: no limit
-  std::optional<std::int64_t> max_concurrent = 100;              // tasks under way
+  std::optional<std::int64_t> max_concurrent = 100;              // active tasks
   std::optional<RateLimit> rate_limit;                           // of attempts
-  // How long a task is kept once over, by its end: "short" or "standard".
+  // The retention class of a finished task, by its end: "short" or "standard".
   std::string keep_completed = "standard";
   std::string keep_failed = "standard";
   std::string keep_cancelled = "standard";
 
-  // For tasks that are made from now on.
-  std::optional<std::int64_t> max_tries;  // a cap on the attempts of a task
+  // Defaults. A change applies to tasks that are made later.
+  std::optional<std::int64_t> max_tries;  // upper limit of the attempts of a task
   std::int64_t max_retries = 3;
   std::string retry_policy = "exponential";  // a name, or inline JSON
   Seconds timeout{30};
@@ -45,7 +45,7 @@ struct QueueSettings {
 // The queue of dialects whose tasks may name none. It is made only where allow_create_default says
 // so.
 inline constexpr char kDefaultQueue[] = "DEFAULT";
-// Where the tasks of sandbox keys go: made paused, so that none of them is ever delivered.
+// The queue of tasks made with sandbox keys. It is created paused, so that none is ever delivered.
 inline constexpr char kSandboxQueue[] = "aq_test";
 // Those of the dialects that know no queues, and the sandbox's: made with their first task, and not
 // listed unless asked for (GET /v1/queues?all=true).
@@ -64,24 +64,25 @@ inline constexpr auto kUnlistedQueues = [] {
 // What a key begins with whose tasks are accepted, shown and never delivered.
 inline constexpr char kSandboxKeyPrefix[] = "aq_test_";
 
-// A queue as it stands in the database.
+// A stored queue.
 struct Queue {
   std::string name;
   QueueSettings settings;
   bool paused = false;
   Time created_at, updated_at;
-  Time read_at;  // by the database's clock
+  Time read_at;  // when it was read, by the database's clock
 };
 
-// How much there is in a queue, as the schedulers last saw it.
+// The number of tasks in a queue by state, as last counted by the schedulers.
 struct QueueGauge {
   std::int64_t ready = 0, delayed = 0, active = 0, blocked = 0;
-  bool estimated = false;          // there were too many to count them all
-  std::optional<Time> oldest_due;  // the start of the ready one that has waited longest
+  bool estimated = false;          // there were too many to count exactly
+  std::optional<Time> oldest_due;  // start time of the ready task that has waited longest
   Time seen_at;
 };
 
-// What has happened in a queue since it has had its name.
+// Counters of a queue since its creation. A deleted queue's counters go on when a queue of the
+// same name is created.
 struct QueueTotals {
   std::int64_t created = 0, retried = 0, deleted = 0;
   std::int64_t completed = 0, failed = 0, cancelled = 0;
@@ -95,17 +96,18 @@ struct QueueTotals {
 
 struct QueueStats {
   QueueTotals totals;
-  std::optional<QueueGauge> gauge;  // nullopt: no scheduler has looked yet
+  std::optional<QueueGauge> gauge;  // nullopt: no scheduler has counted yet
   Time read_at;
 };
 
-// max_age 0 or at least 1 s (the schedulers look every 5 s), max_runtime 0 or at least 1 s,
-// max_entries 0 or more, max_tries 1..10,000, max_concurrent 1..10,000, each else
-// "NAME_out_of_range"; "retention_invalid"; and the reasons of check_rate_limit, check_max_retries,
-// check_timeout, RetryPolicy::parse, and "endpoint_invalid". Fields are named as natively.
+// Checks the ranges: max_age 0 or at least 1 s (the schedulers check ages every 5 s), max_runtime 0
+// or at least 1 s, max_entries 0 or more, max_tries and max_concurrent 1..10,000; reason
+// "NAME_out_of_range". Other reasons: "retention_invalid", "endpoint_invalid", those of
+// check_rate_limit, check_max_retries, check_timeout and RetryPolicy::parse. Fields are spelled as
+// on the native wire.
 Result<void> check_queue(const QueueSettings& settings);
 
-// That it is not the queue of sandbox keys, which takes no other tasks and stays as it is; else
+// Refuses the sandbox queue, which takes only tasks of sandbox keys and cannot be changed, with
 // "queue_name_reserved".
 Result<void> check_not_reserved(std::string_view queue, std::string_view field);
 

@@ -1,4 +1,4 @@
-// How often something may be done: of a queue or of an endpoint.
+// The rate limit of a queue or an endpoint.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace postern {
 
-// `count` in any `period`; with `burst`, so many at once after a pause.
+// At most `count` attempts in any `period`; with `burst`, up to that many at once after a pause.
 struct RateLimit {
   std::int64_t count = 0;
   Seconds period{1};
@@ -19,8 +19,8 @@ struct RateLimit {
   bool operator==(const RateLimit&) const = default;
 };
 
-// count and burst 1..1,000,000, period 1 s..1 day; else "rate_limit_out_of_range", and the field is
-// `field`.count, .period_seconds or .burst.
+// Checks the ranges: count and burst 1..1,000,000, period 1 s..1 day. Reason:
+// "rate_limit_out_of_range" for `field`.count, .period_seconds or .burst.
 Result<void> check_rate_limit(const RateLimit& limit, std::string_view field);
 
 }  // namespace postern

@@ -25,7 +25,7 @@ constexpr std::size_t kMaxIntervals = 100;
 constexpr double kMaxIntervalSeconds = 2'592'000;  // 30 days
 constexpr Seconds kMaxRetryAfter = 24h;
 
-// asyncjobs's table: `steps` intervals from `min` on that would reach `max` with one more.
+// A table of asyncjobs: `steps` equally spaced intervals from `min`; one more would reach `max`.
 std::vector<Milliseconds> stepped(Milliseconds min, Milliseconds max, int steps) {
   std::vector<Milliseconds> intervals;
   for (int i = 0; i < steps; ++i) intervals.push_back(min + i * ((max - min) / steps));
@@ -36,7 +36,7 @@ Milliseconds scaled(Milliseconds interval, double factor) {
   return Milliseconds{std::llround(static_cast<double>(interval.count()) * factor)};
 }
 
-// A JSON number of min..max; nullopt for another kind of value too.
+// The JSON number `raw` if it is within min..max; nullopt otherwise, and for other kinds of value.
 std::optional<double> number_between(std::string_view raw, double min, double max) {
   double value = 0;
   const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
@@ -52,7 +52,7 @@ struct Inline {
   double jitter = 0;
 };
 
-// Reads {"intervals":[..],"jitter":x}. On failure: what is wrong, in a sentence.
+// Reads {"intervals":[..],"jitter":x}. The error is a sentence.
 boost::system::result<Inline, std::string> parse_inline(std::string_view text) {
   const Result<std::vector<JsonMember>> members = parse_json_object(text);
   if (!members) return members.error().message;
@@ -185,7 +185,7 @@ std::optional<Seconds> parse_retry_after(std::string_view value, Time now) {
   if (value.find_first_not_of("0123456789") == value.npos) {
     Seconds::rep seconds = 0;
     const auto read = std::from_chars(value.data(), value.data() + value.size(), seconds);
-    if (read.ec != std::errc()) return kMaxRetryAfter;  // more than fits
+    if (read.ec != std::errc()) return kMaxRetryAfter;  // overflow
     return std::min(Seconds{seconds}, kMaxRetryAfter);
   }
 

@@ -1,5 +1,5 @@
-// When a failed task is tried again. Policies are pure: the same attempt and random number give the
-// same delay. The decision is made here and stored by SQL; SQL never computes a back-off.
+// Retry policies: the delay between a failed attempt and the next one. Pure: the same attempt and
+// random number give the same delay. SQL only stores the result; it never computes a back-off.
 #pragma once
 
 #include <optional>
@@ -46,11 +46,11 @@ class RetryPolicy {
     std::vector<Milliseconds> intervals;
     double jitter;
   };
-  // asyncjobs's four tables, sorted by name: all that its GET /v1/retry-policies serves.
+  // asyncjobs's four tables, sorted by name, which its GET /v1/retry-policies serves.
   static std::vector<Named> tables();
-  // Everything with a name, sorted by it: these and the native ones. A formula shows as the delays
-  // it gives: exponential until they grow no more, linear the 100 that a task can ask for; the last
-  // one repeats. `none` has none.
+  // All named policies, sorted by name. A formula is listed as the delays it gives: `exponential`
+  // until they stop growing, `linear` the 100 that a task can ask for; the last one repeats. `none`
+  // has no intervals.
   static std::vector<Named> named();
 
  private:

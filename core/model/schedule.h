@@ -1,5 +1,5 @@
-// A schedule: which task is made at which times, and the rules for what may be asked. Pure; which
-// of its late occurrences fire is in schedule_times.h.
+// Schedules: the task that is made at each occurrence, and the checks of a schedule's settings.
+// Pure. schedule_times.h decides which late occurrences fire.
 #pragma once
 
 #include <optional>
@@ -13,20 +13,20 @@
 
 namespace postern {
 
-// What becomes of an occurrence while the task of the run before it is still live.
+// Whether an occurrence fires while the task of the previous run is still live.
 enum class Overlap { allow, skip };
 
 std::string_view name(Misfire value);
 std::string_view name(Overlap value);
-// nullopt: no such word.
+// nullopt: an unknown word.
 std::optional<Misfire> misfire_from(std::string_view word);
 std::optional<Overlap> overlap_from(std::string_view word);
 
 struct Schedule {
   std::string name;
   std::string spec;                 // as CronSpec::parse reads it
-  std::optional<Seconds> interval;  // given instead of `spec`, which is then "@every" and this
-  std::string timezone;             // empty: the one in front of `spec`, else UTC
+  std::optional<Seconds> interval;  // given instead of `spec`, which then is "@every" and this
+  std::string timezone;             // empty: the zone in front of `spec`, else UTC
   Creation task;                    // REQUIRES: starts, deadline and dependencies are not set
   MisfirePolicy misfire;
   Overlap overlap = Overlap::allow;
@@ -35,8 +35,8 @@ struct Schedule {
   std::optional<Seconds> deadline_offset;  // after the occurrence
   bool paused = false;
 
-  // Kept by the database. Occurrences before `next_at` are dealt with.
-  std::optional<Time> next_at;  // nullopt: it is over
+  // Set by the database. Occurrences before `next_at` have been fired or skipped.
+  std::optional<Time> next_at;  // nullopt: the schedule has ended
   std::optional<Time> last_at;  // the last occurrence that was fired or skipped
   Time created_at, updated_at;
 };
@@ -56,13 +56,13 @@ struct ScheduleRun {
 // "misfire_limit_out_of_range", "misfire_window_out_of_range", "jitter_out_of_range".
 Result<CronSpec> check_schedule(const Schedule& schedule, Time now);
 
-// Sets `interval` and the spec that goes with it.
+// Sets `interval` and the matching "@every" spec.
 void set_interval(Schedule& schedule, Seconds interval);
 
-// The zone in front of a spec, "TZ=Europe/Berlin 0 8 * * *"; empty: there is none.
+// The zone in front of a spec, as in "TZ=Europe/Berlin 0 8 * * *"; empty when there is none.
 std::string_view zone_of_spec(std::string_view spec);
 
-// What an interval counts from.
+// The time from which an interval counts: the creation, truncated to seconds.
 Time anchor_of(const Schedule& schedule);
 
 // Up to `count` occurrences after `after`, oldest first.
@@ -80,7 +80,7 @@ Result<void> set_first_time(Schedule& schedule, const CronSpec& spec, Time now);
 Result<void> set_paused(Schedule& schedule, bool paused, Time now);
 
 // The task of the occurrence at `nominal`. REQUIRES: `schedule` passed check_schedule. Errors:
-// those of core's new_task.
+// those of new_task (creation.h).
 Result<NewTask> occurrence_task(const Schedule& schedule, Time nominal, const QueueDefaults& queue,
                                 std::string_view tenant, const TaskId& id);
 

@@ -11,7 +11,7 @@
 namespace postern {
 namespace {
 
-// How many of the late occurrences, the newest, the policy may fire.
+// The number of late occurrences, counted from the newest, that the policy may fire.
 std::size_t late_limit(const MisfirePolicy& policy) {
   switch (policy.kind) {
     case Misfire::skip: return 0;
@@ -40,7 +40,7 @@ DueTimes due_times(const CronSpec& spec, Time anchor, Time handled, Time now,
   };
 
   const std::size_t limit = late_limit(policy);
-  std::deque<Time> late;  // the newest ones, which may still fire
+  std::deque<Time> late;  // the newest late ones, which may still fire
   due.next = following(handled);
   while (due.next && *due.next <= now) {
     const Time occurrence = *due.next;

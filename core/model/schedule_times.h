@@ -1,5 +1,5 @@
-// Which occurrences of a schedule to fire now, after however long nobody looked. Every occurrence
-// is either among those to fire or counted as skipped, exactly once.
+// Decides which occurrences of a schedule fire now, however long no scheduler has run. Every
+// occurrence either fires or is counted as skipped, exactly once.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace postern {
 
-// What becomes of occurrences that come late, because no scheduler ran at their time.
+// What happens to occurrences that are late because no scheduler ran at their time.
 enum class Misfire {
   skip,  // they are skipped
   last,  // the newest fires, if it is late by `window` at most and none is on time
@@ -28,7 +28,7 @@ struct MisfirePolicy {
   Seconds grace{5};  // an occurrence that is late by this at most is on time
 };
 
-// Occurrences outside starts_at <= t < ends_at do not exist; they are not skipped either.
+// Occurrences outside starts_at <= t < ends_at do not exist; they are not counted as skipped.
 struct ScheduleBounds {
   std::optional<Time> starts_at;
   std::optional<Time> ends_at;
@@ -44,16 +44,16 @@ struct DueTimes {
   std::optional<Time> next;  // the first after `now`; nullopt: the schedule is over
 };
 
-// What to do at `now` about the occurrences after `handled` (the last one that was fired or
-// skipped; of a new schedule its creation), up to and including `now`. `anchor` is the schedule's
-// creation. When `handled` is in the future, nothing is due until the occurrence that follows it.
-// It takes time for each occurrence since `handled`, about 0.2 ms for a thousand.
+// Sorts the occurrences after `handled`, up to and including `now`, into those to fire and those to
+// skip. `handled` is the last occurrence that was fired or skipped, or the creation of a new
+// schedule; if it is in the future, nothing is due before the occurrence that follows it. `anchor`
+// is the schedule's creation. Cost: linear in the occurrences, about 0.2 ms for a thousand.
 DueTimes due_times(const CronSpec& spec, Time anchor, Time handled, Time now,
                    const MisfirePolicy& policy, const ScheduleBounds& bounds = {});
 
-// By how much an occurrence is delayed so that schedules with the same times do not fire at once:
-// 0..jitter, always the same for the same schedule and occurrence. The occurrence itself, by which
-// it is known to have fired, is not moved. REQUIRES: jitter >= 0.
+// The delay of an occurrence's task, so that schedules with the same times do not fire all at once:
+// 0..jitter, deterministic for a schedule and occurrence. The nominal time, by which the occurrence
+// is recorded, does not change. REQUIRES: jitter >= 0.
 Milliseconds jitter_delay(std::string_view schedule, Time occurrence, Milliseconds jitter);
 
 }  // namespace postern

@@ -24,7 +24,7 @@ bool is_media_token_char(char c) {
   return is_alphanumeric(c) || std::string_view("!#$&-^_.+").find(c) != std::string_view::npos;
 }
 
-// Every character satisfies `allowed`, and there are 1 to `max` of them.
+// True when `text` has 1 to `max` characters and all of them satisfy `allowed`.
 template <class Predicate>
 bool consists_of(std::string_view text, std::size_t max, Predicate allowed) {
   return !text.empty() && text.size() <= max && std::all_of(text.begin(), text.end(), allowed);

@@ -35,12 +35,12 @@ Result<void> check_method(std::string_view method, std::string_view field);
 Result<void> check_content_type(std::string_view type, std::string_view field);
 // 1..64 printable ASCII bytes without comma, else "tag_invalid".
 Result<void> check_tag(std::string_view tag, std::string_view field);
-// 1..128 printable ASCII bytes without comma, else "idempotency_key_invalid". A comma is how newer
-// nginx joins a header that was sent twice.
+// 1..128 printable ASCII bytes without comma, else "idempotency_key_invalid". Newer versions of
+// nginx join a header that was sent twice with a comma.
 Result<void> check_idempotency_key(std::string_view key);
-// W3C traceparent of version 00; others are ignored, so this is a plain question.
+// True for a W3C traceparent of version 00. A bool and no error, because others are ignored.
 bool is_traceparent(std::string_view text);
-// 1..128 printable ASCII bytes, else "key_invalid": an ordering key.
+// An ordering key: 1..128 printable ASCII bytes, else "key_invalid".
 Result<void> check_key(std::string_view key, std::string_view field);
 // ^[a-z0-9][a-z0-9_-]{0,62}$, else "tenant_invalid".
 Result<void> check_tenant(std::string_view name, std::string_view field);

@@ -1,5 +1,5 @@
-// This machine's clock: for signatures, for checks that need no precision, and for what a person
-// reads. What is due and what has expired is decided by the database's now().
+// This machine's clock: for signatures, checks that need no precision, and times shown to people.
+// The database's now() decides what is due and what has expired.
 #pragma once
 
 #include "core/time/time.h"

@@ -52,7 +52,8 @@ std::string environment_name(const Setting& setting) {
   return "POSTERN_" + out;
 }
 
-// Ends CLI11's parsing. (Not by its ValidationError, in front of which it would put the flag.)
+// Ends CLI11's parsing with `sentence`. Not by a ValidationError, because CLI11 would put the flag
+// in front of the sentence.
 [[noreturn]] void stop(const std::string& sentence) {
   throw CLI::ParseError(sentence, CLI::ExitCodes::ValidationError);
 }
@@ -64,14 +65,13 @@ void set(Settings& settings, const Setting& setting, const std::string& value) {
   }
 }
 
-// What no single setting can tell.
+// Checks settings that are wrong only in combination.
 void check_together(const Settings& settings) {
   if (const auto sentence = settings_conflict(settings)) stop(*sentence);
 }
 
 // Reads "key = value" lines; "#" begins a comment line; a value may stand in double quotes. CLI11's
-// own reader would cut values at '#' and split them at spaces, which connection strings do not
-// survive.
+// own reader cuts values at '#' and splits them at spaces, which would break connection strings.
 class FileReader : public CLI::Config {
  public:
   explicit FileReader(Program program) : program_(program) {}
@@ -96,7 +96,7 @@ class FileReader : public CLI::Config {
         stop(fmt::format("The configuration file's line {} is wrong: it must be {} = VALUE.",
                          number, key));
       }
-      // The environment wins over the file; CLI11 by itself would have it the other way round.
+      // The environment wins over the file; CLI11's own order is the reverse.
       const char* environment = std::getenv(environment_name(*setting).c_str());
       if (!is_used_by(*setting, program_) || (environment != nullptr && *environment != '\0')) {
         continue;
@@ -130,7 +130,7 @@ class FileReader : public CLI::Config {
 
 void add_settings(CLI::App& app, Settings& settings, Program program) {
   app.set_version_flag("--version", fmt::format("{} {}", name(program), POSTERN_VERSION))
-      ->trigger_on_parse();  // also when the settings are wrong
+      ->trigger_on_parse();  // works even when a setting is wrong
   app.config_formatter(std::make_shared<FileReader>(program));
   app.set_config("--config", kDefaultFile, "a file of settings, one \"name = value\" a line")
       ->option_text(fmt::format("FILE [{}]", kDefaultFile));

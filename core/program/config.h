@@ -1,8 +1,8 @@
 // Settings: one table with name, meaning, unit and default for all three programs. Each can be
 // given as a flag (--idle-exit), in the environment (POSTERN_IDLE_EXIT) or as a line of a file
-// ("idle_exit = 5m") that --config names, by default /etc/postern/postern.conf when it is there and
-// readable. The flag wins over the environment, which wins over the file. A wrong value stops the
-// program at start with one sentence that names the setting.
+// ("idle_exit = 5m"). --config names the file; the default is /etc/postern/postern.conf, if it
+// exists and is readable. The flag wins over the environment, which wins over the file. A wrong
+// value stops the program at start with one sentence that names the setting.
 #pragma once
 
 #include <cstdint>
@@ -58,15 +58,15 @@ struct Settings {
 enum class Program { admin, fcgi, scheduler };
 
 // Registers the settings that `program` uses as options of `app`, with their environment names, the
-// config file, --version and --check-config. A wrong value makes the app's parsing throw a
-// CLI::ParseError whose what() is the sentence. `settings` must outlive the parsing. The operator's
-// command adds its subcommands to the same app.
+// config file, --version and --check-config. On a wrong value the app's parsing throws a
+// CLI::ParseError whose what() is the sentence. `settings` must outlive the parsing. The
+// `postern` command adds its subcommands to the same app.
 void add_settings(CLI::App& app, Settings& settings, Program program);
 
-// What a daemon's main does: registers, parses, checks. Prints help or version and exits when
-// asked; on a wrong value prints the sentence and exits 2; with --check-config prints "ok" and
-// exits 0 when all is right. Only the settings of `program` are accepted as flags; a file or the
-// environment may hold the others' too.
+// The settings of a daemon from its command line, environment and file. Prints help or version and
+// exits when asked to; on a wrong value prints the sentence and exits 2; with --check-config prints
+// "ok" and exits 0 when every setting is valid. Only the settings of `program` are accepted as
+// flags; the file and the environment may also hold those of other programs.
 Settings read_settings(Program program, int argc, char** argv);
 
 // "30s", "5m", "1h30m", "7d", or a plain number of seconds; 0 is allowed.

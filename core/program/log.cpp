@@ -14,7 +14,7 @@
 namespace postern {
 namespace {
 
-// The priority that sd-daemon(3) and journald give to a line that begins so.
+// The prefix by which journald reads a line's priority, see sd-daemon(3).
 std::string_view journal_prefix(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::critical:
@@ -36,7 +36,7 @@ spdlog::level::level_enum level_of(log::Level level) {
   return spdlog::level::critical;
 }
 
-// Appends `text` with its control bytes escaped: whatever a message holds, it stays one line.
+// Appends `text` with its control bytes escaped, so that every message stays one line.
 template <class Output>
 void append_escaped(Output& out, std::string_view text) {
   for (const char c : text) {
@@ -51,7 +51,7 @@ void append_escaped(Output& out, std::string_view text) {
   }
 }
 
-// "<6>message", with the time in between unless the journal adds its own.
+// Formats "<6>message", with the time in between unless stderr is the journal, which adds its own.
 class JournalFormatter : public spdlog::formatter {
  public:
   explicit JournalFormatter(bool with_time) : with_time_(with_time) {}
@@ -64,7 +64,7 @@ class JournalFormatter : public spdlog::formatter {
       out.push_back(' ');
     }
     std::string_view text(message.payload.data(), message.payload.size());
-    while (text.ends_with('\n')) text.remove_suffix(1);  // libpq's messages end so
+    while (text.ends_with('\n')) text.remove_suffix(1);  // libpq's messages end with one
     append_escaped(out, text);
     out.push_back('\n');
   }

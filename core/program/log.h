@@ -1,5 +1,5 @@
-// Logs: one line an event to stderr, with the priority prefix that journald reads ("<6>"),
-// key=value. Never bodies, secrets or Authorization. Thread-safe.
+// The log: one line per event to stderr, key=value, with the priority prefix that journald reads
+// ("<6>"). Bodies, secrets and Authorization headers are never logged. Thread-safe.
 #pragma once
 
 #include <string>
@@ -10,21 +10,21 @@
 
 namespace postern {
 
-// Sets up the log of this process. `level`: debug, info, warning or error; REQUIRES it to be one of
-// these (config.h checks).
+// Sets up the log of this process. REQUIRES: `level` is debug, info, warning or error; the
+// settings are checked for that.
 void start_logging(std::string_view level);
 
-// A value from outside, made safe for one log line: control bytes escaped, cut to 200 bytes.
+// An untrusted value made safe for one log line: control bytes escaped, cut to 200 bytes.
 std::string log_safe(std::string_view text);
 
 namespace log {
 
 enum class Level { debug, info, warning, error, critical };
 
-// Whether a message of this level is written; what it says need not be made up otherwise.
+// Whether messages of this level are written; if not, the caller need not format one.
 bool wants(Level level);
-// Writes one line. spdlog does the work, out of sight: its own templates cost five seconds of
-// compilation in each file that logs.
+// Writes one line through spdlog. Only log.cpp includes spdlog, because its templates cost five
+// seconds of compilation in each file that does.
 void write(Level level, std::string_view message);
 void flush();
 

@@ -1,4 +1,4 @@
-// Keeps an error that repeats from flooding the log.
+// Limits how often a repeating error is logged. Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -7,10 +7,11 @@
 
 namespace postern {
 
-// Lets one line in five seconds pass and counts those it kept back.
+// Lets one line in five seconds through and counts the suppressed ones.
 class LogThrottle {
  public:
-  // How many were kept back since the last line; nullopt: keep this one back as well.
+  // The number of lines suppressed since the last one that was logged; nullopt: suppress this one
+  // too.
   std::optional<int> pass() {
     const auto now = std::chrono::steady_clock::now();
     if (now < next_) {

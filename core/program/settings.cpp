@@ -17,7 +17,7 @@
 namespace postern {
 namespace {
 
-// Nothing but a decimal number, or nullopt.
+// `text` as a decimal integer; nullopt when it is anything else.
 std::optional<std::int64_t> integer(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -25,7 +25,8 @@ std::optional<std::int64_t> integer(std::string_view text) {
   return value;
 }
 
-// How a value is read: into its member of Settings, false when it is not what the table says.
+// The readers of values: each writes one member of Settings and returns false when the value is
+// not what the table expects.
 
 template <auto member>
 bool set_text(Settings& settings, const std::string& value) {

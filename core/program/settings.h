@@ -1,5 +1,5 @@
-// The table of all settings: what each means, which programs use it, and how its value is read. How
-// they come from flags, environment and file is config.cpp's affair.
+// The table of all settings: what each means, which programs use it, and how its value is read.
+// config.cpp gets the values from flags, environment and file.
 #pragma once
 
 #include <optional>
@@ -13,22 +13,23 @@ namespace postern {
 enum class Users { all, daemons, fcgi, scheduler };
 
 struct Setting {
-  // As in Settings and in the file; in the environment in capitals after POSTERN_.
+  // The name of the member of Settings and of the key in the file; the environment variable is the
+  // same in capitals behind POSTERN_.
   const char* name;
   Users users;
   const char* placeholder;  // nullptr: a switch
   const char* expected;     // completes "it must be ..."
-  const char* fallback;     // the default as one would write it
+  const char* fallback;     // the default, spelled as in the file
   const char* meaning;
-  // Reads `value` into its member of Settings; false when it is not what `expected` says.
+  // Writes `value` into its member of Settings; false when it is not what `expected` says.
   bool (*set)(Settings&, const std::string& value);
   bool is_list = false;  // may be given several times
 };
 
-// In the order in which they are documented.
+// All settings, in the order in which they are documented.
 std::span<const Setting> all_settings();
 
-// nullopt: nothing is wrong; else a sentence about settings that are wrong only together.
+// A sentence about settings that are wrong only in combination; nullopt when there are none.
 std::optional<std::string> settings_conflict(const Settings& settings);
 
 }  // namespace postern

@@ -9,9 +9,9 @@
 namespace postern {
 namespace {
 
-// The clock, or a microsecond after the answer before it, whichever is later.
+// The clock's time, or one microsecond after the previous answer, whichever is later. Thread-safe.
 Time strictly_later() {
-  // How far a clock may be behind and still be waited for.
+  // When the clock is behind the previous answer by more than this, it was set back: follow it.
   constexpr Microseconds kHeld = Seconds{1};
   static std::atomic<Microseconds::rep> last = 0;
 

@@ -5,8 +5,8 @@
 
 namespace postern {
 
-// The id of a task made now. Sorts after those this process made before, also those of the same
-// microsecond; not when the clock was set back by more than a second. Thread-safe.
+// The id of a task made now. It sorts after all ids that this process made before, even within one
+// microsecond, unless the clock was set back by more than a second. Thread-safe.
 TaskId new_task_id();
 
 }  // namespace postern

@@ -47,9 +47,9 @@ std::optional<Parts> split(std::string_view token) {
   return Parts{token.substr(0, second), *header, *payload, *signature};
 }
 
-// A member that is text; empty when it is not there. What is there and says nothing, as a number, a
-// null or an empty string, is an error: a token that names its tenant wrongly is not one that names
-// none, and must not act in another.
+// The text of member `key`; empty when the member is absent. A number, null or empty string is an
+// error ("jwt_malformed") and does not count as absent: a token with a malformed tenant must not
+// act in the default tenant.
 Result<std::string> text_of(const std::vector<JsonMember>& members, std::string_view key) {
   for (const auto& [name, raw] : members) {
     if (name != key) continue;
@@ -62,7 +62,7 @@ Result<std::string> text_of(const std::vector<JsonMember>& members, std::string_
   return std::string();
 }
 
-// A NumericDate: seconds since 1970, perhaps with a fraction. `wrong`: it is there and no number.
+// A NumericDate: seconds since 1970, possibly with a fraction. `wrong`: present, but not a number.
 struct NumericDate {
   std::optional<double> seconds;
   bool wrong = false;

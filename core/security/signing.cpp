@@ -25,7 +25,7 @@ std::string_view as_text(std::span<const std::uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The digits of a timestamp; nullopt for a sign, a point, or a time that nothing could have.
+// The seconds of a timestamp; nullopt for anything but digits, and for times after the year 9999.
 std::optional<std::int64_t> whole_seconds(std::string_view text) {
   constexpr std::int64_t kMax = 253'402'300'799;  // the end of the year 9999
   std::int64_t seconds = 0;
@@ -35,7 +35,7 @@ std::optional<std::int64_t> whole_seconds(std::string_view text) {
   return seconds;
 }
 
-// What follows "v1," in each signature of that version; other versions are not ours to read.
+// What follows "v1," in each signature of that version; other versions are ignored.
 std::vector<std::string_view> digests(std::string_view signature) {
   std::vector<std::string_view> found;
   while (!signature.empty()) {

@@ -1,6 +1,5 @@
-// Signatures on webhooks, and the secrets they are made with.
-// Standard Webhooks 1.0: `webhook-signature: v1,` and the base64 of
-// HMAC-SHA256(secret, id.timestamp.body).
+// Signatures of webhooks and their secrets, by Standard Webhooks 1.0: `webhook-signature: v1,` and
+// the base64 of HMAC-SHA256(secret, id.timestamp.body). Pure, but for make_webhook_secret.
 #pragma once
 
 #include <optional>
@@ -26,30 +25,31 @@ std::optional<std::string> webhook_secret_key(std::string_view secret);
 std::string standard_webhooks_signature(std::span<const std::string> secrets, std::string_view id,
                                         Time at, std::string_view body);
 
-// What lets a receiver tell the end of an attempt later: the lease, which nobody else knows, signs
-// the task's id. Lower-case hexadecimal.
+// The token with which a receiver reports the end of a deferred attempt: the HMAC of the task's id
+// under its lease, which nobody else knows. Lower-case hexadecimal.
 std::string completion_token(const Uuid& lease, const Uuid& id);
 
 // A webhook as it arrived: three headers, and the body's bytes. Views of the caller's text.
 struct SignedWebhook {
   std::string_view id;         // webhook-id
   std::string_view timestamp;  // webhook-timestamp, whole seconds since 1970
-  std::string_view signature;  // webhook-signature; any one "v1,..." of it may be right
+  std::string_view signature;  // webhook-signature; one matching "v1,..." is enough
   std::string_view body;
 };
 
-// What is signed: id, timestamp and body, with points between.
+// The text that is signed: id, timestamp and body, joined by dots.
 std::string webhook_signed_text(const SignedWebhook& webhook);
 // The signature of `signed_text` in base64, without "v1,". `key` is raw bytes.
 std::string webhook_digest(std::string_view key, std::string_view signed_text);
 // Whether `digest` is one of the "v1,..." of a `webhook-signature`. Compares in constant time.
 bool has_webhook_digest(std::string_view signature, std::string_view digest);
 
-// What a receiver does. `now` is the receiver's time; a timestamp further from it than `tolerance`,
-// either way, is refused; a tolerance of 0 lets every age pass. Errors (invalid_argument), the
-// first that applies: "secret_invalid", "id_missing", "timestamp_invalid", "signature_missing" (no
-// "v1," in it), "signature_mismatch", "timestamp_too_old", "timestamp_too_new": the last two mean
-// that the signature is right. The field is "secret" or the header's name.
+// Verifies a webhook as its receiver does. `now` is the receiver's time; a timestamp that differs
+// from it by more than `tolerance`, either way, is refused; a tolerance of 0 accepts every age.
+// Errors (invalid_argument), the first that applies: "secret_invalid", "id_missing",
+// "timestamp_invalid", "signature_missing" (it has no "v1,"), "signature_mismatch",
+// "timestamp_too_old", "timestamp_too_new"; with the last two the signature is right. The field is
+// "secret" or the header's name.
 Result<void> verify_standard_webhooks(std::string_view secret, const SignedWebhook& webhook,
                                       Time now, Seconds tolerance);
 

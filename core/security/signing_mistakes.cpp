@@ -50,7 +50,7 @@ std::string replaced_all(std::string text, std::string_view from, std::string_vi
   return text;
 }
 
-// Valid UTF-8 with every character beyond ASCII as JSON's \uXXXX.
+// Valid UTF-8 with every character beyond ASCII written as \uXXXX, as in JSON.
 std::string in_ascii(std::string_view text) {
   std::string out;
   while (!text.empty()) {
@@ -71,8 +71,8 @@ std::string in_ascii(std::string_view text) {
 
 enum class Strings { as_they_are, plain, ascii };
 
-// Valid JSON written in another way: no white space, but for one space behind each comma and colon
-// that is nested at least `spaces_from` deep; numbers as they are.
+// Valid JSON reformatted: without white space, except for one space behind each comma and colon
+// that is nested at least `spaces_from` deep; numbers unchanged.
 std::string rewritten(std::string_view json, int spaces_from, Strings strings) {
   std::string out;
   int depth = 0;
@@ -111,7 +111,7 @@ std::optional<SigningMistake> find_signing_mistake(std::string_view secret,
     return is_signed(*key, webhook_signed_text({webhook.id, webhook.timestamp, {}, other}));
   };
 
-  // The body was changed on the way.
+  // Mistakes by which the body was changed before the check.
   const std::string body(webhook.body);
   if (is_body(body + "\n") || is_body(body + "\r\n")) return kNewlineLost;
   if (body.ends_with('\n') && is_body(body.substr(0, body.size() - 1))) return kNewlineAdded;
@@ -129,21 +129,21 @@ std::optional<SigningMistake> find_signing_mistake(std::string_view secret,
     }
   }
 
-  // The key was made in another way.
+  // Mistakes in deriving the key from the secret.
   constexpr std::string_view kPrefix = "whsec_";
   const std::string_view encoded = secret.substr(kPrefix.size());
   const std::string text = webhook_signed_text(webhook);
   if (is_signed(encoded, text)) return kSecretAsText;
   if (is_signed(secret, text)) return kPrefixInKey;
-  // A lenient decoder takes the prefix for base64, whose URL-safe form has '_' for '/', and drops
-  // what is left over at the end.
+  // A lenient decoder reads "whsec_" as base64 too ('_' stands for '/' in the URL-safe alphabet),
+  // and drops the incomplete group at the end.
   std::string lenient = replaced_all(std::string(secret), "_", "/");
   while (lenient.ends_with('=')) lenient.pop_back();
   lenient.resize(lenient.size() / 4 * 4);
   const auto with_prefix = base64_decode(lenient);
   if (with_prefix && is_signed(*with_prefix, text)) return kPrefixInKey;
 
-  // Something else was signed.
+  // Mistakes in the text that was signed.
   if (is_signed(*key, body)) return kBodyAlone;
   if (is_signed(*key, text.substr(webhook.id.size() + 1))) return kIdLeftOut;
   return std::nullopt;

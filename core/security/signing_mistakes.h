@@ -1,4 +1,4 @@
-// Why a signature does not match: the mistakes that receivers make, tried one after the other.
+// Explains why a signature does not match, by trying the usual mistakes of receivers. Pure.
 #pragma once
 
 #include <optional>
@@ -13,9 +13,9 @@ struct SigningMistake {
   std::string_view message;  // what was found, and what to do
 };
 
-// The mistake that makes one of the signatures of `webhook` right, or nullopt when none of the
-// usual ones does. For people: it hashes the body a dozen times, and what matches only so is no
-// valid webhook. REQUIRES: verify_standard_webhooks says "signature_mismatch".
+// The mistake that would explain the signature of `webhook`; nullopt when none of the usual ones
+// does. For diagnosis only: it hashes the body a dozen times, and a webhook that matches because of
+// a mistake is still invalid. REQUIRES: verify_standard_webhooks returned "signature_mismatch".
 std::optional<SigningMistake> find_signing_mistake(std::string_view secret,
                                                    const SignedWebhook& webhook);
 

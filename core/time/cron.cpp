@@ -28,7 +28,7 @@ std::string no_such_zone(std::string_view name) {
       name.substr(0, 100));
 }
 
-// Takes "TZ=Zone " off the front of `text`.
+// Removes a "TZ=Zone " prefix from `text` and returns the zone; nullopt when there is none.
 std::optional<std::string_view> take_zone(std::string_view& text) {
   for (const std::string_view prefix : {"TZ=", "CRON_TZ="}) {
     if (!text.starts_with(prefix)) continue;
@@ -112,7 +112,7 @@ std::optional<Time> CronSpec::next(Time after, Time anchor) const {
   return found;
 }
 
-// Each time on the wall stands for one moment, and these moments are in the order of the times.
+// Each local time maps to one instant (first_instant_of), and these are in the same order.
 std::optional<Time> CronSpec::next_fixed(Time after, std::chrono::year last) const {
   LocalTime from = floor<Minutes>(zone_.to_local(after));
   while (const std::optional<LocalTime> local = fields_.at_or_after(from, last)) {
@@ -123,7 +123,7 @@ std::optional<Time> CronSpec::next_fixed(Time after, std::chrono::year last) con
   return std::nullopt;
 }
 
-// Span after span in which the clocks are not changed, each with its own times on the wall.
+// Goes through the spans of constant offset and searches the local times of each.
 std::optional<Time> CronSpec::next_interval(Time after, std::chrono::year last) const {
   sys_seconds from = floor<Seconds>(after) + Seconds{1};
   for (;;) {

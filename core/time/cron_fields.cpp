@@ -17,13 +17,13 @@ using std::chrono::year_month_day;
 using Minutes = std::chrono::minutes;
 
 template <class T>
-using Parsed = boost::system::result<T, std::string>;  // or what is wrong, in a sentence
+using Parsed = boost::system::result<T, std::string>;  // the error is a sentence
 
 constexpr std::string_view kMonths[] = {"jan", "feb", "mar", "apr", "may", "jun",
                                         "jul", "aug", "sep", "oct", "nov", "dec"};
 constexpr std::string_view kWeekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 
-// One of the five places: its name for people, its range, and the words for min, min+1, ...
+// One of the five fields: its name for messages, its range, and the words for min, min+1, ...
 struct Place {
   std::string_view name;
   unsigned min, max;
@@ -41,7 +41,7 @@ constexpr std::pair<std::string_view, std::string_view> kDescriptors[] = {
     {"@hourly", "0 * * * *"},
 };
 
-// What was written in one place.
+// The parsed text of one field.
 struct Field {
   std::uint64_t values = 0;
   bool bare_star = false;  // "*" or "?", or one of them with step 1
@@ -62,7 +62,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   }
 }
 
-// Up to nine digits, which is more than any place and any sensible step has.
+// A number of up to nine digits, more than any field or sensible step needs; nullopt otherwise.
 std::optional<unsigned> number(std::string_view text) {
   if (text.empty() || text.size() > 9) return std::nullopt;
   unsigned value = 0;
@@ -143,7 +143,8 @@ Parsed<Field> parse_field(std::string_view text, const Place& place) {
   return field;
 }
 
-// Some month that matches has a day that matches. By weekday any month has.
+// True when some matching month has a matching day. With `either_day` every month has one, by its
+// weekdays.
 bool can_fire(const CronFields& fields) {
   if (fields.either_day) return true;
   constexpr unsigned kLongest[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -153,10 +154,10 @@ bool can_fire(const CronFields& fields) {
   return false;
 }
 
-// The days of a month that match, whatever its place in the year.
+// The matching days of `month`; the set of months is not looked at.
 std::uint64_t days_of(const CronFields& fields, const year_month& month) {
   const std::chrono::weekday first{local_days{month / 1}};
-  // The week as it begins on the 1st, then five of those one after the other.
+  // The set of weekdays rotated to begin on the 1st, then repeated for five weeks.
   const std::uint64_t twice = fields.weekdays << 7 | fields.weekdays;
   const std::uint64_t week = twice >> first.c_encoding() & 0x7f;
   const std::uint64_t by_weekday = (week | week << 7 | week << 14 | week << 21 | week << 28) << 1;
@@ -225,7 +226,7 @@ std::optional<LocalTime> CronFields::at_or_after(LocalTime from, std::chrono::ye
   const auto today = floor<std::chrono::days>(from);
   const year_month_day start{today};
   year_month month{start.year(), start.month()};
-  std::uint64_t left = 0;  // the days of `month` that match and are not over
+  std::uint64_t left = 0;  // the matching days of `month` that are not before `from`
   if (has(months, unsigned(start.month()))) {
     left = from_bit(days_of(*this, month), unsigned(start.day()));
   }

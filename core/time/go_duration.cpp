@@ -11,8 +11,8 @@
 namespace postern {
 namespace {
 
-// The magnitude of the most negative duration. It is reckoned without sign up to here, because
-// that one has no positive counterpart.
+// The magnitude of the most negative duration. Sums are unsigned and may reach it, because it has
+// no positive counterpart in 64 bits.
 constexpr std::uint64_t kMaxMagnitude = std::uint64_t{1} << 63;
 
 struct Unit {
@@ -32,7 +32,7 @@ std::string_view leading_digits(std::string_view text) {
   return text.substr(0, n);
 }
 
-// nullopt beyond kMaxMagnitude.
+// The value of `digits`; nullopt beyond kMaxMagnitude.
 std::optional<std::uint64_t> whole_number(std::string_view digits) {
   std::uint64_t value = 0;
   for (const char c : digits) {
@@ -43,9 +43,8 @@ std::optional<std::uint64_t> whole_number(std::string_view digits) {
   return value;
 }
 
-// The nanoseconds in "0.<digits>" of a unit, cut off. In floating point and in Go's own order of
-// operations, so that both come to the same nanosecond; digits that 63 bits do not hold count for
-// nothing.
+// The nanoseconds in "0.<digits>" of a unit, truncated. In floating point and in Go's order of
+// operations, so that both give the same nanosecond; digits beyond what 63 bits hold are ignored.
 std::uint64_t fraction_of(std::string_view digits, std::uint64_t unit) {
   constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
   std::uint64_t value = 0;
@@ -61,7 +60,7 @@ std::uint64_t fraction_of(std::string_view digits, std::uint64_t unit) {
   return static_cast<std::uint64_t>(part);
 }
 
-// Takes one decimal and its unit off the front of `text`.
+// Removes one decimal and its unit from the front of `text`, and returns it in nanoseconds.
 std::optional<std::uint64_t> take_group(std::string_view& text) {
   const std::string_view whole = leading_digits(text);
   text.remove_prefix(whole.size());

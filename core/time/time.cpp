@@ -21,8 +21,7 @@ constexpr Time kFirst = sys_days{std::chrono::year{1970} / 1 / 1};
 constexpr Time kEnd = sys_days{std::chrono::year{10'000} / 1 / 1};
 constexpr int kMaxFraction = 9;  // digits: nanoseconds
 
-// Takes fixed pieces off the front of a text; after the first one that does not fit, `ok` stays
-// false.
+// Reads fixed pieces from the front of a text; after the first mismatch `ok` stays false.
 struct Cursor {
   std::string_view rest;
   bool ok = true;

@@ -1,5 +1,5 @@
-// Points in time: UTC, microseconds, as PostgreSQL keeps them. There is no clock in here: `now` is
-// always an argument, and the clock that decides anything is the database's.
+// Points in time: UTC, microseconds, as in PostgreSQL. Nothing here reads a clock: `now` is always
+// an argument, and the database's clock decides.
 #pragma once
 
 #include <chrono>
@@ -13,13 +13,13 @@ using Microseconds = std::chrono::microseconds;
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 using Time = std::chrono::sys_time<Microseconds>;
-// What a program measures its own waits by.
+// The clock for a program's own waits.
 using Monotonic = std::chrono::steady_clock::time_point;
 
-// Reads an RFC 3339 date-time ("2025-01-15T10:30:00Z", "...00.123456+02:00", lower-case t and z
-// allowed, a space instead of T is not). Digits beyond microseconds are cut off; there may be nine,
-// so that a text that is kept as it was given is short. nullopt for anything else, for a day or
-// second that does not exist (":60" included), and for years outside 1970..9999.
+// Reads an RFC 3339 date-time ("2025-01-15T10:30:00Z", "...00.123456+02:00"; lower-case t and z are
+// allowed, a space instead of T is not). Up to nine decimals are accepted, which bounds texts that
+// are stored as given; those beyond microseconds are truncated. nullopt for anything else, for a
+// day or second that does not exist (":60" included), and for years outside 1970..9999.
 std::optional<Time> parse_rfc3339(std::string_view text);
 
 enum class TimeDigits { seconds, millis, micros };

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::floor;
 using std::chrono::sys_seconds;
 
-// The library lists the host's own zone among the names; everything else that it lists is IANA's.
+// The host's own zone, which the library lists among the IANA names.
 constexpr std::string_view kHostsOwn = "localtime";
 
 }  // namespace
@@ -20,10 +20,10 @@ std::optional<TimeZone> TimeZone::find(std::string_view name) {
   TimeZone found;
   if (name == "UTC") return found;
   if (name == kHostsOwn) return std::nullopt;
-  date::get_tzdb();  // whose failure is another thing
+  date::get_tzdb();  // outside the try: a missing database is a fault, not an unknown name
   try {
     found.zone_ = date::locate_zone(name);
-  } catch (const std::runtime_error&) {  // how the library says that there is no such zone
+  } catch (const std::runtime_error&) {  // the library knows no such zone
     return std::nullopt;
   }
   return found;
@@ -41,7 +41,7 @@ LocalTime TimeZone::to_local(Time time) const {
 
 sys_seconds TimeZone::first_instant_of(LocalTime local) const {
   const sys_seconds as_utc{local.time_since_epoch()};
-  // No zone is a day away from UTC, so the span that is looked for does not end before this.
+  // Offsets are less than a day, so the span that holds `local` does not end before this.
   Span span = span_at(as_utc - std::chrono::days{1});
   while (as_utc - span.offset >= span.end) span = span_at(span.end);
   return std::max(as_utc - span.offset, span.begin);
