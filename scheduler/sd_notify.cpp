@@ -27,7 +27,7 @@ std::optional<std::int64_t> positive_number(std::string_view text) {
 }
 
 std::optional<Microseconds> watchdog_period_of_this_process() {
-  // The variables are inherited by children, who are not the ones that are watched.
+  // Children inherit the variables, but systemd watches only the process in WATCHDOG_PID.
   const std::string_view pid = environment("WATCHDOG_PID");
   if (!pid.empty() && positive_number(pid) != getpid()) return std::nullopt;
   const auto period = positive_number(environment("WATCHDOG_USEC"));
@@ -45,7 +45,7 @@ SdNotify::SdNotify() : watchdog_period_(watchdog_period_of_this_process()) {
   address_.sun_family = AF_UNIX;
   std::memcpy(address_.sun_path, name.data(), name.size());
   address_size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-  // An abstract name begins with a NUL and ends where the address does, a path ends with a NUL.
+  // An abstract name begins with a NUL and has no terminator; a path ends with a NUL.
   if (name.front() == '@') {
     address_.sun_path[0] = '\0';
   } else {
@@ -73,7 +73,7 @@ void SdNotify::status(std::string_view text) {
 
 void SdNotify::send(std::string_view message) {
   if (fd_ < 0) return;
-  // The result is ignored on purpose, see the class.
+  // The result is ignored on purpose, see the comment of the class.
   [[maybe_unused]] const ssize_t sent =
       sendto(fd_, message.data(), message.size(), MSG_NOSIGNAL,
              reinterpret_cast<const sockaddr*>(&address_), address_size_);

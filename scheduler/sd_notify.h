@@ -1,4 +1,4 @@
-// Tells systemd how this process fares (the protocol of sd_notify(3), without libsystemd).
+// Reports this process's state to systemd: the protocol of sd_notify(3), without libsystemd.
 #pragma once
 
 #include <sys/socket.h>
@@ -11,8 +11,8 @@
 
 namespace postern::scheduler {
 
-// Does nothing when systemd does not listen. A message that cannot be sent is dropped: systemd's
-// own timeouts are the remedy, and no work may fail for it. Confined to one thread.
+// Does nothing when $NOTIFY_SOCKET is not set. A message that cannot be sent is dropped: no work
+// may fail because of it, and systemd's own timeouts notice. Confined to one thread.
 class SdNotify {
  public:
   // Reads $NOTIFY_SOCKET (a path, or "@name" for an abstract socket), $WATCHDOG_USEC and
@@ -28,14 +28,14 @@ class SdNotify {
   // One line for `systemctl status`; control bytes become spaces.
   void status(std::string_view text);
 
-  // systemd kills this process when no watchdog() came for this long: call it twice as often.
-  // nullopt: nobody watches.
+  // systemd kills this process after this long without a watchdog(): call it twice as often.
+  // nullopt: no watchdog is set for this process.
   std::optional<Microseconds> watchdog_period() const { return watchdog_period_; }
 
  private:
   void send(std::string_view message);
 
-  int fd_ = -1;  // -1: nobody listens
+  int fd_ = -1;  // -1: systemd does not listen
   sockaddr_un address_{};
   socklen_t address_size_ = 0;
   std::optional<Microseconds> watchdog_period_;

@@ -14,7 +14,8 @@
 namespace postern::scheduler {
 namespace {
 
-// Where clouds keep the credentials of their machines. Never reached, whatever is allowed.
+// Metadata services of clouds, which serve the credentials of a machine. Always denied, whatever is
+// allowed.
 constexpr std::string_view kMetadata[] = {
     "169.254.0.0/16",      // link-local: nearly all clouds
     "fe80::/10",           //
@@ -47,8 +48,8 @@ constexpr std::string_view kSpecial[] = {
 };
 constexpr std::string_view kGlobalUnicast = "2000::/3";
 
-// "::/0" is all of IPv6 and must not mean all of IPv4 as well, only because that is kept as
-// ::ffff:a.b.c.d.
+// True when `cidr` contains `address` and is of the same family. "::/0" means all of IPv6 and not
+// all of IPv4 too, although an IPv4 address is stored as ::ffff:a.b.c.d.
 bool covers(const Cidr& cidr, const IpAddress& address) {
   return contains(cidr, address) && (!is_ipv4(address) || cidr.length >= kMappedBits);
 }
@@ -78,8 +79,8 @@ const Tables& tables() {
   return kTables;
 }
 
-// The IPv4 address that a gateway (or the kernel) would make of this IPv6 one. The mapped form
-// needs no unwrapping: it is how IPv4 is kept here.
+// The IPv4 address to which a gateway or the kernel would translate this IPv6 address; nullopt if
+// none. The mapped form needs no unwrapping, because IPv4 addresses are stored in it.
 std::optional<IpAddress> embedded_ipv4(const IpAddress& address) {
   if (contains(tables().six_to_four, address)) return ipv4_address(address.data() + 2);
   if (contains(tables().nat64, address) || contains(tables().compatible, address)) {

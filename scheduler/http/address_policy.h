@@ -1,5 +1,5 @@
-// Which addresses Postern may connect to. Judged on the bytes of the address that is about to be
-// connected to, never on a name or a spelling.
+// Decides which addresses Postern may connect to. It checks the bytes of the address of the
+// connection itself, never a name or a spelling.
 #pragma once
 
 #include <span>
@@ -13,11 +13,12 @@ struct sockaddr;
 
 namespace postern::scheduler {
 
-// Denied unless allowed: everything that is not global unicast (the tables are in
-// address_policy.cpp: loopback, private, CGNAT, link-local, documentation, benchmark, multicast,
-// reserved, and for IPv6 all outside 2000::/3 and Teredo and other special blocks inside it). IPv4
-// inside IPv6 (mapped, compatible, NAT64, 6to4) is unwrapped and judged as IPv4. The addresses of
-// metadata services, link-local ones above all, are denied whatever is allowed.
+// Denies every address that is not global unicast, unless it is allowed explicitly (the tables are
+// in address_policy.cpp: loopback, private, CGNAT, link-local, documentation, benchmark, multicast,
+// reserved; in IPv6 all outside 2000::/3, and Teredo and other special blocks inside it). IPv4
+// inside IPv6 (mapped, compatible, NAT64, 6to4) is unwrapped and checked as IPv4. The addresses of
+// metadata services, which include all link-local ones, are denied even if allowed explicitly.
+// Immutable, hence thread-safe.
 class AddressPolicy {
  public:
   // `allow`: CIDRs such as "127.0.0.0/8" or "fd12::/16" that are allowed although private. Error:

@@ -54,7 +54,8 @@ bool is_address(const Url& url) {
   return url.is_ipv6_literal || inet_pton(AF_INET, url.host.c_str(), &ignored) == 1;
 }
 
-// For poll(): never too early, or it would be called again and again in the last millisecond.
+// The timeout of poll(), rounded up: rounded down, poll() would return at once again and again
+// during the last millisecond.
 int milliseconds_until(Clock::time_point then) {
   const auto left = std::chrono::ceil<Milliseconds>(then - Clock::now()).count();
   return static_cast<int>(std::clamp<Milliseconds::rep>(left, 0, std::numeric_limits<int>::max()));
@@ -66,9 +67,8 @@ short poll_events(const WaitFd& fd) {
 
 }  // namespace
 
-// libcurl tells which sockets it waits for; they are in an epoll set, so that a wake-up costs what
-// is ready and not what is under way (curl_multi_perform asks the kernel about every single
-// transfer).
+// The sockets of libcurl are in an epoll set, so that the cost of a wake-up depends on the ready
+// sockets and not on all transfers (curl_multi_perform would poll every one).
 struct HttpClient::Impl {
   Options options;
   const AddressPolicy& policy;
@@ -77,7 +77,7 @@ struct HttpClient::Impl {
   std::unique_ptr<CURLM, FreeMulti> multi{curl_multi_init()};
   std::optional<Clock::time_point> curl_timer;
 
-  // Waiting for their names, the one that gives up first in front.
+  // Transfers that wait for name resolution, by deadline.
   using Ticket = std::pair<Clock::time_point, std::uint64_t>;
   std::map<Ticket, TransferPtr> unresolved;
   std::unordered_map<std::string, std::set<Ticket>> by_name;
@@ -156,8 +156,8 @@ struct HttpClient::Impl {
     }
   }
 
-  // Denied addresses are left out here because libcurl takes seconds to see that none is left;
-  // whatever comes to be connected to is judged once more, there.
+  // Denied addresses are removed here, because libcurl would take seconds to find that none is
+  // usable. Each address is checked again when its connection is opened (Transfer::open_socket).
   void run_or_fail(TransferPtr transfer, const Addresses& found) {
     if (found.empty()) {
       return fail(std::move(transfer), Kind::name_not_resolved, "name could not be resolved");
@@ -169,14 +169,14 @@ struct HttpClient::Impl {
     run(std::move(transfer), &allowed);
   }
 
-  // For a transfer that libcurl has not seen.
+  // Ends a transfer that was not given to libcurl yet.
   void fail(TransferPtr transfer, Kind kind, const char* error) {
     HttpResult result = transfer->end(kind, error);
     finish(std::move(transfer), std::move(result));
   }
 
-  // libcurl's limit counts the connections in use, too; that of the transfer at whose end it looks
-  // becomes idle.
+  // libcurl's limit includes the connections in use. It checks the limit at the end of a transfer,
+  // when that transfer's own connection is already idle; hence `running` less one.
   void limit_kept_connections() {
     const std::size_t in_use = std::max<std::size_t>(running.size(), 1) - 1;
     const std::size_t limit = std::max<std::size_t>(options.kept_connections + in_use, 1);
@@ -257,7 +257,7 @@ struct HttpClient::Impl {
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
       if (message->msg != CURLMSG_DONE) continue;
-      const CURLcode code = message->data.result;  // the message goes away with its handle
+      const CURLcode code = message->data.result;  // removing the handle frees the message
       Transfer* ended = nullptr;
       curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &ended);
       curl_multi_remove_handle(multi.get(), ended->easy());
@@ -296,7 +296,7 @@ CurlGlobal::CurlGlobal() {
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
     throw std::runtime_error("libcurl cannot be set up");
   }
-  // A write to a TLS connection that the other side has closed would end the process.
+  // Otherwise a write to a TLS connection that the peer has closed would kill the process.
   std::signal(SIGPIPE, SIG_IGN);
 }
 CurlGlobal::~CurlGlobal() { curl_global_cleanup(); }

@@ -1,6 +1,6 @@
-// Many HTTP transfers at once in one thread, over libcurl's multi interface. Only http_client.cpp
-// includes curl. Knows nothing of tasks: requests in, results out. A request goes out once at most:
-// what libcurl would send again by itself becomes `broken`.
+// An HTTP client for many concurrent transfers in one thread, over libcurl's multi interface. It
+// knows nothing of tasks. A request is sent at most once: where libcurl would repeat it by itself,
+// the result is `broken`. This header does not include curl.
 #pragma once
 
 #include <chrono>
@@ -22,29 +22,31 @@ namespace postern::scheduler {
 struct HttpRequest {
   std::string method;  // GET, POST, PUT, PATCH, DELETE
   Url url;
-  Headers headers;  // checked ones; Host, Content-Length and the like are libcurl's
+  Headers headers;  // REQUIRES: pass check_headers; libcurl adds Host, Content-Length and the like
   std::string body;
   Milliseconds timeout{30'000};  // of the whole transfer, name resolution included
-  bool fresh_connection =
-      false;  // do not reuse a kept one: nothing may go wrong that a retry would mend
+  // Opens a new connection instead of reusing an idle one, which the receiver may just have closed.
+  bool fresh_connection = false;
 };
 
 struct HttpResult {
   enum class Kind {
-    answered,  // with `status`, headers and body
+    answered,  // `status`, `headers` and `body` are set
     timed_out,
     name_not_resolved,
-    egress_denied,  // the address that would be connected to is not allowed
+    egress_denied,  // the address policy denies all addresses of the host
     not_connected,  // refused, unreachable, TLS handshake failed, ...
     broken,         // connected, but no complete answer: reset, closed, not HTTP
   };
   Kind kind = Kind::broken;
   int status = 0;  // 0 unless `answered`
-  // Of the final answer, names in lower case: the first 100 and 16 KiB, and Options::read_headers.
+  // The headers of the final answer, names in lower case: the first 100 within 16 KiB, and those of
+  // Options::read_headers.
   Headers headers;
-  std::string
-      body;  // first 16 KiB; more is read up to 1 MiB and dropped, then the transfer ends as it is
-  std::string error;  // for people, when not `answered`; names no address
+  // The first 16 KiB. More is read and dropped up to 1 MiB; there the transfer is cut, which is no
+  // error.
+  std::string body;
+  std::string error;  // a text for people unless `answered`; it contains no IP address
   Milliseconds duration{0};
 };
 
@@ -60,14 +62,15 @@ class HttpClient {
   struct Options {
     std::string user_agent;
     std::string ca_file;                 // empty: the system's bundle
-    std::size_t kept_connections = 256;  // idle ones, besides those in use
-    std::string
-        dns_servers;  // "127.0.0.1:5353,..." instead of those of /etc/resolv.conf; for tests
-    // In lower case: the first of each is kept wherever it stands, if need be cut to 1 KiB.
+    std::size_t kept_connections = 256;  // limit of idle connections
+    // For tests: "127.0.0.1:5353,..." instead of the servers in /etc/resolv.conf.
+    std::string dns_servers;
+    // Names in lower case. The first header of each name is kept beyond the limits of
+    // HttpResult::headers, cut to 1 KiB.
     std::vector<std::string> read_headers;
   };
-  // `policy` must outlive the client. REQUIRES: one CurlGlobal lives. Throws std::runtime_error
-  // when libcurl, c-ares or epoll cannot be set up.
+  // `policy` must outlive the client. REQUIRES: a CurlGlobal exists. Throws std::runtime_error when
+  // libcurl, c-ares or epoll cannot be set up.
   HttpClient(Options options, const AddressPolicy& policy);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
@@ -76,8 +79,8 @@ class HttpClient {
   // Starts a transfer; its result comes from take_finished under `id`, never from within this call.
   void start(std::uint64_t id, HttpRequest request);
 
-  // Waits until a transfer can go on, one of `fds` is ready, or `timeout` is over; moves transfers
-  // on.
+  // Blocks until a transfer can make progress, one of `fds` is ready, or `timeout` is over; then
+  // advances the transfers.
   void wait(std::span<WaitFd> fds, std::chrono::milliseconds timeout);
 
   struct Finished {
@@ -88,7 +91,7 @@ class HttpClient {
 
   // Transfers under way.
   std::size_t active() const;
-  // Attempts refused by the address policy since the start.
+  // Transfers that ended as `egress_denied` since the start.
   std::int64_t egress_denied() const;
 
  private:
@@ -96,8 +99,8 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
-// curl_global_init and its counterpart; one, in main. Has SIGPIPE ignored, which libcurl leaves to
-// us.
+// Calls curl_global_init, and curl_global_cleanup at the end; main makes the only one. Also ignores
+// SIGPIPE, which libcurl leaves to its caller.
 class CurlGlobal {
  public:
   CurlGlobal();

@@ -18,11 +18,11 @@
 namespace postern::scheduler {
 namespace {
 
-// More than these nobody would try within one request, and some names have hundreds.
+// Some names have hundreds of addresses; one request never gets to try more than these.
 constexpr std::size_t kMaxPerFamily = 8;
 constexpr auto kLookAtResolvConf = std::chrono::seconds(1);
 
-// What changes when the file is written or replaced.
+// Identifies a version of a file: changes when it is written or replaced.
 struct FileStamp {
   ino_t inode = 0;
   timespec changed{};
@@ -38,8 +38,8 @@ struct FileStamp {
   }
 };
 
-// IPv4 first whatever order the answers came in: libcurl tries in this order, and a machine whose
-// IPv6 leads nowhere is more common than one whose IPv4 does.
+// The addresses as text, IPv4 first: libcurl tries them in this order, and machines without working
+// IPv6 are more common than machines without working IPv4.
 Addresses numeric(const ares_addrinfo* found) {
   Addresses ipv4, ipv6;
   for (const ares_addrinfo_node* node = found->nodes; node; node = node->ai_next) {
@@ -58,7 +58,7 @@ Addresses numeric(const ares_addrinfo* found) {
   return ipv4;
 }
 
-// Answers that are good for some seconds, at most `limit` of them.
+// A cache of answers, each with its expiry, at most `limit` of them.
 class Kept {
  public:
   explicit Kept(std::size_t limit) : limit_(limit) {}
@@ -74,7 +74,7 @@ class Kept {
     order_.emplace_back(name, until);
     while (order_.size() > limit_ || order_.front().second <= Resolver::Clock::now()) {
       const auto oldest = entries_.find(order_.front().first);
-      // It may have been replaced since by a later answer.
+      // The entry may be newer than the place in `order_`.
       if (oldest != entries_.end() && oldest->second.until == order_.front().second) {
         entries_.erase(oldest);
       }
@@ -96,7 +96,7 @@ class Kept {
 }  // namespace
 
 struct Resolver::Impl {
-  // One name that is in line or has been sent.
+  // One name that is queued in `line` or has been sent.
   struct Lookup {
     Impl* resolver;
     std::string name;
@@ -129,12 +129,12 @@ struct Resolver::Impl {
     close(epoll_fd);
   }
 
-  // nullptr when c-ares refuses.
+  // nullptr when c-ares reports an error.
   ares_channel open_channel() {
     ares_options settings{};
     settings.timeout = static_cast<int>(options.first_try.count());
     settings.tries = options.tries;
-    // Files, then DNS: nsswitch.conf knows modules that c-ares does not have.
+    // "f": /etc/hosts, then "b": DNS. nsswitch.conf is not used, since c-ares lacks its modules.
     char lookups[] = "fb";
     settings.lookups = lookups;
     settings.resolvconf_path = options.resolv_conf.data();
@@ -169,7 +169,7 @@ struct Resolver::Impl {
     auto* lookup = static_cast<Lookup*>(argument);
     Impl& resolver = *lookup->resolver;
     --resolver.sent;
-    if (status == ARES_EDESTRUCTION) {  // its channel is being replaced: once more over the new one
+    if (status == ARES_EDESTRUCTION) {  // the channel is being replaced: repeat on the new one
       resolver.line.push_front(lookup->name);
       return;
     }
@@ -184,8 +184,8 @@ struct Resolver::Impl {
     resolver.under_way.erase(resolver.answers.back().name);
   }
 
-  // A machine's name servers change while it runs, and at boot the file may come after us; c-ares
-  // reads it once.
+  // Opens a new channel when resolv.conf changed, because c-ares reads it only once. Name servers
+  // change while a machine runs, and at boot the file may be written after this program's start.
   void follow_resolv_conf() {
     const auto now = Clock::now();
     if (now < resolv_conf_seen + kLookAtResolvConf) return;
@@ -205,7 +205,7 @@ struct Resolver::Impl {
       const std::string name = std::move(line.front());
       line.pop_front();
       Lookup& lookup = under_way.at(name);
-      if (lookup.until <= Clock::now()) {  // nobody waits for it any more
+      if (lookup.until <= Clock::now()) {  // every transfer that wanted it has timed out
         under_way.erase(name);
         continue;
       }
@@ -213,7 +213,7 @@ struct Resolver::Impl {
       ares_addrinfo_hints hints{};
       hints.ai_family = AF_UNSPEC;
       hints.ai_socktype = SOCK_STREAM;
-      // c-ares would sort by opening a socket towards every single address.
+      // c-ares sorts by opening a socket to every address, which is too expensive.
       hints.ai_flags = ARES_AI_NOSORT;
       ares_getaddrinfo(channel, name.c_str(), nullptr, &hints, on_answer, &lookup);
     }
@@ -255,7 +255,7 @@ void Resolver::process() {
   const int count = epoll_wait(impl_->epoll_fd, events.data(), static_cast<int>(events.size()), 0);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
-    // An error or a hang-up shows as readable, so that c-ares finds it.
+    // An error or a hang-up counts as readable, so that c-ares reads and finds it.
     const bool readable = (event.events & ~static_cast<unsigned>(EPOLLOUT)) != 0;
     const bool writable = (event.events & EPOLLOUT) != 0;
     ares_process_fd(impl_->channel, readable ? event.data.fd : ARES_SOCKET_BAD,

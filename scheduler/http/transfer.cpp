@@ -23,8 +23,8 @@ constexpr std::size_t kBodyRead = 1024 * 1024;
 constexpr std::size_t kHeadersKept = 100;
 constexpr std::size_t kHeaderBytesKept = 16 * 1024;
 constexpr Milliseconds kConnectTimeout{5000};
-// Many servers close a kept connection after 5 s (Node's default), and a request that crosses that
-// on its way is lost. libcurl counts whole seconds, so that 3 means less than 4.
+// Many servers close an idle connection after 5 s (Node's default); a request that is sent at that
+// moment is lost. libcurl counts whole seconds, so 3 means less than 4.
 constexpr long kMaxIdleSeconds = 3;
 constexpr char kSystemCaFile[] = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -65,8 +65,8 @@ bool is_tls_error(CURLcode code) {
   }
 }
 
-// What is wrong stands behind the first colon of "SSL certificate problem: certificate has
-// expired", and behind the last two of "error:0A00042E:SSL routines::tlsv1 alert protocol version".
+// Cuts the cause out of libcurl's message: it follows ": " in "SSL certificate problem: certificate
+// has expired", and "::" in "error:0A00042E:SSL routines::tlsv1 alert protocol version".
 std::string tls_error(CURLcode code, std::string_view message) {
   if (code == CURLE_SSL_CACERT_BADFILE) return "TLS: the trusted certificates cannot be read";
   const std::string_view mark = code == CURLE_PEER_FAILED_VERIFICATION ? ": " : "::";
@@ -87,7 +87,7 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
   set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   set(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   set(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  set(easy, CURLOPT_PROXY, "");  // also none from the environment
+  set(easy, CURLOPT_PROXY, "");  // ignores the proxy variables of the environment too
   set(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
@@ -95,8 +95,8 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
   set(easy, CURLOPT_MAXAGE_CONN, kMaxIdleSeconds);
   set(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16'384L);  // 64 KiB each by default
 
-  // One file and no directory: only then does libcurl parse the certificates once, not for each
-  // connection.
+  // A file without a directory: only then does libcurl parse the certificates once and not for
+  // each connection.
   set(easy, CURLOPT_CAINFO, options.ca_file.empty() ? kSystemCaFile : options.ca_file.c_str());
   set(easy, CURLOPT_CAPATH, static_cast<char*>(nullptr));
   set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -107,7 +107,7 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
     throw std::runtime_error("libcurl refuses to share its DNS cache");
   }
   set(easy, CURLOPT_SHARE, dns_cache_.get());
-  set(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);  // nothing but what is pinned
+  set(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);  // only pinned addresses are used
   set(easy, CURLOPT_QUICK_EXIT, 1L);
 
   set(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -154,7 +154,7 @@ void Transfer::set_headers(bool with_body) {
   headers_.reset();
   bool has_content_type = false;
   for (const auto& [name, value] : request_.headers) {
-    // libcurl takes "Name:" for the wish not to send that header, "Name;" for an empty one.
+    // To libcurl "Name:" means not to send that header, "Name;" to send it empty.
     const bool is_empty = trimmed(value).empty();
     append(headers_, is_empty ? name + ";" : fmt::format("{}: {}", name, value));
     has_content_type = has_content_type || equal_ignoring_case(name, "content-type");
@@ -166,7 +166,7 @@ void Transfer::set_headers(bool with_body) {
   set(easy_.get(), CURLOPT_HTTPHEADER, headers_.get());
 }
 
-// Has libcurl connect to `addresses` for the request's host.
+// Makes libcurl connect to `addresses` for the request's host.
 void Transfer::pin(const Addresses& addresses) {
   std::string host = fmt::format("{}:{}", request_.url.host, request_.url.port);
   std::string line = host + ":";
@@ -175,7 +175,7 @@ void Transfer::pin(const Addresses& addresses) {
     line += is_ipv6 ? fmt::format("[{}],", address) : address + ",";
   }
   line.pop_back();
-  if (line == pin_) return;  // still in this transfer's cache
+  if (line == pin_) return;  // still in this transfer's DNS cache
 
   pins_.reset();
   if (!pinned_host_.empty()) append(pins_, "-" + pinned_host_);
@@ -198,9 +198,9 @@ curl_socket_t Transfer::open_socket(void* self, curlsocktype purpose,
   return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-// The second call within a transfer is libcurl about to repeat a request whose kept connection
-// died. The receiver may have acted on the first one, so that a repetition is not libcurl's to
-// decide.
+// Called before each request. A second call within a transfer means that libcurl is about to repeat
+// the request because the reused connection died. It is aborted, since the receiver may have acted
+// on the first one: only the task's retry policy may repeat it.
 int Transfer::before_send(void* self, char*, char*, int, int) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
   return std::exchange(transfer.sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
@@ -214,7 +214,7 @@ std::size_t Transfer::on_header(char* data, std::size_t, std::size_t size, void*
 
   if (trimmed(line).empty()) {
     transfer.answer_begun_ = transfer.status() >= 200;
-    if (!transfer.answer_begun_) headers.clear();  // those of an interim answer
+    if (!transfer.answer_begun_) headers.clear();  // they belonged to an interim answer
     return size;
   }
   const std::size_t colon = line.find(':');
@@ -309,8 +309,8 @@ std::string Transfer::connect_error() const {
   }
 }
 
-// The whole answer has come, whatever libcurl met afterwards: a receiver may answer without reading
-// the request to its end, and close.
+// True when the whole answer has been received, whatever error libcurl met afterwards: a receiver
+// may answer and close without reading the request to its end.
 bool Transfer::is_complete() const {
   const curl_off_t length = announced_length();
   return status() == 204 || (length >= 0 && received_ == static_cast<std::size_t>(length));

@@ -1,5 +1,5 @@
-// One HTTP transfer of HttpClient: how its request is put to libcurl, and what its end means.
-// Included by http_client.cpp only.
+// One HTTP transfer of HttpClient: sets up its request in libcurl and interprets its end. Internal:
+// only this folder includes it.
 #pragma once
 
 #include <curl/curl.h>
@@ -30,7 +30,7 @@ struct FreeShare {
 };
 using SList = std::unique_ptr<curl_slist, FreeList>;
 
-// One request on its way. Used again and again, because an easy handle is dear to make.
+// One request under way. The object is reused, because an easy handle is expensive to create.
 class Transfer {
  public:
   using Clock = std::chrono::steady_clock;
@@ -40,13 +40,13 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  // The time runs from here.
+  // Takes the request; its timeout runs from this call.
   void begin(std::uint64_t id, HttpRequest request);
-  // Makes the easy handle ready to be added. `addresses` are those of the host; nullptr: it is an
-  // address.
+  // Makes the easy handle ready to be added to a multi handle. `addresses` are those of the host;
+  // nullptr when the host is itself an address.
   void prepare(const Addresses* addresses);
 
-  // The result. The transfer is free for another begin() then.
+  // Returns the result; afterwards the transfer can begin() again.
   HttpResult end(CURLcode code);
   HttpResult end(HttpResult::Kind kind, std::string error);
 
@@ -54,12 +54,12 @@ class Transfer {
   const HttpRequest& request() const { return request_; }
   Clock::time_point deadline() const { return started_ + request_.timeout; }
   CURL* easy() { return easy_.get(); }
-  std::size_t place = 0;  // its owner's: where it stands among those that run
+  std::size_t place = 0;  // set by the owner: the index in its list of running transfers
 
  private:
   using Verdict = std::pair<HttpResult::Kind, std::string>;
 
-  // Called by libcurl. An exception would unwind frames of C, hence noexcept.
+  // Callbacks of libcurl; noexcept, because an exception must not unwind frames of C.
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr*) noexcept;
   static int before_send(void*, char*, char*, int, int) noexcept;
   static std::size_t on_header(char*, std::size_t, std::size_t, void*) noexcept;
@@ -85,18 +85,18 @@ class Transfer {
 
   int addresses_denied_ = 0;
   int sockets_opened_ = 0;
-  int socket_error_ = 0;       // of our own side: no descriptor left, and the like
+  int socket_error_ = 0;       // errno of socket(), for example when no descriptor is left
   bool sent_ = false;          // the request has been given to a connection
-  bool answer_begun_ = false;  // the final answer's headers are whole
-  bool answer_cut_ = false;    // by us, for its length
-  std::size_t received_ = 0;   // of the body
+  bool answer_begun_ = false;  // the final answer's headers are complete
+  bool answer_cut_ = false;    // Postern cut the answer for its length
+  std::size_t received_ = 0;   // bytes of the body
   std::size_t header_bytes_ = 0;
   std::array<char, CURL_ERROR_SIZE> curl_error_{};
 
   SList headers_, pins_;
   std::string pinned_host_, pin_;
-  // A name's addresses go into libcurl's DNS cache. Each transfer has one of its own: in the one
-  // that transfers share by default, entries stay for ever or vanish under a transfer that still
+  // libcurl's DNS cache, into which pin() puts the host's addresses. Each transfer has its own: in
+  // the one that transfers share by default, entries stay for ever or vanish while a transfer still
   // needs them.
   std::unique_ptr<CURLSH, FreeShare> dns_cache_{curl_share_init()};
   std::unique_ptr<CURL, FreeEasy> easy_{curl_easy_init()};
