@@ -1,4 +1,4 @@
-// The only file that knows libpq.
+// The only file that uses libpq.
 #include "db/pg/connection.h"
 
 #include <libpq-fe.h>
@@ -13,8 +13,9 @@ namespace {
 
 constexpr int kBinary = 1;
 
-// Connection words given before the operator's own, which therefore win. A half-open connection is
-// noticed within six seconds (keepalives alone: 9.7 s; without: over 40 s).
+// Connection parameters. The operator's connection string (dbname) is expanded behind the defaults
+// and therefore wins over them. With these timeouts a half-open connection is noticed within 6 s
+// (with keepalives alone: 9.7 s; without any: over 40 s).
 struct Words {
   explicit Words(const PgConnection::Options& options)
       : keys{"application_name",     "connect_timeout",
@@ -42,7 +43,7 @@ std::uint64_t big_endian(std::string_view bytes) {
   return value;
 }
 
-// libpq wants arrays of pointers, lengths and formats.
+// Parameters in the form that libpq takes: arrays of pointers, lengths and formats.
 struct Bound {
   explicit Bound(const std::vector<std::optional<std::string>>& params) {
     for (const auto& param : params) {
@@ -57,9 +58,9 @@ struct Bound {
   std::vector<int> formats;
 };
 
-// A wait for a synchronous standby that is cancelled reports success and this warning. It is told
-// by the function that raises it, since its text is translated and its SQLSTATE is shared with
-// others.
+// When the wait of a commit for a synchronous standby is cancelled, the server reports success and
+// a warning. The warning is recognised by the server function that raises it, because its text is
+// translated and its SQLSTATE is shared with other warnings.
 void receive_notice(void* unsure_commit, const PGresult* notice) {
   const char* function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
   if (function != nullptr && std::strcmp(function, "SyncRepWaitForLSN") == 0) {
@@ -92,7 +93,7 @@ std::string_view PgResult::text(int row, int col) const {
           static_cast<std::size_t>(PQgetlength(result_.get(), row, col))};
 }
 
-// The bytes of a value that must be there and, unless `width` is 0, be that wide.
+// The bytes of a value that is not NULL and, unless `width` is 0, has that width.
 std::string_view PgResult::value(int row, int col, std::size_t width) const {
   const auto bytes = text(row, col);
   if (is_null(row, col) || (width != 0 && bytes.size() != width)) {
@@ -138,7 +139,7 @@ std::optional<std::int64_t> PgResult::integer_or_null(int row, int col) const {
 std::vector<std::string> PgResult::text_array(int row, int col) const {
   std::vector<std::string> out;
   auto bytes = text(row, col);
-  if (bytes.size() < 20) return out;  // NULL, or no dimension: empty
+  if (bytes.size() < 20) return out;  // NULL, or an array without dimensions, which is empty
   bytes.remove_prefix(20);
   while (bytes.size() >= 4) {
     const auto length = static_cast<std::int32_t>(big_endian(bytes.substr(0, 4)));
@@ -175,7 +176,7 @@ PgConnection PgConnection::connect(const Options& options) {
   return made;
 }
 
-// Accepts a result, or throws what the server said.
+// Returns a successful result; throws PgError otherwise.
 PgResult PgConnection::check(pg_result* result) const {
   PgResult owned(result);
   switch (PQresultStatus(result)) {
@@ -185,7 +186,7 @@ PgResult PgConnection::check(pg_result* result) const {
     default: {
       const char* state =
           result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-      // The primary message alone: the detail may quote a whole row, body and all.
+      // The primary message alone: the detail may quote a whole row with the task's body.
       const char* message =
           result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
       throw PgError(message == nullptr ? error() : message, state == nullptr ? "" : state,
@@ -234,7 +235,7 @@ PgConnection::Progress PgConnection::poll_connect() {
 
 int PgConnection::socket() const { return PQsocket(conn_.get()); }
 
-// libpq's message as one line.
+// The last error message of libpq as one line.
 std::string PgConnection::error() const {
   std::string line;
   for (const char* c = PQerrorMessage(conn_.get()); *c != '\0'; ++c) {
@@ -302,7 +303,7 @@ Transaction::~Transaction() {
   try {
     connection_.exec({"", "ROLLBACK"});
   } catch (const std::exception&) {
-    // The connection is gone, and with it the transaction.
+    // The connection is lost, and the server rolls the transaction back.
   }
 }
 

@@ -21,8 +21,8 @@ struct pg_result;  // libpq's PGresult
 
 namespace postern::db {
 
-// A statement's text. One with a name is prepared once per connection (when the connection prepares
-// at all).
+// A statement's text. One with a name is prepared once per connection, unless Options::prepare is
+// off.
 struct Statement {
   const char* name;  // "" = not prepared
   const char* sql;
@@ -57,7 +57,7 @@ class PgResult {
   explicit PgResult(pg_result* result) : result_(result) {}
 
   int rows() const;
-  // Rows touched by INSERT, UPDATE or DELETE.
+  // Rows affected by INSERT, UPDATE or DELETE.
   std::int64_t affected() const;
 
   // The number of the column of this name. There is none: std::runtime_error, which names it.
@@ -85,13 +85,13 @@ struct Notification {
   std::string payload;
 };
 
-// One connection, confined to one thread at a time. Never reconnects by itself: whoever owns it
-// knows what was under way. Two ways to use it: `connect` and `exec` block; the members below them
+// One connection, used by one thread at a time. It never reconnects by itself, since only its owner
+// knows what was under way. `connect` and `exec` block; the members of the part "without blocking"
 // do not, and are driven by a Channel.
 class PgConnection {
  public:
   struct Options {
-    std::string conninfo;       // a libpq connection string or URL; its words win over our defaults
+    std::string conninfo;       // a libpq connection string or URL; it wins over the defaults here
     std::string program;        // application_name
     bool prepare = true;        // off behind PgBouncer in transaction mode
     bool need_writable = true;  // refuse hot standbys
@@ -103,11 +103,11 @@ class PgConnection {
 
   // Runs one statement. Throws PgError unless the server accepts it.
   PgResult exec(const Statement& statement, const Params& params = {});
-  // Runs a script of several statements without parameters, in one transaction of its own unless it
-  // says otherwise.
+  // Runs a script of several statements without parameters, in one transaction unless the script
+  // begins its own. Throws PgError.
   void script(const std::string& sql);
 
-  // False after the connection broke: throw it away.
+  // False after the connection broke; it cannot be used any more.
   bool alive() const;
   // True when a commit since the last call came with the server's warning that the wait for a
   // synchronous standby was cancelled: the commit must not be acknowledged. Reading resets it.
@@ -115,26 +115,26 @@ class PgConnection {
 
   // --- without blocking ---
   enum class Progress { reading, writing, done, failed };
-  // Begins to connect; drive it by calling poll_connect when socket() is readable or writable as it
-  // says.
+  // Begins to connect. Call poll_connect whenever socket() is readable or writable, as its result
+  // asks, until it returns `done` or `failed`.
   static PgConnection start(const Options& options);
   Progress poll_connect();
   int socket() const;
   std::string error() const;
-  // Sends one statement; REQUIRES: the last one's results have been taken. False: the connection
-  // broke.
+  // Sends one statement. REQUIRES: all results of the previous one have been taken. False: the
+  // connection broke.
   bool send(const Statement& statement, const Params& params);
-  // Writes what is left to write. `writing` means: call again when the socket is writable.
+  // Writes buffered output. `writing`: call again when the socket is writable.
   Progress flush();
-  // Reads what has arrived. False: the connection broke.
+  // Reads available input. False: the connection broke.
   bool consume();
-  // After consume: true when a call of `next` would have to wait.
+  // After consume: true when `next` would block.
   bool busy() const;
   // The next result of the statement sent; nullopt when there are no more. Throws PgError as exec
   // does.
   std::optional<PgResult> next();
-  // Whether `statement` can be sent at once; otherwise it is first to be sent with send_prepare,
-  // its result taken, and marked.
+  // True when `statement` can be sent. Otherwise call send_prepare, take its result and call
+  // mark_prepared first.
   bool prepared(const Statement& statement) const;
   bool send_prepare(const Statement& statement, const Params& params);
   void mark_prepared(const Statement& statement) { prepared_.insert(statement.name); }
@@ -150,7 +150,7 @@ class PgConnection {
   bool prepare_;
 };
 
-// BEGIN; rolled back by the destructor unless committed.
+// Begins a transaction; the destructor rolls it back unless it was committed.
 class Transaction {
  public:
   explicit Transaction(PgConnection& connection);

@@ -1,5 +1,5 @@
-// What PostgreSQL or the way to it refused, and what follows from it: the one place that reads
-// SQLSTATEs (PostgreSQL's documentation, appendix A).
+// Errors of PostgreSQL and of the connection to it, and their classification: the one place that
+// reads SQLSTATEs (PostgreSQL's documentation, appendix A).
 #pragma once
 
 #include <initializer_list>
@@ -9,35 +9,35 @@
 
 namespace postern::db {
 
-// The server refused a statement, or the connection is gone.
+// The server rejected a statement, or the connection was lost.
 class PgError : public std::runtime_error {
  public:
   PgError(const std::string& message, std::string sqlstate, bool connection_lost)
       : std::runtime_error(message), sqlstate_(std::move(sqlstate)), lost_(connection_lost) {}
   // Five characters; empty when libpq itself failed.
   const std::string& sqlstate() const { return sqlstate_; }
-  // True: whether the statement took effect is not known.
+  // True when the connection broke; it is then unknown whether the statement took effect.
   bool connection_lost() const { return lost_; }
 
-  // The connection broke, or the server is told to end, perhaps behind the commit: whether a
-  // transaction was committed is not known.
+  // It is unknown whether the transaction was committed: the connection broke or the server is
+  // shutting down, possibly after the commit.
   bool leaves_commit_unsure() const;
-  // The transaction was undone because of others that were under way (a serialization failure, a
-  // deadlock): asked for again it may work.
+  // The transaction was rolled back because of concurrent ones (a serialization failure or a
+  // deadlock); a repetition may succeed.
   bool is_undone() const;
-  // A lock was not to be had in time.
+  // A lock was not granted in time.
   bool is_lock_timeout() const;
-  // It was undone, waited for a lock in vain, or took too long: the server is there and busy.
+  // The server is reachable but busy: is_undone, is_lock_timeout, or a statement timeout.
   bool is_busy() const;
-  // One of the rows or values is at fault; another try ends the same way.
+  // A row or value is at fault; a repetition fails the same way.
   bool is_data_fault() const;
-  // The server cannot serve now, whatever the statement says: trying again later helps.
+  // The server cannot serve now, whatever the statement; a repetition may succeed later.
   bool is_passing() const;
   bool is_unique_violation() const;
   bool is_foreign_key_violation() const;
 
  private:
-  // Whether the SQLSTATE is of one of these classes, or is one of these.
+  // True when the SQLSTATE begins with one of `beginnings`: classes or whole codes.
   bool is_of(std::initializer_list<const char*> beginnings) const;
 
   std::string sqlstate_;

@@ -124,8 +124,8 @@ Params& Params::time(Time value) {
   return add(static_cast<std::uint32_t>(Oid::timestamptz), big_endian(to_pg_time(value)));
 }
 
-// An array on the wire: dimensions, has-null flag, element type, then length and lower bound of the
-// one dimension, then the elements. An empty array has no dimension.
+// The binary format of an array: number of dimensions, has-null flag, element type, then length and
+// lower bound of the one dimension, then the elements. An empty array has no dimension.
 Params& Params::array(const Array& value) {
   std::string out;
   out.reserve(20 + value.bytes_.size());

@@ -1,5 +1,5 @@
-// Parameters of one statement, in PostgreSQL's binary format: no quoting, no escaping of bytea, and
-// arrays of a whole batch without building text.
+// The parameters of one statement, in PostgreSQL's binary format: no quoting, no escaping of bytea,
+// and the arrays of a whole batch without building text.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace postern::db {
 
-// The object ids of the types we send (pg_type.dat); fixed for all time.
+// The object ids of the parameter types, from PostgreSQL's pg_type.dat; they never change.
 enum class Oid : std::uint32_t {
   boolean = 16,
   bytea = 17,
@@ -83,7 +83,7 @@ class Params {
   std::vector<std::optional<std::string>> values_;
 };
 
-// PostgreSQL counts microseconds from 2000-01-01; these convert.
+// Conversion to and from PostgreSQL's timestamptz: microseconds since 2000-01-01.
 std::int64_t to_pg_time(Time time);
 Time from_pg_time(std::int64_t value);
 
@@ -91,8 +91,8 @@ Time from_pg_time(std::int64_t value);
 std::string text_array_literal(const std::vector<std::string>& values);
 std::string uuid_array_literal(const std::vector<Uuid>& values);
 
-// A duration as an integer column holds it: 24.8 days at most, which a deferred attempt may
-// outlast.
+// Milliseconds for an integer column, capped at its maximum of 24.8 days, which a deferred attempt
+// may exceed.
 std::int32_t int4_ms(Milliseconds duration);
 
 }  // namespace postern::db

@@ -1,4 +1,5 @@
--- Who may do what: exactly this, whatever was granted before. Runs as postern_owner after the functions, at every migrate.
+-- The privileges of each role. Earlier grants are revoked first. Runs as postern_owner after the functions, at every
+-- migration.
 
 REVOKE ALL ON ALL TABLES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
@@ -6,7 +7,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC, postern_api, postern_
 GRANT USAGE ON SCHEMA postern TO postern_api, postern_scheduler, postern_enqueue;
 GRANT SELECT ON postern.applied, postern.setting, postern.tenant TO postern_api, postern_scheduler;
 
--- The handlers: insert tasks and read. Whatever changes a task is a definer function that checks its state.
+-- The handlers insert tasks and read. They change tasks only through definer functions, which check the state.
 GRANT SELECT ON postern.task, postern.task_finished, postern.task_all TO postern_api;
 GRANT INSERT ON postern.task TO postern_api;
 GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_api;
@@ -22,7 +23,7 @@ GRANT EXECUTE ON FUNCTION
   postern.lock_tasks, postern.cancel_task, postern.delete_task, postern.change_task, postern.retry_task,
   postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api;
 
--- The schedulers: take, settle and see to what follows. Partitions are made and dropped by definer functions.
+-- The schedulers claim and settle tasks and process sequels. Definer functions make and drop partitions.
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lane, postern.counter, postern.instance,
   postern.dependency, postern.schedule_run, postern.queue_gauge, postern.endpoint_minute TO postern_scheduler;
 GRANT SELECT, INSERT ON postern.task_finished TO postern_scheduler;
@@ -38,7 +39,7 @@ GRANT EXECUTE ON FUNCTION
   postern.wake, postern.expire_entries, postern.make_room,
   postern.make_partitions, postern.drop_partition TO postern_scheduler;
 
--- Who enqueues inside a transaction of their own: one function, nothing else.
+-- Applications that enqueue inside their own transactions (the SQL door): one function, nothing else.
 GRANT EXECUTE ON FUNCTION
   postern.enqueue(text, text, jsonb, interval, timestamptz, integer, integer, jsonb, text, interval, timestamptz, text, text[]),
   postern.enqueue(text, text, bytea, text, interval, timestamptz, integer, integer, jsonb, text, interval, timestamptz, text, text[])

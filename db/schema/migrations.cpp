@@ -32,7 +32,7 @@ const SchemaFile& named(const Schema& schema, std::string_view name) {
                        [&](const SchemaFile& file) { return file.name == name; });
 }
 
-// The schema itself and the record of what is applied; idempotent.
+// Creates the database schema and the table that records applied files; idempotent.
 constexpr char kFoundation[] = R"sql(
   DO $$
   BEGIN
@@ -58,13 +58,13 @@ constexpr Statement kRecord{"", R"sql(
   INSERT INTO postern.applied (name, sha256, release, min_program) VALUES ($1, $2, $3, $4)
   ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, release = excluded.release,
          min_program = excluded.min_program, applied_at = now())sql"};
-// Taken first in each transaction and held to its end. The number is arbitrary; it means "Postern
-// migrates".
+// The migrators' lock, taken first in each transaction and held to its end. The number is
+// arbitrary.
 constexpr Statement kLock{"", "SELECT pg_advisory_xact_lock(7041776)"};
 constexpr Statement kBeOwner{"", "SET LOCAL ROLE postern_owner"};
-// A function may call another that comes in a later file.
+// Functions may call functions of later files.
 constexpr Statement kLateBinding{"", "SET LOCAL check_function_bodies = off"};
-// The scheduler's duty makes them from now on; until it runs there are some.
+// The first partitions, needed until a scheduler runs, which makes the further ones.
 constexpr Statement kMakePartitions{
     "", "SELECT postern.make_partitions('short', 3) + postern.make_partitions('standard', 3)"};
 
@@ -98,7 +98,7 @@ int newest_release(const AppliedFiles& files) {
 FileStatus::State state_of(const SchemaFile& file, const AppliedFiles& files) {
   const auto found = files.find(file.name);
   if (found == files.end()) return FileStatus::State::missing;
-  // A numbered file is history: what it did is done, whatever its text says now.
+  // A numbered file is never applied twice, so a change of its text does not count.
   const bool same = is_table(file) || found->second.checksum == checksum(file);
   return same ? FileStatus::State::applied : FileStatus::State::changed;
 }
@@ -110,8 +110,8 @@ void apply(PgConnection& connection, const Schema& schema, const SchemaFile& fil
       Params().text(file.name).text(checksum(file)).int4(schema.release).int4(min_program(file)));
 }
 
-// One transaction of the migrator, in which nobody else migrates. False: by now a newer program has
-// been here.
+// One transaction of the migrator, which excludes other migrators. `ours` is false when a newer
+// program has migrated the database in the meantime.
 class Step {
  public:
   Step(PgConnection& connection, const Schema& schema) : transaction_(connection) {
@@ -232,7 +232,7 @@ std::optional<std::string> schema_misfit(PgConnection& connection, const Schema&
   for (const auto& file : schema.files) {
     if (!is_table(file) && !is_function(file)) continue;
     const auto state = state_of(file, files);
-    // What a newer program has changed it has changed so that we can live with it.
+    // Functions that a newer program changed still work with this one; min_program says otherwise.
     const bool tolerated = state == FileStatus::State::changed && newest > schema.release;
     if (state != FileStatus::State::applied && !tolerated) {
       return fmt::format(

@@ -1,5 +1,5 @@
-// The schema inside this program (db/schema/), how it gets into a database, and what a program asks
-// of the database it finds.
+// Migrations: the schema that is embedded in the program (db/schema/), its application to a
+// database, and the checks that a program makes of its database at start.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,10 @@
 
 namespace postern::db {
 
-// One file of db/schema/. Those of tables/ are numbered and applied once, in order. Those of
-// functions/ hold the present text of functions and are applied again when it changed. "roles" and
-// "grants" are applied at every migrate. A line "-- min_program: 0.2.0" names the oldest program
-// that can live with the file; without one every program can.
+// One file of db/schema/. The files of tables/ are numbered and applied once, in order. Those of
+// functions/ are applied again whenever their text has changed. "roles" and "grants" are applied at
+// every migration. A line "-- min_program: 0.2.0" names the oldest program that works with the
+// file; without it every program does.
 struct SchemaFile {
   std::string name;  // without ".sql": "roles", "tables/0001_catalog", "functions/allow", "grants"
   std::string sql;
@@ -21,13 +21,13 @@ struct SchemaFile {
 
 struct Schema {
   std::vector<SchemaFile> files;  // in the order in which they are applied
-  int release;                    // of the program that carries them: see release_number
+  int release;                    // the program's release, see release_number
 };
 
-// What this program carries. Generated at build.
+// The schema embedded in this program. The build generates it.
 const Schema& embedded_schema();
 
-// "1.2.3" -> 1002003. Throws std::invalid_argument when it is no version.
+// "1.2.3" -> 1002003. Throws std::invalid_argument for a text that is no version.
 int release_number(std::string_view version);
 std::string release_text(int number);
 
@@ -37,10 +37,10 @@ struct Migrated {
   std::optional<int> newer_release;
 };
 
-// Applies what is missing or has changed, under an advisory lock: any number of migrators may run
-// at once. Each numbered file is a transaction of its own; the functions and grants are one. Needs
-// a superuser, or a role with CREATEROLE that owns the database. Throws PgError; then the
-// transaction under way has left nothing behind.
+// Applies the files that are missing or have changed, under an advisory lock, so that any number of
+// migrators may run at once. Each numbered file is a transaction of its own; the functions and
+// grants share one. REQUIRES: the connection's role is a superuser, or has CREATEROLE and owns the
+// database. Throws PgError; the transaction under way is then rolled back.
 Migrated migrate(PgConnection& connection, const Schema& schema = embedded_schema());
 
 // Applies roles, all functions and grants within the caller's transaction, whatever has been applied
@@ -52,18 +52,19 @@ struct FileStatus {
   std::string name;
   State state;
 };
-// How the database's tables and functions compare to `schema`. An empty database lacks them all.
+// The status in the database of each file of `schema` that holds tables or functions. In an empty
+// database all are missing.
 std::vector<FileStatus> schema_status(PgConnection& connection,
                                       const Schema& schema = embedded_schema());
 
-// nullopt when this program can live with the database's schema; else one sentence that says which
-// of the two is too old and what to do. What a newer program has applied is fine as long as no
-// min_program is above `schema.release`, so that programs N-1 and N run side by side.
+// nullopt when this program works with the database's schema; else a sentence that says which of
+// the two is too old and what to do. A newer schema is accepted as long as no min_program is above
+// `schema.release`, so that programs N-1 and N can run side by side.
 std::optional<std::string> schema_misfit(PgConnection& connection,
                                          const Schema& schema = embedded_schema());
 
-// nullopt when the server keeps what it acknowledges; else one sentence naming the setting (fsync,
-// full_page_writes, synchronous_commit) that does not.
+// nullopt when the server's settings make acknowledged commits durable; else a sentence naming the
+// setting (fsync, full_page_writes, synchronous_commit) that does not.
 std::optional<std::string> unsafe_durability(PgConnection& connection);
 
 }  // namespace postern::db

@@ -1,5 +1,5 @@
--- The roles, least privilege each; run at every migrate. Roles belong to the cluster, so another database's migrator may
--- be at them at the same moment.
+-- The roles, each with least privilege; runs at every migration. Roles belong to the cluster, so the migrator of another
+-- database may change them at the same time.
 DO $$
 DECLARE
   r record;
@@ -15,15 +15,16 @@ BEGIN
       END;
     END IF;
   END LOOP;
-  -- A migrator that is no superuser acts for the owner.
+  -- A migrator that is no superuser needs to be a member of the owner to act as it.
   IF NOT (SELECT rolsuper OR pg_has_role(current_user, 'postern_owner', 'MEMBER')
             FROM pg_roles WHERE rolname = current_user) THEN
     EXECUTE format('GRANT postern_owner TO %I', current_user);
   END IF;
 END $$;
 
--- Seat belts for whoever logs in by these roles with a tool of their own; the programs set theirs when they connect. A
--- role can lift its own, so they are no fence. Only what differs is set: most migrators change nothing here.
+-- Default timeouts for people who log in as these roles with other tools; the programs set their own when they connect.
+-- They are no security boundary, since a role can change its own. Only differing values are set, so that most migrations
+-- change nothing here.
 DO $$
 DECLARE
   r record;

@@ -1,8 +1,9 @@
--- What a claim may take: pauses, limits and rates of queues and endpoints.
+-- How many tasks a claim may take: pauses, limits and rates of queues and endpoints.
 
--- A token bucket: `p_count` in any `p_period`, and up to `p_burst` at once. A bucket is asked every few milliseconds at
--- best, so it holds what 50 ms bring; that, and as much again for what a network may bunch, is taken off the rate, so that
--- a receiver never sees more than `p_count` in any period when no burst was asked for. NULLs without a `p_count`.
+-- A token bucket: `p_count` in any `p_period`, and up to `p_burst` at once. Its size is at least the tokens of 50 ms,
+-- because it is queried only every few milliseconds. 50 ms for that, and 50 ms for requests that the network bunches, are
+-- added to the period, so that without a burst a receiver never sees more than `p_count` in any period. Returns NULLs
+-- when `p_count` is NULL.
 CREATE OR REPLACE FUNCTION postern.refilled(p_tokens double precision, p_at timestamptz, p_count integer, p_period interval,
                                  p_burst integer, OUT tokens double precision, OUT per_second double precision)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -16,11 +17,11 @@ BEGIN
   END IF;
 END $$;
 
--- How many tasks may be claimed of each lane, at most `p_free` of it: what its queue and the endpoint it goes to permit.
--- Limits hold over any number of schedulers, because the row that has one is locked until the claim is committed.
--- `wait_ms`: the lane has more, but not before that time has passed; with `full_up`, or an attempt has ended. `target`: the
--- endpoint as it was when it permitted this, since the claim itself sees the tables as they were before it asked. All tasks
--- of a lane have the same tenant, queue and target, so its head speaks for all.
+-- The number of tasks that may be claimed of each lane: what its queue and endpoint permit, at most `p_free`. Limits hold
+-- over any number of schedulers, because the row of a limited queue or endpoint is locked until the claim commits.
+-- `wait_ms`: the lane has more tasks, which may be claimed after this time; with `full_up`, also as soon as an attempt
+-- ends. `target`: the endpoint as it was when this function permitted the claim; the claim itself has an older snapshot.
+-- All tasks of a lane have the same tenant, queue and target, so the first one stands for all.
 CREATE OR REPLACE FUNCTION postern.allow(p_lanes bigint[], p_free integer[])
 RETURNS TABLE (lane bigint, free integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer,
                most_ms integer)
@@ -32,7 +33,7 @@ DECLARE
   of_queue record;                 -- the two buckets
   of_endpoint record;
   most double precision;           -- how many may be claimed of this lane
-  taken jsonb := '{}';             -- by this call: places of a queue or endpoint whose tasks are not active yet
+  taken jsonb := '{}';             -- tasks that this call permits, by queue and endpoint: they are not active yet
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
@@ -42,7 +43,7 @@ BEGIN
            coalesce((r.target).timeout_ms, d.timeout_ms, 30000) AS default_ms,
            least(extract(epoch FROM d.max_runtime) * 1000, 86400000)::integer AS most_ms,
            coalesce(d.paused, false) OR coalesce((r.target).paused, false)
-             OR h.queue = 'aq_test' AS paused,  -- tasks of sandbox keys, whoever made their queue's row
+             OR h.queue = 'aq_test' AS paused,  -- the sandbox queue, even if its row says otherwise
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
            (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
            'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || (r.target).name AS endpoint_place
@@ -80,7 +81,7 @@ BEGIN
     END IF;
     IF w.queue_limited AND q IS NULL OR w.endpoint_limited AND e IS NULL THEN
       free := 0;
-      wait_ms := 5;  -- another claim holds it at this moment
+      wait_ms := 5;  -- another claim holds the lock
       RETURN NEXT;
       CONTINUE;
     END IF;
@@ -101,7 +102,7 @@ BEGIN
       FROM postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst);
     most := greatest(0, least(most, floor(of_queue.tokens), floor(of_endpoint.tokens)));
 
-    -- Only for what is there: places and tokens kept for nothing would be lost to the next lane.
+    -- Only as many as there are ready tasks: unused places and tokens would be lost to the next lane.
     SELECT count(*) INTO free FROM (
       SELECT FROM postern.task t WHERE t.lane = w.lane AND t.state = 'ready' LIMIT most::bigint) ready;
     IF free > 0 THEN
@@ -115,7 +116,8 @@ BEGIN
       END IF;
     END IF;
     IF free = most AND most < w.free THEN
-      -- Until the next token; or until a place is free, which another scheduler may be the one to see.
+      -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
+      -- scheduler.
       wait_ms := ceil(1000 * greatest(
         CASE WHEN of_queue.tokens - free < 1 THEN (1 - of_queue.tokens + free) / of_queue.per_second END,
         CASE WHEN of_endpoint.tokens - free < 1 THEN (1 - of_endpoint.tokens + free) / of_endpoint.per_second END));

@@ -1,4 +1,4 @@
--- Counters: written by one instance each in the transaction of what they count, added up when read.
+-- Counters: each instance writes rows of its own, in the transaction of the event it counts; readers add them up.
 
 -- Adds 1 to one counter of this instance.
 CREATE OR REPLACE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text)
@@ -7,7 +7,7 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + 1
 $$;
 
--- Counts the end of a live task. One that came by the SQL door and ends before it was routed has not been counted yet.
+-- Counts the end of a live task. A task of the SQL door that ends before it was routed is counted as created here too.
 CREATE OR REPLACE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

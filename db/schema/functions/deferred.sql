@@ -1,15 +1,15 @@
--- Attempts whose end is told later, by their receiver.
+-- Deferred attempts, whose end the receiver reports later.
 
--- A task's records with one more. The last hundred are kept: a row is written anew with each attempt.
+-- Appends an attempt's record. Only the last hundred are kept, because each attempt rewrites the whole row.
 CREATE OR REPLACE FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN p_record IS NULL THEN p_attempts
             WHEN jsonb_array_length(p_attempts) >= 100 THEN (p_attempts - 0) || p_record
             ELSE p_attempts || p_record END;
 
--- The receiver of a deferred attempt has told its end, or asks for more time (`p_state` 'active'). `p_lease` is what makes it
--- the one that may. Answers 'done', the state that forbids it ('active' when the lease is not this one any more), or NULL.
--- A periodic task starts again after its period instead of completing.
+-- Settles a deferred attempt as its receiver reports, or extends its lease (`p_state` 'active'). `p_lease` must be the
+-- attempt's lease. Returns 'done', the state that forbids it ('active' when the lease is another one), or NULL when there is
+-- no such task. A periodic task starts again after its period instead of completing.
 CREATE OR REPLACE FUNCTION postern.settle_deferred(
   p_tenant text, p_id uuid, p_since timestamptz, p_lease uuid, p_instance uuid, p_state text, p_reason text,
   p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text,
@@ -25,7 +25,7 @@ BEGIN
     RETURN found.state;
   ELSIF p_state = 'active' THEN
     IF t.lease_until < now() THEN
-      RETURN found.state;  -- too late: somebody may be settling it as over
+      RETURN found.state;  -- the lease has expired: a scheduler may be settling the attempt
     END IF;
     UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
      WHERE id = p_id;

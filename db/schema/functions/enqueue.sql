@@ -1,7 +1,7 @@
--- The SQL door.
+-- The SQL door: tasks that an application enqueues inside its own transaction.
 
--- What both doors below share. Only ranges and the URL's shape are checked here; core checks the rest before the
--- first send. Inserts the task's row alone: nothing that another transaction could wait for.
+-- The common part of the two functions below. Only ranges and the URL's shape are checked here; the scheduler checks the
+-- rest before the first send. It inserts nothing but the task's row, so that no other transaction has to wait for this one.
 CREATE OR REPLACE FUNCTION postern.enqueue_row(
   p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval,
   run_at timestamptz, priority integer, max_retries integer, headers jsonb, method text,
@@ -50,8 +50,8 @@ BEGIN
   RETURN v_id;
 END $$;
 
--- A task whose webhook carries `payload`, delivered only if the caller's transaction commits. Returns its id,
--- which the API takes as it is.
+-- Enqueues a task whose webhook carries `payload`. It is delivered only if the caller's transaction commits. Returns the
+-- task's id, in a spelling that the API accepts.
 CREATE OR REPLACE FUNCTION postern.enqueue(
   queue text, url text, payload jsonb DEFAULT NULL, delay interval DEFAULT '0',
   run_at timestamptz DEFAULT NULL, priority integer DEFAULT 5, max_retries integer DEFAULT NULL,
@@ -63,7 +63,7 @@ RETURNS uuid LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
                              deadline, retry_policy, tags)
 $$;
 
--- The same with a body that is sent byte for byte.
+-- The same with a body that is sent unchanged.
 CREATE OR REPLACE FUNCTION postern.enqueue(
   queue text, url text, body bytea, content_type text, delay interval DEFAULT '0',
   run_at timestamptz DEFAULT NULL, priority integer DEFAULT 5, max_retries integer DEFAULT NULL,

@@ -1,6 +1,6 @@
--- The end of a live task, and what follows from it.
+-- The end of a live task, and its sequels.
 
--- What follows from the end of `t`, when anything does.
+-- Records a sequel of the end of `t`, if there is one.
 CREATE OR REPLACE FUNCTION postern.note_sequel(t postern.task) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO postern.sequel (task, tenant, queue, key, callback)
@@ -10,8 +10,8 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
       OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = t.id)
 $$;
 
--- Ends a live task whose row the caller has locked, and which is not being delivered or whose lease is the caller's: the
--- one way out of `task` besides the scheduler's settle.
+-- Ends a live task: the only way out of `task` besides the scheduler's settle. REQUIRES: the caller has locked the row, and
+-- the task is not being delivered or the caller holds its lease.
 CREATE OR REPLACE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

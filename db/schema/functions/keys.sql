@@ -1,6 +1,6 @@
 -- API keys.
 
--- Whose key it is; no row when unknown, revoked or expired.
+-- The owner of the API key with this hash; no row when it is unknown, revoked or expired.
 CREATE OR REPLACE FUNCTION postern.authenticate(p_hash bytea)
 RETURNS TABLE (name text, role text, tenant text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,8 +1,8 @@
 -- The partitions of task_finished, by day.
 
--- Makes the partitions of `p_class` from yesterday to `p_ahead` days ahead. What cannot get its lock within
--- 200 ms is left for the next call, so that nobody's insert waits behind us. Rows that fell into the
--- DEFAULT partition meanwhile move to where they belong. Returns how many were made.
+-- Makes the partitions of `p_class` from yesterday to `p_ahead` days ahead. A partition whose lock is not granted within
+-- 200 ms is left for the next call, so that no insert has to queue behind it. Rows that fell into the DEFAULT partition in
+-- the meantime are moved. Returns the number of partitions made.
 CREATE OR REPLACE FUNCTION postern.make_partitions(p_class text, p_ahead integer)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
@@ -31,8 +31,8 @@ BEGIN
   RETURN made;
 END $$;
 
--- Drops the oldest partition of `p_class` whose last row finished before `p_before`. Returns its name, or NULL when
--- there is none or its lock was not to be had within 200 ms.
+-- Drops the oldest partition of `p_class` whose last row finished before `p_before`. Returns its name, or NULL when there
+-- is none or its lock was not granted within 200 ms.
 CREATE OR REPLACE FUNCTION postern.drop_partition(p_class text, p_before timestamptz)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$

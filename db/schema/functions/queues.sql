@@ -1,7 +1,7 @@
--- What a queue does to its entries: purge, expire, make room.
+-- Queues end tasks: purge, expiry by max_age, and making room.
 
--- Ends up to `p_limit` of a queue's tasks that were made before `p_before` and are not being delivered, oldest first.
--- Returns how many; fewer than the limit: there are no more.
+-- Ends up to `p_limit` tasks of a queue that were made before `p_before` and are not being delivered, oldest first.
+-- Returns their number; below the limit, no more are left.
 CREATE OR REPLACE FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamptz, p_state text, p_reason text,
                                     p_instance uuid, p_limit integer)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -19,8 +19,8 @@ BEGIN
   RETURN n;
 END $$;
 
--- Ends up to `p_limit` entries of each queue that has a max_age and which they have outlived: counted from their start, or
--- from their creation once they have been tried. Returns how many.
+-- Ends up to `p_limit` tasks of each queue that are older than its max_age. The age counts from the start time, or from the
+-- creation once a task has been attempted. Returns their number.
 CREATE OR REPLACE FUNCTION postern.expire_entries(p_instance uuid, p_limit integer)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -41,9 +41,9 @@ BEGIN
   RETURN n;
 END $$;
 
--- Makes room in a queue that has a bound, and says for how many of `p_wanted` there is some. Until the caller's transaction
--- ends nobody else gets room in this queue. A bound that was lowered far below what is there is reached step by step:
--- each call discards up to 1,000 more than it lets in.
+-- Makes room in a queue with max_entries, and returns how many of the `p_wanted` tasks may be inserted. It locks the queue
+-- until the caller's transaction ends. When the queue holds far more than the limit, because that was lowered, each call
+-- discards up to 1,000 tasks more than it admits.
 CREATE OR REPLACE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,7 +1,7 @@
--- A task starts again: what is over comes back to life, what waits starts at once.
+-- Retries on request: a finished task becomes live again, a waiting one starts at once.
 
--- A finished task as it comes back to life: a fresh budget, the old attempts kept. A deadline that has passed is dropped,
--- or the task would only fail again. What waited for others or for its turn does so again.
+-- Makes a finished task live again, with a fresh budget of attempts; its earlier attempts are kept. A deadline in the past is
+-- dropped, because the task would fail again at once. A task with dependencies or an ordering key is blocked again.
 CREATE OR REPLACE FUNCTION postern.revive(t postern.task_finished, p_instance uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -27,13 +27,13 @@ BEGIN
   IF waits THEN
     INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
   END IF;
-  IF t.lane IS NOT NULL THEN  -- else its routing counts it as created
+  IF t.lane IS NOT NULL THEN  -- otherwise routing will count it as created
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
   END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
 
--- A task that waits starts at once and with a fresh budget; one that waits for others goes on doing that.
+-- Makes a waiting task start at once with a fresh budget of attempts; a blocked one stays blocked.
 CREATE OR REPLACE FUNCTION postern.restart(t postern.task) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -45,8 +45,8 @@ BEGIN
   PERFORM pg_notify('postern_ready', '');
 END $$;
 
--- A finished task starts again, and with it those that ended only because it had not completed. REQUIRES: the row is
--- locked, and wake is held if others depend on it.
+-- Makes a finished task live again, and the tasks that ended only because it had not completed. REQUIRES: the caller has
+-- locked the row, and holds wake (hold_wake) if others depend on the task.
 CREATE OR REPLACE FUNCTION postern.retry_finished(p_tenant text, p_id uuid, p_since timestamptz,
                                                   p_instance uuid)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -108,8 +108,8 @@ BEGIN
   RETURN postern.retry_finished(p_tenant, p_id, p_since, p_instance);
 END $$;
 
--- Retries those of `p_ids` that are failed, and returns how many: what was retried or has ended otherwise since somebody
--- looked is left alone.
+-- Retries those of `p_ids` that are failed now, and returns their number. Others are left alone: they may have been retried
+-- since the caller's list was made.
 CREATE OR REPLACE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,14 +1,14 @@
--- What clients ask of one task: cancel, delete, change. Of many: lock_tasks first.
+-- Transitions of one task on request: cancel, delete, change. For several tasks, call lock_tasks first.
 
--- Why a live row could not be found: the state of the finished one, or NULL.
+-- The state of a finished task, or NULL when there is none: tells why there is no live row.
 CREATE OR REPLACE FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamptz)
 RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT state FROM postern.task_finished
    WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
 $$;
 
--- Locks a live task for a transition. `state`: its own, or that of the finished one; NULL: there is no such task.
--- `waits`: it is live and nobody is delivering it.
+-- Locks a live task for a transition. `state`: that of the live or finished task; NULL when there is no such task.
+-- `waits`: the task is live and not being delivered.
 CREATE OR REPLACE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamptz,
                                   OUT state text, OUT waits boolean, OUT t postern.task)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -18,9 +18,9 @@ BEGIN
   waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
 END $$;
 
--- Locks what there is of these tasks, and says of which queue each is. Who changes several does this first: rows in the
--- order of their ids, and counters only when all rows are locked, so that no two wait for each other in a circle.
--- `p_retry`: a retry goes on to those that depend on the task, whose order nobody knows; so it holds wake.
+-- Locks those of the tasks that exist, and returns the queue of each. A transaction that changes several tasks calls this
+-- first: it locks rows in the order of their ids, before any counter, so that two such transactions cannot deadlock.
+-- `p_retry`: also holds wake, because a retry goes on to dependent tasks, which are not in the order of ids.
 CREATE OR REPLACE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean)
 RETURNS TABLE (task uuid, of_queue text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -40,8 +40,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Each transition answers 'done', the state that forbids it, or NULL when there is no such task. They are definer functions,
--- so that the handlers' role can neither delete a task nor touch an attempt.
+-- Each transition returns 'done', the state that forbids it, or NULL when there is no such task. They are definer functions,
+-- because the handlers' role may neither delete a task nor change an attempt.
 
 -- ready, delayed or blocked -> cancelled. After 'done' no attempt starts.
 CREATE OR REPLACE FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamptz, p_instance uuid)
@@ -93,10 +93,10 @@ BEGIN
   RETURN 'done';
 END $$;
 
--- Changes what waits: NULL leaves a thing as it is. The start is `p_run_at`, or `p_delay_ms` from now; a task that is due
--- keeps its place when it is to start at once. The body is `p_body` when there is a `p_body_form`; a raw one keeps the
--- content type it had unless it gets another. `p_blocked`: also what waits for other tasks. 'late': it would start after
--- its deadline.
+-- Changes a waiting task; NULL leaves a field unchanged. The start is `p_run_at`, or `p_delay_ms` from now; a task that is
+-- due already keeps its place when it is to start at once. The body is replaced by `p_body` when `p_body_form` is given; a
+-- raw one keeps its content type unless a new one is given. `p_blocked`: blocked tasks may be changed too. Returns also
+-- 'late': the task would start after its deadline.
 CREATE OR REPLACE FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamptz, p_blocked boolean,
                                     p_run_at timestamptz, p_delay_ms bigint, p_priority smallint, p_body_form text,
                                     p_body bytea, p_content_type text)

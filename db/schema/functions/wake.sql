@@ -1,24 +1,25 @@
--- Who waits for whom: dependencies and ordering keys.
+-- Dependencies and ordering keys: which task waits for which.
 
--- Nobody looks at who waits for whom (see wake) while this transaction lasts, and no other that took this changes it.
+-- Takes the lock of wake until the end of this transaction: meanwhile no wake runs, and no other transaction that takes this
+-- lock changes which task waits for which.
 CREATE OR REPLACE FUNCTION postern.hold_wake() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   SELECT pg_advisory_xact_lock(hashtextextended('postern.wake', 0))
 $$;
 
--- Those of `p_ids` that others wait for, as of now: a settle asks when it has locked them, and by then its own snapshot
--- is too old to see who has come since.
+-- Those of `p_ids` that other tasks wait for, in a new snapshot. A settle calls this after it has locked the tasks, when its
+-- own snapshot would miss dependents that were inserted since.
 CREATE OR REPLACE FUNCTION postern.awaited(p_ids uuid[]) RETURNS uuid[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN ARRAY(SELECT DISTINCT d.depends_on FROM postern.dependency d WHERE d.depends_on = ANY(p_ids));
 END $$;
 
--- Sees to what waits: `p_ids` themselves, whoever waits for them, and the next of their ordering keys. A task goes on
--- when all it depends on is completed and, with a key, none of its key is before it. One that depends on what will not
--- complete ends as unreachable, and then whoever waits for that. NULL: another scheduler is at it; ask again.
--- Only one at a time, and each step looks anew: whoever changes what this has seen leaves a sequel, and the look
--- that follows from it comes after this one's commit.
+-- Re-evaluates waiting tasks: `p_ids` themselves, their dependents, and the next tasks of their ordering keys. A blocked task
+-- is released when all its dependencies are completed and no task of its key is before it. One with a dependency that will
+-- not complete ends as unreachable, and so do its dependents. Returns NULL when another scheduler is running it; call again.
+-- Only one runs at a time, and each step takes a new snapshot. A transaction that changes what was read here leaves a
+-- sequel, which is processed after this one's commit.
 CREATE OR REPLACE FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -59,7 +60,7 @@ BEGIN
           CONTINUE;
         END IF;
         IF live > 0 THEN
-          -- Who is ending one of them at this moment may have looked for those that wait before this one was there.
+          -- A transaction that is ending one of them right now may have looked for dependents before this task was inserted.
           SELECT count(*) INTO held FROM (
             SELECT FROM postern.task l WHERE l.id = ANY(t.dependencies) AND l.tenant = t.tenant FOR KEY SHARE SKIP LOCKED) k;
           IF held < live THEN

@@ -1,5 +1,5 @@
--- What operators set and what programs report: tenants, keys, queues, endpoints, schedules, instances, counters. Runs as
--- postern_owner. `now()` of this database is the only clock that decides anything.
+-- Settings of operators and reports of programs: tenants, keys, queues, endpoints, schedules, instances, counters. Runs as
+-- postern_owner. All decisions about time use this database's now().
 -- min_program: 0.1.0
 
 CREATE TABLE postern.setting (
@@ -14,7 +14,7 @@ CREATE TABLE postern.tenant (
 );
 INSERT INTO postern.tenant (name) VALUES ('default');
 
--- What signs a tenant's webhooks; the previous secret signs too until previous_until.
+-- The secret that signs a tenant's webhooks; the previous one signs too until previous_until.
 CREATE TABLE postern.tenant_secret (
   tenant         text PRIMARY KEY REFERENCES postern.tenant,
   secret         text NOT NULL,
@@ -27,14 +27,14 @@ CREATE TABLE postern.tenant_secret (
 INSERT INTO postern.tenant_secret (tenant, secret)
 SELECT 'default', 'whsec_' || encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'base64');
 
--- Which tenant a database role enqueues for (SQL door); a role that is not here: 'default'.
+-- The tenant for which a database role enqueues (SQL door); roles without a row: 'default'.
 CREATE TABLE postern.role_tenant (
   role   name PRIMARY KEY,
   tenant text NOT NULL REFERENCES postern.tenant
 );
 
 CREATE TABLE postern.api_key (
-  hash         bytea PRIMARY KEY,          -- SHA-256 of the key; the key itself is nowhere
+  hash         bytea PRIMARY KEY,          -- SHA-256 of the key, which is not stored
   name         text NOT NULL,
   role         text NOT NULL,
   tenant       text NOT NULL REFERENCES postern.tenant,
@@ -57,17 +57,17 @@ CREATE TABLE postern.queue (
   discard_old         boolean NOT NULL DEFAULT false,
   max_age             interval,
   max_entries         bigint,
-  max_tries           integer,             -- a cap on what a task may ask for
+  max_tries           integer,             -- upper limit of a task's attempts
   max_retries         integer NOT NULL DEFAULT 3,
   max_runtime         interval,
   max_concurrent      integer,
   timeout_ms          integer NOT NULL DEFAULT 30000,
   retry_policy        text NOT NULL DEFAULT 'exponential',
   endpoint            text,                -- default target
-  rate_count          integer,             -- tokens per rate_period, a bucket of rate_burst
+  rate_count          integer,             -- tokens per rate_period; rate_burst is the size of the bucket
   rate_period         interval,
   rate_burst          integer,
-  rate_tokens         double precision,    -- the bucket
+  rate_tokens         double precision,    -- tokens in the bucket at rate_at
   rate_at             timestamptz,
   retention_completed text NOT NULL DEFAULT 'standard',
   retention_failed    text NOT NULL DEFAULT 'standard',
@@ -88,7 +88,7 @@ CREATE TABLE postern.queue (
     AND retention_cancelled IN ('short', 'standard'))
 ) WITH (fillfactor = 50);                  -- a claim from a queue with a rate updates its row
 
--- A named target. Tasks that name one find its URL when they are delivered.
+-- Named targets. A task that names one gets its URL from it when it is delivered.
 CREATE TABLE postern.endpoint (
   tenant         text NOT NULL REFERENCES postern.tenant,
   name           text NOT NULL,
@@ -117,8 +117,8 @@ CREATE TABLE postern.endpoint (
   CONSTRAINT endpoint_rate_range CHECK (rate_count >= 1 AND rate_period >= '1 second' AND rate_burst >= 1)
 ) WITH (fillfactor = 50);
 
--- What came of the attempts at an endpoint, by minute: for its health, not for accounts. `durations` counts by
--- the buckets of core/model/histogram.h.
+-- Outcomes of the attempts at an endpoint by minute, for its health statistics; not exact enough for accounting.
+-- `durations` counts by the buckets of core/model/histogram.h.
 CREATE TABLE postern.endpoint_minute (
   tenant    text NOT NULL,
   endpoint  text NOT NULL,
@@ -140,8 +140,8 @@ CREATE TABLE postern.lane (
   used_at timestamptz NOT NULL DEFAULT now()  -- to the hour
 );
 
--- Recurring tasks. `task` is the JSON of the task to make; `spec` the cron expression, or '@every' and the interval when
--- that is what was given.
+-- Schedules. `task` is the JSON of the task to make; `spec` is the cron expression, or '@every' and the interval if one was
+-- given.
 CREATE TABLE postern.schedule (
   tenant           text NOT NULL REFERENCES postern.tenant,
   name             text NOT NULL,
@@ -160,8 +160,8 @@ CREATE TABLE postern.schedule (
   starts_at        timestamptz,
   ends_at          timestamptz,
   next_at          timestamptz,
-  last_at          timestamptz,            -- the last occurrence that was fired or accounted for
-  last_task        uuid,                   -- of the last run that made one: whether the next would overlap it
+  last_at          timestamptz,            -- the last occurrence that was fired or skipped
+  last_task        uuid,                   -- of the last run that made one; an overlap is checked against it
   paused           boolean NOT NULL DEFAULT false,
   created_at       timestamptz NOT NULL DEFAULT now(),
   updated_at       timestamptz NOT NULL DEFAULT now(),
@@ -173,7 +173,7 @@ CREATE TABLE postern.schedule (
 );
 CREATE INDEX schedule_due ON postern.schedule (next_at) WHERE NOT paused;
 
--- The primary key is what makes an occurrence fire exactly once, whoever fires it.
+-- The occurrences that fired or were skipped. The primary key makes an occurrence fire exactly once, over all schedulers.
 CREATE TABLE postern.schedule_run (
   tenant       text NOT NULL,
   schedule     text NOT NULL,
@@ -185,7 +185,7 @@ CREATE TABLE postern.schedule_run (
 );
 CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
 
--- A heartbeat per running program. `beat` counts up: whoever watches it needs no common clock.
+-- The heartbeats of running programs. `beat` counts up, so that observers need no common clock.
 CREATE TABLE postern.instance (
   id         uuid PRIMARY KEY,
   program    text NOT NULL,
@@ -198,8 +198,9 @@ CREATE TABLE postern.instance (
   CONSTRAINT instance_program_known CHECK (program IN ('postern-fcgi', 'postern-scheduler'))
 ) WITH (fillfactor = 50);
 
--- Added up when read. Written in the transaction of what they count, by one instance each, so nobody waits. How deep a
--- queue is is asked of its own counters alone, so these come first in the key.
+-- Counters; readers add up the rows of all instances. Each instance writes rows of its own, in the transaction of the event
+-- it counts, so that none waits for another. Tenant and queue come first in the key, because the depth of a queue is read
+-- from its counters alone.
 CREATE TABLE postern.counter (
   instance uuid NOT NULL,
   tenant   text NOT NULL,
@@ -210,7 +211,7 @@ CREATE TABLE postern.counter (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0);
 
--- How deep each queue is, as the schedulers last saw it. The total comes from the counters.
+-- The number of tasks of each queue by state, as last counted by the schedulers. The total comes from the counters.
 CREATE TABLE postern.queue_gauge (
   tenant     text NOT NULL,
   queue      text NOT NULL,
