@@ -1,9 +1,9 @@
-# Makes TO/pages, the folder that docs.conf serves, and TO/made once that has worked. When npm fails the build goes on
-# without the pages, and the next one tries again. Usage: cmake -DNPM=… -DFROM=… -DTO=… -P make.cmake
+# Makes TO/pages, the folder that docs.conf serves, and then the stamp TO/made. When npm fails, the build continues
+# without the pages, and the next build tries again. Usage: cmake -DNPM=… -DFROM=… -DTO=… -P make.cmake
 file(REMOVE_RECURSE ${TO}/pages ${TO}/made)
 file(COPY ${FROM}/package.json ${FROM}/package-lock.json DESTINATION ${TO})
 execute_process(
-  # ReDoc's bundle holds what it needs of its peers.
+  # ReDoc's bundle contains its peer dependencies.
   COMMAND ${NPM} ci --prefix ${TO} --ignore-scripts --legacy-peer-deps --prefer-offline --fetch-retries=1
           --no-audit --no-fund --loglevel=error
   WORKING_DIRECTORY ${TO}

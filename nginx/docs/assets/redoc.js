@@ -1,4 +1,5 @@
-// ReDoc with a link to each document. Without its search, which would need a worker made from text.
+// ReDoc with a link to each document. Its search is off, because it needs a worker from a blob: URL, which the
+// Content-Security-Policy forbids.
 import { chosen, documents } from "./documents.js";
 
 const nav = document.getElementById("documents");

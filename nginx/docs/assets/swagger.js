@@ -1,4 +1,4 @@
-// Swagger UI with a list to choose the document from. It asks no validator elsewhere.
+// Swagger UI with a list of the documents, and without its online validator.
 import { chosen, documents } from "./documents.js";
 
 SwaggerUIBundle({
