@@ -1,7 +1,7 @@
-"""Durable creates per second by batches of 1,000 through nginx, key authentication on.
+"""Measures durable creates per second in batches of 1,000 through nginx, with key authentication.
 
-Beside it, in turns: COPY of the same rows into the same table, 1,000 in each transaction, which is as fast as
-PostgreSQL takes rows in. The tasks are due in an hour, so the scheduler leaves them alone.
+The baseline is COPY of the same rows into the same table, 1,000 per transaction, the fastest way into
+PostgreSQL. The tasks are due in an hour, so the scheduler leaves them alone.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ from stack import BIN
 
 TASKS = 1_000
 CONNECTIONS = 4
-COPIES = 40  # of so many rows each, in one turn
-# An id of the shape that Postern makes, so that the indexes grow at their end as they do for it.
+COPIES = 40  # COPY statements in one turn
+# An id of the same shape as Postern's, so that the indexes grow at their end, too.
 MADE_ID = """encode(substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
                    || '\\x7000' || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid"""
 COLUMNS = "queue, tenant, url, body, state, run_at, lane, retry_policy, timeout_ms, max_attempts"
@@ -37,7 +37,7 @@ def load(port, seconds, path, headers):
 def postern(stack, seconds, query=""):
     port = stack.state["http_port"]
     headers = [f"Authorization: Bearer {stack.env['POSTERN_ADMIN_KEY']}"]
-    load(port, 1, f"/v1/tasks/batch{query}", headers)  # the queue is made, connections are open
+    load(port, 1, f"/v1/tasks/batch{query}", headers)  # warm-up: makes the queue, opens connections
 
     def turn():
         forget_tasks(stack)
@@ -52,7 +52,7 @@ def postern(stack, seconds, query=""):
 
 @contextlib.contextmanager
 def copies(stack):
-    """Turns of COPY; for so long the table makes ids by itself."""
+    """Turns of COPY; meanwhile the table generates the ids by a default."""
     file = stack.dir / "rows.tsv"
     body = json.dumps(TASK["payload"], separators=(",", ":")).encode().hex()
     row = ["bench", "default", TASK["webhook_url"], f"\\\\x{body}", "delayed", "2100-01-01", "1", "exponential"]

@@ -1,5 +1,5 @@
-// bench-curl: posts webhooks by libcurl's multi interface and does nothing else, neither database
-// nor signatures: the most that a scheduler built on libcurl could deliver. Prints one JSON line.
+// bench-curl: posts webhooks with libcurl's multi interface, without database and signatures: the
+// upper limit of a scheduler built on libcurl. Prints one JSON line.
 #include <curl/curl.h>
 
 #include <CLI/CLI.hpp>
@@ -24,7 +24,7 @@ struct Options {
 
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return size * count; }
 
-// As many and as long headers as a webhook carries; the values mean nothing here.
+// Headers of the same number and length as a webhook's, with dummy values.
 curl_slist* webhook_headers() {
   curl_slist* list = nullptr;
   for (const char* header :

@@ -1,7 +1,7 @@
-"""Webhooks per second by one scheduler with 256 slots, from the first arrival to the last.
+"""Measures webhooks per second of one scheduler with 256 slots, from the first arrival to the last.
 
-Beside it, in turns: bare libcurl with 256 slots posting to the same receiver, which is the ceiling. The
-tasks are put in by SQL, all due at once, for a number of hosts with a lane each.
+The ceiling is bare libcurl with 256 slots, posting to the same receiver. The tasks are inserted by SQL, all
+due at once, for a number of hosts with a lane each.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from stack import BIN
 
 SLOTS = 256
 HOSTS = 16
-# What the scheduler sends for a task of ready_tasks.sql.
+# The webhook of a task of ready_tasks.sql.
 WEBHOOK = {
     "task_id": "task_01hzy3v7k2e8s9q4r5t6w7x8y9",
     "queue": "bench",
@@ -58,7 +58,7 @@ def postern(stack, target):
         forget_tasks(stack)
         return target.rate(tasks)
 
-    deliver(2_000)  # connections are open, the scheduler knows the lanes
+    deliver(2_000)  # warm-up: opens connections, and the scheduler gets to know the lanes
     return deliver
 
 

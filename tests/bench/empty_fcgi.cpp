@@ -1,6 +1,6 @@
 // bench-empty-fcgi: a FastCGI handler that reads the request and answers 201 with a small JSON
-// body, doing nothing in between. Behind nginx it is the most that any handler of the same make
-// could answer.
+// body, without any work in between. Behind nginx it is the upper limit for a handler built on
+// libfcgi.
 #include <fcgiapp.h>
 #include <sys/stat.h>
 
@@ -13,11 +13,11 @@
 
 namespace {
 
-// About what a created task is answered with.
+// About the size of the answer to a created task.
 const std::string kBody =
     R"({"id":"task_01hzy3v7k2e8s9q4r5t6w7x8y9","queue":"bench","status":"pending"})"
     "\n";
-// The verdict is for nginx's subrequest, when this is asked to authenticate.
+// The verdict header is for nginx's authentication subrequest, which this handler answers too.
 const std::string kAnswer =
     "Status: 201 Created\r\nContent-Type: application/json\r\nPostern-Verdict: ok\r\n"
     "X-Accel-Expires: 5\r\nContent-Length: " +

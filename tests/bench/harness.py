@@ -1,4 +1,4 @@
-"""What every benchmark needs: a stack to measure, contenders that take turns, a table of what they did."""
+"""Common parts of the benchmarks: a stack to measure, contenders that take turns, a table of the results."""
 
 import contextlib
 import dataclasses
@@ -20,14 +20,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def output_of(*command):
-    """Standard output of a program that has to succeed within a few minutes."""
+    """Runs a program, which must succeed within a few minutes, and returns its standard output."""
     command = [str(part) for part in command]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout
 
 
 @contextlib.contextmanager
 def running(*command, **options):
-    """A program for as long as the block lasts."""
+    """Runs a program in the background for the duration of the block."""
     process = subprocess.Popen([str(part) for part in command], text=True, **options)
     try:
         yield process
@@ -55,7 +55,7 @@ def wait_until(condition, what, seconds=30, every=0.05):
 
 @contextlib.contextmanager
 def temporary_folder():
-    """On a disk: /tmp may be memory, where fsync costs nothing."""
+    """A temporary folder on a disk. /tmp may be in memory, where fsync costs nothing."""
     folder = tempfile.mkdtemp(prefix="postern-bench-", dir="/var/tmp")
     try:
         yield pathlib.Path(folder)
@@ -65,14 +65,14 @@ def temporary_folder():
 
 @contextlib.contextmanager
 def started_stack():
-    """A whole Postern for as long as the block lasts, nothing left of it afterwards."""
+    """Runs a complete Postern for the duration of the block, and deletes it afterwards."""
     with temporary_folder() as folder:
         stack = Stack(folder)
         try:
             stack.start()
             yield stack
         finally:
-            # Another Ctrl-C must not leave a PostgreSQL behind.
+            # A second Ctrl-C must not leave a running PostgreSQL behind.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             stack.kill()
 
@@ -84,12 +84,12 @@ def psql(stack, *arguments):
 
 
 def forget_tasks(stack):
-    """So that every turn begins with the same empty tables, and no checkpoint is due."""
+    """Resets the database, so that every turn begins with empty tables and no checkpoint is due."""
     psql(stack, "-c", "TRUNCATE postern.task, postern.task_finished", "-c", "CHECKPOINT")
 
 
 def conditions(stack):
-    """What the figures depend on, for the heading."""
+    """The conditions that the figures depend on, for the heading."""
     names = ("fsync", "full_page_writes", "synchronous_commit")
     settings = ", ".join(f"{name} {psql(stack, '-c', f'SHOW {name}')}" for name in names)
     version = psql(stack, "-c", "SHOW server_version").split()[0]
@@ -98,7 +98,7 @@ def conditions(stack):
 
 @dataclasses.dataclass
 class Contender:
-    """Something that takes turns with the others. A benchmark's first contender is Postern."""
+    """One of the programs that are compared. A benchmark's first contender is Postern."""
 
     name: str
     turn: Callable[[], float]  # does the work for some seconds and returns the rate
@@ -106,7 +106,7 @@ class Contender:
 
 
 def compare(title, contenders, rounds):
-    """Lets them take turns, so that a noisy machine is unkind to all alike; prints a table.
+    """Runs the contenders in turns, so that noise of the machine affects all alike, and prints a table.
     True when Postern has reached every floor."""
     rates = {contender.name: [] for contender in contenders}
     for number in range(1, rounds + 1):

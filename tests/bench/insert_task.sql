@@ -1,5 +1,5 @@
--- pgbench's script: inserts one row as the intake writes it for the task that intake.py posts, with an id
--- of the same shape (a UUIDv7, so that the indexes grow at their end as they do for Postern).
+-- A script for pgbench: inserts the same row as the intake does for the task that intake.py posts, with an id of the
+-- same shape (a UUIDv7, so that the indexes grow at their end, too).
 INSERT INTO postern.task (
   id, run_at, lane, timeout_ms, max_attempts, priority, state, dialect, tenant, queue, method, url,
   retry_policy, body_form, body)

@@ -1,9 +1,9 @@
-"""Durable creates per second: one task per POST through nginx, key authentication on, 64 connections.
+"""Measures durable creates per second: one task per POST through nginx, with key authentication, 64 connections.
 
-Beside it, in turns: pgbench inserting the same row one at a time into the same table (64 clients), and an
-empty FastCGI handler behind a bare nginx, which is the ceiling. The same handler behind the shipped
-configuration, with its authentication, tells how much of the distance is nginx's. The tasks are due in an
-hour, so the scheduler leaves them alone.
+Contenders: pgbench, which inserts the same row one at a time into the same table (64 clients), and an empty
+FastCGI handler behind a bare nginx, which is the ceiling. The same handler behind the shipped configuration,
+with its authentication, shows nginx's share of the difference. The tasks are due in an hour, so the scheduler
+leaves them alone.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ TASK = {
     "delay": 3600,
 }
 
-# The empty handler twice: behind Postern's upstream with nothing around it, and behind all that is shipped,
-# where it is its own authenticator too.
+# The empty handler twice: with Postern's upstream alone, and with the whole shipped configuration, where it is
+# the authenticator too.
 EMPTY_SERVERS = """
     server {{
         listen 127.0.0.1:{bare};
@@ -61,7 +61,7 @@ def load(port, seconds, headers=()):
 def postern(stack, seconds):
     port = stack.state["http_port"]
     headers = [f"Authorization: Bearer {stack.env['POSTERN_ADMIN_KEY']}"]
-    load(port, 1, headers)  # the queue is made, connections are open
+    load(port, 1, headers)  # warm-up: makes the queue, opens connections
 
     def turn():
         forget_tasks(stack)
@@ -87,7 +87,7 @@ def pgbench(stack, seconds):
 
 @contextlib.contextmanager
 def empty_handlers(seconds):
-    """Turns of the bare one and of the one behind the shipped configuration."""
+    """Turns of the bare empty handler, and of the one behind the shipped configuration."""
     with temporary_folder() as folder:
         bare, shipped = free_ports(2)
         fcgi_socket = folder / "fcgi.sock"

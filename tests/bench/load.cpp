@@ -1,6 +1,6 @@
-// bench-load: posts the same request over and over on kept HTTP/1.1 connections to 127.0.0.1, one
-// request at a time on each, and prints one JSON line with the rate and the latencies. One thread;
-// it has to leave the machine to what it measures.
+// bench-load: posts the same request repeatedly on persistent HTTP/1.1 connections to 127.0.0.1,
+// one request at a time on each, and prints one JSON line with the rate and the latencies. It uses
+// one thread, to leave the machine to the programs that are measured.
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ struct Options {
   std::string body;
   std::size_t connections = 64;
   double seconds = 5;
-  std::int64_t count = INT64_MAX;  // requests; whichever bound comes first
+  std::int64_t count = INT64_MAX;  // requests; the run ends at the first limit that is reached
 };
 
 std::string request_text(const Options& options) {
@@ -53,7 +53,7 @@ class Load {
         epoll_(bench::check(epoll_create1(0), "epoll_create1")),
         connections_(options.connections) {}
 
-  // Runs to the bound, then waits for the answers still missing, at most 5 s.
+  // Runs to the limit, then waits at most 5 s for missing answers.
   void run() {
     const auto begin = Clock::now();
     stop_sending_ = begin + duration_cast<Clock::duration>(duration<double>(options_.seconds));
@@ -100,7 +100,7 @@ class Load {
         errno != EINPROGRESS) {
       bench::check(-1, "connect");
     }
-    // Edge-triggered: each event is worked off until the socket has no more to give or take.
+    // Edge-triggered: each event is handled until the socket would block.
     epoll_event event{EPOLLIN | EPOLLOUT | EPOLLET, {&connection}};
     bench::check(epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event), "epoll_ctl");
     begin_request(connection);
@@ -114,7 +114,8 @@ class Load {
     ++in_flight_;
   }
 
-  // Sends what is left of the request, reads what has come; on a whole answer begins the next.
+  // Sends the rest of the request and reads what has arrived; after a complete answer begins the
+  // next request.
   void advance(Connection& connection) {
     for (;;) {
       if (connection.sent < request_.size()) {

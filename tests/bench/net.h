@@ -1,5 +1,5 @@
-// What the load generator and the receiver share: loopback addresses, and where an HTTP/1.1 message
-// ends. No more of HTTP than these two need from each other, from nginx and from libcurl.
+// Common parts of the load generator and the receiver: loopback addresses, and the length of an
+// HTTP/1.1 message. It handles only the HTTP that these two, nginx and libcurl send.
 #pragma once
 
 #include <arpa/inet.h>
@@ -27,15 +27,15 @@ inline sockaddr_in loopback(std::uint8_t host, std::uint16_t port) {
   return address;
 }
 
-// The result of a system call, or std::system_error saying which one failed.
+// Returns the result of a system call; throws std::system_error with the name of `call` if it
+// failed.
 inline int check(int result, const char* call) {
   if (result < 0) throw std::system_error(errno, std::generic_category(), call);
   return result;
 }
 
-// Length of the complete message at the start of `bytes`, body included; nothing while it is
-// incomplete. A chunked message ends with `bytes`: REQUIRES that nothing follows it, so no
-// pipelining.
+// The length of the message at the start of `bytes`, body included; nullopt while it is incomplete.
+// REQUIRES: nothing follows a chunked message in `bytes`, hence no pipelining.
 inline std::optional<std::size_t> message_length(std::string_view bytes) {
   const auto head = bytes.find("\r\n\r\n");
   if (head == std::string_view::npos) return std::nullopt;

@@ -1,5 +1,5 @@
--- Tasks that are due now, for the scheduler to find all at once; psql sets `tasks`, `hosts` and `port`.
--- One lane for each host.
+-- Inserts tasks that are due now, which the scheduler finds all at once; psql sets `tasks`, `hosts` and `port`. Each host
+-- has a lane.
 BEGIN;
 INSERT INTO postern.queue (tenant, name) VALUES ('default', 'bench') ON CONFLICT DO NOTHING;
 INSERT INTO postern.task (id, lane, state, tenant, queue, url, body)

@@ -1,7 +1,7 @@
-// bench-receiver: answers every HTTP request with an empty 200 as fast as one thread can and counts
-// the POSTs, as the target of webhooks. It listens on 127.0.0.1, 127.0.0.2, ... at one port, so
-// that one process stands for many hosts, and prints that port. GET /count tells the count and when
-// the first and the last came; GET /reset starts anew.
+// bench-receiver: the target of webhooks. Answers every HTTP request with an empty 200 as fast as
+// one thread can, and counts the POSTs. It listens on 127.0.0.1, 127.0.0.2, ... at one port, so
+// that one process stands for many hosts, and prints that port. GET /count returns the count and
+// the times of the first and last POST; GET /reset resets them.
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -33,8 +33,7 @@ std::string count_answer(const Count& count) {
 
 class Receiver {
  public:
-  // Listens on `hosts` loopback addresses, the first of which takes `port`, or a free one when it
-  // is 0.
+  // Listens on `hosts` loopback addresses at `port`; 0: a free port.
   Receiver(std::uint8_t hosts, std::uint16_t port)
       : epoll_(bench::check(epoll_create1(0), "epoll_create1")), port_(port) {
     for (std::uint8_t host = 1; host <= hosts; ++host) listen_on(host);
@@ -89,7 +88,7 @@ class Receiver {
     }
   }
 
-  // Level-triggered, one read per event: what is left brings another event.
+  // Level-triggered, one read per event: unread bytes cause another event.
   void serve(int fd, std::string& unread) {
     std::array<char, 65536> buffer;
     const auto got = recv(fd, buffer.data(), buffer.size(), 0);
@@ -118,7 +117,7 @@ class Receiver {
     reply(fd, empty);
   }
 
-  // An answer fits any socket buffer; a caller that is gone is noticed by the next read.
+  // An answer fits into any socket buffer; the next read notices a closed connection.
   static void reply(int fd, const std::string& text) {
     (void)send(fd, text.data(), text.size(), MSG_NOSIGNAL);
   }

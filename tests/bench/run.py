@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""The benchmarks: `./dev bench [NAME...]` runs this. Each measures Postern and what it is held against in the
-same run, on a stack of its own, and prints a table; the exit status says whether every floor was reached.
+"""Runs the benchmarks, for `./dev bench [NAME...]`. Each measures Postern and its contenders in the same run, on
+a stack of its own, and prints a table; the exit status is 0 when every floor was reached.
 
-Only ratios mean something: the load, the database and what is measured share one machine.
+Only the ratios are meaningful, because load, database and measured programs share one machine.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-// What a Result came to, as text that a table can hold.
+// A Result as text, for tables of expected outcomes.
 #pragma once
 
 #include <string>

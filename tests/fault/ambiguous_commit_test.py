@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""The connection to PostgreSQL breaks in mid-commit: what was committed is acknowledged, what was not is a 503,
-and nothing is written twice.
+"""The connection to PostgreSQL breaks during a commit: committed tasks are acknowledged, others get a 503, and
+no task is written twice.
 
-A proxy on PostgreSQL's socket breaks it at exactly that point; chance would take thousands of tries.
+A proxy on PostgreSQL's socket breaks the connection at exactly that point; by chance it would take thousands
+of tries.
 """
 
 import contextlib
@@ -16,12 +17,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import Stack, StackTest  # noqa: E402
 
-READY = b"Z\x00\x00\x00\x05I"  # PostgreSQL's last word on a statement outside of a transaction
+READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery, outside of a transaction: the end of a statement's answer
 
 
 class Proxy:
-    """Forwards everything, but once, after `arm`, breaks the connection on which `marker` is sent: before it
-    reaches PostgreSQL ("swallow"), or when PostgreSQL has answered it ("cut")."""
+    """Forwards all bytes. Once after `arm`, it breaks the connection on which `marker` is sent: before the
+    statement reaches PostgreSQL ("swallow"), or after PostgreSQL has answered it ("cut")."""
 
     def __init__(self, path, server):
         self.server = str(server)
@@ -40,7 +41,7 @@ class Proxy:
             threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
     def _serve(self, client):
-        cut = threading.Event()  # what the server says from here on is not passed on
+        cut = threading.Event()  # once set, the server's bytes are dropped
         with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError):
             server.connect(self.server)
             back = threading.Thread(target=self._run, args=[self._from_server, client, server, cut], daemon=True)
@@ -49,7 +50,7 @@ class Proxy:
             back.join()
 
     def _run(self, pump, client, server, cut):
-        with contextlib.suppress(OSError):  # whichever side goes first
+        with contextlib.suppress(OSError):  # either side may close first
             pump(client, server, cut)
         for end in (client, server):
             with contextlib.suppress(OSError):
@@ -73,7 +74,7 @@ class Proxy:
 
 
 class ProxiedStack(Stack):
-    """The handlers reach PostgreSQL by the proxy; all others go there directly."""
+    """A stack whose handlers connect through the proxy; all other programs connect directly."""
 
     def start(self):
         folder = self.dir / "proxy"
@@ -93,7 +94,7 @@ class AmbiguousCommit(StackTest):
 
     def setUp(self):
         super().setUp()
-        self.create(delay=86400)  # so that all statements are prepared
+        self.create(delay=86400)  # prepares all statements
         self.marker = f"marker-{self.id()}"
 
     def post(self, **headers):
@@ -123,7 +124,7 @@ class AmbiguousCommit(StackTest):
         self.stack.proxy.arm("swallow", self.marker.encode())
         self.assert_unknown(self.post())
         self.assertEqual(self.rows(), 0)
-        self.assert_delivered_once(self.post())  # the client's second try, once it is known to be safe
+        self.assert_delivered_once(self.post())  # the client repeats the request
 
     def test_with_a_key_committed_but_the_answer_is_lost(self):
         self.stack.proxy.arm("cut", b"COMMIT")

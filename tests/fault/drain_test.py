@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Rolling restarts of the handlers under load: a SIGTERM costs no request."""
+"""Rolling restarts of the handlers under load: no request fails because of a SIGTERM."""
 
 import collections
 import os
@@ -13,7 +13,7 @@ from harness import Api, StackTest
 
 class Drain(StackTest):
     def visit(self):
-        """Clients that come anew, with a credential that nginx has to ask about."""
+        """New clients, with credentials that are not in nginx's cache."""
         count = 0
         while not self.leaving.wait(0.1):
             count += 1
@@ -30,7 +30,7 @@ class Drain(StackTest):
         self.addCleanup(load.stop)
         handler = self.stack.programs["fcgi"]
         for _ in range(3):
-            goal = load.count(201) + 1300  # the new one is at work by then
+            goal = load.count(201) + 1300  # enough for the new handler to be serving
             self.wait_until(lambda: load.count(201) >= goal, 60)
             leaving = handler.pid
             os.kill(leaving, signal.SIGTERM)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""kill -9 of the handlers, and an immediate stop of PostgreSQL, under creates: every 201 has its task."""
+"""kill -9 of the handlers and an immediate stop of PostgreSQL while tasks are created: every 201 has its task."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ class IntakeKilled(StackTest):
         self.addCleanup(self.load.stop)
 
     def more(self, status, count, timeout=20):
-        """Waits until so many more answers have this status."""
+        """Waits until `count` more answers have this status."""
         goal = self.load.count(status) + count
         self.wait_until(lambda: self.load.count(status) >= goal, timeout,
                         f"{count} more answers {status}")
 
     def check(self):
-        """No answer but 201 and orderly 5xx, and the tables agree with them."""
-        self.more(201, 100)  # service has resumed by itself
+        """Checks that all answers are 201 or well-formed 5xx, and that the tables agree with them."""
+        self.more(201, 100)  # the service has recovered by itself
         self.load.stop()
         self.assertEqual(self.load.errors, [])
         self.assertEqual({creation.reply.status for creation in self.load.answers} - {200, 201, 502, 503},
@@ -41,13 +41,13 @@ class IntakeKilled(StackTest):
             else:
                 self.assertEqual(reply.json["error"]["code"], "unavailable", reply.body)
                 self.assertIn("Retry-After", reply.headers)
-        # Nothing was made that nobody asked for, and nothing with a key twice.
+        # There is no task that no client sent, and none twice for a key.
         sent = {creation.payload for creation in self.load.answers}
         self.assertEqual(set(rows.values()) - sent, set())
         bodies = list(rows.values())
         keyed = {creation.payload for creation in self.load.answers if creation.key}
         self.assertEqual(sorted(body for body in bodies if body in keyed), sorted(keyed))
-        # Without a key a 5xx may have made its task, but none was made twice.
+        # A request without a key that got a 5xx may have made its task, but no task exists twice.
         self.assertEqual(len(bodies), len(set(bodies)))
 
     def test_handlers_killed(self):

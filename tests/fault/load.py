@@ -1,4 +1,4 @@
-"""Clients that create tasks as fast as they can, and what they were told."""
+"""Clients that create tasks as fast as possible, and record the answers."""
 
 import dataclasses
 import itertools
@@ -29,15 +29,15 @@ def payload(number):
 
 
 class Load:
-    """Each client has a kept connection and waits for an answer before it sends the next task.
+    """Each client has a persistent connection and waits for an answer before it sends the next task.
 
-    `keyed`: with an Idempotency-Key each, tried again until a 2xx comes. The tasks are for later, so that no
-    scheduler touches them.
+    `keyed`: the number of clients that use an Idempotency-Key per task and repeat it until a 2xx. The tasks are
+    delayed, so that no scheduler delivers them.
     """
 
     def __init__(self, stack, clients, keyed=0):
-        self.queue = f"load-{secrets.token_hex(4)}"  # nobody else's, nor are the keys
-        self.answers = []  # of type Creation, in the order they came
+        self.queue = f"load-{secrets.token_hex(4)}"  # unique, as are the keys
+        self.answers = []  # of type Creation, in order of arrival
         self.errors = []  # exceptions: nginx did not answer
         self._stack = stack
         self._numbers = itertools.count()
@@ -61,7 +61,7 @@ class Load:
             number = next(self._numbers)
             key = f"{self.queue}-{number}" if keyed else None
             while self._create(api, number, key) >= 500:
-                time.sleep(0.05)  # the machine is better spent on whoever is to come back
+                time.sleep(0.05)  # leaves the processor to the program that is restarting
                 if not keyed:
                     break
         api.close()

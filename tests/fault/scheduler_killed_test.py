@@ -20,7 +20,7 @@ class SchedulerKilled(StackTest):
     settings = {"POSTERN_SLOTS": str(IN_FLIGHT), "POSTERN_RESCUE_AFTER": "5s"}
 
     def create_many(self, count, path):
-        """The ids of so many acknowledged tasks."""
+        """Creates `count` tasks and returns their ids."""
         url = self.receiver.url(path)
 
         def some(number):
@@ -35,7 +35,7 @@ class SchedulerKilled(StackTest):
             return {task for part in clients.map(some, range(10)) for task in part}
 
     def tasks(self):
-        """What the tables say, by id: (state, attempts)."""
+        """(state, attempts) of each task by id, from the tables."""
         return {task: (state, int(attempts)) for task, state, attempts in (
             line.split("|") for line in self.stack.postgres.psql(
                 "SELECT id, state, attempt FROM postern.task_all").splitlines())}
@@ -44,7 +44,7 @@ class SchedulerKilled(StackTest):
         return collections.Counter(request.json["task_id"] for request in list(self.receiver.requests))
 
     def test_500_in_flight(self):
-        # Some are over, 500 are under way, and as many wait for a slot.
+        # Some tasks are over, 500 are under way, and as many wait for a slot.
         over = self.create_many(100, "/quick")
         self.wait_until(lambda: {state for state, _ in self.tasks().values()} == {"completed"}, 30)
         answered, never = threading.Event(), threading.Event()
@@ -54,7 +54,7 @@ class SchedulerKilled(StackTest):
         created = self.create_many(2 * IN_FLIGHT, "/slow")
         self.receiver.wait_for(lambda requests: len(requests) == len(over) + IN_FLIGHT, 30)
 
-        # Half of them are answered in the moment of the crash: their results may be written down, or not.
+        # Half of them are answered at the moment of the crash: their results may be stored or not.
         answered.set()
         self.stack.programs["scheduler"].stop(signal.SIGKILL)
         in_flight = {task for task, (state, _) in self.tasks().items() if state == "active"}
@@ -65,7 +65,7 @@ class SchedulerKilled(StackTest):
         self.wait_until(lambda: {state for state, _ in self.tasks().values()} == {"completed"}, 60,
                         "every task is completed")
         tasks, receipts = self.tasks(), self.receipts()
-        self.assertEqual(set(tasks), {uuid_of(task) for task in everybody})  # none lost, none invented
+        self.assertEqual(set(tasks), {uuid_of(task) for task in everybody})  # no task lost, none added
         self.assertEqual(set(receipts), everybody)
         repeated = {task for task, count in receipts.items() if count > 1}
         self.assertLessEqual({uuid_of(task) for task in repeated}, in_flight)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A scheduler that is stopped: gently, which repeats nothing, or frozen while another one takes over."""
+"""A scheduler that is stopped gracefully, which repeats no webhook, or frozen while another one takes over."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ class SchedulerStopped(StackTest):
         self.addCleanup(self.stack.start)
 
     def held(self, path, count):
-        """So many tasks whose webhooks are under way, and the event that ends these."""
+        """Creates `count` tasks whose webhooks are under way, and returns them and the event that ends these."""
         event = threading.Event()
         self.addCleanup(event.set)
         self.receiver.on(path, Answer(until=event))
@@ -57,7 +57,7 @@ class SchedulerStopped(StackTest):
         to_first, to_second = threading.Event(), threading.Event()
         self.addCleanup(to_first.set)
         self.addCleanup(to_second.set)
-        # What the frozen one will hear would end the task.
+        # The frozen scheduler will receive this answer, which would end the task.
         self.receiver.on("/hook", Answer(410, b"to the first", until=to_first),
                          Answer(200, b"to the second", until=to_second))
         task = self.create()
@@ -79,7 +79,7 @@ class SchedulerStopped(StackTest):
         self.assertEqual((over["status"], over["result"]["body"]), ("completed", "to the second"))
         self.assertEqual([(each["number"], each["status"]) for each in over["attempts"]],
                          [(1, "lost"), (2, "success")])
-        # The first one goes on working, alone if need be.
+        # The first one still works, now alone.
         second.stop(signal.SIGTERM)
         self.assertEqual(self.finished(self.create(webhook_url=self.receiver.url("/next")))["status"],
                          "completed")

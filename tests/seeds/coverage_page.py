@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""docs/seed-coverage.md, from the names of the tests. Running this writes it anew."""
+"""Generates docs/seed-coverage.md from the names of the tests."""
 
 from covers import COVERED, NAMES, REPO
 

@@ -1,9 +1,9 @@
-"""Which row of which seed document a test covers, and where those documents are.
+"""Maps tests to the rows of the seed documents that they cover, and finds those documents.
 
     @covers("001", "field priority")
     def test_an_urgent_task_overtakes(self): ...
 
-The documents are not a part of this project. They lie beside it, or where POSTERN_SEEDS says.
+The documents are not part of this project. They are in a folder beside it, or in that of POSTERN_SEEDS.
 """
 
 import os
@@ -30,13 +30,13 @@ def covers(seed, *rows):
 
 
 def text_of(seed):
-    """The document's lines; None when the documents are not there."""
+    """The document's lines; None when the documents are missing."""
     files = sorted(FOLDER.glob(f"{seed}_*.txt"))
     return files[0].read_text().splitlines() if files else None
 
 
 def _between(lines, first, last):
-    """The lines behind the one that is `first`, up to the one that begins with `last` (or is empty)."""
+    """The lines after the line `first`, up to the one that begins with `last` or is empty."""
     start = lines.index(first) + 1
     end = start
     while end < len(lines) and lines[end].strip() and not lines[end].startswith(last):

@@ -17,7 +17,7 @@ class RowsOfAsyncJobs(StackTest):
     def setUp(self):
         super().setUp()
         self.name = f"Q{uuid.uuid4().hex[:8]}"
-        self.type = f"rows-{self.name}"  # of each test its own: what one leaves behind goes nowhere else
+        self.type = f"rows-{self.name}"  # one type per test, so that tasks of other tests do not interfere
         self.api.request("PUT", f"/v1/endpoints/{self.type}", {"url": self.receiver.url("/rows")})
 
     def get(self, path):

@@ -13,7 +13,7 @@ class RowsOfTaskMq(StackTest):
 
     def setUp(self):
         super().setUp()
-        # One for each test, so that what is left of one does not call the receiver of the next.
+        # One handler per test, so that remaining jobs of one test do not call the receiver of the next.
         self.handler = self._testMethodName
         self.api.request("PUT", f"/v1/endpoints/{self.handler}", {"url": self.receiver.url("/rows")})
         secret = self.settings["TASKMQ_JWT_SECRET"]

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Every row of every table of the seed documents, as a test of its own; none is missing."""
+"""Every row of every table of the seed documents has a test."""
 
 import unittest
 

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""The code samples of the seed documents, run as they stand against the whole stack.
+"""Runs the code samples of the seed documents unchanged against the whole stack.
 
-Only these are replaced: base URLs, credentials, the id that a sample leaves open, and hosts that are
-to be called, which become a receiver of this machine; handlers are registered before. The pages
-that samples were taken from have lost some line breaks, which are put back. What cannot be run
-(commands of other programs, shapes of answers) is listed with what stands for it.
+Only these are replaced: base URLs, credentials, ids that a sample leaves open, and the hosts of
+webhooks, which become a local receiver; handlers are registered before. The documents have lost
+some line breaks of the samples, which are put back. Samples that cannot be run (commands of other
+programs, shapes of answers) are listed with the test that covers them.
 """
 
 import dataclasses
@@ -25,9 +25,9 @@ from harness import StackTest
 class Sample:
     seed: str
     lines: tuple  # first and last, from 1
-    kind: str  # bash, node, python; or none: not to be run
-    digest: str  # of the text, so that another edition of the document is noticed
-    stands: str = ""  # for a sample that is not run: what shows the same
+    kind: str  # bash, node, python; or none: it is not run
+    digest: str  # of the text, so that a changed document is noticed
+    stands: str = ""  # for a sample that is not run: what covers it instead
 
 
 SAMPLES = [
@@ -64,7 +64,7 @@ SAMPLES = [
     Sample("003", (133, 136), "none", "bad130259c6f", "rows_asyncjobs.py, endpoint GET /v1/openapi.json, which any generator reads"),
 ]
 
-# A line that looks like code or data and not like a sentence.
+# Matches lines that look like code or data and not like a sentence.
 CODE = re.compile(r"curl |^import |^from \w+ import|[;{}\\]$|^[{}\"\])]|^\s*\"|^export |^\$ |=> |^# HELP|await ")
 
 
@@ -78,7 +78,7 @@ def digest(sample):
 
 
 def restored(sample):
-    """The sample's own text: without what the page ran into it, and with the line breaks it lost."""
+    """The sample's text, without other text that the document joined to it, and with its line breaks."""
     code = text(sample)
     if sample.seed != "000":
         return code.removeprefix("$ ")
@@ -101,7 +101,7 @@ class Accounting(unittest.TestCase):
                      for line in range(sample.lines[0], sample.lines[1] + 1)}
             for number, line in enumerate(text_of(seed), 1):
                 if CODE.search(line) and number not in taken:
-                    # Prose with an example in it: an errors's shape, a list of words.
+                    # Prose with an example in it: the shape of an error, a list of words.
                     self.assertRegex(line, r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", f"{seed} line {number}: {line}")
 
     def test_the_documents_are_those_that_the_samples_were_read_from(self):
@@ -140,8 +140,8 @@ class Samples(StackTest):
         return code
 
     def run_sample(self, seed, first, behind="", **options):
-        """Runs the sample that begins there and returns what it printed. `behind`: said by us at its
-        end, so that it tells what came of it."""
+        """Runs the sample that begins at line `first` and returns its output. `behind`: code appended to
+        it, which prints the result."""
         sample = next(s for s in SAMPLES if (s.seed, s.lines[0]) == (seed, first))
         code = self.adapted(sample, **options) + "\n" + behind
         suffix = {"node": ".mjs", "python": ".py", "bash": ".sh"}[sample.kind]
@@ -150,7 +150,7 @@ class Samples(StackTest):
             path = os.path.join(folder, f"sample{suffix}")
             with open(path, "w") as file:
                 file.write(code)
-            # A program that sends no credential by itself is given one by its own means.
+            # curl commands without a credential get one from .curlrc.
             with open(os.path.join(folder, ".curlrc"), "w") as file:
                 file.write("silent\nshow-error\n")
                 if sample.seed == "003":

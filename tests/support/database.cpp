@@ -14,7 +14,8 @@ namespace {
 
 db::PgConnection server() { return db::PgConnection::connect(server_options("postgres")); }
 
-// One template per set of migrations, made by whoever comes first.
+// The name of the migrated template; the first caller on the server makes it. Each set of
+// migrations has its own.
 std::string template_database() {
   std::string all;
   for (const auto& file : db::embedded_schema().files) all += file.sql;
@@ -23,7 +24,7 @@ std::string template_database() {
   connection.exec({"", "SELECT pg_advisory_lock(7041777)"});
   if (connection.exec({"", "SELECT FROM pg_database WHERE datname = $1"}, db::Params().text(name))
           .rows() == 0) {
-    // Made under another name first, so that a half-made one is never taken for ready.
+    // Made under another name and then renamed, so that an incomplete one is never used.
     const auto draft = name + "_draft";
     connection.script("DROP DATABASE IF EXISTS " + draft);
     connection.script("CREATE DATABASE " + draft);
@@ -50,7 +51,7 @@ db::PgConnection::Options server_options(const std::string& database, const std:
   std::string url = given;
   const auto from = url.find("///") + 3;
   url.replace(from, url.find('?') - from, database);
-  // The last of two equal words wins.
+  // libpq uses the last of two equal parameters.
   if (!role.empty()) url += "&user=" + role;
   db::PgConnection::Options options{url, "postern-test"};
   if (role == "postern_api") options.session = db::handler_session();
@@ -67,7 +68,7 @@ std::string make_empty_database() {
 Database::Database() : name_(unique_name()) {
   auto connection = server();
   connection.script(fmt::format("CREATE DATABASE {} TEMPLATE {}", name_, template_database()));
-  // A copy does not take over the rights on the database itself, which the migrator has set.
+  // A copy of a database has none of the privileges that the migrator granted on the original.
   connection.script(
       fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} "
                   "TO postern_api, postern_scheduler, postern_enqueue",

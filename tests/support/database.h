@@ -1,7 +1,7 @@
-// A database of its own for one test, made from a migrated template. It stays until the server goes
-// away with its data: to drop one takes six times as long as to make it, since the server first
-// writes a checkpoint. Needs DATABASE_URL, the address of a private server's superuser; ctest
-// starts one (tests/support/postgres.py).
+// A database for one test, copied from a migrated template. It is never dropped, because the
+// private server is deleted with its data, and dropping takes six times as long as making one,
+// since the server writes a checkpoint first. Needs DATABASE_URL with a superuser of a private
+// server; ctest starts one (tests/support/postgres.py).
 #pragma once
 
 #include <string>
@@ -26,7 +26,7 @@ class Database {
   std::string name_;
 };
 
-// An empty database without the schema, for tests of the migrator itself.
+// Makes an empty database without the schema, for tests of the migrator.
 std::string make_empty_database();
 db::PgConnection::Options server_options(const std::string& database, const std::string& role = {});
 

@@ -1,8 +1,8 @@
-"""fcgi_socket.py SOCKET PID_FILE COMMAND...: what systemd's socket unit does, for `./dev`.
+"""fcgi_socket.py SOCKET PID_FILE COMMAND...: socket activation as by systemd's socket unit, for `./dev`.
 
-Keeps the listening socket while handlers come and go, and starts one, with the socket as its file
-descriptor 0, whenever a connection waits and none runs. Connections made in between wait in the
-socket's queue, so a restart of the handler loses none. SIGTERM ends the handler and then itself.
+Holds the listening socket, and starts a handler, with the socket as file descriptor 0, whenever a
+connection waits and no handler runs. Other connections wait in the socket's queue, so that a restart of
+the handler loses none. SIGTERM ends the handler and then this program.
 """
 
 import os
@@ -15,7 +15,7 @@ from process import Process
 
 
 def main(path, pid_file, *command):
-    # Signals are only looked at where we wait, so that none can fall between a start and its record.
+    # Signals are handled only in the wait below, so that none arrives between a start and its record.
     signals, wake_up = os.pipe()
     os.set_blocking(wake_up, False)
     signal.set_wakeup_fd(wake_up)
@@ -39,7 +39,7 @@ def main(path, pid_file, *command):
             break
         os.close(ended)
         print(f"handler {child.pid} ended with status {child.wait()}", flush=True)
-        pause = 1 if child.returncode > 0 else 0  # one that cannot start is not tried all the time
+        pause = 1 if child.returncode > 0 else 0  # seconds; a failing handler is not restarted in a tight loop
     handler.stop(signal.SIGTERM, timeout=35)
     os.unlink(path)
 

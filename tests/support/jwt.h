@@ -1,4 +1,4 @@
-// JSON Web Tokens, made as an issuer makes them.
+// Makes JSON Web Tokens as an issuer does.
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-"""nginx with the shipped configuration, in a folder of its own.
+"""Runs nginx with the shipped configuration in a folder of its own.
 
-The files of nginx/ are used as they are, but for the places they name: these are put in as a sysadmin
-would, by replacing text, and a text that is not there is an error.
+The files of nginx/ are used unchanged except for paths and addresses, which are replaced as text; a text
+to be replaced that is missing is an error.
 """
 
 import os
@@ -9,7 +9,7 @@ import pathlib
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 SHIPPED = REPO / "nginx"
-# The pages /docs and /redoc, which stand beside the programs in the build's folder.
+# The built pages /docs and /redoc, in the build folder beside the programs.
 PAGES = pathlib.Path(os.environ.get("POSTERN_BIN", REPO / "build/bin")).resolve().parent / "docs-pages/pages"
 
 MAIN = """\
@@ -55,14 +55,14 @@ def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
         texts = {name: text.replace(old, str(new)) for name, text in texts.items()}
     for name, text in texts.items():
         (folder / "postern" / name).write_text(text)
-    # Workers of a root nginx would become "nobody", who cannot reach the folder.
+    # The workers of a root nginx run as "nobody" by default, who cannot access the folder.
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(MAIN.format(user=user, folder=folder, servers=servers))
     return ["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"]
 
 
 def ready_vhost(http_port, tls_port, certificate, key):
-    """(servers, places) for the ready vhost on loopback, as `localhost`."""
+    """(servers, places) for vhost.conf on loopback with the name `localhost`."""
     return "    include postern/vhost.conf;", {
         "listen 127.0.0.1:7678;": f"listen 127.0.0.1:{http_port};",
         "listen 443 ": f"listen 127.0.0.1:{tls_port} ",

@@ -1,6 +1,6 @@
-"""A private PostgreSQL in a folder, reached by a unix socket there that only its owner can use.
+"""A private PostgreSQL in a folder, with a Unix socket there that only its owner can use.
 
-postgres.py COMMAND...: runs the command with DATABASE_URL naming a new server that is gone afterwards.
+postgres.py COMMAND...: runs the command with the DATABASE_URL of a new server, which is deleted afterwards.
 """
 
 import glob
@@ -16,7 +16,7 @@ import urllib.parse
 
 from process import Process
 
-# Values of statements stay out of the log: they are payloads.
+# The log contains no parameters of statements, because these are payloads.
 CONFIGURATION = """
 listen_addresses = ''
 unix_socket_permissions = 0700
@@ -33,7 +33,7 @@ class Postgres:
         self.data = self.folder / "data"
         self.log = log
         self.process = Process(pid_file, self.data)
-        # Debian keeps each version's programs in a folder of its own; the newest it is.
+        # Debian has one folder of programs per version; use the newest.
         versions = glob.glob("/usr/lib/postgresql/*/bin")
         self.bin = pathlib.Path(max(versions, key=lambda path: int(path.split("/")[4])))
 
@@ -52,8 +52,8 @@ class Postgres:
             self._create()
         if not self.process.pid:
             self.process.stop(signal.SIGKILL)
-            # With none of its processes left its locks mean nothing; PostgreSQL would take a killed
-            # postmaster that nobody has collected yet for a running one.
+            # No process of it runs, so its lock files are stale. They are removed because PostgreSQL takes
+            # a killed postmaster that is still a zombie for a running one.
             for lock in (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock"):
                 lock.unlink(missing_ok=True)
             with open(self.log, "ab") as log:
@@ -64,7 +64,7 @@ class Postgres:
             self.psql("CREATE DATABASE postern", "postgres")
 
     def stop(self, number=signal.SIGINT):
-        """SIGINT: fast; SIGQUIT: immediate, as if the power had failed."""
+        """Stops it. SIGINT: fast shutdown; SIGQUIT: immediate, like a power failure."""
         self.process.stop(number, timeout=30)
 
     def _create(self):
@@ -86,11 +86,11 @@ class Postgres:
 
 
 class SupportError(Exception):
-    """What went wrong, in words for the person who started it."""
+    """An error whose text is shown to the person who started the program."""
 
 
 def run(command, **options):
-    """The command's output, or its complaint as an error."""
+    """Runs the command and returns its output; raises SupportError with its standard error if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode:
         raise SupportError(f"{' '.join(map(str, command))} failed:\n{done.stderr.strip()}")
@@ -98,7 +98,7 @@ def run(command, **options):
 
 
 def wait_for(ready, process, log, timeout=30):
-    """Polls, because none of these programs tells a stranger when it is ready."""
+    """Polls `ready` until it is true. The programs have no common way to report that they are ready."""
     end = time.monotonic() + timeout
     while not ready():
         if not process.pid or time.monotonic() > end:
@@ -111,15 +111,15 @@ def tail(log):
 
 
 def _as_owner():
-    """PostgreSQL refuses to run as root; Debian's package has made a user for it."""
+    """Arguments of subprocess: PostgreSQL refuses to run as root, so root runs it as Debian's user `postgres`."""
     if os.geteuid() != 0:
         return {"cwd": "/"}
     return {"cwd": "/", "user": "postgres", "group": "postgres", "extra_groups": []}
 
 
 def scratch_folder():
-    """A temporary folder for a test's servers: in memory where there is plenty of it. No test pulls the
-    plug, and with a disk most of a test's time would go into its flushes."""
+    """A temporary folder for a test's servers, in memory if at least 4 GiB are free there: on a disk, most
+    of a test's time would go into flushes, and no test simulates a power failure of the machine."""
     memory = "/dev/shm"
     plenty = os.path.isdir(memory) and shutil.disk_usage(memory).free >= 4 << 30
     return tempfile.TemporaryDirectory(prefix="postern-", dir=memory if plenty else "/tmp")

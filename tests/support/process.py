@@ -1,7 +1,7 @@
-"""Programs in the background, known by a file that holds pid and start time.
+"""Background programs, identified by a file that holds pid and start time.
 
-The start time is what makes it safe to send a signal later: a pid that meanwhile belongs to another
-program is not mistaken for ours.
+The start time makes it safe to send a signal later: it shows when the pid has been reused by another
+program.
 """
 
 import os
@@ -12,7 +12,7 @@ import subprocess
 
 
 class Process:
-    """One program. The file outlives us: another run of the script finds the program by it.
+    """One program. Its file stays when this script ends, so that another run finds the program.
 
     `folder` is given for a program that has children, and is where these work (their cwd).
     """
@@ -20,7 +20,7 @@ class Process:
     def __init__(self, pid_file, folder=None):
         self.pid_file = pathlib.Path(pid_file)
         self.folder = folder
-        self._child = None  # when it was started by this very process
+        self._child = None  # the Popen object, if this process started it
 
     @property
     def name(self):
@@ -28,7 +28,7 @@ class Process:
 
     @property
     def pid(self):
-        """Its pid while it runs, else None."""
+        """The pid while the program runs, else None."""
         try:
             pid, started = map(int, self.pid_file.read_text().split())
         except (FileNotFoundError, ValueError):
@@ -36,7 +36,7 @@ class Process:
         return pid if _start_time(pid) == started else None
 
     def spawn(self, command, **options):
-        """Starts it in a session of its own, so that Ctrl-C in our terminal does not reach it."""
+        """Starts it in a session of its own, so that Ctrl-C in the terminal does not reach it."""
         self.stop(signal.SIGKILL)
         self._child = subprocess.Popen(command, start_new_session=True, **options)
         pid = self._child.pid
@@ -44,7 +44,7 @@ class Process:
         return self._child
 
     def stop(self, number, timeout=10):
-        """Sends the signal and waits; what still runs after `timeout` seconds is killed."""
+        """Sends the signal and waits; kills what still runs after `timeout` seconds."""
         if pid := self.pid:
             _end(pid, number, timeout, lambda: self.pid == pid)
         for pid in self._orphans():
@@ -54,8 +54,8 @@ class Process:
         self.pid_file.unlink(missing_ok=True)
 
     def _orphans(self):
-        """Children that a killed program left behind: they run it too, in its folder. nginx's
-        workers would go on serving its ports."""
+        """Children that a killed program left behind, found by program and folder. nginx's workers, for
+        example, go on serving its ports."""
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc") if self.folder else []))
                 if _link(pid, "cwd") == str(self.folder)
                 and os.path.basename(_link(pid, "exe")) == self.name]
@@ -66,7 +66,7 @@ def _end(pid, number, timeout, is_ours):
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    if is_ours():  # asked again, now that no other program can take the number
+    if is_ours():  # checked again: with the descriptor open, the pid cannot be reused
         signal.pidfd_send_signal(descriptor, number)
         if not select.select([descriptor], [], [], timeout)[0]:
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
@@ -77,15 +77,15 @@ def _end(pid, number, timeout, is_ours):
 def _link(pid, name):
     try:
         return os.readlink(f"/proc/{pid}/{name}")
-    except OSError:  # gone, or somebody else's
+    except OSError:  # it has ended, or belongs to another user
         return ""
 
 
 def _start_time(pid):
-    """In clock ticks since boot; None for a pid that is gone or a zombie."""
+    """The start time in clock ticks since boot; None if the process has ended or is a zombie."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = stat[stat.rindex(")") + 2:].split()  # the name before it may hold anything
+    fields = stat[stat.rindex(")") + 2:].split()  # the name in parentheses may contain any character
     return None if fields[0] in "ZX" else int(fields[19])

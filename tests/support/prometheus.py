@@ -1,4 +1,4 @@
-"""Reads Prometheus' text format 0.0.4, and is as strict as `promtool check metrics`.
+"""A parser of Prometheus' text format 0.0.4, as strict as `promtool check metrics`.
 
     samples = prometheus.check(text)
     samples["postern_queue_depth", (("queue", "q"), ("state", "ready"), ("tenant", "t"))]
@@ -15,7 +15,7 @@ ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
 
 
 class Wrong(AssertionError):
-    """The text is not what a scraper accepts, or breaks a convention."""
+    """A scraper would reject the text, or it breaks a naming convention."""
 
 
 def check(text):
@@ -43,7 +43,7 @@ def check(text):
 
 
 def head(line, families):
-    """Takes in a HELP or TYPE line and returns its family's name."""
+    """Parses a HELP or TYPE line and returns the name of its family."""
     kind, name, rest = (line[2:].split(" ", 2) + ["", ""])[:3]
     if kind not in ("HELP", "TYPE") or not NAME.fullmatch(name) or not rest:
         raise Wrong(f"neither HELP nor TYPE of a family: {line}")
@@ -110,7 +110,7 @@ def conventions(name, family, samples):
 
 
 def histogram(name, samples):
-    """Buckets rise to +Inf, which is the count; there is a sum."""
+    """Checks a histogram: buckets increase up to +Inf, which equals the count, and there is a sum."""
     buckets = {}
     for (each, labels), value in samples.items():
         if each == f"{name}_bucket":

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that records every request and answers as it is told.
+"""An HTTP server on loopback that records every request and gives the answers set for a path.
 
     receiver = Receiver()
     receiver.on("/hook", 500, 500, 200)         # in this order; the last one stays
@@ -21,16 +21,16 @@ class Answer:
     body: bytes = b""
     headers: dict = dataclasses.field(default_factory=dict)
     delay: float = 0  # seconds
-    until: threading.Event = None  # answers when it is set; an event nobody sets: never
+    until: threading.Event = None  # answers when it is set; never if it is not
     fault: str = None  # "reset", "short" (less than its Content-Length) or "endless"
 
 
 @dataclasses.dataclass
 class Request:
-    time: float  # of the monotonic clock, when the body was there
+    time: float  # of the monotonic clock, when the body had arrived
     method: str
     path: str
-    headers: object  # http.client.HTTPMessage: reads like a dict, whatever the case
+    headers: object  # http.client.HTTPMessage: like a dict with keys in any case
     body: bytes
 
     @property
@@ -62,7 +62,7 @@ class Receiver:
             self._answers[path] = [a if isinstance(a, Answer) else Answer(a) for a in answers]
 
     def at(self, path):
-        """What has come to `path` so far."""
+        """The requests for `path` so far."""
         with self._changed:
             return [request for request in self.requests if request.path == path]
 
@@ -105,7 +105,7 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 1024
 
     def handle_error(self, request, client_address):
-        pass  # a client that went away; what the tests look at is what was recorded
+        pass  # a client that closed its connection; tests only need the recorded requests
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -138,7 +138,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
         self.close_connection |= answer.fault is not None
         while answer.fault == "endless" and not self.server.receiver._closing.is_set():
-            self.wfile.write(bytes(65536))  # until the client has had enough and this fails
+            self.wfile.write(bytes(65536))  # until the client closes the connection and this fails
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
 

@@ -1,8 +1,8 @@
-"""The whole of Postern in one folder: stack.py start DIR | stop DIR | up.
+"""A complete Postern in one folder: stack.py start DIR | stop DIR | up.
 
-A private PostgreSQL, nginx with the configuration of nginx/, the handlers behind a socket that is held
-for them, and the scheduler. DIR/env tells how to reach them; the logs are in DIR/log and DIR/nginx.
-POSTERN_* of the caller's environment go to the programs, which are in POSTERN_BIN (default build/bin).
+It runs a private PostgreSQL, nginx with the configuration of nginx/, the handlers with socket activation,
+and the scheduler. DIR/env has their addresses and keys; the logs are in DIR/log and DIR/nginx. The
+programs in POSTERN_BIN (default build/bin) get the POSTERN_* variables of the caller's environment.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ from process import Process
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("POSTERN_BIN", REPO / "build/bin")).resolve()
 
-# A setting that the caller does not give has this value.
+# Values of settings that the caller does not give.
 DEFAULTS = {
-    "POSTERN_EGRESS_ALLOW": "127.0.0.0/8",  # here the receivers are on loopback
-    "POSTERN_ASYNCJOBS_QUEUE": "asyncjobs",  # made with the stack
+    "POSTERN_EGRESS_ALLOW": "127.0.0.0/8",  # the tests' receivers are on loopback
+    "POSTERN_ASYNCJOBS_QUEUE": "asyncjobs",  # created with the stack
 }
 
 
@@ -49,13 +49,13 @@ class Stack:
             **{name: Process(self.run / f"{name}.pid") for name in ("socket", "fcgi", "scheduler")},
         }
         self.certificate = self.dir / "certificate.pem"
-        self.state = {}  # ports and keys, kept in DIR/state.json: the same after every start
+        self.state = {}  # ports and keys, stored in DIR/state.json so that every start uses the same
 
     # --- start and stop --------------------------------------------------------------------------
 
     def start(self):
-        """Starts what does not run and returns when all of it is ready."""
-        # Thousands of connections want more than the usual 1,024 open files.
+        """Starts the programs that do not run and returns when all are ready."""
+        # Thousands of connections need more than the usual 1,024 open files.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self._make_folders()
@@ -75,22 +75,22 @@ class Stack:
                 f"{name}={shlex.quote(value)}\n" for name, value in self.env.items()))
 
     def stop(self):
-        """Ends what was started here, gently. Data, keys and logs stay."""
+        """Shuts the programs down gracefully. Data, keys and logs stay."""
         if self.run.exists():
             with self._lock():
                 self._stop()
 
     def _stop(self):
         self.programs["nginx"].stop(signal.SIGTERM)
-        self.programs["socket"].stop(signal.SIGTERM, timeout=40)  # and with it the handler
+        self.programs["socket"].stop(signal.SIGTERM, timeout=40)  # it ends the handler, too
         self.programs["fcgi"].stop(signal.SIGTERM)
         self.programs["scheduler"].stop(signal.SIGTERM, timeout=40)
         self.postgres.stop()
 
     def kill(self):
-        """Ends everything at once, for a folder that nobody needs any more."""
+        """Kills all programs, for a folder that is about to be deleted."""
         for name in ("socket", "fcgi", "scheduler", "nginx", "postgres"):
-            # nginx and PostgreSQL have processes of their own to end.
+            # nginx and PostgreSQL have child processes that they must end themselves.
             self.programs[name].stop(
                 {"nginx": signal.SIGTERM, "postgres": signal.SIGQUIT}.get(name, signal.SIGKILL))
 
@@ -106,7 +106,7 @@ class Stack:
 
     @property
     def env(self):
-        """What DIR/env says."""
+        """The variables of DIR/env."""
         pids = {name: program.pid for name, program in self.programs.items()}
         return {
             "POSTERN_URL": self.url,
@@ -144,7 +144,7 @@ class Stack:
             self.postern("queue", "add", "asyncjobs")
         http_port, tls_port = free_ports(2)
         self.state = {
-            # No name twice: an earlier start may have failed behind this point.
+            # Random names, because an earlier start may have failed after this point.
             **{f"{role}_key": self.postern("key", "create", "--role", role, "--name",
                                            f"{role}-{secrets.token_hex(4)}")["key"]
                for role in ("admin", "worker", "read")},
@@ -166,7 +166,7 @@ class Stack:
 
     def _start_handlers(self):
         if not self.programs["socket"].pid:
-            self.programs["fcgi"].stop(signal.SIGTERM)  # nobody holds its socket any more
+            self.programs["fcgi"].stop(signal.SIGTERM)  # its socket is lost with the holder
             holder = REPO / "tests/support/fcgi_socket.py"
             self._spawn("socket", ["/usr/bin/python3", holder, self.run / "fcgi.sock",
                                    self.programs["fcgi"].pid_file, BIN / "postern-fcgi"],
@@ -192,13 +192,13 @@ class Stack:
 
     @contextlib.contextmanager
     def _lock(self):
-        """One start or stop at a time in this folder."""
+        """Locks the folder, so that only one start or stop runs at a time."""
         with open(self.dir / "lock", "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def _environment(self, role):
-        """For the programs: the caller's settings, then those that belong to this folder."""
+        """The programs' environment: the caller's settings and those of this folder, which win."""
         caller = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         own = {"POSTERN_DATABASE": self.postgres.url(role)}
         if self.state:
@@ -212,7 +212,7 @@ class Stack:
 
 
 def make_certificate(folder):
-    """A self-signed one for localhost; returns the files of certificate and key."""
+    """Makes a self-signed certificate for localhost; returns the files of certificate and key."""
     certificate, key = folder / "certificate.pem", folder / "certificate.key"
     run(["openssl", "req", "-x509", "-nodes", "-days", "3650",
          "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
@@ -222,7 +222,7 @@ def make_certificate(folder):
 
 
 def free_ports(count):
-    """Below the ports that outgoing connections take, so that a restart finds them free again."""
+    """Free ports below the range of outgoing connections, so that they are still free at a restart."""
     ports = set()
     while len(ports) < count:
         port = random.randrange(20000, 32000)
@@ -233,7 +233,7 @@ def free_ports(count):
 
 
 def write_private(path, text):
-    """For keys: nobody else may read it, not even for a moment."""
+    """Writes a file with keys, which no other user can read at any moment."""
     new = path.with_suffix(".new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)

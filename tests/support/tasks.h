@@ -1,4 +1,4 @@
-// Short ways to tasks for tests against a database.
+// Helpers that make, claim and read tasks in tests with a database.
 #pragma once
 
 #include <string>
@@ -17,14 +17,14 @@ NewTask new_task(const std::string& queue = "q");
 
 std::int64_t lane_of(const NewTask& task);
 
-// Inserts them as a handler would.
+// Inserts tasks as the API does.
 Time insert(db::PgConnection& connection, const std::vector<NewTask>& tasks);
 
-// Claims up to `free` of the lane of new_task(queue), as a scheduler would.
+// Claims up to `free` tasks of the lane of new_task(queue), as a scheduler does.
 std::vector<db::Claimed> claim(db::PgConnection& connection, int free,
                                const std::string& queue = "q", const Uuid& instance = {});
 
-// What became of the task; an empty optional when it is not there.
+// The task, live or finished; nullopt when it does not exist.
 std::optional<Task> read(db::PgConnection& connection, const TaskId& id);
 
 // The sum of a counter over all instances.

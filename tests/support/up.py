@@ -1,6 +1,6 @@
-"""up.py: a stack in a folder of its own and a receiver, until Ctrl-C; then nothing is left of them.
+"""up.py: runs a stack in a temporary folder and a receiver until Ctrl-C, then deletes the folder.
 
-Sends a first task through https and shows that its webhook arrives.
+Creates a first task over https and shows that its webhook arrives.
 """
 
 import json
@@ -43,7 +43,7 @@ def main():
         print("\nstopping ...", flush=True)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # the end is not to be interrupted
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up
         receiver.close()
         stack.stop()
         shutil.rmtree(folder)

@@ -1,10 +1,10 @@
-// URLs, good and bad, for whoever reads them: core (core/base/url.h) and the SQL door
+// Valid and invalid URLs, for the tests of both parsers: core/base/url.h and the SQL door
 // (postern.enqueue).
 #pragma once
 
 namespace postern::test {
 
-// Both take these.
+// Both parsers accept these.
 constexpr const char* kGoodUrls[] = {
     "http://a.test",
     "https://a.test/",
@@ -18,8 +18,8 @@ constexpr const char* kGoodUrls[] = {
     "http://a.test/p;v=1?a=b&c=%20",
 };
 
-// Core refuses all of these. The SQL door checks the shape alone, and may let through what a
-// regular expression cannot tell; such tasks end as failed when they are routed.
+// core refuses all of these. The SQL door checks only the shape with a regular expression and may
+// accept some; such tasks end as failed when they are routed.
 constexpr const char* kBadUrls[] = {
     "",
     "a.test",

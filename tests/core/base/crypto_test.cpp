@@ -36,7 +36,7 @@ TEST(RandomBytes, AreNotTheSameTwice) {
   random_bytes(b);
   EXPECT_NE(a, b);
   EXPECT_NE(a, (std::array<std::uint8_t, 32>{}));
-  random_bytes({});  // nothing to fill is fine
+  random_bytes({});  // an empty span is allowed
 }
 
 TEST(RandomBase62, UsesTheWholeAlphabetAndNothingElse) {

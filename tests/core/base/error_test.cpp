@@ -24,7 +24,7 @@ TEST(Errc, HasTheNamesOfTheWire) {
   for (const auto& [code, text] : table) EXPECT_EQ(name(code), text);
 }
 
-TEST(Errc, IsKeptByTheShorthands) {
+TEST(Errc, IsSetByTheShorthands) {
   const Error error = invalid("too_big", "size", "Too big.");
   EXPECT_EQ(error.code, Errc::invalid_argument);
   EXPECT_EQ(error.reason, "too_big");

@@ -94,7 +94,7 @@ TEST(CheckHeaders, LimitsNumberAndTotalSize) {
 TEST(EqualIgnoringCase, FoldsAsciiLettersOnly) {
   EXPECT_TRUE(equal_ignoring_case("Content-TYPE", "content-type"));
   EXPECT_FALSE(equal_ignoring_case("a", "ab"));
-  EXPECT_FALSE(equal_ignoring_case("[", "{"));  // 32 apart, as letters of two cases are
+  EXPECT_FALSE(equal_ignoring_case("[", "{"));  // 32 apart, like the two cases of a letter
   EXPECT_FALSE(equal_ignoring_case("\xc3\x89", "\xc3\xa9"));
 }
 

@@ -50,7 +50,7 @@ TEST(ParseJsonObject, SlicesTheMembersInOrder) {
 
 TEST(ParseJsonObject, KeepsAPayloadByteForByte) {
   for (const std::string& payload : {
-           R"({"b":1,"a":2,"b":3})"s,  // doubled and unsorted keys are its own affair
+           R"({"b":1,"a":2,"b":3})"s,  // doubled and unsorted keys inside a payload are kept
            "{ \"a\" :\t1 }"s,
            R"({"nul":"\u0000","escaped":"\/\u00e9\ud83d\ude00"})"s,
            "\"caf\xc3\xa9 \xf0\x9f\x98\x80\""s,
@@ -171,7 +171,7 @@ TEST(ParseJsonObject, RefusesWhatIsNotJson) {
   EXPECT_EQ(outcome(parse_json_object("{", "retry_policy")), "invalid_json retry_policy");
 }
 
-TEST(ParseJsonObject, WantsAnObject) {
+TEST(ParseJsonObject, RefusesOtherValuesThanObjects) {
   for (const char* text : {"[]", "null", "true", "1", "\"{}\"", " [{}] "}) {
     EXPECT_EQ(outcome(parse_json_object(text)), "object_required ") << text;
     EXPECT_EQ(outcome(parse_json_object(text, "headers")), "object_required headers") << text;
@@ -188,7 +188,7 @@ TEST(ParseJsonObject, NestsSixtyFourDeepAndNoDeeper) {
   EXPECT_EQ(outcome(parse_json_object(objects(65))), "invalid_json ");
   EXPECT_EQ(outcome(parse_json_object(repeat("[", 100'000))), "invalid_json ");
   EXPECT_EQ(outcome(parse_json_object(repeat("{\"a\":", 100'000))), "invalid_json ");
-  // Depth is what is open at one time: many shallow values are fine.
+  // Depth counts open brackets: many shallow values are allowed.
   EXPECT_EQ(outcome(parse_json_object("{\"a\":[" + repeat("[],", 1000) + "[]]}")), "ok");
 }
 
@@ -267,7 +267,7 @@ TEST(JsonString, DecodesEscapes) {
   }
 }
 
-// Boost refuses these before they come here; this is the second line.
+// Boost refuses these at validation already; this is a second check.
 TEST(JsonString, RefusesLoneSurrogates) {
   for (const char* raw : {R"("\ud800")", R"("\udbff ")", R"("\udc00")", R"("\udfff\ud800")",
                           R"("\ud800\n")", R"("\ud800\u0041")", R"("\ud800\ud800")"}) {

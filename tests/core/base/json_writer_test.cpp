@@ -84,7 +84,7 @@ TEST(JsonQuote, ReplacesBytesThatAreNotUtf8) {
   for (const auto& [text, expected] : table) EXPECT_EQ(json_quote(text), '"' + expected + '"');
 }
 
-TEST(JsonQuote, LeavesNoNulToJsonb) {
+TEST(JsonQuote, ReplacesNulForJsonb) {
   EXPECT_EQ(json_quote(std::string_view("a\0b\n", 4), true),
             "\"a\xEF\xBF\xBD"
             "b\\n\"");

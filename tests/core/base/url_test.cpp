@@ -36,7 +36,7 @@ TEST(ParseUrl, GivesTheCanonicalForm) {
       {"http://[::1]:80/", "http://[::1]/"},
       {"https://[FD00:EC2::254]:8443/x", "https://[fd00:ec2::254]:8443/x"},
       {"http://[::ffff:127.0.0.1]/", "http://[::ffff:127.0.0.1]/"},
-      // '@' and '\' tricks that a reader with another idea of where the host ends would fall for
+      // '@' and '\', which mislead parsers that find the end of the host in another way
       {"http://example.com#@127.0.0.1/", "http://example.com/"},
       {"http://example.com?@127.0.0.1/", "http://example.com/?@127.0.0.1/"},
       {"http://example.com/@127.0.0.1/", "http://example.com/@127.0.0.1/"},
@@ -230,9 +230,9 @@ TEST(ParseUrl, RefusesOddSpellingsOfIpv6) {
   }
 }
 
-// reliability.md, test 79: every literal is either refused here or a plain address that the
-// scheduler's policy judges when it connects. None may come out as a name.
-TEST(ParseUrl, LeavesNoAddressInDisguise) {
+// Every address literal is either refused or kept as a plain address, which the scheduler's address
+// policy checks when it connects. None is taken for a name.
+TEST(ParseUrl, NeverTakesAnAddressForAName) {
   const std::pair<const char*, bool> table[] = {
       {"127.0.0.1", true},
       {"127.1", false},

@@ -23,7 +23,7 @@ TEST(Utf8, IsReadByCharacter) {
   }
 }
 
-TEST(Utf8, RefusesWhatIsNone) {
+TEST(Utf8, RefusesInvalidSequences) {
   EXPECT_TRUE(is_utf8(""));
   EXPECT_TRUE(is_utf8("a\xC3\xA4\xF0\x9F\x98\x80"));
   for (const char* text :
@@ -33,7 +33,7 @@ TEST(Utf8, RefusesWhatIsNone) {
   }
 }
 
-TEST(StorableText, HasNoNulNoBadByteAndWholeCharacters) {
+TEST(StorableText, DropsNulReplacesInvalidBytesAndCutsBetweenCharacters) {
   using std::string_view_literals::operator""sv;
   EXPECT_EQ(storable_text("", 3), "");
   EXPECT_EQ(storable_text("a\0\xC3\xA4 \xE9!"sv, 100), "a\xC3\xA4 \xEF\xBF\xBD!");

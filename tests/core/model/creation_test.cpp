@@ -25,7 +25,7 @@ Creation in_dialect(Dialect dialect) {
   return wanted;
 }
 
-TEST(Creation, ADeadlineInThePastIsAsyncjobsAffairAlone) {
+TEST(Creation, AllowsADeadlineInThePastOnlyInAsyncjobs) {
   for (const Dialect dialect : kAllDialects) {
     auto wanted = in_dialect(dialect);
     wanted.deadline = kNow - 1s;
@@ -35,7 +35,7 @@ TEST(Creation, ADeadlineInThePastIsAsyncjobsAffairAlone) {
   }
 }
 
-TEST(Creation, MayAskForAThousandTriesInAsyncjobsAlone) {
+TEST(Creation, AllowsAThousandTriesOnlyInAsyncjobs) {
   for (const Dialect dialect : kAllDialects) {
     auto wanted = in_dialect(dialect);
     wanted.max_retries = 999;
@@ -45,7 +45,7 @@ TEST(Creation, MayAskForAThousandTriesInAsyncjobsAlone) {
   }
 }
 
-TEST(Creation, RepeatAndHoldAreBoundedWhateverTheWireLetThrough) {
+TEST(Creation, LimitsRepeatAndHold) {
   const auto of = [](Seconds repeat, Seconds hold) {
     auto wanted = in_dialect(Dialect::taskmq);
     wanted.repeat = repeat;
@@ -59,7 +59,7 @@ TEST(Creation, RepeatAndHoldAreBoundedWhateverTheWireLetThrough) {
   EXPECT_EQ(of(0s, -1s), "hold_out_of_range hold");
 }
 
-TEST(Creation, AHandlerIsAnyTextInTaskmqAlone) {
+TEST(Creation, AllowsAnyTextAsAHandlerOnlyInTaskmq) {
   for (const Dialect dialect : kAllDialects) {
     auto wanted = in_dialect(dialect);
     wanted.endpoint = "app.tasks:send mail";
@@ -69,7 +69,7 @@ TEST(Creation, AHandlerIsAnyTextInTaskmqAlone) {
   }
 }
 
-// A queue that was never told otherwise has the native policy, which asyncjobs does not know.
+// A queue's default is the native policy, which asyncjobs does not know.
 TEST(NewTask, TakesTheRetryPolicyOfItsQueueOrItsDialect) {
   const auto policy = [](Dialect dialect, std::string of_queue) {
     QueueDefaults queue;
@@ -82,7 +82,7 @@ TEST(NewTask, TakesTheRetryPolicyOfItsQueueOrItsDialect) {
   EXPECT_EQ(policy(Dialect::native, "1m"), "1m");
 }
 
-TEST(NewTask, ItsTriesAreCappedByItsQueueInEachDialect) {
+TEST(NewTask, HasNoMoreTriesThanItsQueueAllowsInAnyDialect) {
   QueueDefaults queue;
   queue.max_tries = 2;
   for (const Dialect dialect : kAllDialects) {
@@ -92,7 +92,7 @@ TEST(NewTask, ItsTriesAreCappedByItsQueueInEachDialect) {
   }
 }
 
-TEST(NewTask, HasWhatOnlySomeDialectsAskFor) {
+TEST(NewTask, CopiesTheFieldsThatOnlySomeDialectsHave) {
   auto wanted = in_dialect(Dialect::asyncqueue);
   wanted.extra = "{}";
   wanted.repeat = 5s;

@@ -5,7 +5,7 @@
 namespace postern {
 namespace {
 
-TEST(Histogram, CountsUpToAndWithItsBounds) {
+TEST(Histogram, IncludesTheUpperBoundsInTheirBuckets) {
   const std::pair<int, std::size_t> cases[] = {{0, 0},       {5, 0},       {6, 1},
                                                {10, 1},      {11, 2},      {9'999, 13},
                                                {10'000, 13}, {10'001, 14}, {99'999'999, 14}};

@@ -29,7 +29,7 @@ TEST(LaneId, TellsEachTripleApart) {
   EXPECT_EQ(ids.size(), 6u);
 }
 
-// Rows in existing databases hold these numbers: a change would part waiting tasks from their lane.
+// Existing databases contain these numbers: a change would separate waiting tasks from their lanes.
 TEST(LaneId, StaysTheSameForever) {
   EXPECT_EQ(lane_id("default", "email", "example.com"), -5'016'063'650'383'319'598);
 }

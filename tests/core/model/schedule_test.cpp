@@ -112,7 +112,7 @@ TEST(OccurrenceTask, StartsAfterItsJitterAndEndsByTheNominalTime) {
   EXPECT_EQ(task.run_at, occurrence_task(schedule, nominal, {}, "default", TaskId{})->run_at);
 }
 
-TEST(ZoneOfSpec, IsWhatStandsInFront) {
+TEST(ZoneOfSpec, IsThePrefixOfTheSpec) {
   EXPECT_EQ(zone_of_spec("TZ=Europe/Berlin 0 8 * * *"), "Europe/Berlin");
   EXPECT_EQ(zone_of_spec("CRON_TZ=UTC @daily"), "UTC");
   EXPECT_EQ(zone_of_spec("0 8 * * *"), "");

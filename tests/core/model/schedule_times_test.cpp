@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 const Time kMidnight = parse_rfc3339("2024-05-01T00:00:00Z").value();
 
-// Hourly on the hour; times are told in hours after midnight.
+// An hourly schedule, on the hour. Times are in hours after midnight.
 const CronSpec kHourly = CronSpec::parse("0 * * * *", "", "schedule").value();
 
 std::string hours(const std::vector<Time>& times) {
@@ -133,7 +133,7 @@ TEST(DueTimes, AreNotRepeatedWhenTheClockGoesBack) {
   EXPECT_EQ(due.next, kMidnight + 4h);
 }
 
-// However often and however late somebody looks, each occurrence is fired or skipped, once.
+// However often and late due_times is called, each occurrence is fired or skipped exactly once.
 TEST(DueTimes, AccountForEachOccurrenceOnce) {
   const Microseconds looks[] = {1min, 59min, 1s, 3h, 1us, 26h, 5s, 61min, 12h, 100h};
   for (const Misfire kind : {Misfire::skip, Misfire::last, Misfire::all}) {
@@ -158,7 +158,7 @@ TEST(DueTimes, AccountForEachOccurrenceOnce) {
 }
 
 TEST(JitterDelay, IsTheSameForTheSameOccurrence) {
-  // Fixed: another program, or another version of this one, must come to the same delay.
+  // Constants, because other instances and other versions must compute the same delay.
   EXPECT_EQ(jitter_delay("nightly", kMidnight, 60s), 13'908ms);
   EXPECT_EQ(jitter_delay("nightly", kMidnight + 24h, 60s), 51'845ms);
   EXPECT_EQ(jitter_delay("weekly", kMidnight, 60s), 38'799ms);

@@ -55,7 +55,7 @@ TEST(TaskWords, AreThoseOfTheTables) {
   }
 }
 
-TEST(TaskWords, AreFaultsWhenUnknown) {
+TEST(TaskWords, ThrowWhenUnknown) {
   EXPECT_THROW(state_from("Ready"), std::runtime_error);
   EXPECT_THROW(state_from(""), std::runtime_error);
   EXPECT_THROW(reason_from("none"), std::runtime_error);

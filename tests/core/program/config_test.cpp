@@ -104,14 +104,14 @@ TEST(CheckConfig, SaysOkOrTheSentence) {
             "listen = \"10.0.0.1:9\" is wrong: it must ");
 }
 
-TEST(Version, IsToldAlsoWhenTheSettingsAreWrong) {
+TEST(Version, IsPrintedEvenWhenTheSettingsAreWrong) {
   Parsing parsing;
   parsing.flags = {"--version"};
   parsing.file = "thraeds = 5";
   EXPECT_EQ(parsing.run().sentence, "postern-fcgi " POSTERN_VERSION);
 }
 
-// What a daemon's main does with these flags.
+// Reads the settings as the main function of a daemon does.
 Settings read(std::vector<std::string> flags, Program program = Program::fcgi,
               const std::string& file = "/dev/null") {
   forget_environment();
@@ -121,7 +121,7 @@ Settings read(std::vector<std::string> flags, Program program = Program::fcgi,
   return read_settings(program, static_cast<int>(argv.size()), argv.data());
 }
 
-// The same for EXPECT_EXIT, which only looks at standard error.
+// The same with standard output sent to standard error, the only one that EXPECT_EXIT checks.
 void read_and_tell(const std::vector<std::string>& flags) {
   dup2(STDERR_FILENO, STDOUT_FILENO);
   read(flags);
@@ -140,7 +140,7 @@ TEST(ReadSettings, ExitsWith2AndOneSentence) {
   EXPECT_EXIT(read({"--frob"}), testing::ExitedWithCode(2), "--frob");
 }
 
-TEST(ReadSettings, RefusesToListenToEverybodyUnlessTold) {
+TEST(ReadSettings, RefusesNonLoopbackAddressesWithoutUnsafeBind) {
   for (const char* address : {"0.0.0.0:9000", "10.0.0.1:9000", "[::]:9000", "[2001:db8::1]:9"}) {
     EXPECT_EXIT(read({"--listen", address}), testing::ExitedWithCode(2), "--unsafe-bind");
     EXPECT_EQ(read({"--unsafe-bind", "--listen", address}).listen, address);

@@ -10,7 +10,7 @@
 namespace postern {
 namespace {
 
-// What `log` writes to standard error, as under systemd or not.
+// The standard error output of `log`, with or without systemd's journal.
 template <class Function>
 std::string logged(const char* level, bool in_journal, Function log) {
   if (in_journal) {
@@ -41,7 +41,7 @@ TEST(Log, LeavesOutWhatIsBelowItsLevel) {
   EXPECT_EQ(logged("error", true, one_of_each), "<3>e\n");
 }
 
-TEST(Log, TellsTheTimeOutsideTheJournal) {
+TEST(Log, AddsTheTimeOutsideTheJournal) {
   const std::string text = logged("info", false, [] { log::info("hello"); });
   EXPECT_EQ(text.substr(0, 3), "<6>");
   EXPECT_TRUE(parse_rfc3339(text.substr(3, 24))) << text;

@@ -1,4 +1,4 @@
-// How the tests of the settings give them: as flags, in the environment and in a file.
+// Helpers for tests of settings: parsing of flags, environment and file.
 #pragma once
 
 #include <unistd.h>
@@ -64,13 +64,13 @@ inline std::string environment_of(const std::string& flag) {
   return key;
 }
 
-// Unsets what the surroundings of the test may have set, such as POSTERN_EGRESS_ALLOW.
+// Unsets the POSTERN_* variables that the test may have inherited, such as POSTERN_EGRESS_ALLOW.
 inline void forget_environment() {
   for (const SettingExample& example : kSettingExamples)
     unsetenv(environment_of(example.flag).c_str());
 }
 
-// A parsing of the flags, environment and file that are set; each test makes its own.
+// One parsing of given flags, environment and file.
 struct Parsing {
   std::vector<std::string> flags;
   std::vector<std::pair<std::string, std::string>> environment;
@@ -78,7 +78,7 @@ struct Parsing {
   Program program = Program::fcgi;
 
   Settings settings;
-  std::string sentence;  // empty when all was well
+  std::string sentence;  // the error; empty when there was none
 
   // Parses and returns itself.
   Parsing& run() {

@@ -1,4 +1,4 @@
-// The table of the settings: who has which, and which values each takes.
+// The table of settings: the programs that use each, and the values it accepts.
 #include "core/program/settings.h"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ bool is_for(const SettingExample& example, Program program) {
   return false;
 }
 
-TEST(Settings, StandInTheReadmesTableEachInARowOfItsOwn) {
+TEST(Settings, AreDocumentedInTheReadmesTable) {
   std::ifstream file(POSTERN_SOURCE_DIR "/README.md");
   const std::string readme{std::istreambuf_iterator<char>(file), {}};
   for (const SettingExample& example : kSettingExamples) {

@@ -29,7 +29,7 @@ std::string verdict(const std::string& text, const JwtRules& rules = {},
 
 const std::string kGood = R"({"sub":"app","role":"admin","exp":1700000300})";
 
-TEST(Jwt, SaysWhoAsksAndWhatFor) {
+TEST(Jwt, ReturnsTheClaims) {
   const auto claims =
       verify_jwt(token(R"({"sub":"app","role":"worker","tenant":"acme","exp":1700000300})"),
                  std::vector{kSecret}, kNow, {});
@@ -62,7 +62,7 @@ TEST(Jwt, TheTokenCannotChooseHowItIsChecked) {
   EXPECT_EQ(verdict(unsigned_token), "jwt_algorithm");
 }
 
-TEST(Jwt, OnlyAWholeSignatureByAKnownSecretOpens) {
+TEST(Jwt, NeedsACompleteSignatureByAKnownSecret) {
   EXPECT_EQ(verdict(token(kGood)), "ok");
   EXPECT_EQ(verdict(token(kGood, kOther)), "jwt_signature");
   EXPECT_EQ(verdict(token(kGood, kOther), {}, {kSecret, kOther}), "ok");
@@ -76,7 +76,7 @@ TEST(Jwt, OnlyAWholeSignatureByAKnownSecretOpens) {
   EXPECT_NE(verdict(changed), "ok");
 }
 
-TEST(Jwt, IsRefusedWhenItIsNoToken) {
+TEST(Jwt, IsRefusedWhenMalformed) {
   for (const std::string& text :
        {std::string(), std::string("."), std::string(".."), std::string("a.b"), token(kGood) + ".",
         token(kGood) + "=", "=" + token(kGood), token("[]"), token("x"),
@@ -86,7 +86,7 @@ TEST(Jwt, IsRefusedWhenItIsNoToken) {
   }
 }
 
-TEST(Jwt, ItsTimesAreHonouredToTheLeeway) {
+TEST(Jwt, IsCheckedForExpAndNbfWithLeeway) {
   const auto at = [](const std::string& claim, std::int64_t seconds) {
     return token("{\"exp\":1800000000,\"" + claim + "\":" + std::to_string(seconds) + "}");
   };
@@ -100,14 +100,14 @@ TEST(Jwt, ItsTimesAreHonouredToTheLeeway) {
   EXPECT_EQ(verdict(token(R"({"exp":1700000000.5})")), "ok");
 }
 
-TEST(Jwt, MustEndUnlessTheRulesSayOtherwise) {
+TEST(Jwt, NeedsExpUnlessTheRulesSayOtherwise) {
   const std::string endless = token(R"({"sub":"app","role":"admin"})");
   EXPECT_EQ(verdict(endless), "jwt_without_exp");
   EXPECT_EQ(verdict(endless, {.require_exp = false}), "ok");
   EXPECT_EQ(verdict(token(R"({"exp":1})"), {.require_exp = false}), "jwt_expired");
 }
 
-TEST(Jwt, WhatItDoesNotSayIsEmpty) {
+TEST(Jwt, HasEmptyTextForAbsentClaims) {
   const auto claims = verify_jwt(token(R"({"exp":1700000300})"), std::vector{kSecret}, kNow, {});
   ASSERT_TRUE(claims);
   EXPECT_EQ(claims->subject, "");
@@ -115,8 +115,8 @@ TEST(Jwt, WhatItDoesNotSayIsEmpty) {
   EXPECT_EQ(claims->tenant, "");
 }
 
-// A token with the tenant 42 once acted in the default one, as if it named none.
-TEST(Jwt, AClaimThatSaysNothingIsNotOneThatIsAbsent) {
+// A token with the number 42 as its tenant was once accepted for the default tenant.
+TEST(Jwt, IsRefusedWhenAClaimIsEmptyOrNoText) {
   for (const char* claim : {"sub", "role", "tenant"}) {
     for (const char* value : {"42", R"(["acme"])", R"({"name":"acme"})", "null", "true", R"("")"}) {
       const auto claims =

@@ -106,13 +106,13 @@ TEST(VerifyStandardWebhooks, ToleratesSomeAgeEitherWay) {
       << "the age of something unsigned says nothing";
 }
 
-TEST(VerifyStandardWebhooks, RefusesASecretThatIsNone) {
+TEST(VerifyStandardWebhooks, RefusesAMalformedSecret) {
   const auto result = verify_standard_webhooks(
       "whsec_short", {kId, "1614265330", kSignature, kBody}, kAt, Seconds{300});
   EXPECT_EQ(outcome(result), "secret_invalid secret");
 }
 
-// What find_signing_mistake says when `signed_body` was signed and `body` is looked at.
+// The reason that find_signing_mistake gives when `signed_body` was signed and `body` is verified.
 std::string mistake(const std::string& signed_body, const std::string& body) {
   const std::string signature =
       standard_webhooks_signature(std::vector{kSecret}, kId, kAt, signed_body);
@@ -151,7 +151,7 @@ TEST(SigningMistake, IsFoundInTheBody) {
   }
 }
 
-TEST(SigningMistake, IsFoundInTheKeyAndInWhatIsSigned) {
+TEST(SigningMistake, IsFoundInTheKeyAndInTheSignedText) {
   // 32 bytes, as Postern makes them: their base64 is padded.
   const std::string secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDa1gvfuykAGM=";
   const std::string text = webhook_signed_text({kId, "1614265330", {}, kBody});
@@ -161,7 +161,7 @@ TEST(SigningMistake, IsFoundInTheKeyAndInWhatIsSigned) {
   for (const Case& each : std::vector<Case>{
            {secret.substr(6), text, "secret_as_text"},
            {secret, text, "secret_with_prefix"},
-           // What node's Buffer.from(secret, "base64") holds.
+           // The bytes of node's Buffer.from(secret, "base64").
            {*base64_decode("whsec/C2FVsBQIhrscChlQIMV+b5sSYspob7oDa1gvfuykAG"), text,
             "secret_with_prefix"},
            {*webhook_secret_key(secret), kBody, "body_alone"},

@@ -1,5 +1,6 @@
-// Random cron expressions against a clock on the wall that is watched minute by minute. The clock
-// is the C library's localtime, so that nothing of core/time_zone or core/cron_fields is trusted.
+// Random cron expressions, compared with a wall clock that is checked minute by minute. The clock
+// is the C library's localtime, so that the test is independent of core/time/zones and
+// core/time/cron_fields.
 #include <stdlib.h>
 #include <time.h>
 
@@ -20,19 +21,19 @@ namespace {
 using namespace std::chrono_literals;
 
 using Random = std::mt19937_64;
-using Wall = std::array<int, 5>;  // minute, hour, day, month, weekday, as a spec has them
+using Wall = std::array<int, 5>;  // minute, hour, day, month, weekday, in the order of a spec
 
 int random_between(Random& random, int low, int high) {
   return std::uniform_int_distribution<int>(low, high)(random);
 }
 
-// The clock of one zone; the program's own zone is put back at the end.
+// The wall clock of one zone. The destructor restores the program's own zone.
 class WallClock {
  public:
   explicit WallClock(const std::string& zone) { set((":" + zone).c_str()); }
   ~WallClock() { set(nullptr); }
 
-  // What it shows, as minutes since an epoch of its own.
+  // The local time at `time`, as minutes since 1970-01-01 00:00 local time.
   static std::int64_t shown_at(Time time) {
     const std::time_t seconds = std::chrono::floor<Seconds>(time).time_since_epoch().count();
     std::tm local{};
@@ -54,7 +55,7 @@ Wall wall(std::int64_t minutes) {
   return {tm.tm_min, tm.tm_hour, tm.tm_mday, tm.tm_mon + 1, tm.tm_wday};
 }
 
-// A spec made of what its fields mean, rather than read.
+// A random spec, generated together with the sets of values that its text stands for.
 struct RandomSpec {
   std::string text;
   std::array<std::array<bool, 60>, 5> values{};
@@ -65,7 +66,7 @@ struct RandomSpec {
     constexpr std::pair<int, int> kRanges[] = {{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 6}};
     for (std::size_t i = 0; i < 5; ++i) {
       const auto [low, high] = kRanges[i];
-      // Mostly any month, any day: there should be something to compare.
+      // Mostly any month and any day, so that the spec fires often enough.
       const bool wide = i >= 2 && random_between(random, 0, 2) > 0;
       const int elements = wide ? 1 : random_between(random, 1, 3);
       for (int n = 0; n < elements; ++n) {
@@ -106,8 +107,8 @@ struct RandomSpec {
   }
 };
 
-// The rule for a fixed time, told as somebody would who watches: a minute fires when it shows, or
-// has jumped over, a time that was not shown before and that matches.
+// The expected occurrences, from watching the clock. For a fixed time a minute fires when the clock
+// shows, or has just skipped, a matching local time for the first time.
 std::vector<Time> watch(const RandomSpec& spec, Time from, const std::vector<std::int64_t>& shown,
                         const std::vector<Wall>& walls) {
   std::vector<Time> fired;
@@ -124,7 +125,7 @@ std::vector<Time> watch(const RandomSpec& spec, Time from, const std::vector<std
   return fired;
 }
 
-TEST(CronSpecProperty, FiresWhenAClockOnTheWallWouldSaySo) {
+TEST(CronSpecProperty, AgreesWithAWallClock) {
   const std::pair<const char*, const char*> kMonths[] = {
       {"Europe/Berlin", "2024-03-15"},       {"Europe/Berlin", "2024-10-15"},
       {"America/New_York", "2025-03-01"},    {"America/New_York", "2025-10-20"},
@@ -169,7 +170,7 @@ TEST(CronSpecProperty, FiresWhenAClockOnTheWallWouldSaySo) {
   }
 }
 
-TEST(CronSpecProperty, GoesForwardAndIsTheSameFromAnywhere) {
+TEST(CronSpecProperty, IncreasesAndDoesNotDependOnTheStart) {
   const char* kZones[] = {"UTC",
                           "Europe/Berlin",
                           "Europe/Dublin",
@@ -208,7 +209,7 @@ TEST(CronSpecProperty, GoesForwardAndIsTheSameFromAnywhere) {
 
       const std::int64_t shown = WallClock::shown_at(*next);
       bool matches = spec.matches(wall(shown));
-      if (spec.fixed_time) {  // or a time that was jumped over does
+      if (spec.fixed_time) {  // a skipped local time may match instead
         for (auto skipped = WallClock::shown_at(*next - 1min) + 1; skipped < shown; ++skipped) {
           matches |= spec.matches(wall(skipped));
         }

@@ -2,8 +2,8 @@
 
     /usr/bin/python3 tests/core/time/cron_table.py > tests/core/time/cron_table.inc
 
-A second reading of core/time/cron.h's rules that shares nothing with it: the zones are Python's own, and days are tried
-minute by minute. By hand only. Changes of the clocks are all past ones, which no government moves any more."""
+An independent implementation of the rules in core/time/cron.h: it uses Python's time zones and tries each minute of a
+day. Run it by hand. All clock changes are in the past, so that no update of the zones alters them."""
 import datetime as dt
 import re
 import zoneinfo
@@ -19,7 +19,7 @@ RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
 
 def wanted(element, value, words, low, high):
-    """Whether `value` is one of those that a list's element stands for."""
+    """True when the element of a list contains `value`."""
     body, _, step = element.lower().partition("/")
     for word, number in words.items():
         body = body.replace(word, str(number))
@@ -48,7 +48,7 @@ class Spec:
 
 
 def moments(text, zone, after):
-    """The matching moments after `after`, in order; years may go by without one."""
+    """Yields the occurrences after `after`, in order; there may be years between them."""
     spec, zone = Spec(text), zoneinfo.ZoneInfo(zone)
     times = [m for m in range(1440) if spec.time(dt.time(m // 60, m % 60))]
     date = after.astimezone(zone).date() - 2 * DAY
@@ -72,7 +72,7 @@ def moments(text, zone, after):
 
 
 def first_moment(wall, zone):
-    """When clocks first show `wall`, or else the first moment at which they show more."""
+    """The instant at which clocks first show `wall`; for a skipped time, the instant of the clock change."""
     moment = wall.replace(tzinfo=UTC) - 27 * dt.timedelta(hours=1)
     while moment.astimezone(zone).replace(tzinfo=None) < wall:
         moment += MINUTE
@@ -111,7 +111,7 @@ for text, after in (("0 0 * * *", "2024-02-28T23:59:59Z"), ("0 0 * * *", "2023-0
                     ("0 0 * * 0", "2000-02-26T12:00:00Z"), ("0 0 1 3 *", "2100-02-28T00:00:00Z"),
                     ("0 0 28-29 2 *", "2099-12-31T00:00:00Z"), ("0 0 * * *", "1970-01-01T00:00:00Z")):
     row(text, "UTC", after)
-# Half a day around a change of the clocks: the zone, before it, and the wall times at stake.
+# Half a day around a clock change: the zone, a time before it, and the affected local times.
 CHANGES = (("Europe/Berlin", "2024-03-30T22:00:00Z", 2), ("Europe/Berlin", "2024-10-26T22:10:00Z", 2),
            ("Europe/London", "2025-03-29T22:00:00Z", 1), ("America/New_York", "2024-03-10T05:00:00Z", 2),
            ("America/New_York", "2024-11-03T04:30:00Z", 1), ("Australia/Sydney", "2024-10-05T14:00:00Z", 2),
@@ -124,17 +124,17 @@ for zone, after, hour in CHANGES:
                  "0 */2 * * *"):
         text = text.format(hour, hour) if text != "{} 0 * * *" else f"0 {(hour + 1) % 24} * * *"
         row(text, zone, after, 6 if "," in text or "/" in text else 3)
-# In the midst of an hour that is shown twice: between, and after it.
+# Starting within a repeated hour: between its two passes, and after it.
 for text in ("30 2 * * *", "0,15,45 2-3 * * *", "*/15 * * * *", "15 * * * *", "*/30 2 * * *"):
     for after in ("2024-10-27T00:40:00Z", "2024-10-27T01:00:00Z", "2024-10-27T01:40:00Z"):
         row(text, "Europe/Berlin", after)
-# Two zones that moved: a day that Apia never had, Samoa's clocks 24 hours on; and Pyongyang's half hours.
+# Two zones that changed their offset for good: Apia, which skipped a day, and Pyongyang, by half hours.
 for text in ("0 12 * * *", "0 0 30 12 *", "0 0 * * *", "0 */6 * * *", "30 * 30 * *", "0 9 * * 5"):
     row(text, "Pacific/Apia", "2011-12-29T09:00:00Z")
 for text in ("45 23 * * *", "15 0 * * *", "*/20 * * * *"):
     row(text, "Asia/Pyongyang", "2015-08-14T14:00:00Z", 6)
     row(text, "Asia/Pyongyang", "2018-05-04T14:00:00Z", 6)
-# Zones without changes, whose minutes are not UTC's; days and months that begin when UTC's do not.
+# Zones without clock changes but with fractional offsets; days and months that begin at other instants than in UTC.
 for zone in ("Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Pacific/Chatham", "Pacific/Kiritimati",
              "Pacific/Marquesas", "Etc/GMT+12"):
     for text in ("0 9 * * *", "*/20 * * * *", "0 0 1 * *", "0 0 * * mon", "@yearly"):

@@ -70,7 +70,7 @@ TEST(CronSpec, IsTheSameHoweverTheZoneIsGiven) {
   EXPECT_EQ(occurrences(cron("0 9 * * *", "Etc/UTC"), after, 1), "2024-07-01T09:00:00Z");
 }
 
-TEST(CronSpec, DoesNotMindSpaceAroundFields) {
+TEST(CronSpec, AllowsSpaceAroundFields) {
   EXPECT_EQ(occurrences(cron(" \t0  9\t* * * \n"), at("2024-07-01T00:00:00Z"), 1),
             "2024-07-01T09:00:00Z");
 }
@@ -264,7 +264,7 @@ TEST(CronSpec, SaysWhatIsWrong) {
   EXPECT_FALSE(CronSpec::parse(std::string_view("0\0 * * * *", 10), "", "cron"));
 }
 
-TEST(CronSpec, TakesADayThatSomeMonthHas) {
+TEST(CronSpec, AcceptsADayThatExistsInSomeMonth) {
   for (const char* spec : {"0 0 29 2 *", "0 0 30 2,3 *", "0 0 31 2-4 *", "0 0 30 2 1",
                            "0 0 31 4 */2", "0 0 29,30 2 *"}) {
     EXPECT_EQ(outcome(CronSpec::parse(spec, "", "cron")), "ok") << spec;

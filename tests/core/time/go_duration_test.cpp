@@ -10,7 +10,7 @@
 namespace postern {
 namespace {
 
-// What time.ParseDuration of Go 1.26 made of each.
+// The expected values are those of time.ParseDuration in Go 1.26.
 TEST(ParseGoDuration, ReadsWhatGoReads) {
   const std::pair<const char*, std::int64_t> table[] = {
       {"0", 0},

@@ -7,14 +7,14 @@
 namespace postern {
 namespace {
 
-TEST(IsoFormat, IsPythons) {
+TEST(IsoFormat, WritesWhatPythonWrites) {
   const Time whole{Seconds{1'775'044'800}};
   EXPECT_EQ(format_isoformat(whole), "2026-04-01T12:00:00+00:00");
   EXPECT_EQ(format_isoformat(whole + Microseconds{1}), "2026-04-01T12:00:00.000001+00:00");
   EXPECT_EQ(format_isoformat(whole + Milliseconds{500}), "2026-04-01T12:00:00.500000+00:00");
 }
 
-TEST(IsoFormat, IsReadInTheFormsThatProgramsWrite) {
+TEST(IsoFormat, ReadsTheUsualForms) {
   const Time noon{Seconds{1'775'044'800}};
   const std::pair<const char*, Time> cases[] = {
       {"2026-04-01T12:00:00Z", noon},
@@ -38,7 +38,7 @@ TEST(IsoFormat, IsReadInTheFormsThatProgramsWrite) {
   }
 }
 
-TEST(IsoFormat, RefusesWhatIsNoMoment) {
+TEST(IsoFormat, RefusesEverythingElse) {
   for (const char* text :
        {"", "tomorrow", "2026-04-01", "2026-04-01T12", "2026-02-30T12:00:00Z",
         "2026-04-01T25:00:00Z", "2026-04-01T12:00:60Z", "2026-04-01T12:00:00 Z",

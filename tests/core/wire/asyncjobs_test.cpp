@@ -39,7 +39,7 @@ std::string shown(const Task& task, std::string_view key) {
   return "-";
 }
 
-TEST(AsyncJobsTask, CountsNoTryThatNoHandlerSaw) {
+TEST(AsyncJobsTask, CountsOnlyTriesThatReachedTheHandler) {
   Task task = a_task(State::failed, 1, Reason::deadline);
   EXPECT_EQ(shown(task, "tries"), "-") << "claimed after its deadline";
   record(task, 1, kCreated);
@@ -52,7 +52,7 @@ TEST(AsyncJobsTask, CountsNoTryThatNoHandlerSaw) {
   EXPECT_EQ(shown(a_task(State::active, 1), "tries"), "1");
 }
 
-TEST(AsyncJobsTask, WasTriedAtTheSameTimeWhileItIsAndAfterwardsAndNeverBeforeItWasMade) {
+TEST(AsyncJobsTask, ShowsTheSameTriedTimeDuringAndAfterAnAttemptAndNeverBeforeTheCreation) {
   const std::pair<Time, std::string> cases[] = {
       {kCreated + Microseconds{9'999}, R"("2025-01-15T10:30:00.133Z")"},
       {kCreated + Microseconds{1}, R"("2025-01-15T10:30:00.123456Z")"},
@@ -69,7 +69,7 @@ TEST(AsyncJobsTask, WasTriedAtTheSameTimeWhileItIsAndAfterwardsAndNeverBeforeItW
   EXPECT_EQ(shown(a_task(State::ready, 0), "tried"), "-");
 }
 
-TEST(AsyncJobsTask, ShowsItsDeadlineAsItWasSpelledWhileItHasOne) {
+TEST(AsyncJobsTask, ShowsItsDeadlineAsTheClientSpelledIt) {
   Task task = a_task(State::ready, 0);
   task.spec.extra = asyncjobs_extra({"2025-01-15T12:30:00+02:00", ""});
   EXPECT_EQ(shown(task, "deadline"), "-") << "dropped by a retry";

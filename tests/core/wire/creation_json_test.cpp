@@ -10,8 +10,8 @@ namespace {
 
 using namespace std::string_literals;
 
-// Random creations, from texts that are hard to keep: quotes, controls, other scripts, and for the
-// body bytes that are no text.
+// Random creations with difficult texts: quotes, control characters, other scripts, and bodies that
+// are not UTF-8.
 class Generator {
  public:
   explicit Generator(unsigned seed) : random_(seed) {}
@@ -97,7 +97,7 @@ TEST(CreationJson, KeepsABodyReadable) {
             R"({"queue":"q","url":"https://a.test/","body":"{\"a\": 1.0}","priority":50})");
 }
 
-TEST(CreationJson, OverlooksWhatANewerVersionWrote) {
+TEST(CreationJson, IgnoresFieldsOfNewerVersions) {
   EXPECT_EQ(creation_from_json(R"({"queue":"q","priority":50,"later":[1]})").queue, "q");
 }
 

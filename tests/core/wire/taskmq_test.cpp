@@ -31,7 +31,7 @@ TEST(TaskMqWebhookBody, NamesTheJobAndItsHandler) {
             R"({"job_id":123,"handler":"say \"hi\"\\","payload":{},"attempt":1})");
 }
 
-// Such tasks come in by the SQL door.
+// The SQL door makes such tasks.
 TEST(TaskMqWebhookBody, HasNullForWhatIsNotThere) {
   TaskSpec task = a_job();
   task.job_id.reset();
@@ -60,7 +60,7 @@ TEST(TaskMqStatus, HasAWordForEveryPhase) {
   }
 }
 
-TEST(TaskMqPriority, IsSortedAsItWasAndEchoedAsItCame) {
+TEST(TaskMqPriority, IsStoredInTheSameOrderAndReturnedUnchanged) {
   constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
   const std::pair<std::int64_t, int> cases[] = {{std::numeric_limits<std::int64_t>::min(), 0},
                                                 {-10, 0},
@@ -80,7 +80,7 @@ TEST(TaskMqPriority, IsSortedAsItWasAndEchoedAsItCame) {
   }
 }
 
-TEST(TaskMqPriority, OfAnotherDialectIsTheNearest) {
+TEST(TaskMqPriority, IsTheNearestForATaskOfAnotherDialect) {
   TaskSpec task;
   for (const auto& [priority, shown] :
        {std::pair{0, -10}, {25, 0}, {50, 10}, {75, 20}, {100, 30}}) {

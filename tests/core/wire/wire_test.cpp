@@ -68,7 +68,7 @@ TEST(AttemptJson, ShowsAFailureWithoutAnAnswer) {
 
 // jsonb refuses \u0000 and invalid UTF-8; a receiver must not be able to make its task's row
 // unwritable.
-TEST(AttemptJson, TakesWhateverBytesTheReceiverSent) {
+TEST(AttemptJson, AcceptsAnyBytesFromTheReceiver) {
   Attempt attempt;
   attempt.status = "failed";
   attempt.error = "bad \0 \xff"s;

@@ -135,7 +135,7 @@ TEST(AddressPolicy, AllowsWhatTheOperatorAllows) {
       {{"0.0.0.0/0"}, "192.168.0.1", true},
       {{"0.0.0.0/0"}, "fd12::1", false},
       {{"::/0"}, "fd12::1", true},
-      {{"::/0"}, "192.168.0.1", false},  // all of IPv6 is not all of IPv4, however that is written
+      {{"::/0"}, "192.168.0.1", false},  // all of IPv6 does not include IPv4
       {{"::/0"}, "::ffff:192.168.0.1", false},
       {{"::ffff:10.0.0.0/104"}, "10.1.1.1", true},
   };

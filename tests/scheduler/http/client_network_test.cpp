@@ -1,4 +1,4 @@
-// Names, addresses, connections and the waiting.
+// The HTTP client's name resolution, address policy, connections and waiting.
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -59,7 +59,7 @@ TEST(Egress, IsDeniedToAddressesThatAreNotAllowed) {
       << "after one that was not";
 }
 
-TEST(Egress, IsJudgedByTheAddressesOfAName) {
+TEST(Egress, IsCheckedForTheAddressesOfAName) {
   const std::map<std::string, DnsReply> zone = {
       {"internal.test", {.addresses = {"127.0.0.1"}}},
       {"alias.test", {.alias = "internal.test", .addresses = {"127.0.0.1"}}},
@@ -99,7 +99,7 @@ TEST(Names, AreResolvedByOneLookupAndKeptOutOfTheRequest) {
       std::string::npos);
 }
 
-// Handles are used again for other names, and many transfers pin at the same time.
+// Easy handles are reused for other names, and many transfers pin addresses at the same time.
 TEST(Names, LeadEachTransferToItsOwnAddress) {
   const DnsServer dns([](const std::string& name) {
     return DnsReply{.addresses = {"127.0.0." + name.substr(0, name.find('.'))}};
@@ -119,7 +119,7 @@ TEST(Names, LeadEachTransferToItsOwnAddress) {
   }
 }
 
-TEST(Names, ThatDoNotResolveAreSaidSo) {
+TEST(Names, ThatDoNotResolveAreReported) {
   const DnsServer dns([](const std::string& name) {
     if (name == "failing.test") return DnsReply{.kind = DnsReply::Kind::server_failure};
     if (name == "gone.test") return DnsReply{.kind = DnsReply::Kind::no_such_name};
@@ -129,7 +129,7 @@ TEST(Names, ThatDoNotResolveAreSaidSo) {
   const auto begun = Clock::now();
   for (const char* host : {"gone.test", "failing.test", "empty.test"}) {
     const HttpRequest request = request_to(fmt::format("http://{}/", host));
-    // The second time from memory, and still not from within start().
+    // The second answer comes from the cache, but still not within start().
     for (int i = 0; i < 2; ++i) {
       EXPECT_EQ(summary(client.fetch(request)), "name_not_resolved: name could not be resolved")
           << host;
@@ -138,7 +138,7 @@ TEST(Names, ThatDoNotResolveAreSaidSo) {
   EXPECT_LT(Clock::now() - begun, std::chrono::milliseconds(5000)) << "wait() saw no end";
 }
 
-TEST(Names, ThatNobodyAnswersForBlockNothing) {
+TEST(Names, ThatNoServerAnswersForBlockNothing) {
   const DnsServer dns([](const std::string&) { return DnsReply{.kind = DnsReply::Kind::silence}; });
   HttpServer server(test::answer_all);
   Client client(asking(dns));
@@ -184,7 +184,7 @@ TEST(Names, AreWaitedForNoLongerThanTheTimeout) {
   HttpRequest request = request_to("http://silent.test/");
   request.timeout = Milliseconds(200);
   client.http.start(1, std::move(request));
-  client.http.wait({}, Milliseconds(1300));  // less than the resolver's own patience
+  client.http.wait({}, Milliseconds(1300));  // shorter than the resolver's own timeout
   const auto finished = client.http.take_finished();
   ASSERT_EQ(finished.size(), 1u);
   EXPECT_LT(finished[0].result.duration, Milliseconds(1200)) << summary(finished[0].result);
@@ -197,7 +197,7 @@ TEST(Connections, AreKeptAndUsedAgain) {
     EXPECT_EQ(summary(client.fetch(request_to(server.url(), method))), "answered 200 ok");
   }
   EXPECT_EQ(server.accepted(), 1);
-  // Nothing of the request before clings to the handle.
+  // The reused handle keeps nothing of the previous request.
   EXPECT_EQ(server.requests().at(1).find("Content-"), std::string::npos) << server.requests()[1];
 
   HttpRequest fresh = request_to(server.url());
@@ -206,7 +206,7 @@ TEST(Connections, AreKeptAndUsedAgain) {
   EXPECT_EQ(server.accepted(), 2);
 }
 
-TEST(Connections, AreNotUsedAgainWhenTheAnswerHadATail) {
+TEST(Connections, AreNotUsedAgainWhenBytesFollowedTheAnswer) {
   HttpServer server([](Connection& connection) {
     while (connection.read_request()) {
       connection.send(ok("true") + "HTTP/1.1 500 Smuggled\r\nContent-Length: 0\r\n\r\n");
@@ -231,8 +231,8 @@ TEST(Connections, ThatTheServerClosedAreReplaced) {
   }
 }
 
-// libcurl would send the request again over a new connection, without a word.
-TEST(Connections, ThatDieUnderARequestDoNotHaveItSentTwice) {
+// By default libcurl silently repeats the request over a new connection.
+TEST(Connections, ThatBreakDuringARequestDoNotRepeatIt) {
   struct Case {
     const char* method;
     std::size_t size;
@@ -248,7 +248,7 @@ TEST(Connections, ThatDieUnderARequestDoNotHaveItSentTwice) {
                         {"DELETE", 5}}) {
     HttpServer server([](Connection& connection) {
       for (int i = 0; i < 10 && connection.read_request(); ++i) {
-        if (connection.number() == 0 && i == 1) return;  // read to its end, and no answer
+        if (connection.number() == 0 && i == 1) return;  // closes without an answer
         connection.send(ok());
       }
     });
@@ -258,7 +258,7 @@ TEST(Connections, ThatDieUnderARequestDoNotHaveItSentTwice) {
         client.fetch(request_to(server.url("/second"), c.method, std::string(c.size, 'x')));
     EXPECT_EQ(summary(result), "broken: the connection was closed before an answer came")
         << c.method << " " << c.size;
-    // Whatever may still be on its way has arrived before this third one.
+    // After this third request, a repetition of the second would have arrived.
     EXPECT_EQ(summary(client.fetch(request_to(server.url("/third")))), "answered 200 ok");
     int seen = 0;
     for (const std::string& request : server.requests()) {
@@ -286,7 +286,7 @@ TEST(Connections, AreKeptUpToALimit) {
   EXPECT_TRUE(server.wait_until_open(3));
 }
 
-TEST(Connections, ThatAreRefusedAreSaidSo) {
+TEST(Connections, ThatAreRefusedAreReported) {
   int port = 0;
   {
     const HttpServer gone(test::answer_all);
@@ -297,7 +297,7 @@ TEST(Connections, ThatAreRefusedAreSaidSo) {
             "not_connected: connection refused");
 }
 
-TEST(Connections, AreTriedToEachAddressOfAName) {
+TEST(Connections, AreTriedForEachAddressOfAName) {
   const std::map<std::string, DnsReply> zone = {
       {"none.test", {.addresses = {"127.0.0.1", "127.0.0.2", "::1"}}},
       {"last.test", {.addresses = {"127.0.0.2", "127.0.0.1"}}},
@@ -318,7 +318,7 @@ TEST(Connections, AreTriedToEachAddressOfAName) {
             "answered 200 127.0.0.1");
 }
 
-TEST(Connections, ThatHaveNoDescriptorAreSaidSo) {
+TEST(Connections, ThatGetNoDescriptorAreReported) {
   HttpServer server(test::answer_all);
   Client client;
   rlimit before{};
@@ -335,7 +335,7 @@ TEST(Connections, ThatHaveNoDescriptorAreSaidSo) {
   EXPECT_EQ(summary(client.fetch(request_to(server.url()))), "answered 200 ok");
 }
 
-TEST(Waiting, EndsForTheCallersDescriptorsAndItsTimeout) {
+TEST(Waiting, EndsAtTheCallersDescriptorsAndTimeout) {
   HttpServer server([](Connection& connection) {
     connection.read_request();
     connection.wait_for_close();
@@ -364,7 +364,7 @@ TEST(Waiting, EndsForTheCallersDescriptorsAndItsTimeout) {
   EXPECT_EQ(client.http.active(), 1u) << "and goes away with the client";
 }
 
-TEST(Waiting, GivesNothingFromWithinStart) {
+TEST(Waiting, ReturnsNoResultWithinStart) {
   Client client({}, {});
   client.http.start(1, request_to("http://127.0.0.1:1/"));
   EXPECT_TRUE(client.http.take_finished().empty());

@@ -1,4 +1,4 @@
-// What a request looks like on the wire, and what becomes of every kind of answer.
+// The HTTP client's requests on the wire, and the result of every kind of answer.
 #include "scheduler/http/client.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using test::request_to;
 using test::summary;
 using Kind = HttpResult::Kind;
 
-// What the server saw of one request.
+// The bytes of one request as the server received them.
 std::string on_the_wire(HttpRequest request) {
   HttpServer server(test::answer_all);
   request.url.port = server.port();
@@ -57,7 +57,7 @@ TEST(HttpRequest, ArrivesAsItWasGiven) {
             "{\"a\":\"\"}");
 }
 
-TEST(HttpRequest, HasNothingThatNobodyAskedFor) {
+TEST(HttpRequest, HasNoOtherHeadersThanTheNecessaryOnes) {
   struct Case {
     const char* method;
     std::string body;
@@ -86,7 +86,7 @@ TEST(HttpRequest, HasNothingThatNobodyAskedFor) {
   }
 }
 
-TEST(HttpRequest, IsNotLedAstrayByTheEnvironment) {
+TEST(HttpRequest, IgnoresTheProxiesOfTheEnvironment) {
   for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) {
     setenv(name, "http://127.0.0.1:1", 1);
   }
@@ -94,7 +94,7 @@ TEST(HttpRequest, IsNotLedAstrayByTheEnvironment) {
   for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) unsetenv(name);
 }
 
-TEST(HttpAnswer, IsJudged) {
+TEST(HttpAnswer, IsClassified) {
   const std::string kHead = "HTTP/1.1 200 OK\r\n";
   struct Case {
     std::string answer;
@@ -253,12 +253,12 @@ TEST(HttpAnswer, IsReadUpToALimitAndStillCounts) {
       EXPECT_EQ(summary(result), "answered 202 " + std::string(16 * 1024, 'x')) << c.head;
     }
     EXPECT_TRUE(server.wait_until_open(0)) << c.head;
-    // What was under way in the sockets' buffers has been taken, too.
+    // The server could also write what fits into the sockets' buffers.
     EXPECT_EQ(taken == c.size, !c.cut) << c.head << taken;
   }
 }
 
-// The receiver has decided and says so, without having read the request to its end.
+// The receiver answers before it has read the whole request.
 TEST(HttpAnswer, CountsWhenItComesEarly) {
   for (const std::string& answer : {ok("early"), std::string("HTTP/1.1 204 No Content\r\n\r\n")}) {
     HttpServer server([&](Connection& connection) {
@@ -269,7 +269,7 @@ TEST(HttpAnswer, CountsWhenItComesEarly) {
     Client client;
     const HttpResult result =
         client.fetch(request_to(server.url(), "POST", std::string(20 * 1024 * 1024, 'x')));
-    // The reset may overtake the answer; then nobody can know it.
+    // The reset may overtake the answer, which is then lost.
     if (result.kind == Kind::broken) {
       EXPECT_EQ(result.error, "the connection was reset before an answer came");
     } else {

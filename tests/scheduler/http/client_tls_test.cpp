@@ -1,4 +1,4 @@
-// https: who is trusted, and that nothing is sent to anybody else.
+// The HTTP client over TLS: which servers are trusted, and that other servers receive nothing.
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 
@@ -40,7 +40,7 @@ class Tls : public testing::Test {
   const DnsServer dns{[](const std::string&) { return DnsReply{.addresses = {"127.0.0.1"}}; }};
 };
 
-TEST_F(Tls, GoesToTheNamedReceiverAndIsKept) {
+TEST_F(Tls, ReachesTheNamedReceiverAndReusesTheConnection) {
   const auto context = authority.server({});
   HttpServer server(
       [](Connection& connection) {
@@ -58,7 +58,7 @@ TEST_F(Tls, GoesToTheNamedReceiverAndIsKept) {
   EXPECT_NE(server.requests()[0].find(host), std::string::npos) << server.requests()[0];
 }
 
-TEST_F(Tls, IsRefusedToWhoeverCannotShowWhoHeIs) {
+TEST_F(Tls, RefusesServersWithoutAValidCertificate) {
   struct Case {
     const char* what;
     Authority::Wish wish;
@@ -82,7 +82,7 @@ TEST_F(Tls, IsRefusedToWhoeverCannotShowWhoHeIs) {
   }
 }
 
-TEST_F(Tls, TrustsItsOneFileAndNoEnvironment) {
+TEST_F(Tls, TrustsOnlyTheGivenFileWhateverTheEnvironment) {
   const auto context = authority.server({});
   HttpServer server(test::answer_all, context.get());
   setenv("SSL_CERT_FILE", authority.file().c_str(), 1);
@@ -116,7 +116,7 @@ TEST_F(Tls, IsNeverReplacedByPlainText) {
   EXPECT_TRUE(server.requests().empty());
 }
 
-TEST_F(Tls, DiesUnderARequestWithoutARepetition) {
+TEST_F(Tls, DoesNotRepeatARequestWhoseConnectionBroke) {
   const auto context = authority.server({});
   HttpServer server(
       [](Connection& connection) {

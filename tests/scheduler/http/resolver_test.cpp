@@ -23,7 +23,7 @@ using test::DnsServer;
 using Clock = Resolver::Clock;
 using Answers = std::map<std::string, Addresses>;
 
-// Waits until `count` answers are there, as the resolver's owner would.
+// Runs the resolver as its owner would, until it has given `count` answers.
 Answers wait_for(Resolver& resolver, std::size_t count) {
   Answers answers;
   const auto limit = Clock::now() + 20s;
@@ -46,7 +46,7 @@ Resolver::Options asking(const DnsServer& server) {
   Resolver::Options options;
   options.servers = server.endpoint();
   options.resolv_conf = "/dev/null";
-  options.first_try = 500ms;  // a loaded machine must not make silence of an answer
+  options.first_try = 500ms;  // long enough for answers on a loaded machine
   options.tries = 2;
   return options;
 }
@@ -99,7 +99,7 @@ TEST(Resolver, FindsTheAddressesOfBothFamiliesIPv4First) {
   for (const auto& [name, addresses] : expected) EXPECT_EQ(answers[name], addresses) << name;
 }
 
-TEST(Resolver, KeepsWhatItFoundForAWhile) {
+TEST(Resolver, CachesAddresses) {
   const DnsServer server([](const std::string&) { return DnsReply{.addresses = {"192.0.2.1"}}; });
   Resolver::Options options = asking(server);
   options.kept = 300ms;
@@ -117,7 +117,7 @@ TEST(Resolver, KeepsWhatItFoundForAWhile) {
   EXPECT_GE(Clock::now() - asked, 300ms);
 }
 
-TEST(Resolver, KeepsAFailureShorter) {
+TEST(Resolver, CachesAFailureForAShorterTime) {
   const DnsServer server([](const std::string& name) {
     if (name == "gone.test") return DnsReply{.kind = DnsReply::Kind::no_such_name};
     return DnsReply{.addresses = {"192.0.2.1"}};
@@ -131,7 +131,7 @@ TEST(Resolver, KeepsAFailureShorter) {
   EXPECT_NE(resolver.recall("there.test"), nullptr);
 }
 
-TEST(Resolver, KeepsNoMoreNamesThanAllowed) {
+TEST(Resolver, LimitsTheCachedNames) {
   const DnsServer server([](const std::string&) { return DnsReply{.addresses = {"192.0.2.1"}}; });
   Resolver::Options options = asking(server);
   options.max_kept = 3;
@@ -142,7 +142,7 @@ TEST(Resolver, KeepsNoMoreNamesThanAllowed) {
   }
 }
 
-TEST(Resolver, AsksOnceForTheManyWhoWaitForOneName) {
+TEST(Resolver, JoinsLookupsOfTheSameName) {
   const DnsServer server([](const std::string&) { return DnsReply{.addresses = {"192.0.2.1"}}; });
   Resolver resolver(asking(server));
   for (int i = 0; i < 1000; ++i) resolver.look_up("a.test", Clock::now() + 20s);
@@ -151,7 +151,7 @@ TEST(Resolver, AsksOnceForTheManyWhoWaitForOneName) {
   EXPECT_EQ(server.queries("a.test"), 2) << "once per family";
 }
 
-TEST(Resolver, HasTheRestWaitInLine) {
+TEST(Resolver, QueuesLookupsOverTheLimit) {
   const DnsServer server([](const std::string&) { return DnsReply{.addresses = {"192.0.2.1"}}; });
   Resolver::Options options = asking(server);
   options.max_lookups = 4;
@@ -166,7 +166,7 @@ TEST(Resolver, HasTheRestWaitInLine) {
   EXPECT_EQ(resolver.lookups(), 0u);
 }
 
-TEST(Resolver, DoesNotAskWhenNobodyWaitsAnyMore) {
+TEST(Resolver, DropsAQueuedLookupThatNobodyWaitsFor) {
   const DnsServer server(
       [](const std::string&) { return DnsReply{.kind = DnsReply::Kind::silence}; });
   Resolver::Options options = asking(server);
@@ -176,7 +176,7 @@ TEST(Resolver, DoesNotAskWhenNobodyWaitsAnyMore) {
   resolver.look_up("silent.test", Clock::now() + 20s);
   resolver.look_up("late.test", Clock::now() + 1ms);
   resolver.look_up("early.test", Clock::now() + 1ms);
-  resolver.look_up("early.test", Clock::now() + 20s);  // somebody else waits longer
+  resolver.look_up("early.test", Clock::now() + 20s);  // a second caller waits longer
   EXPECT_EQ(wait_for(resolver, 2).count("late.test"), 0u);
   EXPECT_EQ(server.queries("late.test"), 0);
   EXPECT_GT(server.queries("early.test"), 0);
@@ -190,9 +190,8 @@ TEST(Resolver, ReadsTheHostsFileFirst) {
   EXPECT_EQ(server.queries("localhost"), 0);
 }
 
-// At boot, and whenever the machine changes its network, the file is written under a running
-// process.
-TEST(Resolver, FollowsItsConfigurationAlsoWithLookupsUnderWay) {
+// resolv.conf changes while the process runs: at boot, and when the machine changes its network.
+TEST(Resolver, RereadsItsConfigurationEvenWithLookupsUnderWay) {
   const DnsServer old_server(
       [](const std::string&) { return DnsReply{.kind = DnsReply::Kind::silence}; });
   const DnsServer new_server(
@@ -224,7 +223,7 @@ TEST(Resolver, FollowsItsConfigurationAlsoWithLookupsUnderWay) {
   EXPECT_EQ(answers["stuck.test"], Addresses{"192.0.2.2"});
 }
 
-TEST(Resolver, CanGoAwayWithLookupsUnderWay) {
+TEST(Resolver, CanBeDestroyedWithLookupsUnderWay) {
   const DnsServer server(
       [](const std::string&) { return DnsReply{.kind = DnsReply::Kind::silence}; });
   Resolver resolver(asking(server));
