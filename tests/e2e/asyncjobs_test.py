@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""asyncjobs's handlers over HTTP: what they get, what their answers mean, and tasks that need others."""
+"""asyncjobs's handlers over HTTP: their requests, the meaning of their answers, and dependent tasks."""
 
 import base64
 import datetime
@@ -56,7 +56,7 @@ class AsyncJobs(StackTest):
         task = self.make()
         waiting = self.wait_for(task, "retry")
         self.assertEqual(waiting["last_err"], "no luck")
-        due = self.api.get(f"/v1/tasks/{task}")  # by its own dialect, which does not say when
+        due = self.api.get(f"/v1/tasks/{task}")  # in the task's own dialect, which does not show the time
         self.assertEqual(due.json["state"], "retry")
         seconds = float(self.stack.postgres.psql(
             "SELECT extract(epoch FROM run_at - updated_at) FROM postern.task ORDER BY id DESC LIMIT 1"))
@@ -65,7 +65,7 @@ class AsyncJobs(StackTest):
         ended = self.wait_for(self.make(), "terminated")
         self.assertEqual(ended["last_err"], "hopeless")
 
-    def test_a_task_that_nobody_handles_is_tried_again(self):
+    def test_a_task_without_a_handler_is_retried(self):
         task = self.make(type="nobody", max_tries=1)
         self.assertEqual(self.wait_for(task, "expired")["last_err"], "no handler for task type nobody")
 
@@ -94,7 +94,7 @@ class AsyncJobs(StackTest):
         self.assertEqual({key: value["payload"] for key, value in results.items()},
                          {first: {"n": 1}, second: {"n": 1}})
 
-    def test_what_depends_on_a_failure_is_unreachable_and_so_on(self):
+    def test_all_dependents_of_a_failed_task_are_unreachable(self):
         self.receiver.on("/rows", Answer(headers={"AJ-Terminate": "no"}))
         self.api.post("/asyncjobs/v1/queues", {"name": "HELD"})
         self.api.post("/v1/queues/HELD/pause")
@@ -111,7 +111,7 @@ class AsyncJobs(StackTest):
         task = self.make()
         self.wait_for(task, "complete")
         again = self.api.post(f"/asyncjobs/v1/tasks/{task}/retry").json
-        self.assertIn(again["state"], ("retry", "active"))  # it may be under way already
+        self.assertIn(again["state"], ("retry", "active"))  # the attempt may have begun already
         self.assertNotIn("result", again)
         self.wait_for(task, "complete")
         self.assertEqual(len(self.receiver.at("/rows")), 2)

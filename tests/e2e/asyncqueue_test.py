@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""AsyncQueue's clients: signatures, completion webhooks, back-off, and tasks that wait for a signal."""
+"""AsyncQueue's dialect: signatures, completion webhooks, back-off, and tasks that wait for a signal."""
 
 import hashlib
 import hmac
@@ -54,7 +54,7 @@ class AsyncQueue(StackTest):
         self.assertGreaterEqual(second - first, 0.9)
         self.assertGreaterEqual(third - second, 1.9)
 
-    def test_each_end_is_told_once(self):
+    def test_each_end_calls_back_once(self):
         done = self.receiver.url("/done")
         completed = self.make(onCompleteUrl=done)["task"]
         self.receiver.wait_for(lambda _: self.receiver.at("/done"))
@@ -65,7 +65,7 @@ class AsyncQueue(StackTest):
                                                   "completedAt"})
         self.assertEqual((told.json["task"]["id"], told.json["task"]["result"]["statusCode"]), (completed["id"], 200))
         self.receiver.on("/hook", 500)
-        self.receiver.on("/done", 500)  # and is not told again for that
+        self.receiver.on("/done", 500)  # the completion webhook is not repeated after a 500
         failed = self.make(onCompleteUrl=done, maxRetries=0)["task"]
         self.receiver.wait_for(lambda _: len(self.receiver.at("/done")) == 2)
         told = self.receiver.at("/done")[1].json
@@ -75,11 +75,11 @@ class AsyncQueue(StackTest):
             f"SELECT count(*) FROM postern.task WHERE url = '{done}'") == "0")
         self.assertEqual(len(self.receiver.at("/done")), 2)
 
-    def test_a_cancelled_task_tells_nobody(self):
+    def test_a_cancelled_task_makes_no_callback(self):
         task = self.make(onCompleteUrl=self.receiver.url("/done"), delayUntil="2030-01-01T00:00:00Z")["task"]
         self.api.post(f"/asyncqueue/v1/tasks/{task['id']}/cancel")
         self.make(onCompleteUrl=self.receiver.url("/done/later"))
-        self.receiver.wait_for(lambda _: self.receiver.at("/done/later"))  # of an end that came after it
+        self.receiver.wait_for(lambda _: self.receiver.at("/done/later"))  # the completion of a later task
         self.assertEqual(self.receiver.at("/done"), [])
 
     def test_a_sandbox_key_makes_tasks_that_are_not_delivered(self):
@@ -88,7 +88,7 @@ class AsyncQueue(StackTest):
         sandboxed = self.client().post("/v1/tasks", {"targetUrl": self.receiver.url("/sandbox")},
                                        headers={"Authorization": f"Bearer {key}"})
         self.assertEqual(sandboxed.status, 201, sandboxed.body)
-        self.wait_for(self.make()["task"], "completed")  # one that was made later
+        self.wait_for(self.make()["task"], "completed")  # a task that was made later
         self.assertEqual(self.receiver.at("/sandbox"), [])
         self.assertEqual(self.now(sandboxed.json["task"])["status"], "pending")
 
@@ -114,7 +114,7 @@ class AsyncQueue(StackTest):
         self.assertEqual(again.status, 409)
         self.assertEqual(len(self.receiver.at("/hook")), 1)
 
-    def test_without_a_signal_it_times_out_and_is_told(self):
+    def test_without_a_signal_it_times_out_and_calls_back(self):
         made = self.make(waitForSignal=True, maxWaitTime=1, onCompleteUrl=self.receiver.url("/done"))
         done = self.wait_for(made["task"], "timeout", 60)
         self.receiver.wait_for(lambda _: self.receiver.at("/done"))

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Each way to tell who asks that nginx/ offers besides keys and tokens: with its own nginx, against the
-whole stack."""
+"""The authentication variants of nginx/ besides keys and tokens, each with its own nginx against the whole
+stack."""
 
 import http.server
 import os
@@ -15,13 +15,13 @@ from harness import BIN, Api, StackTest
 import nginx
 from stack import Stack, run, write_private
 
-# What a client may send to pass for somebody; nginx must not believe it.
+# Headers by which a client may try to forge an identity; nginx must ignore them.
 POSING = {"Postern-Verdict": "ok", "Postern-Role": "admin", "Postern-Identity": "root", "POSTERN_ROLE": "admin",
           "X-Auth-Request-User": "root", "X-Auth-Request-Groups": "postern-admins"}
 
 
 class VariantStack(Stack):
-    """A stack whose nginx has one of the files of nginx/ in the place of auth.conf."""
+    """A stack whose nginx has another file of nginx/ instead of auth.conf."""
 
     auth = at_http = None
     in_server = ""
@@ -79,7 +79,7 @@ class ClientCertificates(StackTest):
         api.connection._context = context
         return api
 
-    def test_a_subject_stands_for_its_identity_role_and_tenant(self):
+    def test_a_subject_is_mapped_to_identity_role_and_tenant(self):
         billing = self.with_certificate("billing")
         self.assertEqual(billing.get("/v1/tasks").status, 200)
         self.assertEqual(billing.get("/v1/info").json["auth"], "mtls")
@@ -88,7 +88,7 @@ class ClientCertificates(StackTest):
         log = (self.stack.dir / "nginx/access.log")
         self.wait_until(lambda: '"identity":"billing"' in log.read_text())
 
-    def test_who_has_no_certificate_or_one_nobody_knows_is_refused(self):
+    def test_a_missing_or_unknown_certificate_is_refused(self):
         for name, status in ((None, 401), ("stranger", 403)):
             api = self.with_certificate(name)
             self.assertEqual(api.get("/v1/tasks", headers=POSING).status, status, name)
@@ -117,7 +117,7 @@ class MapStack(VariantStack):
 class StaticKeys(StackTest):
     stack_type = MapStack
 
-    def test_a_key_of_the_map_opens_in_either_header(self):
+    def test_a_key_of_the_map_is_accepted_in_either_header(self):
         key = self.stack.state["admin_key"]
         self.assertEqual(self.api.get("/v1/tasks").status, 200)
         nobody = self.client()
@@ -125,13 +125,13 @@ class StaticKeys(StackTest):
         self.assertEqual(self.client("read").post("/v1/tasks", {}).status, 403)
         self.assertEqual(self.client("read").get("/v1/tasks").status, 200)
 
-    def test_every_other_is_refused_and_nobody_can_pose(self):
+    def test_other_keys_and_forged_identities_are_refused(self):
         self.assertEqual(self.client("worker").get("/v1/tasks").status, 401)  # a key, but not in the map
         self.assertEqual(self.client().get("/v1/tasks", headers=POSING).status, 401)
         both = {"Authorization": f"Bearer {self.stack.state['admin_key']}", "X-API-Key": "other"}
         self.assertEqual(self.client().get("/v1/tasks", headers=both).status, 401)
 
-    def test_the_file_is_its_owners_and_holds_what_was_given(self):
+    def test_the_file_is_private_and_holds_the_given_keys(self):
         file = self.stack.dir / "keys.map"
         self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
         before = file.read_text()
@@ -145,7 +145,7 @@ class StaticKeys(StackTest):
 
 
 class SignOn(http.server.BaseHTTPRequestHandler):
-    """Knows two people by a cookie, as oauth2-proxy does."""
+    """A sign-on that identifies two users by a cookie, as oauth2-proxy does."""
 
     people = {"session=ann": ("ann", "staff, postern-admins"), "session=bob": ("bob", "tenant-acme,postern-readers"),
               "session=eve": ("eve", "staff")}
@@ -189,16 +189,16 @@ class ExternalSignOn(StackTest):
     def get(self, path, cookie=None):
         return self.nobody.get(path, headers={**POSING, **({"Cookie": cookie} if cookie else {})})
 
-    def test_groups_say_what_somebody_may_and_whose_tasks_they_see(self):
+    def test_groups_decide_role_and_tenant(self):
         self.assertEqual(self.get("/v1/tasks", "session=ann").status, 200)
         made = self.nobody.post("/v1/tasks", {"queue": "q", "webhook_url": self.receiver.url("/"), "delay": 60},
                                 headers={"Cookie": "session=ann"})
         self.assertEqual(made.status, 201, made.body)
         seen = self.get("/v1/tasks", "session=bob")
-        self.assertEqual((seen.status, seen.json["tasks"]), (200, []))  # another tenant's are not theirs
+        self.assertEqual((seen.status, seen.json["tasks"]), (200, []))  # tasks of other tenants are not visible
         self.assertEqual(self.nobody.post("/v1/tasks", {}, headers={"Cookie": "session=bob"}).status, 403)
 
-    def test_who_is_in_no_group_may_nothing_and_who_is_not_signed_on_is_not_let_in(self):
+    def test_users_without_a_group_and_users_not_signed_on_are_refused(self):
         self.assertEqual(self.get("/v1/tasks", "session=eve").status, 403)
         refused = self.get("/v1/tasks")
         self.assertEqual((refused.status, refused.json["error"]["code"]), (401, "unauthenticated"))
@@ -208,7 +208,7 @@ class ExternalSignOn(StackTest):
 
 
 class TenantStack(VariantStack):
-    """The default way, in a vhost that is one tenant's."""
+    """The default authentication in a vhost of one tenant."""
 
     auth, at_http = "auth.conf", "tls.conf"
     in_server = "set $postern_tenant acme;"
@@ -217,7 +217,7 @@ class TenantStack(VariantStack):
 class VhostOfATenant(StackTest):
     stack_type = TenantStack
 
-    def test_only_its_own_keys_open_it(self):
+    def test_only_keys_of_its_tenant_are_accepted(self):
         if "acme" not in [tenant["name"] for tenant in self.stack.postern("tenant", "list")]:
             self.stack.postern("tenant", "create", "--name", "acme")
         key = self.stack.postern("key", "create", "--name", os.urandom(4).hex(), "--role", "admin",

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Bad input over the wire: every refusal says what and where, and no handler dies of any."""
+"""Bad input over HTTP: every refusal names the reason and the field, and no handler crashes."""
 
 import json
 import random
@@ -15,7 +15,7 @@ MALFORMED = (
     b'{"queue":"\\ud800"}', b'{"queue":"\\udc00\\ud800"}', b'{"queue":"\\u12"}', b'{"queue":"\\x41"}',
     '{"queue":"q"}'.encode("utf-16"), b"[" * 100_000, b'{"a":' * 50_000, b"/* */ {}", b"-", b"tru",
 )
-# Each is TASK with this field set so; None: left out.
+# Each case is TASK with one field set to this value; None: without the field.
 FIELDS = (
     ("queue", None, "queue_name_required"),
     ("queue", "", "queue_name_required"),
@@ -139,14 +139,14 @@ QUERIES = (
 
 
 class BadInput(StackTest):
-    settings = {"POSTERN_MAX_BODY": "300k"}  # below nginx's own limit, so that both are seen
+    settings = {"POSTERN_MAX_BODY": "300k"}  # below nginx's own limit, so that both are tested
 
     def setUp(self):
         super().setUp()
         self.pid = self.stack.programs["fcgi"].pid
 
     def tearDown(self):
-        # The same process, still fit, and nothing but the good tasks has got in.
+        # The same process still works, and only the valid tasks have been stored.
         self.assertEqual(self.stack.programs["fcgi"].pid, self.pid)
         self.assertEqual(self.api.get("/v1/tasks").status, 200)
         self.assertEqual(self.stack.postgres.psql(
@@ -197,7 +197,7 @@ class BadInput(StackTest):
                           "content_type")
         for field in ("delay", "priority", "timeout", "payload", "headers", "tags", "retry_policy"):
             reply = self.api.post("/v1/tasks", {**TASK, "delay": 300, "tags": ["good"], field: None})
-            self.assertEqual(reply.status, 201, field)  # null is as good as left out
+            self.assertEqual(reply.status, 201, field)  # null means the same as an absent field
             self.api.delete(f"/v1/tasks/{reply.json['id']}")
 
     def test_urls(self):
@@ -230,21 +230,21 @@ class BadInput(StackTest):
         task = "/v1/tasks/task_00000000000000000000000000"
         self.assert_refused(self.api.get(f"{task}?wait=x"), 400, "invalid_argument", "wait_invalid", "wait")
 
-    def test_ids_that_are_none(self):
+    def test_malformed_ids(self):
         for task_id in ("x", "task_", "task_0", "task_8" + "z" * 25, "task_" + "u" * 26, "task_" + "0" * 26,
                         "a" * 3000, "%27%20OR%201=1", "..%00", "%F0%9F%98%80", "-1"):
             for method, verb in (("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("POST", "/retry")):
                 reply = self.api.request(method, f"/v1/tasks/{task_id}{verb}")
                 with self.subTest(task_id=task_id, method=method, verb=verb):
                     if "%00" in task_id:
-                        self.assertEqual(reply.status, 400)  # nginx's own
+                        self.assertEqual(reply.status, 400)  # nginx's own error
                     else:
                         self.assert_refused(reply, 404, "not_found", "task_not_found", None)
-        for number in (0, 2**63, 2**64):  # TaskMQ's, and answered so
+        for number in (0, 2**63, 2**64):  # a TaskMQ id, hence TaskMQ's error
             reply = self.api.get(f"/v1/tasks/{number}")
             self.assertEqual((reply.status, reply.json), (404, {"detail": "Job not found"}))
 
-    def test_methods_that_a_path_does_not_take(self):
+    def test_methods_that_a_path_does_not_have(self):
         for method, path, allowed in (
                 ("PUT", "/v1/tasks", {"GET", "HEAD", "POST"}),
                 ("POST", "/v1/tasks/x", {"GET", "HEAD", "PATCH", "DELETE"}),
@@ -253,7 +253,7 @@ class BadInput(StackTest):
             self.assert_refused(reply, 405, "invalid_argument", "method_not_allowed", None)
             self.assertEqual(set(reply.headers["Allow"].split(", ")), allowed)
 
-    def test_mutilated_requests_are_never_a_fault(self):
+    def test_mutilated_requests_never_cause_a_500(self):
         seed = random.randrange(2**32)
         chance = random.Random(seed)
         good = json.dumps({**TASK, "payload": {"a": ["é", 1e5, None]}, "delay": 9, "headers": {"X": "y"},

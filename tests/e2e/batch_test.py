@@ -26,7 +26,7 @@ class Batches(StackTest):
             self.assertEqual({request.json["task_id"] for request in came},
                              {result["task"]["id"] for result in reply.json["results"]})
 
-    def test_a_bad_item_stops_all_or_only_itself(self):
+    def test_a_bad_item_fails_the_batch_or_only_itself(self):
         tasks = self.tasks(5, delay=3600)
         tasks[3]["priority"] = 11
         refused = self.api.post("/v1/tasks/batch?atomic=true", {"tasks": tasks})
@@ -36,7 +36,7 @@ class Batches(StackTest):
         partly = self.api.post("/v1/tasks/batch", {"tasks": tasks})
         self.assertEqual((partly.status, partly.json["created"], partly.json["failed"]), (200, 4, 1))
 
-    def test_a_body_of_16_mb_goes_through_here_and_nowhere_else(self):
+    def test_only_a_batch_may_have_a_body_of_16_mb(self):
         tasks = self.tasks(300, delay=3600)
         for task in tasks:
             task["payload"] = {"x": "x" * 50_000}
@@ -73,8 +73,8 @@ class Streams(StackTest):
     def test_a_client_that_goes_away_ends_it(self):
         self.make("long", 20_000)
         address = urllib.parse.urlsplit(self.stack.url)
-        # More than a quarter of the handler's threads, so that later ones are let in only when the
-        # earlier have ended.
+        # More than a quarter of the handler's threads, the limit of streams, so that later ones are admitted
+        # only when earlier ones have ended.
         for _ in range(40):
             client = http.client.HTTPConnection(address.netloc, timeout=30)
             client.request("GET", "/v1/tasks?queue=long&stream=ndjson&limit=100000",

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One transition for many tasks, and changes to those that wait."""
+"""Bulk transitions of tasks, and changes of waiting tasks."""
 
 import unittest
 
@@ -26,7 +26,7 @@ class Bulk(StackTest):
         self.wait_until(lambda: self.total("dead", "completed") == 1200, 30, "all completed")
         self.assertEqual(self.total("dead", "failed"), 0)
 
-    def test_cancelled_ones_are_never_called(self):
+    def test_cancelled_tasks_are_never_delivered(self):
         ids = self.many("unwanted", 1500, delay=2)
         by_id = self.api.post("/v1/tasks/cancel", {"ids": ids[:3] + ["missing-id"]})
         self.assertEqual([result["status"] for result in by_id.json["results"]], ["ok", "ok", "ok", "not_found"])
@@ -43,7 +43,7 @@ class Bulk(StackTest):
 
 
 class Changes(StackTest):
-    def test_a_task_runs_as_it_was_changed(self):
+    def test_a_task_runs_with_its_changes(self):
         task = self.create(delay=3600, payload={"old": 1})
         path = f"/v1/tasks/{task['id']}"
         reply = self.api.request("PATCH", path, {"payload": {"new": 2}, "priority": 9})
@@ -53,7 +53,7 @@ class Changes(StackTest):
         self.assertEqual(self.receiver.at("/hook")[0].json["payload"], {"new": 2})
         self.assertEqual(self.api.request("PATCH", path, {"priority": 1}).status, 409)
 
-    def test_a_start_comes_sooner_or_later(self):
+    def test_a_start_can_be_moved_forward_and_back(self):
         sooner, later = self.create(delay=3600), self.create(delay=1, webhook_url=self.receiver.url("/later"))
         self.api.request("PATCH", f"/v1/tasks/{later['id']}", {"delay": 3600})
         self.api.request("PATCH", f"/v1/tasks/{sooner['id']}", {"delay": 2})

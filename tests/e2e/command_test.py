@@ -33,7 +33,7 @@ class Command(StackTest):
         self.postern("pause", "--all")
         self.addCleanup(self.postern, "resume", "--all")
         waiting = [self.create(webhook_url=self.receiver.url("/paused")) for _ in range(20)]
-        # Several ticks of both schedulers go by without a call.
+        # Several ticks of both schedulers pass without a call.
         ticks = self.ticks()
         self.wait_until(lambda: self.ticks() > ticks + 2, 20, "both schedulers have beaten again")
         self.assertEqual(self.receiver.at("/paused"), [])
@@ -130,7 +130,7 @@ class Command(StackTest):
         self.assertEqual([one["name"] for one in self.postern("schedule", "list")], ["soon"])
         self.postern("schedule", "delete", "soon")
 
-    def test_what_is_wrong_is_named(self):
+    def test_errors_name_the_wrong_argument(self):
         for arguments, said in (
                 (["task", "add", "--queue", "a b", "--url", "http://a.test/"], "queue"),
                 (["task", "add", "--queue", "q", "--url", "ftp://a.test/"], "--url"),

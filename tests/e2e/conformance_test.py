@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What every dialect can do, done in each of them: at its own mount and where all are spoken."""
+"""The common functions of all dialects, tested in each: at its own mount and at the mount of all dialects."""
 
 import unittest
 import uuid
@@ -38,7 +38,7 @@ class Conformance:
     def test_lists_a_task(self):
         self.assertIn(self.speaker.create(later=True), self.speaker.listed())
 
-    def test_cancels_what_waits_and_nothing_else(self):
+    def test_cancels_only_waiting_tasks(self):
         task = self.speaker.create(later=True)
         self.assertEqual(self.speaker.try_cancel(task).status, 200)
         self.assertEqual(self.speaker.status(task), self.speaker.words["cancelled"])
@@ -46,7 +46,7 @@ class Conformance:
         self.assertEqual(again.status, 409, again.body)
         self.speaker.message_in(again.json)
 
-    def test_retries_what_failed(self):
+    def test_retries_a_failed_task(self):
         self.receiver.on("/hook", 500, 200)
         task = self.speaker.create(once=True)
         self.speaker.wait_for(task, "failed")
@@ -71,7 +71,7 @@ class Conformance:
         self.speaker.check_webhook(request, task)
         self.assertTrue(request.headers["webhook-signature"])
 
-    def test_says_that_a_task_is_not_there(self):
+    def test_reports_an_unknown_task(self):
         for ask in (self.speaker.try_get, self.speaker.try_cancel, self.speaker.try_retry):
             reply = ask(NOBODY[self.speaker.name])
             self.assertEqual(reply.status, 404, reply.body)
@@ -83,7 +83,7 @@ class Conformance:
         self.assertEqual(reply.status, status, reply.body)
         self.assertIn(field, self.speaker.message_in(reply.json))
 
-    def test_lets_nobody_in_without_a_key(self):
+    def test_refuses_requests_without_a_key(self):
         self.speaker.api = self.client()
         reply = self.speaker.try_get(NOBODY[self.speaker.name])
         self.assertEqual(reply.status, 401, reply.body)

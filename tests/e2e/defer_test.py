@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A receiver that says 202 with Postern-Defer, and tells the end later by the URL it was given."""
+"""Deferred attempts: a receiver answers 202 with Postern-Defer, and reports the end later at the given URLs."""
 
 import signal
 import unittest
@@ -16,7 +16,7 @@ class Deferred(StackTest):
     settings = {"POSTERN_RESCUE_AFTER": "2s"}
 
     def take(self, seconds=60, **fields):
-        """A task that the receiver has taken over, and a function that tells what came of it."""
+        """A task with a deferred attempt, and a function that reports its end."""
         self.receiver.on("/hook", later(seconds), 200)
         task = self.create(retry_policy="fixed", **fields)
         self.wait_until(lambda: self.get(task).get("deferred"), 10, "the task is deferred")
@@ -48,15 +48,15 @@ class Deferred(StackTest):
         self.assertEqual(done["status"], "completed")
         self.assertEqual([attempt["status"] for attempt in done["attempts"]], ["failed", "success"])
         self.assertEqual(done["attempts"][0]["error"], "no luck")
-        self.assertEqual(tell().status, 403)  # of the first attempt
+        self.assertEqual(tell().status, 403)  # the token of the first attempt
 
-    def test_a_failure_may_be_the_end(self):
+    def test_a_failure_may_forbid_retries(self):
         task, tell = self.take(on_failure_url=self.receiver.url("/failed"))
         self.assertEqual(tell("fail", {"retry": False}).json, {"status": "failed"})
         self.assertEqual(self.get(task)["reason"], "terminated")
         self.receiver.wait_for(lambda _: self.receiver.at("/failed"))
 
-    def test_silence_is_a_failed_attempt_and_a_heartbeat_is_none(self):
+    def test_a_timeout_fails_the_attempt_and_a_heartbeat_extends_it(self):
         task, tell = self.take(seconds=2)
         other, beat = self.take(seconds=2)
         self.assertEqual(beat("heartbeat", {"seconds": 60}).status, 200)
@@ -76,7 +76,7 @@ class Deferred(StackTest):
         self.assertEqual(tell().status, 200)
         self.assertEqual(self.get(task)["attempt_count"], 1)
 
-    def test_only_the_token_opens(self):
+    def test_only_the_token_gives_access(self):
         task, tell = self.take()
         path = f"/v1/tasks/{task['id']}/complete"
         for client in (self.client(), self.api):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Receivers on their bad days: each attempt says what happened, and the retry policy goes on from there."""
+"""Failing receivers: the record of each attempt, and what the retry policy makes of it."""
 
 import datetime
 import select
@@ -10,15 +10,15 @@ import unittest
 
 from harness import Answer, StackTest
 
-SOON = {"intervals": [0.1]}  # a retry policy for tests that do not look at the delay
+SOON = {"intervals": [0.1]}  # a retry policy for tests that do not check the delay
 
 
 class Receivers(StackTest):
-    # The proxies of the environment are nobody's business: nothing listens there.
+    # Proxy variables must be ignored: nothing listens at this address.
     settings = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "ALL_PROXY")}
 
     def fails_once(self, answer, **fields):
-        """The record of the first attempt, which gets `answer`; the second one gets a 200."""
+        """Runs a task whose first attempt gets `answer` and whose second one a 200; returns the first record."""
         self.receiver.requests.clear()
         self.receiver.on("/hook", answer, 200)
         task = self.finished(self.create(retry_policy=SOON, **fields))
@@ -29,7 +29,7 @@ class Receivers(StackTest):
         return first
 
     def ends(self, status, reason, *answers, **fields):
-        """The task, which must end so."""
+        """Waits until the task is finished, checks how, and returns it."""
         self.receiver.requests.clear()
         self.receiver.on("/hook", *answers)
         task = self.finished(self.create(**fields))
@@ -37,7 +37,7 @@ class Receivers(StackTest):
         self.assertEqual(len(self.receiver.at("/hook")), task["attempt_count"])
         return task
 
-    def test_away_then_back(self):
+    def test_a_receiver_that_is_down_and_comes_back(self):
         with socket.socket() as receiver:
             receiver.bind(("127.0.0.1", 0))  # and does not listen
             task = self.create(webhook_url=f"http://127.0.0.1:{receiver.getsockname()[1]}/")
@@ -52,26 +52,26 @@ class Receivers(StackTest):
         self.assertEqual((first["response_code"], first["error"]), (None, "connection refused"))
         self.assertEqual((task["status"], second["status"]), ("completed", "success"))
 
-    def test_slow(self):
+    def test_an_answer_after_the_timeout(self):
         first = self.fails_once(Answer(until=threading.Event()), timeout=1)
         self.assertEqual((first["response_code"], first["error"]), (None, "no answer within 1 s"))
         self.assertGreaterEqual(first["duration_ms"], 1000)
         self.assertLess(first["duration_ms"], 10_000)
 
     def test_an_endless_answer_is_cut(self):
-        # What it says first is what counts; of the rest little is read and less is kept.
+        # The status counts; the body is read up to a limit, and less of it is stored.
         task = self.ends("completed", None, Answer(fault="endless"), timeout=20)
         self.assertEqual(len(task["result"]["body"]), 16 * 1024)
         self.assertLess(task["attempts"][0]["duration_ms"], 10_000)
         first = self.fails_once(Answer(503, fault="endless"), timeout=20)
         self.assertEqual(first["error"], "HTTP 503")
 
-    def test_a_lying_content_length(self):
+    def test_an_answer_shorter_than_its_content_length(self):
         first = self.fails_once(Answer(body=b"12345", fault="short"))
         self.assertEqual((first["response_code"], first["error"]),
                          (None, "the answer ended early: status 200, 5 of 1005 bytes"))
 
-    def test_a_reset(self):
+    def test_a_connection_reset(self):
         first = self.fails_once(Answer(fault="reset"))
         self.assertEqual(first["error"], "the connection was reset before an answer came")
 
@@ -86,7 +86,7 @@ class Receivers(StackTest):
         self.assertEqual(task["result"]["response_code"], 201)
         self.assertIn("😀", task["result"]["body"])
 
-    def test_410_is_the_end(self):
+    def test_410_ends_the_task(self):
         task = self.ends("failed", "gone", 410)
         self.assertEqual(task["attempt_count"], 1)
 
@@ -111,8 +111,8 @@ class Receivers(StackTest):
             self.assertGreaterEqual(second.time - first.time, asked)
             self.assertLess(second.time - first.time, asked + 10)
 
-    def test_a_row_that_the_database_refuses_holds_up_no_other(self):
-        # No answer is known that would be refused, so that the database is made to refuse one.
+    def test_a_row_that_the_database_refuses_does_not_block_others(self):
+        # No answer is known that PostgreSQL would refuse, so the test makes it refuse one.
         self.stack.postgres.psql("""
             CREATE FUNCTION postern.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
               BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '22021'; END $$;
@@ -139,7 +139,7 @@ class Receivers(StackTest):
 
 
 class Egress(StackTest):
-    settings = {"POSTERN_EGRESS_ALLOW": ""}  # as it is out of the box
+    settings = {"POSTERN_EGRESS_ALLOW": ""}  # the default
 
     def test_denied_addresses_get_no_packet(self):
         with socket.socket() as listener:
@@ -154,7 +154,7 @@ class Egress(StackTest):
                     over = self.finished(task)
                     self.assertEqual((over["status"], over["reason"], over["attempt_count"]),
                                      ("failed", "egress_denied", attempts), over)
-                    if attempts == 1:  # nor does a retry by hand help
+                    if attempts == 1:  # a manual retry is denied, too
                         self.assertEqual(self.api.post(f"/v1/tasks/{task['id']}/retry").status, 200)
                         self.wait_until(lambda: self.get(task)["attempt_count"] == 2)
             self.assertEqual(select.select([listener], [], [], 0)[0], [])

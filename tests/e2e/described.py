@@ -1,4 +1,4 @@
-"""The description of an API, held against what the server answers."""
+"""Compares the answers of the server with the description of its API."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from harness import StackTest
 
 
 def as_json_schema(node, closed=False):
-    """OpenAPI 3.0's nullable in the words of JSON Schema. When `closed`, an object may hold nothing but what is
-    described: the document leaves answers open to new fields, but this server must not have any it hides."""
+    """Translates OpenAPI 3.0's nullable to JSON Schema. `closed`: objects may have no undescribed members. The
+    document allows new fields in answers, but this server must describe all of its own."""
     if isinstance(node, list):
         return [as_json_schema(each, closed) for each in node]
     if not isinstance(node, dict):
@@ -34,14 +34,14 @@ def is_time(value):
 
 
 def faults(document, schema, value):
-    """What is wrong with `value` as one of `schema`, which may refer to the rest of the document."""
+    """The errors of `value` against `schema`, which may refer to the rest of the document."""
     resolver = jsonschema.RefResolver("", document)
     found = jsonschema.Draft7Validator(schema, resolver=resolver, format_checker=FORMATS).iter_errors(value)
     return [f"{error.json_path}: {error.message}" for error in found]
 
 
 def examples(node):
-    """All pairs of a schema and its example: of bodies, answers, parameters and of the schemas themselves."""
+    """All pairs of a schema and its example, in bodies, answers, parameters and the schemas themselves."""
     if isinstance(node, list):
         for each in node:
             yield from examples(each)
@@ -54,7 +54,7 @@ def examples(node):
 
 
 class Described(StackTest):
-    """Asks the API at `mount` and compares every answer with the description that is served there."""
+    """A client of the API at `mount` that compares every answer with the description served there."""
 
     mount = ""
     document_path = "/v1/openapi.json"
@@ -75,7 +75,7 @@ class Described(StackTest):
 
     def assert_names_the_reason(self, description, reply):
         if "ErrorBody" not in self.document["components"]["schemas"]:
-            return  # this API has words for people alone
+            return  # this API's errors have only a text for people
         details = self.document["components"]["schemas"]["ErrorBody"]["properties"]["details"]
         anywhere = details["properties"]["reason"]["description"]
         self.assertIn(f"`{reply.json['error']['details']['reason']}`", description + anywhere, reply.body)
@@ -105,7 +105,7 @@ class Described(StackTest):
         return reply
 
     def ask_other(self, method, path, status):
-        """Asks what belongs to no operation."""
+        """A request that belongs to no operation."""
         reply = self.api.request(method, self.mount + path)
         self.assertEqual(reply.status, status, (method, path, reply.body))
         other = self.document["components"]["responses"]["Other"]

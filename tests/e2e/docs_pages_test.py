@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The pages /docs and /redoc: they come from nginx alone, name only what is there, and lead to every document."""
+"""The pages /docs and /redoc: nginx alone serves them, all their files exist, and they lead to every document."""
 
 import html.parser
 import re
@@ -13,7 +13,7 @@ LIST = "/docs/documents.json"
 
 
 class Names(html.parser.HTMLParser):
-    """What a page loads, and whether it holds what its policy would not let run."""
+    """Collects the URLs that a page loads, and inline code that its Content-Security-Policy would block."""
 
     def __init__(self, text):
         super().__init__()
@@ -31,14 +31,14 @@ class Names(html.parser.HTMLParser):
 class DocsPages(StackTest):
     def setUp(self):
         super().setUp()
-        self.api = self.client()  # nobody asks for a key
+        self.api = self.client()  # no key is needed
 
     def read(self, path):
         reply = self.api.get(path)
         self.assertEqual(reply.status, 200, (path, reply.body[:200]))
         return reply
 
-    def test_the_pages_are_there_and_may_load_nothing_from_elsewhere(self):
+    def test_the_pages_exist_and_may_load_nothing_from_other_servers(self):
         for page in PAGES:
             reply = self.read(page)
             self.assertEqual(reply.headers.get_content_type(), "text/html")
@@ -51,7 +51,7 @@ class DocsPages(StackTest):
             self.assertLessEqual(sources, {"'none'", "'self'", "'unsafe-inline'", "data:"})
             self.assertEqual(reply.headers["X-Content-Type-Options"], "nosniff")
 
-    def test_every_file_they_name_is_there_with_its_type(self):
+    def test_every_file_that_they_load_exists_with_its_type(self):
         kinds = {"css": "text/css", "js": "text/javascript", "json": "application/json", "png": "image/png"}
         for page in PAGES:
             names = Names(self.read(page).body.decode())
@@ -67,7 +67,7 @@ class DocsPages(StackTest):
                 self.assertEqual(reply.headers.get_content_type(), kinds[file.rsplit(".", 1)[1]], file)
                 self.assertEqual(reply.headers["X-Content-Type-Options"], "nosniff")
 
-    def test_every_document_they_list_is_there(self):
+    def test_every_document_that_they_list_exists(self):
         listed = self.read(LIST).json
         self.assertEqual([each["dialect"] for each in listed], ["native", "asyncqueue", "taskmq", "asyncjobs"])
         for each in listed:
@@ -77,14 +77,14 @@ class DocsPages(StackTest):
             self.assertTrue(f"/{each['path']}".startswith(f"{mount}/"), each)
             self.assertIn(f"/{each['path']}".removeprefix(mount), document["paths"])
 
-    def test_taskmq_has_its_own_way_to_them(self):
+    def test_taskmqs_paths_redirect_to_them(self):
         for page in PAGES:
             reply = self.api.get(f"/taskmq{page}")
             self.assertEqual(reply.status, 302)
             self.assertEqual(urllib.parse.urljoin(f"/taskmq{page}", reply.headers["Location"]), f"{page}?dialect=taskmq")
             self.read(f"{page}?dialect=taskmq")
 
-    def test_what_is_not_there_is_told_as_everywhere(self):
+    def test_unknown_files_get_the_usual_error(self):
         for path in ("/docs/nothing.js", "/docs/../state.json", "/redoc/", "/docsx"):
             reply = self.api.get(path)
             self.assertEqual(reply.status, 404, path)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Endpoints with everything running, two schedulers where limits must hold across them."""
+"""Endpoints on the whole stack, with two schedulers where limits must hold across both."""
 
 import base64
 import datetime
@@ -13,7 +13,7 @@ from signature_test import REFUSAL, verify
 
 
 class EndpointTest(StackTest):
-    """Each test cleans up: an endpoint is the target of whatever later tests name like it."""
+    """Each test deletes its endpoints, because later tests' tasks could match their names."""
 
     def endpoint(self, name, path="/hook", **fields):
         reply = self.api.post("/v1/endpoints", {"name": name, "url": self.receiver.url(path), **fields})
@@ -32,7 +32,7 @@ class EndpointTest(StackTest):
         return reply.json
 
     def to(self, endpoint, **fields):
-        """A new task that names it."""
+        """A new task that names the endpoint."""
         return self.create(webhook_url=None, endpoint=endpoint, **fields)
 
     def arrived_at(self, path, count=1, timeout=10):
@@ -54,7 +54,7 @@ class Resolution(EndpointTest):
                 self.assertEqual(task.get("resolved_endpoint"), resolved)
                 self.assertEqual([r.path for r in self.receiver.requests if task["id"] in r.body.decode()], [path])
 
-    def test_a_change_is_in_force_for_tasks_that_wait(self):
+    def test_a_change_applies_to_waiting_tasks(self):
         self.endpoint("old", "/old", paused=True)
         waiting = [self.to("old:1"), self.to("old")]
         self.endpoint("old:1", "/special")
@@ -76,7 +76,7 @@ class Resolution(EndpointTest):
         self.assertNotIn("resolved_endpoint", tried)
         self.endpoint("gone")
         self.assertEqual(self.finished(task)["status"], "completed")
-        # Whether one is there is looked up at most every two seconds.
+        # The scheduler looks for the endpoint every two seconds at most.
         self.api.delete("/v1/endpoints/gone")
         wanted = {"queue": "default", "endpoint": "gone", "delay": 3600}
         reply = self.wait_until(lambda: (r := self.api.post("/v1/tasks", wanted)).status == 404 and r)
@@ -92,7 +92,7 @@ class Requests(EndpointTest):
                          [["task"], ["e"], ["t"]])
         self.assertEqual(request.headers["Authorization"], "Bearer t")
 
-    def test_its_timeout_holds_unless_the_task_has_one(self):
+    def test_its_timeout_applies_unless_the_task_has_one(self):
         self.receiver.on("/hook", Answer(delay=3))
         self.endpoint("slow", timeout_seconds=1)
         short = self.to("slow", max_retries=0)
@@ -107,7 +107,7 @@ class Requests(EndpointTest):
         self.endpoint("signed", "/signed")
 
         def signatures(*secrets):
-            """What the package says of the next webhook with each secret, and how many signatures it has."""
+            """The package's verdict on the next webhook for each secret, and the number of its signatures."""
             before = len(self.receiver.at("/signed"))
             self.to("signed", payload={"a": "ä"})
             request = self.arrived_at("/signed", before + 1)[-1]
@@ -127,7 +127,7 @@ class Requests(EndpointTest):
 
 
 class Limits(EndpointTest):
-    """As the receiver sees them, over two queues and two schedulers."""
+    """Limits as seen by the receiver, over two queues and two schedulers."""
 
     def setUp(self):
         super().setUp()
@@ -136,13 +136,13 @@ class Limits(EndpointTest):
             "SELECT 1 FROM postern.instance WHERE name = 'second' LIMIT 1"))
 
     def fill(self, endpoint, count):
-        """Holds `count` tasks back until all are there, so that they come at once."""
+        """Creates `count` tasks while the endpoint is paused, so that all are ready at once."""
         self.do(endpoint, "pause")
         for i in range(count):
             self.to(endpoint, queue=f"limits-{i % 2}")
         self.do(endpoint, "resume")
 
-    def test_never_more_in_flight(self):
+    def test_never_exceeds_max_in_flight(self):
         lock, now, most = threading.Lock(), 0, 0
 
         def come(_):
@@ -160,12 +160,12 @@ class Limits(EndpointTest):
         self.arrived_at("/hook", 60, timeout=60)
         self.assertEqual(most, 3)
 
-    def test_never_a_higher_rate(self):
+    def test_never_exceeds_the_rate(self):
         self.endpoint("slow", rate_limit={"count": 10, "period_seconds": 1})
         self.fill("slow", 40)
         times = [request.time for request in self.arrived_at("/hook", 40, timeout=60)]
-        # In no second more than ten: the eleventh comes a second after the first, but for what a busy machine
-        # may hold a request back.
+        # At most ten in any second: the eleventh comes a second after the first, less a tolerance for requests
+        # that a busy machine delays.
         self.assertGreaterEqual(min(b - a for a, b in zip(times, times[10:])), 0.85)
         self.assertLess(times[-1] - times[0], 30)
 
@@ -177,7 +177,7 @@ class Verbs(EndpointTest):
         held = self.to("held")
         other = self.create(webhook_url=self.receiver.url("/other"))
         self.assertEqual(self.finished(other)["status"], "completed")
-        # A second look around by the scheduler, which finds the held task as ready as before.
+        # The scheduler searches a second time, and the held task is still ready.
         self.finished(self.create(webhook_url=self.receiver.url("/other"), delay=2))
         self.assertEqual(self.get(held)["status"], "pending")
         self.assertEqual(self.receiver.at("/hook"), [])
@@ -199,7 +199,7 @@ class Verbs(EndpointTest):
         self.assertEqual(self.finished(self.do("*", "test", status=201))["status"], "completed")
         self.assertEqual(len(self.receiver.at("/rest")), 1)
 
-    def test_recovers_what_failed(self):
+    def test_recover_retries_failed_tasks(self):
         began = datetime.datetime.now(datetime.timezone.utc)
         self.receiver.on("/hook", 500)
         self.endpoint("down")
@@ -232,7 +232,7 @@ class Verbs(EndpointTest):
         self.assertEqual((said["success_rate"], said["breaker"]), (0.75, "closed"))
         self.assertGreater(said["p95_ms"], 0)
 
-    def test_health_tells_that_the_breaker_is_open(self):
+    def test_health_shows_that_the_breaker_is_open(self):
         self.receiver.on("/hook", 503)
         self.endpoint("broken")
         for _ in range(15):

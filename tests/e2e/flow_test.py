@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tasks that wait for others, for their turn by a key, and callbacks, with two schedulers at work."""
+"""Dependencies, ordering keys and callbacks, with two schedulers."""
 
 import collections
 import os
@@ -26,7 +26,7 @@ class FlowTest(StackTest):
         return [result["task"] for result in made.json["results"]]
 
     def ends(self, tasks, timeout=30):
-        """How they ended: (status, reason)."""
+        """Waits for the ends of the tasks and returns (status, reason) of each."""
         return [(end["status"], end.get("reason")) for end in (self.finished(task, timeout) for task in tasks)]
 
     def came_to(self, path):
@@ -60,7 +60,7 @@ class Dependencies(FlowTest):
         children = [self.create(dependencies=[top["id"]]) for _ in range(2)]
         return top, children + [self.create(dependencies=[child["id"]]) for child in children]
 
-    def test_what_a_failure_makes_unreachable_comes_back_with_its_retry(self):
+    def test_a_retry_revives_the_unreachable_dependents_of_a_task(self):
         self.receiver.on("/root", 500, 200)
         root, rest = self.family(max_retries=0, delay=1)
         self.assertEqual(self.ends([root]), [("failed", "exhausted")])
@@ -70,7 +70,7 @@ class Dependencies(FlowTest):
         self.wait_until(lambda: [self.get(task)["status"] for task in (root, *rest)] == ["completed"] * 5, 30)
         self.assertEqual(collections.Counter(self.came_to("/hook")), {task["id"]: 1 for task in rest})
 
-    def test_cancelled_and_deleted_ones_are_never_reached(self):
+    def test_dependents_of_cancelled_and_deleted_are_unreachable(self):
         for end in (lambda task: self.api.post(f"/v1/tasks/{task['id']}/cancel"),
                     lambda task: self.api.delete(f"/v1/tasks/{task['id']}")):
             root, rest = self.family(delay=3600)
@@ -78,7 +78,7 @@ class Dependencies(FlowTest):
             self.assertEqual(self.ends(rest), [("failed", "unreachable")] * 4)
         self.assertEqual(self.receiver.requests, [])
 
-    def test_what_is_not_there_is_never_reached_and_what_is_done_is_no_matter(self):
+    def test_a_missing_dependency_is_unreachable_a_completed_one_is_met(self):
         lost = self.create(dependencies=["task_01h455vb4pex5vsknk084sn02q"])
         self.assertEqual(self.ends([lost]), [("failed", "unreachable")])
         done = self.create()
@@ -92,8 +92,8 @@ class Dependencies(FlowTest):
         self.assertEqual(set(self.ends(children)), {("completed", None)})
         self.assertEqual(len(set(self.came_to("/hook"))), 101)
 
-    def test_nothing_is_lost_when_a_scheduler_dies_before_it_has_looked_who_waits(self):
-        # Who waits is looked for under this lock: while we have it, ends are written down and no more.
+    def test_nothing_is_lost_when_a_scheduler_dies_before_it_wakes(self):
+        # wake needs this lock: while the test holds it, ends are stored but dependents are not woken.
         connect = self.stack.postgres.url()
         psql = [self.stack.postgres.bin / "psql", "-Xqc",
                 "SELECT pg_advisory_lock(hashtextextended('postern.wake', 0)), pg_sleep(120)", connect]
@@ -120,7 +120,7 @@ class Keys(FlowTest):
     ANSWER = 0.02  # seconds
 
     def order_seen(self, created, ended_early=()):
-        """Checks what the receiver saw: of each key one at a time, and in the order of creation."""
+        """Checks the receiver's requests: one at a time for each key, in the order of creation."""
         numbers = {task["id"]: place for place, task in enumerate(created)}
         for key in range(self.KEYS):
             requests = self.receiver.at(f"/{key}")
@@ -144,7 +144,7 @@ class Keys(FlowTest):
         self.assertEqual({end for end in self.ends(created, 60)}, {("completed", None)})
         self.order_seen(created)
 
-    def test_one_after_the_other_as_they_are_created(self):
+    def test_one_at_a_time_in_the_order_of_creation(self):
         for key in range(self.KEYS):
             self.receiver.on(f"/{key}", Answer(delay=self.ANSWER))
         created = []
@@ -155,7 +155,7 @@ class Keys(FlowTest):
         self.assertEqual({end for end in self.ends(created, 60)}, {("completed", None)})
         self.order_seen(created)
 
-    def test_a_retry_holds_those_behind_it(self):
+    def test_a_retry_holds_back_the_next_of_its_key(self):
         bad, good = Answer(500, delay=self.ANSWER), Answer(delay=self.ANSWER)
         for key in range(self.KEYS):
             self.receiver.on(f"/{key}", *[bad, good] * 12)
@@ -163,7 +163,7 @@ class Keys(FlowTest):
         self.assertEqual({end for end in self.ends(created, 60)}, {("completed", None)})
         self.order_seen(created)
 
-    def test_those_behind_a_failed_a_cancelled_and_a_deleted_one_go_on(self):
+    def test_the_next_runs_after_a_failed_cancelled_or_deleted_one(self):
         for key in range(self.KEYS):
             self.receiver.on(f"/{key}", Answer(delay=self.ANSWER))
         tasks = self.tasks(30)
@@ -183,7 +183,7 @@ class Keys(FlowTest):
         self.assertEqual({end for end in self.ends(created[self.KEYS:])}, {("completed", None)})
         self.order_seen(created, {head["id"] for head in heads[:4]})
 
-    def test_the_schedulers_may_die_in_the_middle(self):
+    def test_order_holds_when_schedulers_are_killed(self):
         for key in range(self.KEYS):
             self.receiver.on(f"/{key}", Answer(delay=self.ANSWER))
         created = self.batch(self.tasks(100))
@@ -199,7 +199,7 @@ class Keys(FlowTest):
 
 class Callbacks(FlowTest):
     def told(self, path, count=1):
-        """The callbacks that came to `path`, once no more of them is under way."""
+        """The callbacks received at `path`, once none is under way."""
         self.receiver.wait_for(lambda _: len(self.receiver.at(path)) >= count, 20)
         waiting = "SELECT (SELECT count(*) FROM postern.sequel) + (SELECT count(*) FROM postern.task)"
         self.wait_until(lambda: self.stack.postgres.psql(waiting).strip() == "0", 20, "all is over")
@@ -209,7 +209,7 @@ class Callbacks(FlowTest):
         urls = {"on_complete_url": self.receiver.url("/complete"), "on_failure_url": self.receiver.url("/failure")}
         return super().create(**urls, **fields)
 
-    def test_one_for_each_end_signed(self):
+    def test_each_end_makes_one_signed_callback(self):
         self.receiver.on("/bad", 500)
         good = self.create()
         bad = self.create(webhook_url=self.receiver.url("/bad"), max_retries=1, retry_policy=FAST)
@@ -220,16 +220,16 @@ class Callbacks(FlowTest):
         self.assertEqual((failure[0].json["event"], failure[0].json["task"]["reason"]), ("task.failed", "exhausted"))
         for request in complete + failure:
             self.assertTrue(request.headers["webhook-signature"].startswith("v1,"))
-        # Once more for the end of another life.
+        # A second callback after a retry and its end.
         self.api.post(f"/v1/tasks/{bad['id']}/retry")
         self.assertEqual(len(self.told("/failure", 2)), 2)
 
-    def test_is_repeated_until_the_receiver_has_it(self):
+    def test_is_repeated_until_the_receiver_accepts_it(self):
         self.receiver.on("/complete", 500, 503, 200)
         task = self.create()
         self.assertEqual([request.json["task"]["id"] for request in self.told("/complete", 3)], [task["id"]] * 3)
 
-    def test_for_what_is_never_reached_too(self):
+    def test_unreachable_tasks_call_back_too(self):
         self.receiver.on("/bad", 500)
         root = self.create(webhook_url=self.receiver.url("/bad"), max_retries=0, delay=1)
         child = self.create(dependencies=[root["id"]])
@@ -238,7 +238,7 @@ class Callbacks(FlowTest):
         self.assertEqual(told, {root["id"]: "exhausted", child["id"]: "unreachable", grandchild["id"]: "unreachable"})
         self.assertEqual(len(self.receiver.at("/failure")), 3)
 
-    def test_none_for_what_is_cancelled(self):
+    def test_cancelled_tasks_do_not_call_back(self):
         task = self.create(delay=3600)
         self.api.post(f"/v1/tasks/{task['id']}/cancel")
         other = self.create()

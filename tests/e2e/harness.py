@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a whole stack, receivers, and a client.
+"""Common parts of the end-to-end tests: a whole stack, receivers, and a client.
 
     class Retries(StackTest):
         settings = {"POSTERN_SLOTS": "8"}
@@ -32,7 +32,7 @@ from stack import BIN, Stack  # noqa: E402
 
 
 def wait_until(condition, timeout=30, what=None):
-    """Asks until the condition is true, and returns what it said."""
+    """Polls until the condition is true, and returns its value."""
     end = time.monotonic() + timeout
     while not (result := condition()):
         if time.monotonic() > end:
@@ -53,7 +53,7 @@ class Reply:
 
 
 class Api:
-    """A client with a key, on one kept connection; for one thread."""
+    """A client with a key and one persistent connection; for one thread."""
 
     def __init__(self, url, key=None, ca=None, timeout=60):
         parts = urllib.parse.urlsplit(url)
@@ -65,8 +65,8 @@ class Api:
         self.key = key
 
     def request(self, method, path, body=None, headers=None):
-        """Sends `body`: bytes, parts of it for a chunked one, or what becomes JSON. Every status is
-        a reply."""
+        """Sends a request. `body`: bytes, an iterable of parts for a chunked body, or a value to be sent as
+        JSON. Returns a reply for every status."""
         headers = dict(headers or {})
         if self.key:
             headers.setdefault("Authorization", f"Bearer {self.key}")
@@ -96,7 +96,7 @@ class Api:
 
 
 def uuid_of(task_id):
-    """The UUID, as the tables have it, of an id as the API shows it: 26 digits of Crockford's base 32."""
+    """The UUID, as in the tables, of an id of the API: 26 digits in Crockford's base 32."""
     number = 0
     for digit in task_id.removeprefix("task_"):
         number = 32 * number + "0123456789abcdefghjkmnpqrstvwxyz".index(digit)
@@ -139,7 +139,7 @@ class StackTest(unittest.TestCase):
         return api
 
     def another_scheduler(self, name):
-        """A second one on the same database, until the end of the test."""
+        """A second scheduler on the same database, until the end of the test."""
         process = Process(self.stack.run / f"{name}.pid")
         self.addCleanup(process.stop, signal.SIGKILL)
         with open(self.stack.log / f"{name}.log", "ab") as log:
@@ -148,20 +148,20 @@ class StackTest(unittest.TestCase):
         return process
 
     def create(self, **fields):
-        """The new task; what is not said is a webhook to our receiver, at once."""
+        """Creates a task; by default with a webhook to the test's receiver, at once."""
         task = {"queue": "default", "webhook_url": self.receiver.url("/hook"), **fields}
         reply = self.api.post("/v1/tasks", task)
         self.assertEqual(reply.status, 201, reply.body)
         return reply.json
 
     def get(self, task):
-        """The task as it is now."""
+        """The present state of the task."""
         reply = self.api.get(f"/v1/tasks/{task['id']}")
         self.assertEqual(reply.status, 200, reply.body)
         return reply.json
 
     def finished(self, task, timeout=30):
-        """The task once it is over."""
+        """Waits until the task is finished, and returns it."""
         over = ("completed", "failed", "cancelled")
         return self.wait_until(lambda: (now := self.get(task))["status"] in over and now, timeout,
                                f"{task['id']} is over")

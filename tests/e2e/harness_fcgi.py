@@ -1,4 +1,4 @@
-"""A FastCGI responder that records what nginx hands over, to test nginx/ by itself."""
+"""A FastCGI responder that records nginx's requests, to test nginx/ without the handlers."""
 
 import contextlib
 import os
@@ -10,12 +10,12 @@ BEGIN, ABORT, END, PARAMS, STDIN, STDOUT = 1, 2, 3, 4, 5, 6
 
 
 class Responder:
-    """Listens on a unix socket. `answer(params, body)` gives the CGI text that goes back."""
+    """Listens on a Unix socket. `answer(params, body)` returns the CGI answer."""
 
     def __init__(self, path, answer):
         self.path = path
         self.answer = answer
-        self.requests = []  # (params, body), without the authenticator's
+        self.requests = []  # (params, body), without those to the authenticator
         self.auth_requests = []  # params
         self.silent = False
         self.start()
@@ -28,16 +28,16 @@ class Responder:
         threading.Thread(target=self._accept, args=[self.listener], daemon=True).start()
 
     def stop(self):
-        """Drops all connections and refuses new ones; start() takes them again."""
+        """Closes all connections and refuses new ones; start() accepts them again."""
         os.unlink(self.path)
         for end in (self.listener, *self.connections):
-            with contextlib.suppress(OSError):  # the other side was faster
+            with contextlib.suppress(OSError):  # the peer closed first
                 end.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     @contextlib.contextmanager
     def silence(self):
-        """Takes requests and does not answer them."""
+        """Accepts requests and does not answer them."""
         self.silent = True
         yield
         self.silent = False
@@ -67,7 +67,7 @@ class Responder:
                 elif kind == STDIN:
                     try:
                         self._respond(connection, request_id, decode(params), body)
-                    except OSError:  # nginx did not wait for it
+                    except OSError:  # nginx closed the connection before
                         return
 
     def _respond(self, connection, request_id, params, body):

@@ -1,4 +1,4 @@
-"""nginx/ with the real nginx, seen from where the handler sits: a FastCGI responder that records sits there."""
+"""nginx/ with the real nginx in front of a FastCGI responder that records the requests."""
 
 import http.client
 import pathlib
@@ -39,7 +39,7 @@ OTHER_SERVERS = """
     }}
 """
 
-# Code and reason of each answer that nginx gives itself.
+# Code and reason of each error that nginx itself answers.
 ERRORS = {
     400: ("invalid_argument", "bad_request"),
     403: ("forbidden", "address_not_allowed"),
@@ -56,7 +56,7 @@ ERRORS = {
 
 
 class NginxTest(unittest.TestCase):
-    """nginx in front of a responder, and a client whose key is new to it."""
+    """nginx in front of a responder, and a client whose key is not in nginx's cache."""
 
     @classmethod
     def setUpClass(cls):
@@ -102,12 +102,12 @@ class NginxTest(unittest.TestCase):
         return api
 
     def params(self):
-        """What the handler got with the only request that reached it."""
+        """The parameters of the only request that reached the handler."""
         [(params, _)] = self.responder.requests
         return params
 
     def raw(self, text):
-        """The reply to bytes that no decent client sends."""
+        """The reply to raw bytes, for requests that http.client does not send."""
         with socket.create_connection(("127.0.0.1", self.http), timeout=10) as connection:
             connection.sendall(text.replace("\n", "\r\n").encode())
             answer = http.client.HTTPResponse(connection)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""JSON Web Tokens as credentials, on every mount, and the secrets they are checked with."""
+"""JSON Web Tokens as credentials on every mount, and the settings of their secrets."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ def encode(data):
 
 
 def token(secret, header=None, **claims):
-    """Signed with `secret`, good for an hour unless the claims say otherwise."""
+    """A token signed with `secret`, valid for an hour unless the claims say otherwise."""
     claims = {"sub": "someone", "exp": int(time.time()) + 3600, **claims}
     claims = {name: value for name, value in claims.items() if value is not None}
     text = b".".join(encode(json.dumps(part).encode())
@@ -64,16 +64,16 @@ class Tokens(StackTest):
         self.assertEqual(self.ask("POST", "/cancel", {"job_id": job_id}, role="admin").status, 200)
         self.assertEqual(self.ask("POST", "/retry", {"job_id": job_id}, role="worker").status, 200)
 
-    def test_a_token_opens_every_mount(self):
+    def test_a_token_is_accepted_on_every_mount(self):
         for path in ("/v1/tasks", "/asyncqueue/v1/tasks", "/asyncjobs/v1/queues"):
             self.assertEqual(self.ask("GET", path, role="read").status, 200, path)
 
-    def test_the_secret_of_every_place_opens(self):
+    def test_secrets_of_every_source_are_accepted(self):
         for secret in (self.secret, self.settings["TASKMQ_JWT_SECRET"], *self.of_file):
             headers = {"Authorization": f"Bearer {token(secret, role='read')}"}
             self.assertEqual(self.client_of.get("/v1/tasks", headers=headers).status, 200, secret)
 
-    def test_a_bad_token_opens_none(self):
+    def test_a_bad_token_is_refused_on_every_mount(self):
         good = token(self.secret, role="admin")
         none = token(self.secret, {"alg": "none"}, role="admin")
         for bad in (token("x" * 40, role="admin"), none, none[:none.rindex(".") + 1],
@@ -87,22 +87,22 @@ class Tokens(StackTest):
                 self.assertEqual((reply.status, reply.json), (401, said), bad)
                 self.assertEqual(reply.headers["WWW-Authenticate"], "Bearer")
 
-    def test_a_token_without_a_role_may_do_nothing(self):
+    def test_a_token_without_a_role_has_no_permission(self):
         for claims in ({}, {"role": "root"}):
             self.assertEqual(self.ask("GET", "/v1/tasks", **claims).status, 403)
 
-    def test_a_claim_that_says_nothing_is_not_one_that_is_absent(self):
+    def test_a_claim_that_is_empty_or_no_text_is_refused(self):
         for claims in ({"role": ["admin"]}, {"sub": 7}, {"tenant": 42}, {"tenant": ["acme"]}, {"tenant": ""}):
             self.assertEqual(self.ask("GET", "/v1/tasks", **({"role": "admin"} | claims)).status, 401, claims)
 
-    def test_a_token_is_of_its_tenant(self):
+    def test_a_token_gives_access_to_its_tenant_only(self):
         self.create(queue="of-default")
         reply = self.ask("GET", "/v1/tasks?queue=of-default", role="read", tenant="another")
         self.assertEqual((reply.status, reply.json["tasks"]), (200, []))
 
 
 class Secrets(unittest.TestCase):
-    """What the handlers make of their secrets before they serve anything."""
+    """The checks that the handlers make of their secrets at start."""
 
     def start(self, **environment):
         environment = {**os.environ, "POSTERN_DATABASE": "host=/nowhere", **environment}
@@ -116,7 +116,7 @@ class Secrets(unittest.TestCase):
             self.assertIn(variable, done.stdout + done.stderr)
             self.assertNotIn("your-secret-key", done.stdout + done.stderr)
 
-    def test_a_file_must_be_there_and_its_secrets_long(self):
+    def test_the_file_must_exist_and_its_secrets_be_long_enough(self):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "secrets"
             done = self.start(POSTERN_JWT_SECRET_FILE=str(file))

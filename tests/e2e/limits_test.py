@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What a queue limits holds over two schedulers, at every instant, as the receiver sees it; and the limit is
-used, not merely kept."""
+"""Limits of a queue hold over two schedulers at every instant, as seen by the receiver, and are used up to the
+limit."""
 
 import concurrent.futures
 import threading
@@ -11,7 +11,7 @@ from harness import Answer, Receiver, StackTest
 
 
 class TimedReceiver(Receiver):
-    """Knows when each request began and when its answer was ready."""
+    """A receiver that records when each request began and when its answer was ready."""
 
     def __init__(self):
         self.spans = []
@@ -28,7 +28,7 @@ class TimedReceiver(Receiver):
 
 
 def most_at_once(spans):
-    """The largest number of spans that overlap. Where one ends as another begins, they do not."""
+    """The largest number of spans that overlap. Spans that only touch do not overlap."""
     changes = sorted([(end, -1) for _, end in spans] + [(begin, 1) for begin, _ in spans])
     most = now = 0
     for _, change in changes:
@@ -68,7 +68,7 @@ class LimitsTest(StackTest):
         return receiver
 
     def limit(self, **settings):
-        """Makes the queue with these limits and no others."""
+        """Creates the queue with only these limits."""
         reply = self.api.request("PUT", f"/v1/queues/{self.queue}", {"max_concurrent": None, **settings})
         self.assertEqual(reply.status, 201, reply.body)
 
@@ -80,7 +80,7 @@ class LimitsTest(StackTest):
         self.assertEqual(self.api.post(f"/v1/queues/{self.queue}/{verb}").status, 200)
 
     def fill(self, count, *receivers):
-        """So many tasks for each receiver, all there at once, and both schedulers on their way to them."""
+        """Creates `count` tasks for each receiver, all ready at once, with both schedulers running."""
         self.pause()
         for receiver in receivers or [self.receiver]:
             self.sql(f"SELECT count(postern.enqueue('{self.queue}', '{receiver.url('/hook')}', '{{}}'::jsonb)) "
@@ -101,8 +101,8 @@ class LimitsTest(StackTest):
                         f"{count} webhooks")
 
     def assert_shared(self, one, other):
-        """Half of the work done, each lane had at least a sixth of it. (Chance gives a half, and less than this once
-        in 100,000 runs.)"""
+        """Checks that each lane had at least a sixth of the first half of the work. (The expectation is a half; by
+        chance it is below a sixth once in 100,000 runs.)"""
         halfway = sorted(one.starts() + other.starts())[: len(one.spans)]
         share = len(set(halfway) & set(one.starts())) / len(halfway)
         self.assertGreater(share, 1 / 6)
@@ -129,7 +129,7 @@ class Concurrency(LimitsTest):
 
 
 class Rate(LimitsTest):
-    def test_never_more_than_its_count_in_any_period_and_nearly_that(self):
+    def test_the_rate_is_reached_and_never_exceeded_in_any_period(self):
         self.limit(rate_limit={"count": 50, "period_seconds": 1})
         self.fill(400)
         self.wait_for_all(400)
@@ -137,7 +137,7 @@ class Rate(LimitsTest):
         self.assertLessEqual(most_within(starts, 1), 50)
         self.assertGreaterEqual(399 / (starts[-1] - starts[0]), 0.6 * 50)
 
-    def test_a_burst_comes_at_once_on_top(self):
+    def test_a_burst_is_delivered_at_once_in_addition(self):
         self.limit(rate_limit={"count": 10, "period_seconds": 1, "burst": 30})
         self.fill(50)
         self.wait_for_all(50)
@@ -166,7 +166,7 @@ class Pause(LimitsTest):
         self.wait_until(lambda: self.live() == 0)
         came = len(self.receiver.requests)
         self.assertLessEqual(sum(start > paused_at for start in self.receiver.starts()), 5)
-        # The schedulers are at work, and leave it alone.
+        # The schedulers are running, and leave the paused queue alone.
         for number in range(3):
             elsewhere = self.create(queue=f"{self.queue[:60]}-{number}", delay=1)
             self.assertEqual(self.finished(elsewhere)["status"], "completed")
@@ -203,7 +203,7 @@ class Entries(LimitsTest):
         for _ in range(3):
             self.finished(self.create())
 
-    def test_one_that_outlives_max_age_fails(self):
+    def test_a_task_older_than_max_age_fails(self):
         self.limit(max_age="1s")
         self.pause()
         later = self.create(delay=3600)
@@ -219,7 +219,7 @@ class Attempts(LimitsTest):
         task = self.finished(self.create(max_retries=5, retry_policy="fixed"))
         self.assertEqual((task["status"], task["reason"], task["attempt_count"]), ("failed", "exhausted", 2))
 
-    def test_none_takes_longer_than_max_runtime(self):
+    def test_no_attempt_takes_longer_than_max_runtime(self):
         self.limit(max_runtime="1s")
         self.receiver.on("/hook", Answer(until=threading.Event()))
         task = self.finished(self.create(max_retries=0, timeout=30))
@@ -229,7 +229,7 @@ class Attempts(LimitsTest):
 
 
 class Changes(LimitsTest):
-    def test_hold_within_2_s_for_tasks_that_wait(self):
+    def test_changes_apply_to_waiting_tasks_within_2_s(self):
         self.limit(rate_limit={"count": 1, "period_seconds": 3600})
         self.fill(20)
         self.wait_for_all(1)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`postern listen` and `postern verify`: what a webhook looks like to its receiver, and whether it is signed.
+"""`postern listen`, which shows webhooks as their receiver gets them, and `postern verify`, which checks signatures.
 
 The listener needs no database; only the last class starts a stack.
 """
@@ -31,7 +31,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 
 
 def postern(*arguments, stdin=b"", **environment):
-    """What the command came to: its exit code, and what it said in bytes."""
+    """Runs the command; returns its exit code and its output in bytes."""
     return subprocess.run([BIN / "postern", *map(str, arguments)], input=stdin, timeout=30, check=False,
                           capture_output=True, env={**ENVIRONMENT, **environment})
 
@@ -51,7 +51,7 @@ def verify(headers, body, *options, secret=SECRET):
 
 
 class Listening:
-    """A running `postern listen` on a free port; `lines` are what it has printed so far."""
+    """A running `postern listen` on a free port; `lines` is its output so far."""
 
     def __init__(self, test, *options, **environment):
         self.process = subprocess.Popen(
@@ -85,14 +85,14 @@ class Listening:
         return answer
 
     def raw(self, data):
-        """All that is answered to these bytes, until the end of the connection."""
+        """The whole answer to these bytes, until the end of the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def ended(self):
-        """The exit code, once there is one."""
+        """Waits for the end of the program and returns its exit code."""
         return self.process.wait(timeout=10)
 
     def _end(self):
@@ -105,7 +105,7 @@ class Listening:
 
 
 class Options(unittest.TestCase):
-    def test_a_wrong_one_is_named(self):
+    def test_a_wrong_argument_is_named(self):
         right = ("--id", "a", "--timestamp", "1", "--signature", "v1,a", "--secret", SECRET)
         for option, *arguments in (
                 ("--bind", "listen", "--bind", "8081"), ("--bind", "listen", "--bind", "host.example:80"),
@@ -132,7 +132,7 @@ class Options(unittest.TestCase):
                 self.assertIn(option, done.stderr.decode())
                 self.assertEqual(done.stdout, b"")
 
-    def test_an_address_that_is_taken(self):
+    def test_an_address_in_use(self):
         listening = Listening(self)
         done = postern("listen", "--bind", f"127.0.0.1:{listening.port}")
         self.assertEqual(done.returncode, 1)
@@ -140,7 +140,7 @@ class Options(unittest.TestCase):
 
 
 class Verify(unittest.TestCase):
-    def test_wherever_the_secret_comes_from(self):
+    def test_accepts_the_secret_from_every_source(self):
         body = b'{"a": 1}\n\x00\xff'
         headers = sign(body)
         with tempfile.NamedTemporaryFile() as secret, tempfile.NamedTemporaryFile() as text:
@@ -183,7 +183,7 @@ class Verify(unittest.TestCase):
             self.assertEqual((code, verdict["reason"], verdict["mistake"]), (1, "signature_mismatch", mistake))
             self.assertTrue(verdict["advice"])
 
-    def test_speaks_to_people(self):
+    def test_prints_text_for_people(self):
         headers = sign(b"a")
         for body, code, beginning in ((b"a", 0, "valid: "), (b"a\n", 1, "INVALID: ")):
             done = postern("verify", "--id", "msg_1", "--timestamp", headers["webhook-timestamp"],
@@ -193,7 +193,7 @@ class Verify(unittest.TestCase):
 
 
 class Listen(unittest.TestCase):
-    def test_answers_in_turn_as_it_is_told(self):
+    def test_gives_the_requested_answers_in_turn(self):
         listening = Listening(self, "--status", "500,204,200", "--header", "Retry-After: 5", "--header",
                               "Postern-No-Retry: 1", "--body", "text", "--max", "4")
         answers = [listening.post() for _ in range(4)]
@@ -218,7 +218,7 @@ class Listen(unittest.TestCase):
             self.assertEqual((request["method"], request["path"]), (method, "/a?b=c"))
             self.assertIsNone(request["verdict"])
 
-    def test_a_client_that_asks_before_it_sends_is_told_to_go_on(self):
+    def test_expect_100_continue_is_answered(self):
         listening = Listening(self)
         with socket.create_connection(("127.0.0.1", listening.port), timeout=10) as connection:
             connection.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
@@ -226,7 +226,7 @@ class Listen(unittest.TestCase):
             connection.sendall(b"a")
             self.assertEqual(connection.recv(12), b"HTTP/1.1 200")
 
-    def test_many_wait_at_once(self):
+    def test_answers_many_connections_at_once(self):
         listening = Listening(self, "--delay", "1s", "--json", "--max", "200")
         begun = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(200) as pool:
@@ -236,7 +236,7 @@ class Listen(unittest.TestCase):
         self.assertEqual({listening.request()["path"] for _ in range(200)}, {f"/{i}" for i in range(200)})
         self.assertEqual(listening.ended(), 0)
 
-    def test_shows_whether_the_signature_is_right(self):
+    def test_shows_whether_the_signature_is_valid(self):
         listening = Listening(self, "--json", POSTERN_WEBHOOK_SECRET=SECRET)
         for body, signed, expected in ((b"a", b"a", (True, None)), (b"a", b"a\n", (False, "newline_lost")),
                                        (b"\xff", b"\xff", (True, None))):
@@ -247,7 +247,7 @@ class Listen(unittest.TestCase):
         listening.post()
         self.assertEqual(listening.request()["verdict"]["reason"], "id_missing")
 
-    def test_what_is_not_http_is_refused_and_nothing_dies(self):
+    def test_malformed_http_is_refused_without_a_crash(self):
         listening = Listening(self, "--json")
         for data, status in (
                 (b"", None), (b"GET / HT", None), (b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc", None),
@@ -268,7 +268,7 @@ class Listen(unittest.TestCase):
         request = listening.request()
         self.assertEqual((request["path"], len(request["body"])), ("/alive", len(body)))
 
-    def test_nothing_it_prints_steers_a_terminal(self):
+    def test_prints_no_terminal_control_sequences(self):
         steering = b"\x1b]0;title\x07\x1b[2J\r\x7f\xc2\x9b31m\xe2\x80\xae\xff"
         for options in ((), ("--json",)):
             listening = Listening(self, *options, "--max", "1", POSTERN_WEBHOOK_SECRET=SECRET)
@@ -298,7 +298,7 @@ class Listen(unittest.TestCase):
 
 
 class Webhook(StackTest):
-    """A real task's webhook, as it arrives here."""
+    """The webhook of a real task, received by `postern listen`."""
 
     def setUp(self):
         super().setUp()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What /metrics, /v1/stats and the other paths about the server say, of tasks that really ran."""
+"""/metrics, /v1/stats and the other paths about the server, after tasks that really ran."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from harness import Answer, StackTest
 
 import prometheus
 
-# Every family there is, with its type.
+# All families with their types.
 FAMILIES = {
     "taskmq_jobs_total": "counter",
     "taskmq_job_duration_seconds": "histogram",
@@ -33,13 +33,13 @@ FAMILIES = {
 
 class MetricsTest(StackTest):
     def metrics(self):
-        """The samples; the text is checked."""
+        """Checks the text of /metrics and returns its samples."""
         reply = self.client().get("/metrics")
         self.assertEqual(reply.status, 200, reply.body)
         return prometheus.check(reply.body.decode())
 
     def value(self, name, /, **labels):
-        """0 when there is no such series (yet)."""
+        """The value of a series; 0 when it does not exist (yet)."""
         return self.metrics().get((name, tuple(sorted(labels.items()))), 0)
 
     def queue_value(self, name, queue, /, **labels):
@@ -54,17 +54,17 @@ class MetricsTest(StackTest):
 
 
 class Checker(unittest.TestCase):
-    """That the checker would find what is wrong."""
+    """Tests of the checker itself."""
 
     HEAD = "# HELP a_total A.\n# TYPE a_total counter\n"
     HISTOGRAM = ("# HELP h H.\n# TYPE h histogram\n"
                  'h_bucket{le="1.0"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3\nh_count 2\n')
 
-    def test_reads_what_is_right(self):
+    def test_accepts_valid_text(self):
         samples = prometheus.check(self.HEAD + 'a_total{b="x\\"\\\\\\n",c=""} 1e3\n' + self.HISTOGRAM)
         self.assertEqual(samples["a_total", (("b", 'x"\\\n'), ("c", ""))], 1000)
 
-    def test_refuses_what_is_wrong(self):
+    def test_refuses_invalid_text(self):
         for text in (
             self.HEAD + "a_total 1",
             "a_total 1\n",
@@ -91,7 +91,7 @@ class Checker(unittest.TestCase):
 
 
 class Text(MetricsTest):
-    def test_anyone_at_an_address_that_may_sees_every_family(self):
+    def test_an_allowed_address_needs_no_key_and_sees_every_family(self):
         for path in ("/metrics", "/monitor/metrics"):
             reply = self.client().get(path)
             self.assertEqual(reply.status, 200)
@@ -106,7 +106,7 @@ class Text(MetricsTest):
         self.assertEqual((reply.status, reply.body), (200, b""))
         self.assertEqual(reply.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
 
-    def test_nothing_can_be_sent_there(self):
+    def test_other_methods_are_refused(self):
         reply = self.client().post("/metrics", {})
         self.assertEqual((reply.status, reply.headers["Allow"]), (405, "GET, HEAD"))
 
@@ -164,7 +164,7 @@ class Counters(MetricsTest):
         self.restart_handler()
         same(self.metrics())
 
-    def test_stats_say_the_same(self):
+    def test_stats_agree(self):
         task = self.create(queue="told")
         self.finished(task)
         self.api.delete(f"/v1/tasks/{self.create(queue='told', delay=3600)['id']}")
@@ -185,7 +185,7 @@ class Counters(MetricsTest):
         self.assertEqual(reply.status, 200, reply.body)
         return {each["name"]: each for each in reply.json["queues"]}.get(queue)
 
-    def test_schedulers_are_told_with_what_they_do(self):
+    def test_schedulers_are_listed_with_their_load(self):
         told = threading.Event()
         self.addCleanup(told.set)
         self.receiver.on("/held", Answer(until=told))

@@ -8,7 +8,7 @@ from speakers import SPEAKERS, AsyncJobs, AsyncQueue, Native, TaskMq
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-# A member that a task has in this dialect and in no other.
+# For each dialect, a member that a task has only there.
 MARKS = {"native": "attempt_count", "asyncqueue": "retryCount", "taskmq": "retries", "asyncjobs": "state"}
 
 
@@ -22,13 +22,13 @@ class Mixed(StackTest):
         self.assertEqual([dialect for dialect, mark in MARKS.items() if mark in task], [name], task)
 
     def uuid(self, name, task):
-        """The task's identity, however its dialect spells it."""
+        """The task's UUID, from the spelling of any dialect."""
         if name == "native":
             return uuid_of(task)
         if name == "asyncqueue":
             return task
         if name == "taskmq" and isinstance(task, str):
-            return task  # of another dialect: it has no number
+            return task  # a task of another dialect has no number
         if name == "taskmq":
             return self.stack.postgres.psql(f"SELECT id FROM postern.task_all WHERE job_id = {task}")
         number = 0
@@ -43,7 +43,7 @@ class Mixed(StackTest):
             spelled = self.uuid(maker, task)
             for name, speaker in self.speakers.items():
                 if name == "native":
-                    continue  # it is mounted where all are spoken
+                    continue  # its mount is that of all dialects
                 with self.subTest(f"a task of {maker} in {name}"):
                     reply = speaker.try_get(spelled)
                     self.assertEqual(reply.status, 200, reply.body)
@@ -52,7 +52,7 @@ class Mixed(StackTest):
                     self.assertEqual(self.uuid(name, shown["id"]), spelled)
                     self.assertIn(speaker.status_in(reply.json), ("delayed", "pending", "PENDING", "new"))
 
-    def test_where_all_are_spoken_each_task_speaks_its_own(self):
+    def test_v1_shows_each_task_in_its_own_dialect(self):
         for name, speaker in self.speakers.items():
             task = speaker.create(later=True)
             for spelling in (task, self.uuid(name, task)):
@@ -68,13 +68,13 @@ class Mixed(StackTest):
         for name, task in made.items():
             self.assert_shape(name, listed[task])
 
-    def test_what_one_made_another_cancels(self):
+    def test_a_task_can_be_cancelled_by_every_dialect(self):
         for maker, canceller in (("native", "asyncqueue"), ("asyncqueue", "taskmq"),
                                  ("taskmq", "asyncjobs"), ("asyncjobs", "asyncqueue")):
             with self.subTest(f"{canceller} cancels a task of {maker}"):
                 task = self.speakers[maker].create(later=True)
                 spelled = self.uuid(maker, task)
-                if canceller == "taskmq":  # its bodies take numbers alone
+                if canceller == "taskmq":  # its bodies accept only numbers
                     reply = self.api.post(f"/v1/tasks/{spelled}/cancel")
                 else:
                     reply = self.speakers[canceller].try_cancel(spelled)
@@ -82,7 +82,7 @@ class Mixed(StackTest):
                 self.assertEqual(self.speakers[maker].status(task),
                                  self.speakers[maker].words["cancelled"])
 
-    def test_a_webhook_is_of_the_dialect_that_made_its_task(self):
+    def test_a_webhook_has_the_dialect_of_its_task(self):
         for name, speaker in self.speakers.items():
             self.receiver.requests.clear()
             task = speaker.create()
@@ -90,7 +90,7 @@ class Mixed(StackTest):
             (request,) = self.receiver.at("/hook")
             speaker.check_webhook(request, task)
 
-    def test_one_key_stands_for_one_task_in_all_dialects(self):
+    def test_an_idempotency_key_makes_one_task_in_all_dialects(self):
         headers = {"Idempotency-Key": "one-for-all"}
         first = Native(self).try_create(later=True, headers=headers).json["id"]
         for kind in (AsyncQueue, AsyncJobs):
@@ -107,7 +107,7 @@ class Mixed(StackTest):
             for key in set(body) - {"queue"}:
                 self.assertIn(key, reply.json["error"]["message"])
 
-    def test_an_unknown_id_is_answered_in_the_dialect_that_spells_so(self):
+    def test_an_unknown_id_is_answered_in_the_dialect_of_its_spelling(self):
         for spelling, kind in (("task_01h455vb4pex5vsknk084sn02q", Native), ("x", Native),
                                ("01890a5d-ac96-774b-bcce-b302099a8057", AsyncQueue),
                                ("999999999", TaskMq), ("24YUZFAAAAAAAAAAAAAAAAAAAAA", AsyncJobs)):

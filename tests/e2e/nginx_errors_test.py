@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""nginx/ with the real nginx: what it refuses and answers itself, and in which dialect's words."""
+"""nginx/ with the real nginx: the requests that nginx itself refuses, and the errors in the form of each dialect."""
 
 import http.client
 import json
@@ -74,7 +74,7 @@ class ErrorsOfNginx(NginxTest):
                     self.assertEqual(reply.status, status, reply.body)
                     self.assertTrue(fits(reply.json), reply.body)
 
-    def test_a_mount_is_told_to_the_handler_and_taken_off_the_path(self):
+    def test_a_mount_is_passed_as_a_parameter_and_removed_from_the_path(self):
         for path, document, dialect, base in (
                 ("/v1/tasks", "/v1/tasks", "", ""), ("/asyncqueue/v1/tasks", "/v1/tasks", "asyncqueue", "/asyncqueue"),
                 ("/asyncjobs/v1/queues", "/v1/queues", "asyncjobs", "/asyncjobs"),
@@ -127,7 +127,7 @@ class ErrorsOfNginx(NginxTest):
         # Each credential has its own share.
         self.assertEqual(self.client(self.limited, key="another").get("/v1/tasks").status, 200)
 
-    def test_a_credential_has_one_rate_however_it_is_spelled(self):
+    def test_a_credential_has_one_rate_in_all_spellings(self):
         spellings = [{"Authorization": f"{scheme}{' ' * spaces}{self.id()}", **more}
                      for spaces in range(1, 100) for scheme in ("Bearer", "bearer", "BEARER")
                      for more in ({}, {"X-API-Key": self.id()})]
@@ -148,18 +148,18 @@ class ErrorsOfNginx(NginxTest):
             return answer.status
 
         self.assertTrue(any(guess(number) == 429 for number in range(10_000)))
-        # Others are not kept waiting.
+        # Other clients are not delayed.
         self.assertEqual(self.client(self.limited, key=self.id()).get("/v1/tasks").status, 200)
 
-    def test_signals_are_limited_by_address_whatever_they_carry(self):
+    def test_signals_are_limited_by_address_with_any_credential(self):
         # Other credentials give no share of their own.
         clients = [self.client(key=f"{self.id()}{number}") for number in range(5)]
         for path in ("/v1/signals/t", "/asyncqueue/v1/signals/t"):
             self.assertTrue(any(client.get(path).status == 429 for _ in range(400) for client in clients), path)
         self.assertEqual(self.api.get("/v1/tasks").status, 200)
 
-    def test_no_handler(self):
-        self.api.get("/v1/tasks")  # its credential is known from here on
+    def test_no_handler_runs(self):
+        self.api.get("/v1/tasks")  # puts its credential into nginx's cache
         self.responder.stop()
         try:
             self.assert_error(self.client(key="unknown").get("/v1/tasks"), 503)
@@ -174,7 +174,7 @@ class ErrorsOfNginx(NginxTest):
         with self.responder.silence():
             self.assert_error(self.api.post("/v1/tasks", b"x"), 504)
 
-    def test_nginx_has_nothing_to_warn_about(self):
+    def test_nginx_logs_no_warning(self):
         log = (self.nginx / "error.log").read_text()
         self.assertEqual([line for line in log.splitlines() if "[warn]" in line or "[alert]" in line], [])
 

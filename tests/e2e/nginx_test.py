@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""nginx/ with the real nginx: what reaches the handler and its authenticator, and what never does.
+"""nginx/ with the real nginx: what reaches the handler and the authenticator, and what does not.
 
-Most of it is seen best from where the handler sits (harness_nginx.py); the last class has the whole stack.
+Most tests have a recording FastCGI responder in the place of the handler (harness_nginx.py); the last class
+has the whole stack.
 """
 
 import signal
@@ -10,7 +11,7 @@ import unittest
 from harness import Api, StackTest, wait_until
 from harness_nginx import NginxTest
 
-# Everything the handler may ever see.
+# All parameters that the handler may get.
 PARAMETERS = {
     "REQUEST_METHOD", "DOCUMENT_URI", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_ADDR",
     "REQUEST_ID", "POSTERN_AUTH", "POSTERN_SANDBOX", "POSTERN_IDEMPOTENCY_KEY", "POSTERN_TRACEPARENT", "POSTERN_BASE_PATH",
@@ -34,7 +35,7 @@ class WhatTheHandlerSees(NginxTest):
             "POSTERN_VERDICT": "ok", "POSTERN_IDENTITY": "somebody", "POSTERN_ROLE": "admin",
             "POSTERN_KEY_TENANT": "theirs"})
 
-    def test_no_header_poses_as_a_parameter(self):
+    def test_no_header_becomes_a_parameter(self):
         type(self).verdict = "missing"
         names = [name for name in PARAMETERS if not name.startswith("CONTENT")]
         spoofed = {spelling: "spoofed" for name in names + ["POSTERN_SERVICE", "PROXY"]
@@ -62,7 +63,7 @@ class WhatTheHandlerSees(NginxTest):
             self.assertEqual((reply.status, reply.headers.get_all("Retry-After"), reply.body),
                              (status, ["77"], b"mine"))
 
-    def test_a_mount_point_is_taken_off(self):
+    def test_a_mount_point_is_removed(self):
         api = self.client(self.mounted, key=self.id())
         self.assertEqual(api.get("/queue/v1/tasks").status, 200)
         self.assertEqual(self.params()["DOCUMENT_URI"], "/v1/tasks")
@@ -83,7 +84,7 @@ class Authentication(NginxTest):
         self.assertEqual((params["POSTERN_AUTHORIZATION"], params["POSTERN_API_KEY"]),
                          ("Bearer 1", self.id()))
 
-    def test_is_asked_once_for_each_credential_and_tenant(self):
+    def test_answers_are_cached_by_credential_and_tenant(self):
         for _ in range(5):
             self.api.get("/v1/tasks")
         self.assertEqual(len(self.responder.auth_requests), 1)
@@ -93,25 +94,25 @@ class Authentication(NginxTest):
         self.client(self.mounted, key=self.id()).get("/queue/v1/tasks")
         self.assertEqual(len(self.responder.auth_requests), 3)
 
-    def test_the_longest_credentials_are_kept_too(self):
+    def test_answers_for_the_longest_credentials_are_cached(self):
         for _ in range(2):
             self.client().get("/v1/tasks", headers={"Authorization": "a" * 8000, "X-API-Key": "b" * 8000})
         self.assertEqual(len(self.responder.auth_requests), 1)
 
-    def test_an_answer_is_kept_only_as_long_as_it_says(self):
+    def test_an_answer_is_cached_only_as_long_as_it_says(self):
         type(self).kept_for = 1
         self.api.get("/v1/tasks")
         type(self).verdict = "invalid"
         wait_until(lambda: self.api.get("/v1/tasks") and len(self.responder.auth_requests) == 2)
         self.assertEqual(self.responder.requests[-1][0]["POSTERN_VERDICT"], "invalid")
 
-    def test_unavailable_is_never_kept(self):
+    def test_unavailable_is_never_cached(self):
         type(self).verdict, type(self).kept_for = "unavailable", 0
         for _ in range(3):
             self.api.get("/v1/tasks")
         self.assertEqual(len(self.responder.auth_requests), 3)
 
-    def test_credentials_are_for_nginx_alone(self):
+    def test_only_nginx_can_read_the_credentials(self):
         self.api.get("/v1/tasks?secret")
         self.assertEqual((self.nginx / "auth").stat().st_mode & 0o777, 0o700)
         log = wait_until((self.nginx / "access.log").read_text)
@@ -120,14 +121,14 @@ class Authentication(NginxTest):
         self.assertNotIn("secret", log)
         self.assertNotIn(self.id(), log)
 
-    def test_nobody_reaches_the_internal_locations(self):
+    def test_the_internal_locations_cannot_be_requested(self):
         for path in ("/_postern/auth", "/_postern/error"):
             self.assert_error(self.api.get(path), 404)
         self.assertEqual(self.responder.requests, [])
 
 
 class WithTheHandlers(StackTest):
-    """The same doors with the real thing behind them."""
+    """The same with the real handlers."""
 
     def test_without_a_key_and_with_a_wrong_one(self):
         for key, status in ((None, 401), ("postern_wrong", 401), (self.api.key, 200)):
@@ -148,7 +149,7 @@ class WithTheHandlers(StackTest):
         api = self.client("read", self.stack.tls_url)
         self.assertEqual(api.get("/v1/tasks").status, 200)
 
-    def test_a_handler_that_is_killed_is_back_with_the_next_request(self):
+    def test_the_next_request_restarts_a_killed_handler(self):
         self.stack.programs["fcgi"].stop(signal.SIGKILL)
         self.wait_until(lambda: self.api.get("/v1/tasks").status == 200)
 

@@ -16,7 +16,7 @@ class Tls(NginxTest):
     def connect(self, name, version=None):
         trust = ssl.create_default_context(cafile=self.certificate)
         if version:
-            trust.set_ciphers("ALL:@SECLEVEL=0")  # or our own side would refuse the old ones
+            trust.set_ciphers("ALL:@SECLEVEL=0")  # otherwise the client itself would refuse old versions
             with warnings.catch_warnings(action="ignore"):
                 trust.minimum_version = trust.maximum_version = version
         with contextlib.ExitStack() as undo:
@@ -46,7 +46,7 @@ class Tls(NginxTest):
             with self.assertRaisesRegex(ssl.SSLError, "ALERT_PROTOCOL_VERSION"):
                 self.connect("localhost", version)
 
-    def test_another_name_gets_nothing(self):
+    def test_another_name_is_refused(self):
         with self.assertRaisesRegex(ssl.SSLError, "UNRECOGNIZED_NAME"):
             self.connect("elsewhere.example")
         with self.connect("localhost") as connection:

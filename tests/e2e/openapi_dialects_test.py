@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The descriptions of the dialects at their own mounts, held against what the server answers there."""
+"""Compares the descriptions of the dialects at their own mounts with the server's answers."""
 
 import unittest
 
@@ -8,26 +8,26 @@ from speakers import LATER
 
 
 class Cases:
-    """What a class for a dialect must show: every route once with success, and each error there is a way to."""
+    """The tests of one dialect: every route once with success, and each error that can be provoked."""
 
     def test_every_route(self):
         self.ask_all()
         every = {(path, method) for path, methods in self.document["paths"].items() for method in methods}
         self.assertEqual(self.seen, every)
 
-    def test_every_route_but_the_open_ones_wants_a_key(self):
+    def test_every_route_but_the_open_ones_needs_a_key(self):
         for template, methods in self.document["paths"].items():
             for method, operation in methods.items():
                 if "security" not in operation:
                     self.ask(method.upper(), template.replace("{id}", "x").replace("{name}", "x"),
                              None if method in ("get", "delete") else {}, 401, client=self.client())
 
-    def test_what_belongs_to_no_operation_has_the_same_envelope(self):
+    def test_unknown_operations_have_the_same_envelope(self):
         self.ask_other("GET", "/nothing", 404)
         self.ask_other("PUT", next(iter(self.document["paths"])), 405)
 
     def endpoint(self, name):
-        """Registers the handler that the seeds' clients have in their own programs."""
+        """Registers the handler that clients of the original API have in their own programs."""
         reply = self.api.request("PUT", f"/v1/endpoints/{name}", {"url": self.receiver.url("/ok")})
         self.assertIn(reply.status, (200, 201), reply.body)
         return name

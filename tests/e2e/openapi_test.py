@@ -1,5 +1,5 @@
-"""The APIs' descriptions, judged by other people's tools; and the native one held against what the server answers,
-as openapi_dialects_test.py does with the others."""
+"""Checks the API descriptions with external tools, and compares the native one with the server's answers;
+openapi_dialects_test.py does so with the others."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SOURCES = HERE.parents[1] / "fcgi/openapi"
 DOCUMENTS = {"native.json": "/v1/openapi.json", "asyncqueue.json": "/asyncqueue/v1/openapi.json",
              "taskmq.json": "/taskmq/openapi.json", "asyncjobs.json": "/asyncjobs/v1/openapi.json"}
 MODULES = pathlib.Path(os.environ.get("NODE_PATH", pathlib.Path(__file__).parents[2] / "build/node/node_modules"))
-# None of the tools may reach out.
+# The tools must not access the network.
 QUIET = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "CI": "true",
          "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 SAMPLE = """\
@@ -69,7 +69,7 @@ class Tools(StackTest):
             self.assertTrue(all("example" in body["content"]["application/json"] for body in bodies), name)
             self.assertGreater(len(found), len(bodies), name)
 
-    def test_the_program_carries_all_that_the_parts_say(self):
+    def test_the_documents_contain_everything_of_their_parts(self):
         def says(served, part, path):
             for key, value in part.items():
                 if isinstance(value, dict):
@@ -93,17 +93,18 @@ class Tools(StackTest):
 
 
 class Answers(Described):
-    """Each route once with success, and the errors that are cheap to provoke: every answer fits its description."""
+    """Every route once with success, and the errors that are cheap to provoke; every answer must fit its
+    description."""
 
     def operations(self):
-        """Each as (method, its path with a name in it that is not there, itself, its example body)."""
+        """Each operation as (method, its path with a name that does not exist, the operation, its example body)."""
         for template, methods in self.document["paths"].items():
             path = template.replace("{name}", "nobody").replace("{id}", "nobody")
             for method, operation in methods.items():
                 media = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
                 yield method.upper(), path, operation, media.get("example")
 
-    def test_every_route_but_the_open_ones_wants_a_key(self):
+    def test_every_route_but_the_open_ones_needs_a_key(self):
         for method, path, operation, body in self.operations():
             if "security" not in operation:
                 self.ask(method, path, body, 401, client=self.client())
@@ -113,20 +114,20 @@ class Answers(Described):
             if method != "GET" and "security" not in operation:
                 self.ask(method, path, body, 403, client=self.client("read"))
 
-    def test_every_route_says_what_is_not_there(self):
+    def test_every_route_reports_unknown_names(self):
         for method, path, operation, body in self.operations():
             if path.endswith(("/complete", "/fail", "/heartbeat")):
                 self.ask(method, f"{path}?token=wrong", body, 403)
             elif "nobody" in path and method != "PUT":
                 self.ask(method, path, body, 404)
 
-    def test_every_body_that_is_no_object_or_has_a_field_too_many_is_refused(self):
+    def test_bodies_that_are_no_object_or_have_unknown_fields_are_refused(self):
         for method, path, operation, body in self.operations():
-            if body is not None and method != "PATCH":  # which looks first for what it would change
+            if body is not None and method != "PATCH":  # PATCH looks for the object first
                 self.ask(method, f"{path}?token=wrong" if "security" in operation else path, [], 400)
                 self.ask(method, path, {**body, "nobody": 1}, 400)
 
-    def test_what_belongs_to_no_operation_has_the_same_envelope(self):
+    def test_unknown_operations_have_the_same_envelope(self):
         for method, path, status in (("PUT", "/v1/tasks", 405), ("TRACE", "/v1/tasks", 405),
                                      ("GET", "/v1/nothing", 404), ("GET", "/nothing", 404),
                                      ("GET", "/v1/tasks?limit=" + 9000 * "1", 414)):

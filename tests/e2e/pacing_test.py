@@ -18,7 +18,7 @@ class Pacing(StackTest):
     def attempts(self, tasks):
         return sum(self.get(task)["attempt_count"] for task in tasks)
 
-    def test_a_receiver_that_is_down_spends_few_attempts_and_is_found_when_it_is_back(self):
+    def test_a_receiver_that_is_down_costs_few_attempts_and_its_return_is_noticed(self):
         port = closed_port()
         fields = {"queue": "down", "webhook_url": f"http://127.0.0.1:{port}/hook",
                   "retry_policy": {"intervals": [0.1]}, "max_retries": 20}
@@ -38,8 +38,8 @@ class Pacing(StackTest):
         for task in tasks:
             self.assertEqual(self.finished(task, 90)["status"], "completed")
 
-    def test_a_receiver_that_hangs_does_not_hold_the_others(self):
-        # More tasks than slots for one host that does not answer; then work for another.
+    def test_a_receiver_that_hangs_does_not_block_others(self):
+        # More tasks than slots for one host that does not answer; then tasks for another host.
         hanging = Receiver()
         self.addCleanup(hanging.close)
         hanging.on("/never", Answer(delay=60))
@@ -48,7 +48,7 @@ class Pacing(StackTest):
         hanging.wait_for(lambda requests: len(requests) >= 16)
         tasks = [self.create(queue="well", webhook_url=self.receiver.url("/quick")) for _ in range(100)]
         self.receiver.wait_for(lambda requests: len(requests) == 100, 30)
-        # All hundred went through while most of the sixty, which take 3 s each, still wait.
+        # All hundred were delivered while most of the sixty, which take 3 s each, still wait.
         self.assertLess(len(hanging.at("/never")), 60)
         for task in tasks:
             self.assertEqual(self.finished(task)["status"], "completed")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Schedules with two schedulers: each occurrence once, whoever dies, and what becomes of late ones."""
+"""Schedules with two schedulers: each occurrence fires once, even when one is killed; and late occurrences."""
 
 import datetime
 import signal
@@ -28,7 +28,7 @@ class Schedules(StackTest):
         return self.stack.postgres.psql(text)
 
     def make(self, name="s", **fields):
-        """A schedule that calls our receiver; what is not said is yearly."""
+        """Creates a schedule that calls the test's receiver; by default a yearly one."""
         timing = {} if "interval_seconds" in fields else {"schedule": "0 0 1 1 *"}
         reply = self.api.post("/v1/schedules", {"name": name, "queue": "default",
                                                 "webhook_url": self.receiver.url(f"/{name}"),
@@ -54,14 +54,14 @@ class Schedules(StackTest):
         self.other = self.second_scheduler()
 
     def make_many(self, count):
-        """`count` of them by SQL, with the task of the one that `make` made."""
+        """Inserts `count` schedules by SQL, with the task of the one that `make` made."""
         self.make("many", payload={"a": 1}, paused=True)
         self.sql(f"""INSERT INTO postern.schedule (tenant, name, spec, queue, task, next_at)
                      SELECT 'default', 's' || i, '0 0 1 1 *', queue, task, NULL
                        FROM postern.schedule, generate_series(1, {count}) i WHERE name = 'many'""")
 
     def counts(self):
-        """Tasks made, distinct runs, runs that made a task."""
+        """The numbers of tasks made, distinct runs, and runs that made a task."""
         return tuple(int(n) for n in self.sql(
             "SELECT (SELECT count(*) FROM postern.task_all WHERE queue = 'default'), count(*), count(task)"
             " FROM postern.schedule_run").strip().split("|"))
@@ -78,7 +78,7 @@ class Schedules(StackTest):
         self.clean()
         self.make_many(1000)
         begin = int(self.sql("SELECT ceil(extract(epoch FROM now()))::bigint + 2"))
-        # Every hour, beginning at one second to come; then an hour later, put back by SQL.
+        # Every hour, from one second in the future; the next hour is simulated by SQL.
         self.sql(f"""UPDATE postern.schedule SET spec = '@every 1h', created_at = to_timestamp({begin - 3600}),
                        next_at = to_timestamp({begin}) WHERE name <> 'many'""")
         self.assert_each_once((1000, 1000, 1000), 1000)
@@ -86,12 +86,12 @@ class Schedules(StackTest):
                                   f" to_timestamp({begin}) OR fired_at < nominal_time").strip(), "0")
         self.assertEqual(self.sql(f"SELECT count(*) FROM postern.schedule WHERE name <> 'many' AND"
                                   f" next_at <> to_timestamp({begin + 3600})").strip(), "0")
-        # The next occurrence, as if the hour had passed.
+        # SQL moves the next occurrence, as if the hour had passed.
         self.sql(f"""UPDATE postern.schedule SET created_at = created_at - interval '1 hour' + interval '7 s',
                        next_at = next_at - interval '1 hour' + interval '7 s' WHERE name <> 'many'""")
         self.assert_each_once((2000, 2000, 2000), 2000)
 
-    def test_killed_in_the_middle_a_scheduler_loses_and_doubles_nothing(self):
+    def test_killing_a_scheduler_loses_and_repeats_no_occurrence(self):
         self.clean()
         self.make_many(3000)
         self.sql("UPDATE postern.schedule SET spec = '@every 1h', created_at = date_trunc('second', now())"
@@ -104,7 +104,7 @@ class Schedules(StackTest):
         self.assertEqual(self.counts()[1:], (3000, 3000))
         self.assertEqual(self.counts()[0], 3000)
 
-    def test_an_interval_fires_again_and_again(self):
+    def test_an_interval_fires_repeatedly(self):
         self.make(interval_seconds=1, payload={"n": 1})
         self.wait_until(lambda: len(self.receiver.at("/s")) >= 3)
         runs = self.runs()
@@ -113,14 +113,14 @@ class Schedules(StackTest):
         self.assertEqual(self.receiver.at("/s")[0].json["payload"], {"n": 1})
         self.assertIn(self.receiver.at("/s")[0].json["task_id"], [run["task_id"] for run in runs])
 
-    def test_while_the_last_task_is_live_the_next_is_skipped(self):
+    def test_an_overlapping_occurrence_is_skipped(self):
         self.receiver.on("/s", Answer(delay=3))
         self.make(interval_seconds=1, overlap="skip")
         self.wait_until(lambda: self.skipped()[:1] == ["fired"] and self.skipped().count("fired") == 2, 15)
         self.assertEqual(self.skipped()[1], "overlap")
 
     def late(self, **fields):
-        """Three occurrences, 150, 90 and 30 minutes ago, that no scheduler saw."""
+        """Makes a schedule with three late occurrences, 150, 90 and 30 minutes ago."""
         self.make(interval_seconds=3600, **fields)
         self.stop_schedulers()
         self.sql("UPDATE postern.schedule SET created_at = date_trunc('second', now()) - interval '210 minutes',"
@@ -129,30 +129,30 @@ class Schedules(StackTest):
         self.wait_until(lambda: len(self.runs()) == 3, what="three runs")
         return self.skipped()
 
-    def test_late_ones_are_skipped_if_that_is_the_policy(self):
+    def test_policy_skip_skips_all_late_occurrences(self):
         before = self.missed()
         self.assertEqual(self.late(misfire="skip"), ["missed"] * 3)
         self.assertEqual(self.missed() - before, 3)
 
-    def test_the_last_late_one_fires_by_default(self):
+    def test_the_last_late_occurrence_fires_by_default(self):
         self.assertEqual(self.late(), ["missed", "missed", "fired"])
 
-    def test_the_last_late_one_is_missed_beyond_its_window(self):
+    def test_the_last_late_occurrence_is_skipped_beyond_the_window(self):
         self.assertEqual(self.late(misfire_window_seconds=1200), ["missed"] * 3)
 
-    def test_all_late_ones_fire_up_to_the_limit(self):
+    def test_policy_all_fires_late_occurrences_up_to_the_limit(self):
         self.assertEqual(self.late(misfire="all", misfire_limit=2), ["missed", "fired", "fired"])
 
     def missed(self):
         return int(self.sql("SELECT coalesce(sum(value), 0) FROM postern.counter WHERE name = 'schedule_missed'"))
 
-    def test_paused_it_rests_and_goes_on_from_now(self):
+    def test_a_resumed_schedule_continues_from_now(self):
         self.make(interval_seconds=1)
         self.wait_until(self.runs)
         self.assertTrue(self.api.post("/v1/schedules/s/pause").json["paused"])
         count = len(self.runs())
         self.sql("UPDATE postern.schedule SET next_at = next_at - interval '1 minute'")
-        # A scheduler has looked meanwhile: another one fired.
+        # A scheduler has processed schedules in the meantime: another schedule fired.
         self.make("witness", interval_seconds=1)
         self.wait_until(lambda: len(self.runs("witness")) >= 2)
         self.assertEqual(len(self.runs()), count)
@@ -160,7 +160,7 @@ class Schedules(StackTest):
         self.wait_until(lambda: len(self.runs()) > count)
         self.assertNotIn("missed", self.skipped())
 
-    def test_triggered_it_runs_at_once_and_that_is_a_run(self):
+    def test_a_trigger_runs_at_once_and_is_recorded(self):
         self.make(payload={"by": "hand"})
         run = self.api.post("/v1/schedules/s/trigger")
         self.assertEqual(run.status, 201)
@@ -168,18 +168,18 @@ class Schedules(StackTest):
         self.assertEqual(self.receiver.at("/s")[0].json["payload"], {"by": "hand"})
         self.assertEqual([each["task_id"] for each in self.runs()], [run.json["task_id"]])
 
-    def test_the_times_to_come_follow_the_clocks_of_its_zone(self):
+    def test_the_next_times_follow_the_clock_changes_of_the_zone(self):
         self.make(schedule="30 2 * * *", timezone="Europe/Berlin", starts_at="2030-03-30T00:00:00Z")
         self.assertEqual(self.api.get("/v1/schedules/s/next?n=3").json["next"],
                          ["2030-03-30T01:30:00Z", "2030-03-31T01:00:00Z", "2030-04-01T00:30:00Z"])
 
-    def test_a_change_of_its_times_counts_from_now(self):
+    def test_a_changed_spec_counts_from_now(self):
         far = self.make(schedule="0 0 1 1 *")["next_at"]
         near = self.api.request("PATCH", "/v1/schedules/s", {"interval_seconds": 1}).json["next_at"]
         self.assertLess(near, far)
         self.wait_until(lambda: self.receiver.at("/s"))
 
-    def test_one_that_cannot_be_read_does_not_stop_the_others(self):
+    def test_an_invalid_schedule_does_not_stop_others(self):
         self.make("bad")
         self.sql("UPDATE postern.schedule SET task = 'nonsense', next_at = now()")
         self.make("good", interval_seconds=1)
@@ -193,7 +193,7 @@ class Schedules(StackTest):
         self.wait_until(lambda: len(self.runs()) >= 2)
         self.assertEqual(set(self.skipped()), {"paused"})
 
-    def test_changed_all_the_time_it_still_fires_each_occurrence_once(self):
+    def test_frequent_changes_do_not_lose_or_repeat_occurrences(self):
         self.make(interval_seconds=1)
         count = 0
         while len(self.runs()) < 4:

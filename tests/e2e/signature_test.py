@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Webhooks are signed as Standard Webhooks says: that project's own package verifies them.
+"""Signatures of webhooks by Standard Webhooks, verified with that project's own package.
 
-The package is installed when the tests are built; NODE_PATH names its folder.
+The build of the tests installs the package; NODE_PATH names its folder.
 """
 
 import base64
@@ -22,7 +22,7 @@ REFUSAL = "No matching signature found"
 
 
 def verify(*webhooks):
-    """What the package says of each (secret, headers, body)."""
+    """The package's verdict on each (secret, headers, body)."""
     lines = [json.dumps({"secret": secret, "headers": dict(headers),
                          "body": base64.b64encode(body).decode()}) for secret, headers, body in webhooks]
     done = subprocess.run(["node", VERIFY], input="\n".join(lines), env={**os.environ, "NODE_PATH": NODE_PATH},
@@ -53,7 +53,7 @@ class Signature(StackTest):
                 ["ok", REFUSAL, REFUSAL, REFUSAL])
 
     def test_a_binary_body(self):
-        # The package reads every body as UTF-8 and so cannot tell; here is what it would do with bytes.
+        # The package decodes every body as UTF-8 and cannot verify this one; this is its algorithm on bytes.
         data = bytes(range(256))
         headers, body = self.webhook(payload_base64=base64.b64encode(data).decode())
         self.assertEqual(body, data)

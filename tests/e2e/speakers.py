@@ -1,4 +1,4 @@
-"""Clients of the four dialects that all do the same things, each in its own words.
+"""Clients of the four dialects with a common interface.
 
     speaker = AsyncQueue(test, mount="/asyncqueue")   # or mount="" for /v1, which speaks all of them
     task = speaker.create("/hook", later=True)
@@ -10,14 +10,14 @@ import datetime
 import json
 
 
-# The same in each body, so that a request can be repeated.
+# A constant, so that a repeated request has the same body.
 LATER = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)).isoformat()
 
 
 class Speaker:
-    """What differs is named here; the default is what most dialects do.
+    """The base class, with the behaviour of most dialects; the subclasses override the differences.
 
-    `words` maps what happened to a task to the dialect's word for it.
+    `words` maps the state of a task to the dialect's word for it.
     """
 
     name = None
@@ -32,7 +32,7 @@ class Speaker:
         self.setup()
 
     def setup(self):
-        """What a client of this dialect has to have registered before."""
+        """Registers what a client of this dialect needs before it creates tasks."""
 
     @property
     def tasks(self):
@@ -41,7 +41,7 @@ class Speaker:
     # --- requests, whose replies the caller looks at ---------------------------------------------
 
     def try_create(self, path="/hook", later=False, once=False, headers=None, **fields):
-        """`later`: it does not start by itself. `once`: it is not tried again."""
+        """Tries to create a task. `later`: it does not start by itself. `once`: it is not retried."""
         return self.api.post(self.tasks, self.creation(path, later, once) | fields, headers=headers)
 
     def try_get(self, task_id):
@@ -70,7 +70,7 @@ class Speaker:
         self.test.wait_until(lambda: self.status(task_id) == word, 15, f"{task_id} is {word}")
 
     def listed(self):
-        """The ids that a list shows."""
+        """The ids in a list."""
         reply = self.api.get(self.tasks)
         self.test.assertEqual(reply.status, 200, reply.body)
         return [self.id_of(task) for task in reply.json["tasks"]]
@@ -87,7 +87,7 @@ class Speaker:
         return body["status"]
 
     def message_in(self, body):
-        """The text of an error; fails when it has not the dialect's shape."""
+        """The text of an error; fails when the error does not have the dialect's form."""
         self.test.assertEqual(list(body), ["error"])
         self.test.assertLessEqual(set(body["error"]), {"code", "message", "details"})
         return body["error"]["message"]
@@ -142,7 +142,7 @@ class AsyncQueue(Speaker):
 
 
 class TaskMq(Speaker):
-    """Its own paths lead to jobs; on the mount of all dialects they are tasks by their number."""
+    """TaskMQ's own paths address jobs; at the mount of all dialects these are tasks with numbers as ids."""
 
     name = "taskmq"
     created_status = 200
@@ -181,7 +181,7 @@ class TaskMq(Speaker):
         return super().try_retry(task_id)
 
     def listed(self):
-        """TaskMQ has no lists: that of all dialects shows its jobs."""
+        """TaskMQ has no lists; the list of all dialects shows its jobs."""
         return [task["id"] for task in self.api.get("/v1/tasks").json["tasks"]]
 
     def id_in(self, body):

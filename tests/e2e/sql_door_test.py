@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The SQL door: tasks made inside the caller's own transaction, by a role that may do nothing else."""
+"""The SQL door: tasks enqueued inside the caller's own transaction, by a role without other privileges."""
 
 import subprocess
 import unittest
@@ -15,7 +15,7 @@ class SqlDoor(StackTest):
                                 "CREATE TABLE mail (address text); GRANT INSERT ON mail TO app")
 
     def sql(self, text, role="app"):
-        """What psql prints, or its complaint."""
+        """The output of psql, or its error."""
         postgres = self.stack.postgres
         done = subprocess.run([postgres.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", postgres.url(role)],
                               input=text, capture_output=True, text=True)
@@ -29,7 +29,7 @@ class SqlDoor(StackTest):
         failed = self.sql("BEGIN; " + self.enqueue("/failed") + "SELECT 1/0; COMMIT;")
         done = self.sql("BEGIN; INSERT INTO mail VALUES ('b'); "
                         + self.enqueue("/done", '{"to": "b", "n": 1e2}', ", priority => 8") + "COMMIT;")
-        task = self.finished({"id": done})  # the id as SQL spells it
+        task = self.finished({"id": done})  # the id in SQL's spelling
         self.assertEqual((task["status"], task["queue"], task["priority"]), ("completed", "door", 8))
         [webhook] = self.receiver.requests
         self.assertEqual((webhook.path, webhook.json["task_id"]), ("/done", task["id"]))
@@ -49,7 +49,7 @@ class SqlDoor(StackTest):
             client.stdin.write("BEGIN; " + self.enqueue("/open") + "\n")
             client.stdin.flush()
             self.assertTrue(client.stdout.readline().strip())
-            # One that commits later overtakes it, and is delivered, so a scheduler has looked.
+            # A later transaction commits first and its task is delivered, so a scheduler has claimed since.
             self.sql(self.enqueue("/overtakes"))
             self.receiver.wait_for(lambda requests: requests)
             client.stdin.write("COMMIT;\n")
@@ -64,7 +64,7 @@ class SqlDoor(StackTest):
         [webhook] = self.receiver.wait_for(lambda requests: requests)
         self.assertEqual((webhook.body, webhook.headers["Content-Type"]), (b"\x00\xff\n", "a/b"))
 
-    def test_what_sql_can_tell_is_refused_at_once(self):
+    def test_enqueue_refuses_wrong_ranges_and_shapes(self):
         for text in ("SELECT postern.enqueue('no such!', 'http://a.example/')",
                      "SELECT postern.enqueue('door', 'ftp://a.example/')",
                      "SELECT postern.enqueue('door', 'http://u:p@a.example/')",
@@ -72,13 +72,13 @@ class SqlDoor(StackTest):
                      "SELECT postern.enqueue('door', 'http://a.example/', delay => '-1 s')"):
             self.assertIn("must", self.sql(text))
 
-    def test_what_only_postern_can_tell_ends_invalid(self):
+    def test_other_mistakes_end_as_invalid(self):
         task = self.finished({"id": self.sql(self.enqueue("/x", more=""", headers => '{"Host": "else"}'"""))})
         self.assertEqual((task["status"], task["reason"], task["attempts"]), ("failed", "invalid", []))
         self.assertIn("Host", task["last_error"])
         self.assertEqual(self.receiver.requests, [])
 
-    def test_a_role_enqueues_for_its_tenant_and_sees_nothing(self):
+    def test_a_role_enqueues_for_its_tenant_and_can_read_nothing(self):
         self.stack.postern("tenant", "create", "--name", "shop")
         made = self.stack.postern("key", "create", "--name", "shop", "--role", "read", "--tenant", "shop")
         self.stack.postgres.psql("CREATE ROLE shop LOGIN; GRANT postern_enqueue TO shop;"

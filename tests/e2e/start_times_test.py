@@ -18,7 +18,7 @@ class StartTimes(StackTest):
     settings = {"POSTERN_SLOTS": "1"}
 
     def occupy(self):
-        """Takes the only slot; returns the event that frees it."""
+        """Occupies the only slot; returns the event that frees it."""
         event = threading.Event()
         self.addCleanup(event.set)
         self.receiver.on("/busy", Answer(until=event))
@@ -47,7 +47,7 @@ class StartTimes(StackTest):
         self.assertEqual(self.came(), [0, 1, 2, 3, 4, 5])
         late = [request.time + clock - start for request, start in zip(self.receiver.at("/hook"), starts)]
         self.assertGreaterEqual(min(late), 0)
-        self.assertLess(statistics.median(late), 0.3)  # one may meet a machine that is busy
+        self.assertLess(statistics.median(late), 0.3)  # the median, because single ones may be late on a busy machine
         self.assertLess(max(late), 2)
 
     def test_a_delay_counts_from_the_creation(self):

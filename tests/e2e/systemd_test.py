@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""The units in systemd/: systemd accepts them, and they are fenced in as far as is promised.
+"""The units in systemd/: systemd accepts them, and their sandboxes are as strict as documented.
 
-Needs systemd's tools but no running systemd: everything is checked offline, on a copy whose programs are
-the built ones (POSTERN_BIN, else build/bin).
+The tests need systemd's tools but no running systemd: they check copies of the units offline, with the built
+programs (POSTERN_BIN, else build/bin).
 """
 
 import os
@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
 BIN = pathlib.Path(os.environ.get("POSTERN_BIN", ROOT / "build" / "bin")).resolve()
 
-# Exposure as `systemd-analyze security` counts it, in tenths: 100 is a unit without any fence.
+# The maximum exposure by `systemd-analyze security`, in tenths: 100 is a unit without any sandboxing.
 CEILINGS = {
     "postern-fcgi.service": 5,
     "postern-migrate.service": 5,
@@ -27,7 +27,7 @@ CEILINGS = {
 
 
 def run(command, **environment):
-    """Exit status and everything it said."""
+    """Runs a command; returns its exit status and output."""
     done = subprocess.run(
         [str(part) for part in command],
         env=dict(os.environ, **environment),
@@ -45,7 +45,7 @@ class SystemdTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.units = pathlib.Path(folder.name)
         for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.socket")]:
-            # An instance stands for its template: what systemd would load is what gets checked.
+            # A template is checked as an instance, which is what systemd loads.
             copy = self.units / unit.name.replace("@.", "@1.")
             copy.write_text(unit.read_text().replace("/usr/bin/postern", f"{BIN}/postern"))
 
@@ -57,12 +57,12 @@ class SystemdTest(unittest.TestCase):
     def assert_accepted(self):
         names = sorted(path for path in self.units.iterdir() if path.is_file())
         self.assertEqual(len(names), 4)
-        # The final colon adds the system's own units, which ours are ordered by.
+        # The final colon adds the system's own units, which the order of the units refers to.
         status, said = run(
             ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *names],
             SYSTEMD_UNIT_PATH=f"{self.units}:",
         )
-        # A setting systemd does not know is only a warning to it.
+        # systemd only warns of a setting that it does not know.
         complaints = [line for line in said.splitlines() if "postern" in line]
         self.assertEqual((status, complaints), (0, []), said)
 
@@ -78,13 +78,13 @@ class SystemdTest(unittest.TestCase):
     def test_systemd_accepts_the_units(self):
         self.assert_accepted()
 
-    def test_exposure_stays_under_its_ceiling(self):
+    def test_exposure_is_below_its_limit(self):
         for unit, ceiling in CEILINGS.items():
             with self.subTest(unit):
                 self.assert_exposure(unit, ceiling)
 
-    def test_units_share_their_fences(self):
-        """A ceiling leaves room for one fence to fall; that the three units agree does not."""
+    def test_units_have_the_same_sandbox(self):
+        """Compares the sandboxes of the three units, since the ceiling alone would allow one setting to be lost."""
         network = {"PrivateNetwork=yes", "IPAddressDeny=any", "RestrictAddressFamilies=AF_UNIX"}
         ip = {"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX"}
         handlers = self.fences("postern-fcgi.service")
@@ -93,7 +93,7 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual(self.fences("postern-scheduler@1.service"), handlers - network | ip)
 
     def fences(self, unit):
-        """The settings after the limits or, without limits, after the program."""
+        """The sandbox settings of a unit: those after the limits or, without limits, after ExecStart."""
         service = (self.units / unit).read_text().split("\nExecStart=")[1].split("\n[Install]")[0]
         fences = service.split("\nMemoryMax=")[-1].split("\n", 1)[1]
         return {line for line in fences.splitlines() if line and not line.startswith("#")}
@@ -103,10 +103,10 @@ class SystemdTest(unittest.TestCase):
             self.install_drop_in("remote-postgresql.conf.example", unit)
         self.install_drop_in("scheduler-egress.conf.example", "postern-scheduler@1.service")
         self.assert_accepted()
-        # With a network, the handlers are still fenced in as well as the scheduler.
+        # With network access, the handlers' sandbox is still as strict as the scheduler's.
         self.assert_exposure("postern-fcgi.service", CEILINGS["postern-scheduler@1.service"])
 
-    def test_users_of_the_units_are_made(self):
+    def test_users_of_the_units_are_declared(self):
         made = (UNITS / "sysusers.d" / "postern.conf").read_text()
         for unit in self.units.glob("*.service"):
             text = unit.read_text()
@@ -118,7 +118,7 @@ class SystemdTest(unittest.TestCase):
     def test_users_and_folders_are_made(self):
         root = self.units / "root"
         (root / "etc").mkdir(parents=True)
-        # The host is expected to have these two; a folder of nginx belongs to the second.
+        # These two users exist on the host; the second owns a folder of nginx.
         (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n")
         (root / "etc/group").write_text("root:x:0:\nwww-data:x:33:\n")
         status, said = run(
@@ -127,7 +127,7 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual(status, 0, said)
         self.assertIn("\npostern_api:", (root / "etc/passwd").read_text())
         if os.geteuid() != 0:
-            return  # only root can give folders to others
+            return  # only root can change the owner of folders
         status, said = run(
             ["systemd-tmpfiles", f"--root={root}", "--create", UNITS / "tmpfiles.d" / "postern.conf"]
         )
@@ -136,7 +136,7 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual((cache.st_mode & 0o7777, cache.st_uid), (0o700, 33))
         self.assertEqual((root / "etc/postern").stat().st_mode & 0o7777, 0o750)
 
-    def test_programs_understand_the_environment_example(self):
+    def test_programs_accept_the_environment_example(self):
         text = (UNITS / "postern.env.example").read_text()
         settings = dict(
             shlex.split(line)[0].split("=", 1)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""TaskMQ's jobs delivered: periodic ones, and handlers that are there or not."""
+"""Delivery of TaskMQ's jobs: periodic jobs, and handlers that are registered late."""
 
 import datetime
 import unittest
@@ -34,12 +34,12 @@ class TaskMq(StackTest):
         return self.receiver.at(path)[:count]
 
     def cancel(self, job_id):
-        """Between two turns, as one that is under way is not cancelled."""
+        """Cancels a periodic job between two turns, because an active job cannot be cancelled."""
         self.wait_until(lambda: self.api.post("/cancel", {"job_id": job_id}).status == 200, 10,
                         f"job {job_id} is cancelled")
 
     def pass_a_turn(self):
-        """Waits until a job has come that is due after the next turn of any other."""
+        """Waits for a new job that is due after the next turn of every other job."""
         due = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
         self.register("probe", "/probe")
         self.wait_for(self.add("probe", scheduled_for=due.isoformat()), "SUCCESS")
@@ -60,7 +60,7 @@ class TaskMq(StackTest):
         self.pass_a_turn()
         self.assertEqual(len(self.receiver.at("/hook")), made)
 
-    def test_a_failure_for_good_ends_the_turns_and_a_retry_brings_them_back(self):
+    def test_a_final_failure_ends_the_turns_and_a_retry_resumes_them(self):
         self.receiver.on("/hook", 200, 500, 200)
         job_id = self.add(interval_seconds=1, retry_policy="none")
         self.assertEqual(self.wait_for(job_id, "FAILED")["error_log"], "HTTP 500")
@@ -71,7 +71,7 @@ class TaskMq(StackTest):
         self.wait_for_turns(4)
         self.cancel(job_id)
 
-    def test_a_turn_has_a_whole_budget(self):
+    def test_each_turn_has_a_full_budget(self):
         self.receiver.on("/hook", 500, 500, 200, 500, 500, 200)
         job_id = self.add(interval_seconds=1)
         self.wait_for_turns(6)
@@ -79,7 +79,7 @@ class TaskMq(StackTest):
         self.assertEqual(self.job(job_id)["retries"], 0)
         self.cancel(job_id)
 
-    def test_a_turn_whose_end_is_told_later_is_followed_by_the_next(self):
+    def test_a_deferred_turn_is_followed_by_the_next(self):
         self.receiver.on("/hook", Answer(202, headers={"Postern-Defer": "60"}), 200)
         job_id = self.add(interval_seconds=1)
         (first,) = self.wait_for_turns(1)
@@ -94,7 +94,7 @@ class TaskMq(StackTest):
         job_id = self.add("late: by name", retry_policy="none")
         self.assertEqual(self.wait_for(job_id, "FAILED")["error_log"], "Unknown handler: late: by name")
         self.register("late", "/late")
-        self.register("late:", "/longer")  # the longest name that it begins with
+        self.register("late:", "/longer")  # the longest matching prefix
         self.assertEqual(self.api.post("/retry", {"job_id": job_id}).status, 200)
         self.wait_for(job_id, "SUCCESS")
         self.assertEqual(self.receiver.at("/late"), [])

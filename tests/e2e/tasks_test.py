@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tasks over HTTP: the documented examples word for word, and what a client may do with its tasks."""
+"""Tasks over HTTP: the documented examples verbatim, and the operations of a client on its tasks."""
 
 import base64
 import concurrent.futures
@@ -24,20 +24,20 @@ TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
 class TasksTest(StackTest):
     def setUp(self):
         super().setUp()
-        self.queue = self.id().rpartition(".")[2][:64]  # each test looks at tasks of its own
+        self.queue = self.id().rpartition(".")[2][:64]  # each test has a queue of its own
 
     def create(self, **fields):
         return super().create(**{"queue": self.queue, **fields})
 
     def hold(self, path="/hook"):
-        """The receiver answers at `path` once the event is set."""
+        """Makes the receiver answer at `path` only once the returned event is set."""
         event = threading.Event()
         self.addCleanup(event.set)
         self.receiver.on(path, Answer(until=event))
         return event
 
     def active(self, **fields):
-        """A task whose webhook is under way, and the event that ends it."""
+        """A task whose webhook is under way, and the event that makes the receiver answer."""
         event = self.hold()
         task = self.create(**fields)
         self.receiver.wait_for(lambda requests: len(requests) == 1)
@@ -99,7 +99,7 @@ class DocumentedExamples(TasksTest):
             self.assertEqual(page["count"], len(page["tasks"]))
             return page, [task["id"] for task in page["tasks"]]
 
-        newest_first = sorted(pending, reverse=True)  # to the millisecond, with which ids begin
+        newest_first = sorted(pending, reverse=True)  # ids begin with the time of creation in milliseconds
         page, ids = listed("&status=pending")
         self.assertEqual(ids, newest_first)
         self.assertEqual(page["pagination"], {"total": 5, "limit": 20, "offset": 0, "hasMore": False})
@@ -178,7 +178,7 @@ class Bodies(TasksTest):
         [webhook] = self.receiver.wait_for(lambda requests: requests)
         self.assertIsNone(webhook.json["payload"])
 
-    def test_headers_go_along(self):
+    def test_headers_are_sent(self):
         self.create(headers={"X-Mine": "ä, tab\there", "Accept": "x/y"})
         [webhook] = self.receiver.wait_for(lambda requests: requests)
         self.assertEqual(webhook.headers["X-Mine"].encode("latin-1").decode(), "ä, tab\there")
@@ -195,9 +195,9 @@ class Verbs(TasksTest):
             begin = time.monotonic()
             now = self.api.get(f"/v1/tasks/{task['id']}?wait=20").json
             self.assertEqual(now["status"], expected)
-            self.assertLess(time.monotonic() - begin, 15)  # and not after the 20 s
+            self.assertLess(time.monotonic() - begin, 15)  # well before the requested 20 s
 
-    def test_a_long_poll_without_a_change_takes_its_time(self):
+    def test_a_long_poll_without_a_change_takes_the_whole_wait(self):
         task = self.create(delay=300)
         begin = time.monotonic()
         self.assertEqual(self.api.get(f"/v1/tasks/{task['id']}?wait=1").json["status"], "pending")
@@ -208,13 +208,13 @@ class Verbs(TasksTest):
         reply = self.api.post(f"/v1/tasks/{task['id']}/cancel")
         self.assertEqual((reply.status, reply.json["status"]), (200, "cancelled"))
         self.assert_refused(self.api.post(f"/v1/tasks/{task['id']}/cancel"), 409, "task_already_finished")
-        later, release = self.active(delay=2)  # by then the first one would have come
+        later, release = self.active(delay=2)  # later than the cancelled task would have started
         self.assert_refused(self.api.post(f"/v1/tasks/{later['id']}/cancel"), 409, "task_already_active")
         release.set()
         self.assertEqual(self.finished(later)["status"], "completed")
         self.assertEqual([request.json["task_id"] for request in self.receiver.requests], [later["id"]])
 
-    def test_retry_by_hand_gives_a_fresh_budget(self):
+    def test_a_manual_retry_gives_a_fresh_budget(self):
         self.receiver.on("/hook", 500, 500, 200)
         task = self.finished(self.create(max_retries=0))
         self.assertEqual((task["status"], task["reason"], task["attempt_count"]),
@@ -243,7 +243,7 @@ class Verbs(TasksTest):
         self.assertEqual(self.api.get(f"/v1/tasks?queue={self.queue}").json["count"], 1)
         other = self.api.post("/v1/tasks", {**body, "delay": 301}, headers={"Idempotency-Key": "k-1"})
         self.assert_refused(other, 422, "idempotency_key_reused")
-        self.api.delete(f"/v1/tasks/{replies[0].json['id']}")  # and the key with it
+        self.api.delete(f"/v1/tasks/{replies[0].json['id']}")  # deletes the idempotency key, too
         self.assertEqual(post(0).status, 201)
 
 
