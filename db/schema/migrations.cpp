@@ -232,7 +232,7 @@ std::optional<std::string> schema_misfit(PgConnection& connection, const Schema&
   for (const auto& file : schema.files) {
     if (!is_table(file) && !is_function(file)) continue;
     const auto state = state_of(file, files);
-    // Functions that a newer program changed still work with this one; min_program says otherwise.
+    // Functions that a newer program changed work with this one: min_program was checked above.
     const bool tolerated = state == FileStatus::State::changed && newest > schema.release;
     if (state != FileStatus::State::applied && !tolerated) {
       return fmt::format(
