@@ -165,9 +165,7 @@ void add(const Context& context, const Arguments& arguments) {
   const auto task = require(
       new_task(std::move(wanted), queue.value_or(QueueDefaults{}), arguments.tenant, new_task_id()),
       context.json);
-  const auto lane_name = lane_target(task.spec);
-  const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_name);
-  db::make_lane(connection, lane, task.spec.tenant, task.spec.queue, lane_name);
+  const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
   const db::Insertion insertion{&task, lane};
   if (queue && queue->bounded) {
     if (db::insert_bounded_tasks(connection, Uuid{}, std::span(&insertion, 1)).inserted == 0) {

@@ -25,7 +25,7 @@ ARROWS = {
     "core/wire": ["core/model", "core/security", "core/time", "core/base"],
     # Every SQL statement there is.
     "db/pg": ["core/time", "core/base"],
-    "db/schema": ["db/pg", "core/base"],
+    "db/schema": ["db/pg", "core/model", "core/base"],
     "db/tasks": ["db/pg", *CORE],
     "db/catalog": ["db/tasks", "db/pg", *CORE],
     "db/engine": ["db/catalog", "db/tasks", "db/pg", *CORE],

@@ -59,13 +59,4 @@ std::optional<std::string> resolve_endpoint(PgConnection& connection, std::strin
   return std::string(row.text(0, 0));
 }
 
-constexpr Statement kMakeLane{"make_lane", R"sql(
-  INSERT INTO postern.lane (id, tenant, queue, target) VALUES ($1, $2, $3, $4)
-  ON CONFLICT DO NOTHING)sql"};
-
-void make_lane(PgConnection& connection, std::int64_t id, std::string_view tenant,
-               std::string_view queue, std::string_view target) {
-  connection.exec(kMakeLane, Params().int8(id).text(tenant).text(queue).text(target));
-}
-
 }  // namespace postern::db

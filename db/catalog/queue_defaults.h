@@ -1,5 +1,6 @@
-// Where a task goes: its queue's defaults and its lane. Rows that do not exist yet are made here,
-// each in an autocommitted statement of its own, before the batch that needs them.
+// Where a task goes: its queue's defaults, and the endpoint that its name stands for. A queue that
+// does not exist yet is made here, in an autocommitted statement of its own, before the batch that
+// needs it.
 #pragma once
 
 #include <optional>
@@ -27,9 +28,5 @@ bool make_queue(PgConnection& connection, std::string_view tenant, std::string_v
 // that it begins with, else the one named "". nullopt: none.
 std::optional<std::string> resolve_endpoint(PgConnection& connection, std::string_view tenant,
                                             std::string_view name);
-
-// Makes the lane's row unless it is there.
-void make_lane(PgConnection& connection, std::int64_t id, std::string_view tenant,
-               std::string_view queue, std::string_view target);
 
 }  // namespace postern::db

@@ -14,7 +14,8 @@ GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_api;
 GRANT SELECT, INSERT, UPDATE ON postern.idempotency_key, postern.counter, postern.instance TO postern_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.queue, postern.endpoint, postern.schedule TO postern_api;
 GRANT SELECT, INSERT, DELETE ON postern.schedule_run TO postern_api;
-GRANT SELECT, INSERT ON postern.lane, postern.dependency TO postern_api;
+GRANT SELECT ON postern.lane TO postern_api;
+GRANT SELECT, INSERT ON postern.dependency TO postern_api;
 GRANT INSERT ON postern.sequel TO postern_api;
 GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;
 GRANT EXECUTE ON FUNCTION

@@ -43,8 +43,9 @@ struct Migrated {
 // database. Throws PgError; the transaction under way is then rolled back.
 Migrated migrate(PgConnection& connection, const Schema& schema = embedded_schema());
 
-// Applies roles, all functions and grants within the caller's transaction, whatever has been applied
-// before; records nothing. False, and nothing is done: a newer program has migrated this database.
+// Applies roles, all functions and grants within the caller's transaction, whatever has been
+// applied before; records nothing. False, and nothing is done: a newer program has migrated this
+// database.
 bool reapply(PgConnection& connection, const Schema& schema);
 
 struct FileStatus {

@@ -38,7 +38,8 @@ std::string kept_key(const Caller& caller, const HttpRequest& request) {
 
 }  // namespace
 
-void CreationApi::create(const Caller& caller, const HttpRequest& request, Creation wanted, Done done) {
+void CreationApi::create(const Caller& caller, const HttpRequest& request, Creation wanted,
+                         Done done) {
   const bool replays_refused = traits(wanted.dialect).replays_refused;
   Result<Ready> ready = prepare(caller, request, std::move(wanted));
   if (!ready && replays_refused) return done(replay_or(caller, request, ready.error()));
@@ -50,7 +51,8 @@ void CreationApi::create(const Caller& caller, const HttpRequest& request, Creat
       });
 }
 
-Result<Created> CreationApi::replay_or(const Caller& caller, const HttpRequest& request, Error refusal) {
+Result<Created> CreationApi::replay_or(const Caller& caller, const HttpRequest& request,
+                                       Error refusal) {
   if (!check_idempotency_key(request.idempotency_key)) return refusal;
   const auto first = read_from(pool_, [&](auto& connection) -> std::optional<Task> {
     const auto id = db::task_of_key(connection, caller.tenant, kept_key(caller, request));
@@ -91,7 +93,8 @@ Result<Created> CreationApi::answer_of(const std::string& tenant, Intake::Taken 
                      "The task of this Idempotency-Key was just deleted. Try again.");
 }
 
-Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const HttpRequest& request, Creation wanted) {
+Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const HttpRequest& request,
+                                                Creation wanted) {
   const Time at = wall_clock();
   if (const auto ok = set_default_queue(wanted); !ok) return ok.error();
   if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
@@ -130,11 +133,12 @@ Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const Http
   if (traits(spec.dialect).numbers_tasks) {
     spec.job_id = read_from(pool_, [](auto& connection) { return db::next_job_id(connection); });
   }
-  const std::int64_t lane = lane_of(spec);
+  const std::int64_t lane = lane_id(spec.tenant, spec.queue, lane_target(spec));
   return Ready{std::move(*task), lane, queue->bounded};
 }
 
-// Where a task that names no queue goes; on the wires that have no setting for it, it must name one.
+// Where a task that names no queue goes; on the wires that have no setting for it, it must name
+// one.
 Result<void> CreationApi::set_default_queue(Creation& wanted) const {
   const std::string_view setting = traits(wanted.dialect).queue_setting;
   if (setting.empty() || !wanted.queue.empty()) return {};
@@ -178,8 +182,9 @@ bool CreationApi::has_endpoint(const std::string& tenant, const std::string& nam
 
 // From a cache, since every creation asks. A change to a queue takes so long to be seen. Whoever
 // finds an entry too old renews it while the others still use it.
-Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant, const std::string& queue,
-                                          std::string_view field, bool make) {
+Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant,
+                                                  const std::string& queue, std::string_view field,
+                                                  bool make) {
   const std::string key = tenant + '\n' + queue;
   const auto clock = std::chrono::steady_clock::now();
   {
@@ -218,24 +223,6 @@ Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant, con
   if (queues_.size() >= kMaxCached) queues_.clear();
   queues_.insert_or_assign(key, CachedQueue{*defaults, clock + kKnownFor});
   return *std::move(defaults);
-}
-
-// The lane's row is for people and limits; no task depends on it, so that once made it is not
-// looked for again.
-std::int64_t CreationApi::lane_of(const TaskSpec& task) {
-  const std::string target = lane_target(task);
-  const std::int64_t lane = lane_id(task.tenant, task.queue, target);
-  {
-    const std::lock_guard lock(mutex_);
-    if (lanes_.contains(lane)) return lane;
-  }
-  read_from(pool_, [&](auto& connection) {
-    db::make_lane(connection, lane, task.tenant, task.queue, target);
-  });
-  const std::lock_guard lock(mutex_);
-  if (lanes_.size() >= kMaxCached) lanes_.clear();
-  lanes_.insert(lane);
-  return lane;
 }
 
 }  // namespace postern

@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "core/base/error.h"
@@ -70,7 +69,6 @@ class CreationApi {
   Result<QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
                                        std::string_view field, bool make);
   bool has_endpoint(const std::string& tenant, const std::string& name);
-  std::int64_t lane_of(const TaskSpec& task);
 
   const Options options_;
   db::Pool& pool_;
@@ -82,7 +80,6 @@ class CreationApi {
   };
   std::mutex mutex_;  // guards the caches
   std::unordered_map<std::string, CachedQueue> queues_;
-  std::unordered_set<std::int64_t> lanes_;  // whose rows are there
   // Endpoints that were found, and until when they need not be looked for again.
   std::unordered_map<std::string, std::chrono::steady_clock::time_point> endpoints_;
 };

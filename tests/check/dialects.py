@@ -7,7 +7,7 @@ import re
 import sys
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ("cli", "core", "db", "fcgi", "scheduler")
 ROOMS = ("core/model/dialect.", "core/wire/", "fcgi/dialects/", "fcgi/openapi/")
 # Files outside the rooms that may name a dialect, and why.

@@ -3,6 +3,7 @@
 #include "core/security/signing.h"
 #include "db/catalog/endpoints.h"
 #include "db/catalog/queue_defaults.h"
+#include "db/engine/lanes.h"
 #include "tests/fcgi/dialects/native/endpoints.h"
 #include "tests/support/tasks.h"
 
@@ -155,7 +156,8 @@ TEST_F(EndpointVerbsTest, HealthTellsTheWorstBreakerOfItsLanes) {
   for (const auto* name : {"mail", "mail:bulk"}) make(name);
   const auto lane = [&](const std::string& target) {
     const auto id = lane_id("default", "q", target);
-    db::make_lane(admin_, id, "default", "q", target);
+    const db::LaneRow row{id, "default", "q", target};
+    admin_.exec(db::kNoteLanes, db::note_lanes_params(std::span(&row, 1)));
     return std::to_string(id);
   };
   const auto told = [&](const std::string& lanes) {

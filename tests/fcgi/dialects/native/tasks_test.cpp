@@ -210,10 +210,9 @@ TEST_F(NativeTest, TakesDefaultsFromTheQueue) {
   EXPECT_EQ(own.text("timeout"), "5");
 }
 
-TEST_F(NativeTest, MakesQueuesAndLanesOnFirstUseUnlessTold) {
+TEST_F(NativeTest, MakesQueuesOnFirstUseUnlessTold) {
   ASSERT_EQ(create("", "fresh").status, 201);
   EXPECT_EQ(count("SELECT count(*) FROM postern.queue WHERE name = 'fresh'"), 1);
-  EXPECT_EQ(count("SELECT count(*) FROM postern.lane WHERE target = 'receiver.test'"), 1);
   start({.auto_create_queues = false});
   EXPECT_EQ(create("", "fresh").status, 201);
   const Answer refused = create("", "other");
