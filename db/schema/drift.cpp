@@ -17,12 +17,14 @@ constexpr Statement kCatalog{"", R"sql(
   UNION ALL
   SELECT CASE relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' ELSE 'table ' END || oid::regclass,
          concat_ws(' ', pg_get_userbyid(relowner),
-                   (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(relacl) a))
+                   (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(
+                     coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) a))
     FROM pg_class WHERE relnamespace = 'postern'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
   UNION ALL
   SELECT 'function ' || oid::regprocedure,
          concat_ws(' ', pg_get_functiondef(oid), pg_get_userbyid(proowner),
-                   (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(proacl) a))
+                   (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(
+                     coalesce(proacl, acldefault('f', proowner))) a))
     FROM pg_proc WHERE pronamespace = 'postern'::regnamespace AND prokind = 'f')sql"};
 
 std::map<std::string, std::string> catalog(PgConnection& connection) {

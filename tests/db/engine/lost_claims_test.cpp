@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "db/engine/claim.h"
+#include "db/engine/settle.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 

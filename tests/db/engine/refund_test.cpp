@@ -1,7 +1,7 @@
 // A claim charges a rate for what it takes, and for nothing else.
 #include <gtest/gtest.h>
 
-#include "db/engine/deliveries.h"
+#include "db/engine/claim.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 

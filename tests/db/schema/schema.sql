@@ -37,7 +37,7 @@ DECLARE
   of_queue record;                 -- the two buckets
   of_endpoint record;
   most double precision;           -- how many may be claimed of this lane
-  taken jsonb := '{}';             -- by this call: places of a queue or endpoint whose tasks are not active yet
+  taken jsonb := '{}';             -- tasks that this call permits, by queue and endpoint: they are not active yet
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
@@ -47,7 +47,7 @@ BEGIN
            coalesce((r.target).timeout_ms, d.timeout_ms, 30000) AS default_ms,
            least(extract(epoch FROM d.max_runtime) * 1000, 86400000)::integer AS most_ms,
            coalesce(d.paused, false) OR coalesce((r.target).paused, false)
-             OR h.queue = 'aq_test' AS paused,  -- tasks of sandbox keys, whoever made their queue's row
+             OR h.queue = 'aq_test' AS paused,  -- the sandbox queue, even if its row says otherwise
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
            (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
            'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || (r.target).name AS endpoint_place
@@ -58,8 +58,7 @@ BEGIN
         ORDER BY t.priority DESC, t.run_at, t.id LIMIT 1) h
       LEFT JOIN postern.queue d ON d.tenant = h.tenant AND d.name = h.queue
       LEFT JOIN LATERAL (
-        SELECT p AS target FROM postern.endpoint p
-         WHERE p.tenant = h.tenant AND starts_with(h.endpoint, p.name) ORDER BY length(p.name) DESC LIMIT 1) r
+        SELECT p AS target FROM postern.endpoint_of(h.tenant, h.endpoint) p) r
         ON h.endpoint IS NOT NULL
      ORDER BY n.place
   LOOP
@@ -85,7 +84,7 @@ BEGIN
     END IF;
     IF w.queue_limited AND q IS NULL OR w.endpoint_limited AND e IS NULL THEN
       free := 0;
-      wait_ms := 5;  -- another claim holds it at this moment
+      wait_ms := 5;  -- another claim holds the lock
       RETURN NEXT;
       CONTINUE;
     END IF;
@@ -104,7 +103,7 @@ BEGIN
     SELECT * INTO of_endpoint
       FROM postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst);
     most := greatest(0, least(most, floor(of_queue.tokens), floor(of_endpoint.tokens)));
-    -- Only for what is there: places and tokens kept for nothing would be lost to the next lane.
+    -- Only as many as there are ready tasks: unused places and tokens would be lost to the next lane.
     SELECT count(*) INTO free FROM (
       SELECT FROM postern.task t WHERE t.lane = w.lane AND t.state = 'ready' LIMIT most::bigint) ready;
     IF free > 0 THEN
@@ -118,7 +117,8 @@ BEGIN
       END IF;
     END IF;
     IF free = most AND most < w.free THEN
-      -- Until the next token; or until a place is free, which another scheduler may be the one to see.
+      -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
+      -- scheduler.
       wait_ms := ceil(1000 * greatest(
         CASE WHEN of_queue.tokens - free < 1 THEN (1 - of_queue.tokens + free) / of_queue.per_second END,
         CASE WHEN of_endpoint.tokens - free < 1 THEN (1 - of_endpoint.tokens + free) / of_endpoint.per_second END));
@@ -274,7 +274,7 @@ CREATE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, 
   INSERT INTO postern.counter AS c VALUES (p_instance, p_tenant, p_queue, p_name, 1)
   ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + 1
 $$;
-CREATE FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_any_state text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -285,7 +285,7 @@ DECLARE
 BEGIN
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
-  IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = 'asyncjobs') THEN
+  IF t.id IS NOT NULL AND (found.waits OR coalesce(p_rules, t.dialect) = ANY(p_any_state)) THEN
     DELETE FROM postern.task WHERE id = p_id;
     DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = p_id;
     PERFORM postern.note_sequel(t);
@@ -293,7 +293,7 @@ BEGIN
   ELSIF t.id IS NULL AND found.state IS NOT NULL THEN
     DELETE FROM postern.task_finished
      WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
-       AND coalesce(p_rules, dialect) = 'asyncjobs'
+       AND coalesce(p_rules, dialect) = ANY(p_any_state)
     RETURNING * INTO over;
     IF over.id IS NULL THEN
       RETURN found.state;
@@ -307,6 +307,9 @@ BEGIN
    WHERE tenant = p_tenant AND key = t.idempotency_key AND task = p_id;
   RETURN 'done';
 END $$;
+CREATE FUNCTION postern.depth_change(p_name text, p_value bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (p_name = ANY (ARRAY['created'::text, 'retried'::text])) THEN p_value WHEN (p_name = ANY (ARRAY['deleted'::text, 'finished_completed'::text, 'finished_failed'::text, 'finished_cancelled'::text])) THEN (- p_value) ELSE (0)::bigint END;
 CREATE FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -329,6 +332,12 @@ BEGIN
 EXCEPTION WHEN lock_not_available THEN
   RETURN NULL;
 END $_$;
+CREATE FUNCTION postern.endpoint_of(p_tenant text, p_name text) RETURNS SETOF postern.endpoint
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT p.* FROM postern.endpoint p
+   WHERE p.tenant = p_tenant AND starts_with(p_name, p.name) ORDER BY length(p.name) DESC LIMIT 1
+$$;
 CREATE FUNCTION postern.enqueue(queue text, url text, payload jsonb DEFAULT NULL::jsonb, delay interval DEFAULT '00:00:00'::interval, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 5, max_retries integer DEFAULT NULL::integer, headers jsonb DEFAULT NULL::jsonb, method text DEFAULT 'POST'::text, timeout interval DEFAULT NULL::interval, deadline timestamp with time zone DEFAULT NULL::timestamp with time zone, retry_policy text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[]) RETURNS uuid
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -575,9 +584,8 @@ CREATE FUNCTION postern.queue_depth(p_tenant text, p_queue text) RETURNS bigint
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT coalesce(sum(CASE WHEN name IN ('created', 'retried') THEN value ELSE -value END), 0)::bigint FROM postern.counter
+  SELECT coalesce(sum(postern.depth_change(name, value)), 0)::bigint FROM postern.counter
    WHERE tenant = p_tenant AND queue = p_queue
-     AND name IN ('created', 'retried', 'deleted', 'finished_completed', 'finished_failed', 'finished_cancelled')
 $$;
 CREATE FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -594,6 +602,17 @@ BEGIN
     per_second := p_count / (seconds + 0.1);
     tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - p_at) * per_second, most));
   END IF;
+END $$;
+CREATE FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE postern.queue q SET rate_tokens = q.rate_tokens + p_count
+   WHERE q.tenant = p_tenant AND q.name = p_queue AND q.rate_count IS NOT NULL;
+  UPDATE postern.endpoint e SET rate_tokens = e.rate_tokens + p_count
+   WHERE e.tenant = p_tenant AND e.name = p_endpoint AND e.rate_count IS NOT NULL;
+  RETURN p_count;
 END $$;
 CREATE FUNCTION postern.restart(t postern.task) RETURNS void
     LANGUAGE plpgsql
@@ -620,7 +639,7 @@ BEGIN
       WHERE id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
         AND state = 'failed';
     CONTINUE WHEN NOT FOUND;
-    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance);
+    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance, NULL, '{}', '{}');
     n := n + 1;
   END LOOP;
   RETURN n;
@@ -651,7 +670,7 @@ BEGIN
   END LOOP;
   RETURN 'done';
 END $$;
-CREATE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -670,7 +689,7 @@ BEGIN
   t := found.t;
   IF t.id IS NOT NULL THEN
     rules := coalesce(p_rules, t.dialect);
-    IF found.waits AND rules = 'asyncjobs' THEN
+    IF found.waits AND rules = ANY(p_waiting) THEN
       PERFORM postern.restart(t);
       RETURN 'done';
     END IF;
@@ -678,7 +697,7 @@ BEGIN
   END IF;
   rules := coalesce(p_rules, (SELECT f.dialect FROM postern.task_finished f
                                WHERE f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant));
-  IF rules = 'taskmq' AND found.state = 'completed' THEN
+  IF found.state = 'completed' AND rules <> ALL(p_completed) THEN
     RETURN found.state;
   END IF;
   RETURN postern.retry_finished(p_tenant, p_id, p_since, p_instance);
@@ -767,7 +786,7 @@ BEGIN
   IF waits THEN
     INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
   END IF;
-  IF t.lane IS NOT NULL THEN  -- else its routing counts it as created
+  IF t.lane IS NOT NULL THEN  -- otherwise routing will count it as created
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
   END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
@@ -786,7 +805,7 @@ BEGIN
     RETURN found.state;
   ELSIF p_state = 'active' THEN
     IF t.lease_until < now() THEN
-      RETURN found.state;  -- too late: somebody may be settling it as over
+      RETURN found.state;  -- the lease has expired: a scheduler may be settling the attempt
     END IF;
     UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
      WHERE id = p_id;
@@ -827,6 +846,9 @@ CREATE FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) RETURNS uuid
   UNION ALL
   SELECT id FROM postern.task_finished WHERE job_id = p_job_id AND tenant = p_tenant LIMIT 1
 $$;
+CREATE FUNCTION postern.total_change(p_name text, p_value bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (p_name = 'created'::text) THEN p_value WHEN (p_name = ANY (ARRAY['deleted'::text, 'forgotten'::text])) THEN (- p_value) ELSE (0)::bigint END;
 CREATE FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -869,7 +891,7 @@ BEGIN
           CONTINUE;
         END IF;
         IF live > 0 THEN
-          -- Who is ending one of them at this moment may have looked for those that wait before this one was there.
+          -- A transaction that is ending one of them right now may have looked for dependents before this task was inserted.
           SELECT count(*) INTO held FROM (
             SELECT FROM postern.task l WHERE l.id = ANY(t.dependencies) AND l.tenant = t.tenant FOR KEY SHARE SKIP LOCKED) k;
           IF held < live THEN
@@ -1551,10 +1573,16 @@ REVOKE ALL ON FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name
 REVOKE ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
+REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_any_state text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_any_state text[]) TO postern_api;
+REVOKE ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) TO postern_api;
+GRANT ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.endpoint_of(p_tenant text, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.endpoint_of(p_tenant text, p_name text) TO postern_api;
+GRANT ALL ON FUNCTION postern.endpoint_of(p_tenant text, p_name text) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) TO postern_enqueue;
 REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
@@ -1588,12 +1616,14 @@ GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO post
 GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.restart(t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;
 REVOKE ALL ON FUNCTION postern.retry_finished(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text) TO postern_api;
+REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) TO postern_api;
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
@@ -1601,6 +1631,8 @@ REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since
 GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) TO postern_api;
+REVOKE ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) TO postern_api;
 REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) TO postern_scheduler;
 GRANT SELECT ON TABLE postern.applied TO postern_api;
@@ -1619,7 +1651,7 @@ GRANT USAGE ON SEQUENCE postern.job_id TO postern_api;
 GRANT USAGE ON SEQUENCE postern.job_id TO postern_scheduler;
 GRANT USAGE ON SEQUENCE postern.key_seq TO postern_api;
 GRANT USAGE ON SEQUENCE postern.key_seq TO postern_scheduler;
-GRANT SELECT,INSERT ON TABLE postern.lane TO postern_api;
+GRANT SELECT ON TABLE postern.lane TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lane TO postern_scheduler;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.queue TO postern_scheduler;
