@@ -9,7 +9,7 @@ import uuid
 from harness import Answer, StackTest
 
 
-class Schedules(StackTest):
+class SchedulesTest(StackTest):
     def setUp(self):
         super().setUp()
         self.other = self.second_scheduler()
@@ -74,6 +74,10 @@ class Schedules(StackTest):
         self.assertEqual(self.counts(), expected)
         self.assertEqual(len({r.headers["webhook-id"] for r in self.receiver.requests}), expected[2])
 
+
+class Herds(SchedulesTest):
+    """Many occurrences at one time."""
+
     def test_a_thousand_due_at_one_second_fire_once_each_and_so_does_the_next_occurrence(self):
         self.clean()
         self.make_many(1000)
@@ -104,6 +108,8 @@ class Schedules(StackTest):
         self.assertEqual(self.counts()[1:], (3000, 3000))
         self.assertEqual(self.counts()[0], 3000)
 
+
+class Occurrences(SchedulesTest):
     def test_an_interval_fires_repeatedly(self):
         self.make(interval_seconds=1, payload={"n": 1})
         self.wait_until(lambda: len(self.receiver.at("/s")) >= 3)
