@@ -56,6 +56,7 @@ json::object completed(Dialect dialect) {
 std::string openapi_document(Dialect dialect, std::string_view base_path) {
   static const std::array kDocuments{completed(Dialect::native), completed(Dialect::asyncqueue),
                                      completed(Dialect::taskmq), completed(Dialect::asyncjobs)};
+  static_assert(kDocuments.size() == kAllDialects.size());
   json::object document = kDocuments.at(static_cast<std::size_t>(dialect));
   if (!base_path.empty()) document.at("servers").at(0).as_object()["url"] = base_path;
   return json::serialize(document);

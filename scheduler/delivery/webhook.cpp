@@ -27,7 +27,7 @@ bool names(const Headers& headers, std::string_view name) {
 
 }  // namespace
 
-Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view public_url) {
+Result<OutgoingRequest> webhook(const db::Claimed& task, Time now, std::string_view public_url) {
   const TaskSpec& spec = task.spec;
   const WebhookForm& form = webhook_form(spec.dialect);
   if (spec.url.empty()) {
@@ -41,7 +41,7 @@ Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view 
   const WebhookCall call{
       spec,         task.attempt, task.attempt_base, task.created_at, task.claimed_at,
       task.results, task.secrets};
-  HttpRequest request;
+  OutgoingRequest request;
   request.method = spec.method;
   request.url = std::move(*url);
   request.timeout = spec.timeout;

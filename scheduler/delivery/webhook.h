@@ -13,6 +13,6 @@ namespace postern::scheduler {
 // `now` becomes the webhook-timestamp. Errors: invalid_argument when the task holds what may not be
 // sent; not_found when it names an endpoint that is not there.
 // `public_url`: where the API is reached, for receivers that tell the end later.
-Result<HttpRequest> webhook(const db::Claimed& task, Time now, std::string_view public_url);
+Result<OutgoingRequest> webhook(const db::Claimed& task, Time now, std::string_view public_url);
 
 }  // namespace postern::scheduler

@@ -125,7 +125,7 @@ struct HttpClient::Impl {
     return 0;
   }
 
-  void start(std::uint64_t id, HttpRequest request) {
+  void start(std::uint64_t id, OutgoingRequest request) {
     TransferPtr transfer;
     if (spare.empty()) {
       transfer = std::make_unique<Transfer>(options, policy);
@@ -277,7 +277,7 @@ HttpClient::HttpClient(Options options, const AddressPolicy& policy)
     : impl_(std::make_unique<Impl>(std::move(options), policy)) {}
 HttpClient::~HttpClient() = default;
 
-void HttpClient::start(std::uint64_t id, HttpRequest request) {
+void HttpClient::start(std::uint64_t id, OutgoingRequest request) {
   impl_->start(id, std::move(request));
 }
 

@@ -19,7 +19,7 @@
 
 namespace postern::scheduler {
 
-struct HttpRequest {
+struct OutgoingRequest {
   std::string method;  // GET, POST, PUT, PATCH, DELETE
   Url url;
   Headers headers;  // REQUIRES: pass check_headers; libcurl adds Host, Content-Length and the like
@@ -77,7 +77,7 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   // Starts a transfer; its result comes from take_finished under `id`, never from within this call.
-  void start(std::uint64_t id, HttpRequest request);
+  void start(std::uint64_t id, OutgoingRequest request);
 
   // Blocks until a transfer can make progress, one of `fds` is ready, or `timeout` is over; then
   // advances the transfers.

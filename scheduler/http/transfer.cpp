@@ -47,7 +47,7 @@ std::string text(Milliseconds duration) {
   return fmt::format("{} ms", duration.count());
 }
 
-bool has_body(const HttpRequest& request) {
+bool has_body(const OutgoingRequest& request) {
   if (request.method == "GET") return false;
   return request.method != "DELETE" || !request.body.empty();
 }
@@ -120,7 +120,7 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
   set(easy, CURLOPT_WRITEDATA, this);
 }
 
-void Transfer::begin(std::uint64_t id, HttpRequest request) {
+void Transfer::begin(std::uint64_t id, OutgoingRequest request) {
   id_ = id;
   request_ = std::move(request);
   result_ = {};

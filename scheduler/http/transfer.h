@@ -41,7 +41,7 @@ class Transfer {
   Transfer& operator=(const Transfer&) = delete;
 
   // Takes the request; its timeout runs from this call.
-  void begin(std::uint64_t id, HttpRequest request);
+  void begin(std::uint64_t id, OutgoingRequest request);
   // Makes the easy handle ready to be added to a multi handle. `addresses` are those of the host;
   // nullptr when the host is itself an address.
   void prepare(const Addresses* addresses);
@@ -51,7 +51,7 @@ class Transfer {
   HttpResult end(HttpResult::Kind kind, std::string error);
 
   std::uint64_t id() const { return id_; }
-  const HttpRequest& request() const { return request_; }
+  const OutgoingRequest& request() const { return request_; }
   Clock::time_point deadline() const { return started_ + request_.timeout; }
   CURL* easy() { return easy_.get(); }
   std::size_t place = 0;  // set by the owner: the index in its list of running transfers
@@ -79,7 +79,7 @@ class Transfer {
   const AddressPolicy& policy_;
   const std::vector<std::string>& read_headers_;
   std::uint64_t id_ = 0;
-  HttpRequest request_;
+  OutgoingRequest request_;
   HttpResult result_;
   Clock::time_point started_;
 

@@ -29,7 +29,7 @@ db::Claimed claimed() {
   return task;
 }
 
-std::optional<std::string> header(const HttpRequest& request, std::string_view name) {
+std::optional<std::string> header(const OutgoingRequest& request, std::string_view name) {
   std::optional<std::string> value;
   for (const auto& each : request.headers) {
     if (!equal_ignoring_case(each.name, name)) continue;

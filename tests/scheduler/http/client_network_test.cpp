@@ -109,7 +109,7 @@ TEST(Names, LeadEachTransferToItsOwnAddress) {
   for (int round = 0; round < 5; ++round) {
     for (std::uint64_t id = 0; id < 200; ++id) {
       const auto host = 1 + (id + 7 * static_cast<std::uint64_t>(round)) % 50;
-      HttpRequest request = request_to(server.url("/", fmt::format("{}.test", host)));
+      OutgoingRequest request = request_to(server.url("/", fmt::format("{}.test", host)));
       request.fresh_connection = id % 2 == 0;
       client.http.start(host * 1000 + id, std::move(request));
     }
@@ -128,7 +128,7 @@ TEST(Names, ThatDoNotResolveAreReported) {
   Client client(asking(dns));
   const auto begun = Clock::now();
   for (const char* host : {"gone.test", "failing.test", "empty.test"}) {
-    const HttpRequest request = request_to(fmt::format("http://{}/", host));
+    const OutgoingRequest request = request_to(fmt::format("http://{}/", host));
     // The second answer comes from the cache, but still not within start().
     for (int i = 0; i < 2; ++i) {
       EXPECT_EQ(summary(client.fetch(request)), "name_not_resolved: name could not be resolved")
@@ -147,13 +147,13 @@ TEST(Names, ThatNoServerAnswersForBlockNothing) {
     return std::distance(begin(tasks), end(tasks));
   };
   for (std::uint64_t id = 0; id < 1000; ++id) {
-    HttpRequest request = request_to(fmt::format("http://{}.test/", id));
+    OutgoingRequest request = request_to(fmt::format("http://{}.test/", id));
     request.timeout = Milliseconds(1500);
     client.http.start(id, std::move(request));
   }
   const auto threads_before = threads();
   const auto begun = Clock::now();
-  HttpRequest request = request_to(server.url());
+  OutgoingRequest request = request_to(server.url());
   client.http.start(5000, request);
   Clock::duration longest{};
   std::map<std::uint64_t, HttpResult> results;
@@ -181,7 +181,7 @@ TEST(Names, ThatNoServerAnswersForBlockNothing) {
 TEST(Names, AreWaitedForNoLongerThanTheTimeout) {
   const DnsServer dns([](const std::string&) { return DnsReply{.kind = DnsReply::Kind::silence}; });
   Client client(asking(dns));
-  HttpRequest request = request_to("http://silent.test/");
+  OutgoingRequest request = request_to("http://silent.test/");
   request.timeout = Milliseconds(200);
   client.http.start(1, std::move(request));
   client.http.wait({}, Milliseconds(1300));  // shorter than the resolver's own timeout
@@ -200,7 +200,7 @@ TEST(Connections, AreKeptAndUsedAgain) {
   // The reused handle keeps nothing of the previous request.
   EXPECT_EQ(server.requests().at(1).find("Content-"), std::string::npos) << server.requests()[1];
 
-  HttpRequest fresh = request_to(server.url());
+  OutgoingRequest fresh = request_to(server.url());
   fresh.fresh_connection = true;
   EXPECT_EQ(summary(client.fetch(fresh)), "answered 200 ok");
   EXPECT_EQ(server.accepted(), 2);

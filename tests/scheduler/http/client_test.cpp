@@ -23,7 +23,7 @@ using test::summary;
 using Kind = HttpResult::Kind;
 
 // The bytes of one request as the server received them.
-std::string on_the_wire(HttpRequest request) {
+std::string on_the_wire(OutgoingRequest request) {
   HttpServer server(test::answer_all);
   request.url.port = server.port();
   Client client;
@@ -35,8 +35,9 @@ std::string on_the_wire(HttpRequest request) {
   return seen;
 }
 
-TEST(HttpRequest, ArrivesAsItWasGiven) {
-  HttpRequest request = request_to("http://127.0.0.1:1/hook/%41?a=b&c=%20", "POST", "{\"a\":\"\"}");
+TEST(OutgoingRequest, ArrivesAsItWasGiven) {
+  OutgoingRequest request =
+      request_to("http://127.0.0.1:1/hook/%41?a=b&c=%20", "POST", "{\"a\":\"\"}");
   request.headers = {{"Content-Type", "application/json"},
                      {"X-Empty", ""},
                      {"X-Blank", " \t"},
@@ -57,7 +58,7 @@ TEST(HttpRequest, ArrivesAsItWasGiven) {
             "{\"a\":\"\"}");
 }
 
-TEST(HttpRequest, HasNoOtherHeadersThanTheNecessaryOnes) {
+TEST(OutgoingRequest, HasNoOtherHeadersThanTheNecessaryOnes) {
   struct Case {
     const char* method;
     std::string body;
@@ -86,7 +87,7 @@ TEST(HttpRequest, HasNoOtherHeadersThanTheNecessaryOnes) {
   }
 }
 
-TEST(HttpRequest, IgnoresTheProxiesOfTheEnvironment) {
+TEST(OutgoingRequest, IgnoresTheProxiesOfTheEnvironment) {
   for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) {
     setenv(name, "http://127.0.0.1:1", 1);
   }
@@ -313,7 +314,7 @@ TEST(HttpAnswer, IsWaitedForNoLongerThanTheTimeout) {
   for (const Case& c : cases) {
     HttpServer server(c.script);
     Client client;
-    HttpRequest request = request_to(server.url());
+    OutgoingRequest request = request_to(server.url());
     request.timeout = Milliseconds(300);
     const HttpResult result = client.fetch(std::move(request));
     EXPECT_EQ(result.kind, Kind::timed_out) << c.what << ": " << summary(result);

@@ -127,7 +127,7 @@ TEST_F(Tls, DoesNotRepeatARequestWhoseConnectionBroke) {
       },
       context.get());
   Client client(options());
-  const HttpRequest request = request_to(server.url("/", "receiver.test"));
+  const OutgoingRequest request = request_to(server.url("/", "receiver.test"));
   EXPECT_EQ(summary(client.fetch(request)), "answered 200 ok");
   EXPECT_EQ(client.fetch(request).kind, Kind::broken);
   EXPECT_EQ(summary(client.fetch(request)), "answered 200 ok");

@@ -18,9 +18,9 @@ inline AddressPolicy policy_allowing(const std::vector<std::string>& cidrs) {
   return AddressPolicy::make(cidrs).value();
 }
 
-inline HttpRequest request_to(const std::string& url, std::string method = "POST",
-                              std::string body = "hello") {
-  HttpRequest request;
+inline OutgoingRequest request_to(const std::string& url, std::string method = "POST",
+                                  std::string body = "hello") {
+  OutgoingRequest request;
   request.method = std::move(method);
   request.url = parse_url(url, "url").value();
   request.body = std::move(body);
@@ -71,7 +71,7 @@ struct Client {
     return results;
   }
 
-  HttpResult fetch(HttpRequest request) {
+  HttpResult fetch(OutgoingRequest request) {
     http.start(1, std::move(request));
     return finish_all()[1];
   }
