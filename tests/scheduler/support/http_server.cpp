@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,6 +114,9 @@ HttpServer::~HttpServer() {
 
 void HttpServer::accept_all() {
   for (int number = 0;; ++number) {
+    // accept4 takes a descriptor before it waits, and fails at once where a test leaves none.
+    pollfd waiting{listener_, POLLIN, 0};
+    poll(&waiting, 1, -1);
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) return;
     const int on = 1;
