@@ -4,6 +4,7 @@
 
 #include "db/pg/rows.h"
 #include "db/tasks/dialects.h"
+#include "db/tasks/transition.h"
 
 namespace postern::db {
 namespace {
@@ -67,12 +68,6 @@ const BuiltStatement kRetrySweep{
 void add_retry_rules(Params& params) {
   params.array(dialects_with(&DialectTraits::retries_waiting));
   params.array(dialects_with(&DialectTraits::retries_completed));
-}
-
-Transition transition_from(const Cell& outcome) {
-  if (outcome.is_null()) return {Transition::Kind::missing, State::ready};
-  if (outcome.text() == "done") return {Transition::Kind::done, State::ready};
-  return {Transition::Kind::wrong_state, state_from(outcome.text())};
 }
 
 }  // namespace

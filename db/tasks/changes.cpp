@@ -5,15 +5,10 @@
 #include "core/base/headers_json.h"
 #include "core/wire/attempts.h"
 #include "db/tasks/columns.h"
+#include "db/tasks/transition.h"
 
 namespace postern::db {
 namespace {
-
-Transition transition_from(const PgResult& row) {
-  if (row.is_null(0, 0)) return {Transition::Kind::missing, State::ready};
-  if (row.text(0, 0) == "done") return {Transition::Kind::done, State::ready};
-  return {Transition::Kind::wrong_state, state_from(row.text(0, 0))};
-}
 
 constexpr Statement kChange{"change_task",
                             "SELECT postern.change_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"};
@@ -32,7 +27,7 @@ std::optional<Transition> change_task(PgConnection& connection, std::string_view
   params.text_or_null(change.content_type);
   const auto row = connection.exec(kChange, params);
   if (!row.is_null(0, 0) && row.text(0, 0) == "late") return std::nullopt;
-  return transition_from(row);
+  return transition_from(Cell(row, 0, 0));
 }
 
 namespace {
@@ -84,7 +79,7 @@ Transition settle_deferred(PgConnection& connection, std::string_view tenant, co
   } else {
     params.null(Oid::int4).null(Oid::int4).null(Oid::text).null(Oid::bytea);
   }
-  return transition_from(connection.exec(kSettleDeferred, params));
+  return transition_from(Cell(connection.exec(kSettleDeferred, params), 0, 0));
 }
 
 }  // namespace postern::db

@@ -5,6 +5,7 @@
 
 #include "db/tasks/columns.h"
 #include "db/tasks/dialects.h"
+#include "db/tasks/transition.h"
 
 namespace postern::db {
 
@@ -118,17 +119,12 @@ Params transition_params(std::string_view tenant, const TaskId& id, const Uuid& 
   return params;
 }
 
-Transition transition_from(const PgResult& row) {
-  if (row.is_null(0, 0)) return {Transition::Kind::missing, State::ready};
-  if (row.text(0, 0) == "done") return {Transition::Kind::done, State::ready};
-  return {Transition::Kind::wrong_state, state_from(row.text(0, 0))};
-}
-
 }  // namespace
 
 Transition cancel_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                        const Uuid& instance) {
-  return transition_from(connection.exec(kCancel, transition_params(tenant, id, instance)));
+  return transition_from(
+      Cell(connection.exec(kCancel, transition_params(tenant, id, instance)), 0, 0));
 }
 
 Transition delete_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
@@ -136,7 +132,7 @@ Transition delete_task(PgConnection& connection, std::string_view tenant, const 
   auto params = transition_params(tenant, id, instance);
   params.text_or_null(rules ? name(*rules) : "");
   params.array(dialects_with(&DialectTraits::deletes_any_state));
-  return transition_from(connection.exec(kDelete, params));
+  return transition_from(Cell(connection.exec(kDelete, params), 0, 0));
 }
 
 Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
@@ -145,7 +141,7 @@ Transition retry_task(PgConnection& connection, std::string_view tenant, const T
   params.text_or_null(rules ? name(*rules) : "");
   params.array(dialects_with(&DialectTraits::retries_waiting));
   params.array(dialects_with(&DialectTraits::retries_completed));
-  return transition_from(connection.exec(kRetry, params));
+  return transition_from(Cell(connection.exec(kRetry, params), 0, 0));
 }
 
 constexpr Statement kTaskOfKey{"task_of_key", R"sql(

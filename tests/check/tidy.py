@@ -20,7 +20,8 @@ def main():
         # Without precompiled headers, which are the other compiler's.
         subprocess.run(["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DPOSTERN_PCH=OFF", "-DPOSTERN_TESTS=OFF",
                         "-DPOSTERN_DOCS_PAGES=OFF"], check=True, stdout=subprocess.DEVNULL)
-        one = ["clang-tidy", "-p", build, "--quiet", "--warnings-as-errors=*"]
+        # Warnings of the compiler are the other compiler's affair, too: -w.
+        one = ["clang-tidy", "-p", build, "--quiet", "--warnings-as-errors=*", "--extra-arg=-w"]
         done = subprocess.run(["xargs", "-0", "-n", "1", "-P", str(os.cpu_count()), *one], capture_output=True, text=True,
                               input="\0".join(map(str, files)))
     if done.returncode == 0:
