@@ -9,6 +9,7 @@
 
 #include "core/base/uuid.h"
 #include "core/model/task.h"
+#include "db/engine/lane_scan.h"
 #include "db/pg/connection.h"
 
 namespace postern::db {
@@ -19,6 +20,13 @@ struct LaneSlots {
   int free;
 };
 
+// The same with what is known of the lane.
+struct LaneClaim {
+  LaneSlots slots;
+  const LaneName* name = nullptr;        // nullptr: the claim finds out
+  std::span<const LaneMark> marks = {};  // where its scan begins; empty: at its first task
+};
+
 // A task that is ours until `lease_until`.
 struct Claimed {
   TaskSpec spec;
@@ -27,6 +35,7 @@ struct Claimed {
   int attempt = 0;       // the number of this attempt
   int attempt_base = 0;  // attempts of earlier budgets
   Time created_at;
+  Time run_at;
   Time claimed_at;
   Time lease_until;
   bool past_deadline = false;           // it may not start any more: settle it as failed
@@ -47,6 +56,9 @@ struct HeldLane {
 // Claims, fair among the lanes, by priority and then start within one, within the limits of queues
 // and endpoints, and counts the attempt. The lease lasts each task's timeout plus `grace`.
 extern const BuiltStatement kClaim;
+Params claim_params(std::span<const LaneClaim> lanes, const Uuid& lease, const Uuid& instance,
+                    Seconds grace);
+// Of these lanes nothing is known.
 Params claim_params(std::span<const LaneSlots> lanes, const Uuid& lease, const Uuid& instance,
                     Seconds grace);
 struct ClaimAnswer {

@@ -44,8 +44,8 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
     SELECT tenant, queue, total, 0, a.active, b.blocked, a.active = 100000 OR b.blocked = 100000, NULL
       FROM deep CROSS JOIN LATERAL (
         SELECT count(*) AS active FROM (
-          SELECT FROM postern.task t
-           WHERE t.tenant = deep.tenant AND t.queue = deep.queue AND t.state = 'active' LIMIT 100000) n) a
+          SELECT FROM postern.lease t
+           WHERE t.deferred IN (false, true) AND t.tenant = deep.tenant AND t.queue = deep.queue LIMIT 100000) n) a
       CROSS JOIN LATERAL (
         SELECT count(*) AS blocked FROM (
           SELECT FROM postern.task t
@@ -55,18 +55,20 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
     SELECT tenant, queue, 0, ready, 0, 0, cut, o.oldest
       FROM lanes CROSS JOIN LATERAL (
         WITH RECURSIVE heads AS (
-          (SELECT t.priority, t.run_at FROM postern.task t
+          (SELECT 100 - t.priority AS rank, t.run_at FROM postern.task t
             WHERE t.lane = lanes.lane AND t.state = 'ready'
-            ORDER BY t.priority DESC, t.run_at LIMIT 1)
+              AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id)
+            ORDER BY 100 - t.priority, t.run_at LIMIT 1)
           UNION ALL
-          SELECT n.priority, n.run_at FROM heads CROSS JOIN LATERAL (
-            SELECT t.priority, t.run_at FROM postern.task t
-             WHERE t.lane = lanes.lane AND t.state = 'ready' AND t.priority < heads.priority
-             ORDER BY t.priority DESC, t.run_at LIMIT 1) n)
+          SELECT n.rank, n.run_at FROM heads CROSS JOIN LATERAL (
+            SELECT 100 - t.priority AS rank, t.run_at FROM postern.task t
+             WHERE t.lane = lanes.lane AND t.state = 'ready' AND 100 - t.priority > heads.rank
+               AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id)
+             ORDER BY 100 - t.priority, t.run_at LIMIT 1) n)
         SELECT min(run_at) AS oldest FROM heads) o),
   seen AS MATERIALIZED (
-    SELECT tenant, queue, sum(ready)::bigint AS ready, sum(active)::bigint AS active, sum(blocked)::bigint AS blocked,
-           greatest(0, sum(total) - sum(ready) - sum(active) - sum(blocked))::bigint AS delayed,
+    SELECT tenant, queue, greatest(0, sum(ready) - sum(active))::bigint AS ready, sum(active)::bigint AS active,
+           sum(blocked)::bigint AS blocked, greatest(0, sum(total) - sum(ready) - sum(blocked))::bigint AS delayed,
            bool_or(estimated) AS estimated, min(oldest) AS oldest
       FROM parts GROUP BY tenant, queue),
   written AS (

@@ -4,8 +4,8 @@ namespace postern::db {
 
 // Reads the attempts under way by their index, as the rescue does.
 const Statement kLostClaims{"lost_claims", R"sql(
-  SELECT id, lease FROM postern.task
-   WHERE state = 'active' AND NOT deferred AND instance = $1 AND lease = ANY($2) LIMIT 500)sql"};
+  SELECT task, lease FROM postern.lease
+   WHERE NOT deferred AND instance = $1 AND lease = ANY($2) LIMIT 500)sql"};
 
 Params lost_claims_params(const Uuid& instance, std::span<const Uuid> leases) {
   Array ids(Oid::uuid);

@@ -4,18 +4,22 @@
 
 namespace postern::db {
 
+// Of the deferred leases, which may be many and wait long, those that have expired are read; of the
+// others all.
 const BuiltStatement kOrphans{"orphans", "SELECT " + spec_columns(Body::left_out) + R"sql(,
-         lease, lane, attempt, attempt_base, claimed_at, lease_until, deadline < now() AS past_deadline, instance,
+         lease, lane, attempt, attempt_base, run_at, claimed_at, until, deadline < now() AS past_deadline, instance,
          gone, deferred
-    FROM (SELECT t.*, t.instance = ANY($1) OR t.instance IS NULL
-                        OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = t.instance) AS gone
-            FROM postern.task t WHERE t.state = 'active' AND NOT t.deferred
-           UNION ALL
-         (SELECT t.*, true FROM postern.task t
-           WHERE t.state = 'active' AND t.deferred AND t.lease_until < now()
-           ORDER BY t.lease_until LIMIT 500)) active
-   WHERE gone OR lease_until < now()
-   ORDER BY gone DESC, lease_until LIMIT 500)sql"};
+    FROM (
+      SELECT l.task, l.instance, l.until,
+             l.instance = ANY($1) OR l.instance IS NULL
+               OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = l.instance) AS gone
+        FROM postern.lease l WHERE NOT l.deferred
+       UNION ALL
+      (SELECT l.task, l.instance, l.until, true FROM postern.lease l
+        WHERE l.deferred AND l.until < now() ORDER BY l.until LIMIT 500)) e
+    CROSS JOIN LATERAL (SELECT * FROM postern.task_live t WHERE t.id = e.task AND t.state = 'active') active
+   WHERE gone OR until < now()
+   ORDER BY gone DESC, until LIMIT 500)sql"};
 
 Params orphans_params(std::span<const Uuid> dead) {
   Array ids(Oid::uuid);
@@ -34,9 +38,9 @@ constexpr Column<Orphan> kOrphanColumns[] = {
     {"attempt", [](Orphan& orphan, const Cell& cell) { orphan.task.attempt = cell.int4(); }},
     {"attempt_base",
      [](Orphan& orphan, const Cell& cell) { orphan.task.attempt_base = cell.int4(); }},
+    {"run_at", [](Orphan& orphan, const Cell& cell) { orphan.task.run_at = cell.time(); }},
     {"claimed_at", [](Orphan& orphan, const Cell& cell) { orphan.task.claimed_at = cell.time(); }},
-    {"lease_until",
-     [](Orphan& orphan, const Cell& cell) { orphan.task.lease_until = cell.time(); }},
+    {"until", [](Orphan& orphan, const Cell& cell) { orphan.task.lease_until = cell.time(); }},
     {"past_deadline",
      [](Orphan& orphan, const Cell& cell) {
        orphan.task.past_deadline = !cell.is_null() && cell.boolean();

@@ -1,5 +1,9 @@
 #include "db/engine/settle.h"
 
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "core/base/headers_json.h"
@@ -21,41 +25,42 @@ std::string bucket_bounds() {
 
 }  // namespace
 
-// One statement, one commit, for all that has gathered: finished rows move, retries get the start
-// that core decided, given-back ones lose the attempt they did not use; attempts and endings are
-// counted, and what follows from an end is noted. Everything is fenced by the lease, under which
-// `mine` locks its rows: nobody can take one away before it is written. A row appears in `r` once,
-// so each goes one way only.
+// One statement, one commit, for all that has gathered. Whoever's lease a settlement names gives
+// it up (`freed`) or defers it (`held`), and nothing happens for one whose lease is another now:
+// that is the fence. Finished rows move, retries get the start that core decided; a task that is
+// given back needs nothing more, since its row was not touched by the claim. Attempts and endings
+// are counted, and what follows from an end is noted. A row appears in `r` once, so each goes one
+// way only; they come in the order of their ids, in which all who lock several tasks do.
 const BuiltStatement kSettle{"settle", R"sql(
   WITH r AS MATERIALIZED (
     SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int8[], $7::text[],
                          $8::text[], $9::int4[], $10::text[], $11::int4[], $12::int4[], $13::text[],
-                         $14::bytea[])
+                         $14::bytea[], $15::float8[])
       AS r(id, lease, to_state, reason, delay_ms, record, outcome, took_ms, last_error, result_code,
-           result_ms, result_headers, result_body)),
-  mine AS MATERIALIZED (
-    SELECT t.*, CASE WHEN r.to_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN 'repeat' ELSE r.to_state END AS to_state,
-           r.reason AS why, r.delay_ms, r.record, r.outcome, r.took_ms,
-           r.last_error AS error, r.result_code AS code, r.result_ms AS ms,
-           r.result_headers AS answer_headers, r.result_body AS answer
-      FROM r CROSS JOIN LATERAL (
-        SELECT * FROM postern.task WHERE id = r.id AND lease = r.lease FOR UPDATE) t),
+           result_ms, result_headers, result_body, late_ms)),
+  freed AS MATERIALIZED (
+    DELETE FROM postern.lease l USING r
+     WHERE l.task = r.id AND l.lease = r.lease AND r.to_state <> 'active'
+    RETURNING r.*, l.claimed_at, l.resolved, l.tenant, l.queue),
+  held AS (
+    UPDATE postern.lease l
+       SET deferred = true, instance = NULL, until = now() + r.delay_ms * interval '1 millisecond'
+      FROM r WHERE l.task = r.id AND l.lease = r.lease AND r.to_state = 'active'
+    RETURNING l.task),
   over AS MATERIALIZED (
-    SELECT *, CASE to_state WHEN 'completed' THEN on_complete_url ELSE on_failure_url END AS callback
-      FROM mine WHERE to_state IN ('completed', 'failed')),
-  again AS MATERIALIZED (
-    SELECT id AS task, to_state, record, error,
-           CASE to_state WHEN 'repeat' THEN repeat_seconds * 1000 ELSE delay_ms END AS delay_ms FROM mine
-     WHERE to_state IN ('delayed', 'ready', 'active', 'repeat')),
-  gone AS (
-    DELETE FROM postern.task WHERE id = ANY(ARRAY(SELECT id FROM over))),
+    DELETE FROM postern.task t USING freed f
+     WHERE t.id = f.id AND f.to_state IN ('completed', 'failed')
+    RETURNING t.*, f.lease AS ended_lease, f.claimed_at AS begun_at, f.resolved AS went_to, f.to_state, f.reason AS why, f.record,
+              f.last_error AS error, f.result_code AS code, f.result_ms AS ms, f.result_headers AS answer_headers,
+              f.result_body AS answer,
+              CASE f.to_state WHEN 'completed' THEN t.on_complete_url ELSE t.on_failure_url END AS callback),
   moved AS (
     INSERT INTO postern.task_finished (
       )sql" + moved_columns() + R"sql(,
-      state, reason, attempts, last_error, updated_at, finished_at, retention,
+      lease, attempt, claimed_at, resolved, state, reason, attempts, last_error, updated_at, finished_at, retention,
       result_code, result_ms, result_headers, result_body)
     SELECT )sql" + moved_columns() + R"sql(,
-      to_state, why, postern.recorded(attempts, record::jsonb), error,
+      ended_lease, attempt + 1, begun_at, went_to, to_state, why, postern.recorded(attempts, record::jsonb), error,
       now(), now(),
       coalesce((SELECT CASE to_state WHEN 'completed' THEN q.retention_completed ELSE q.retention_failed END
                   FROM postern.queue q WHERE q.tenant = over.tenant AND q.name = over.queue), 'standard'),
@@ -67,26 +72,17 @@ const BuiltStatement kSettle{"settle", R"sql(
     SELECT id, tenant, queue, key, callback IS NOT NULL FROM over
      WHERE key IS NOT NULL OR callback IS NOT NULL OR id = ANY((SELECT ids FROM awaited)::uuid[])
     RETURNING task),
-  back AS (
+  again AS (
     UPDATE postern.task t
-       SET state = CASE WHEN r.to_state = 'active' THEN 'active'
-                        WHEN r.to_state IN ('delayed', 'repeat') AND r.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-           run_at = CASE WHEN r.to_state IN ('delayed', 'repeat') THEN now() + r.delay_ms * interval '1 millisecond'
-                         ELSE t.run_at END,
-           attempt = CASE WHEN r.to_state = 'ready' THEN t.attempt - 1 ELSE t.attempt END,
-           attempt_base = CASE WHEN r.to_state = 'repeat' THEN t.attempt ELSE t.attempt_base END,
-           attempts = CASE WHEN r.to_state = 'repeat' THEN jsonb_build_array(r.record::jsonb)
-                           ELSE postern.recorded(t.attempts, r.record::jsonb) END,
-           last_error = CASE WHEN r.to_state IN ('delayed', 'repeat') THEN r.error ELSE t.last_error END,
-           deferred = r.to_state = 'active',
-           lease = CASE WHEN r.to_state = 'active' THEN t.lease END,
-           lease_until = CASE WHEN r.to_state = 'active' THEN now() + r.delay_ms * interval '1 millisecond' END,
-           instance = NULL, updated_at = now()
-      FROM again r
-     WHERE t.id = ANY(ARRAY(SELECT task FROM again)) AND t.id = r.task),
-  attempted AS (
-    SELECT tenant, queue, outcome, took_ms, date_part('epoch', claimed_at - run_at) * 1000 AS late_ms
-      FROM mine WHERE outcome IS NOT NULL),
+       SET state = CASE WHEN f.delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
+           run_at = now() + f.delay_ms * interval '1 millisecond',
+           attempt = t.attempt + 1,
+           attempt_base = CASE WHEN f.to_state = 'repeat' THEN t.attempt + 1 ELSE t.attempt_base END,
+           attempts = CASE WHEN f.to_state = 'repeat' THEN jsonb_build_array(f.record::jsonb)
+                           ELSE postern.recorded(t.attempts, f.record::jsonb) END,
+           last_error = f.last_error, claimed_at = f.claimed_at, resolved = f.resolved, updated_at = now()
+      FROM freed f WHERE t.id = f.id AND f.to_state IN ('delayed', 'repeat')),
+  attempted AS (SELECT tenant, queue, outcome, took_ms, late_ms FROM freed WHERE outcome IS NOT NULL),
   counted AS (
     INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
     SELECT $1, tenant, queue, name, sum(n)
@@ -98,22 +94,39 @@ const BuiltStatement kSettle{"settle", R"sql(
                                            bucket_bounds() + R"sql(), 1 FROM attempted
             UNION ALL SELECT '', '', 'lateness_ms', late_ms::bigint FROM attempted
             UNION ALL SELECT tenant, queue, 'finished_' || to_state, 1 FROM over
-            UNION ALL SELECT tenant, queue, unnest(ARRAY['finished_completed', 'retried']), 1 FROM mine WHERE to_state = 'repeat'
+            UNION ALL SELECT tenant, queue, unnest(ARRAY['finished_completed', 'retried']), 1 FROM freed WHERE to_state = 'repeat'
             UNION ALL SELECT tenant, queue, 'egress_blocked', 1 FROM over WHERE why = 'egress_denied') events
      GROUP BY tenant, queue, name
     ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value)
-  SELECT id, EXISTS (SELECT FROM followed) AS sequels FROM mine)sql"};
+  SELECT id, EXISTS (SELECT FROM followed) AS sequels FROM freed
+  UNION ALL SELECT task, EXISTS (SELECT FROM followed) FROM held)sql"};
+
+Settlement settlement(const Claimed& task, State state, Reason reason) {
+  return {.id = task.spec.id,
+          .lease = task.lease,
+          .state = state,
+          .reason = reason,
+          .repeat = task.spec.repeat,
+          .late = task.claimed_at - task.run_at};
+}
 
 Params settle_params(const Uuid& instance, std::span<const Settlement> batch) {
   Array id(Oid::uuid), lease(Oid::uuid), state(Oid::text), reason(Oid::text), delay(Oid::int8),
       record(Oid::text), outcome(Oid::text), took(Oid::int4), last_error(Oid::text),
-      code(Oid::int4), ms(Oid::int4), headers(Oid::text), body(Oid::bytea);
-  for (const auto& s : batch) {
+      code(Oid::int4), ms(Oid::int4), headers(Oid::text), body(Oid::bytea), late(Oid::float8);
+  std::vector<const Settlement*> sorted;
+  sorted.reserve(batch.size());
+  for (const auto& s : batch) sorted.push_back(&s);
+  std::ranges::sort(sorted, {}, [](const Settlement* s) { return s->id; });
+  for (const auto* each : sorted) {
+    const Settlement& s = *each;
+    const bool again = s.state == State::completed && s.repeat > Seconds{0};
     id.uuid(s.id);
     lease.uuid(s.lease);
-    state.text(name(s.state));
+    state.text(again ? "repeat" : name(s.state));
     reason.text(name(s.reason));
-    delay.int8(s.delay.count());
+    delay.int8(again ? Milliseconds(s.repeat).count() : s.delay.count());
+    late.float8(std::chrono::duration<double, std::milli>(s.late).count());
     s.attempt ? record.text(attempt_json(*s.attempt)) : record.null();
     s.attempt ? outcome.text(s.attempt->status) : outcome.null();
     took.int4(s.attempt ? int4_ms(s.attempt->duration) : 0);
@@ -133,7 +146,7 @@ Params settle_params(const Uuid& instance, std::span<const Settlement> batch) {
   Params params;
   params.uuid(instance);
   for (const auto* column : {&id, &lease, &state, &reason, &delay, &record, &outcome, &took,
-                             &last_error, &code, &ms, &headers, &body}) {
+                             &last_error, &code, &ms, &headers, &body, &late}) {
     params.array(*column);
   }
   return params;

@@ -9,6 +9,7 @@
 
 #include "core/base/uuid.h"
 #include "core/model/task.h"
+#include "db/engine/claim.h"
 #include "db/pg/connection.h"
 
 namespace postern::db {
@@ -21,10 +22,15 @@ struct Settlement {
   State state;
   Reason reason = Reason::none;
   Milliseconds delay{0};
+  Seconds repeat{0};     // of a periodic task, which instead of completing runs again after this
+  Microseconds late{0};  // from the task's start to the claim
   std::optional<Attempt> attempt{};  // its record; none when given back or past its deadline
   std::string last_error{};          // empty: cleared
   std::optional<Answer> result{};    // kept with a finished task
 };
+
+// The end of a claimed task's attempt, with what the task says of it.
+Settlement settlement(const Claimed& task, State state, Reason reason = Reason::none);
 
 // Applies all of them, counts attempts and endings. Those whose lease was lost are left alone.
 extern const BuiltStatement kSettle;

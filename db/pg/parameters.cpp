@@ -76,6 +76,7 @@ void Array::text(std::string_view value) { element(value); }
 void Array::int8(std::int64_t value) { element(big_endian(value)); }
 void Array::int4(std::int32_t value) { element(big_endian(value)); }
 void Array::int2(std::int16_t value) { element(big_endian(value)); }
+void Array::float8(double value) { element(big_endian(std::bit_cast<std::int64_t>(value))); }
 void Array::boolean(bool value) { element(big_endian(std::int8_t{value})); }
 void Array::uuid(const Uuid& value) { element(view(value)); }
 void Array::time(Time value) { int8(to_pg_time(value)); }

@@ -38,6 +38,7 @@ class Array {
   void int8(std::int64_t value);
   void int4(std::int32_t value);
   void int2(std::int16_t value);
+  void float8(double value);
   void boolean(bool value);
   void uuid(const Uuid& value);
   void time(Time value);

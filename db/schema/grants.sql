@@ -8,7 +8,7 @@ GRANT USAGE ON SCHEMA postern TO postern_api, postern_scheduler, postern_enqueue
 GRANT SELECT ON postern.applied, postern.setting, postern.tenant TO postern_api, postern_scheduler;
 
 -- The handlers insert tasks and read. They change tasks only through definer functions, which check the state.
-GRANT SELECT ON postern.task, postern.task_finished, postern.task_all TO postern_api;
+GRANT SELECT ON postern.task, postern.lease, postern.task_live, postern.task_finished, postern.task_all TO postern_api;
 GRANT INSERT ON postern.task TO postern_api;
 GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_api;
 GRANT SELECT, INSERT, UPDATE ON postern.idempotency_key, postern.counter, postern.instance TO postern_api;
@@ -25,18 +25,18 @@ GRANT EXECUTE ON FUNCTION
   postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api;
 
 -- The schedulers claim and settle tasks and process sequels. Definer functions make and drop partitions.
-GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lane, postern.counter, postern.instance,
+GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lease, postern.lane, postern.counter, postern.instance,
   postern.dependency, postern.schedule_run, postern.queue_gauge, postern.endpoint_minute TO postern_scheduler;
 GRANT SELECT, INSERT ON postern.task_finished TO postern_scheduler;
 GRANT SELECT, INSERT, DELETE ON postern.sequel TO postern_scheduler;
 GRANT SELECT, INSERT, UPDATE ON postern.queue TO postern_scheduler;
 GRANT SELECT, UPDATE ON postern.schedule, postern.endpoint TO postern_scheduler;
 GRANT SELECT, DELETE ON postern.idempotency_key TO postern_scheduler;
-GRANT SELECT ON postern.tenant_secret, postern.task_all TO postern_scheduler;
+GRANT SELECT ON postern.tenant_secret, postern.task_live, postern.task_all TO postern_scheduler;
 GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_scheduler;
 GRANT EXECUTE ON FUNCTION
   postern.count_one, postern.depth_change, postern.queue_depth, postern.endpoint_of, postern.recorded,
-  postern.new_task_id, postern.finished_since, postern.allow, postern.refilled, postern.refund, postern.awaited,
+  postern.new_task_id, postern.finished_since, postern.allow, postern.refilled, postern.spend, postern.results_of, postern.awaited,
   postern.wake, postern.expire_entries, postern.make_room,
   postern.make_partitions, postern.drop_partition TO postern_scheduler;
 

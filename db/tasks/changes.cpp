@@ -38,7 +38,7 @@ std::string leased_sql(std::string_view table) {
       task_columns(Body::left_out), table);
 }
 
-const BuiltStatement kLeased{"leased_task", leased_sql("task")};
+const BuiltStatement kLeased{"leased_task", leased_sql("task_live")};
 const BuiltStatement kWasLeased{"was_leased_task",
                                 leased_sql("task_finished") + " AND finished_at >= $2"};
 

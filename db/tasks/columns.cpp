@@ -188,7 +188,7 @@ constexpr TaskColumn kColumns[] = {
      .read_task = [](Task& task, const Cell& cell) { task.state = state_from(cell.text()); }},
 
     kept("reason", [](Task& task, const Cell& cell) { task.reason = reason_from(cell.text()); }),
-    kept_and_moved("attempt", [](Task& task, const Cell& cell) { task.attempt = cell.int4(); }),
+    kept("attempt", [](Task& task, const Cell& cell) { task.attempt = cell.int4(); }),
     kept_and_moved("attempt_base",
                    [](Task& task, const Cell& cell) { task.attempt_base = cell.int4(); }),
     kept(
@@ -222,15 +222,11 @@ constexpr TaskColumn kColumns[] = {
      .selected = "octet_length(body)",
      .read_task = [](Task& task,
                      const Cell& cell) { task.body_omitted = !task.spec.body && !cell.is_null(); }},
-    kept_and_moved("resolved",
-                   [](Task& task, const Cell& cell) { task.resolved = cell.text_or_null(); }),
+    kept("resolved", [](Task& task, const Cell& cell) { task.resolved = cell.text_or_null(); }),
     kept("deferred", [](Task& task, const Cell& cell) { task.deferred = cell.boolean(); }),
-    kept_and_moved("claimed_at",
-                   [](Task& task, const Cell& cell) { task.claimed_at = cell.time_or_null(); }),
-    // Whose attempt it is, until when, and which partition keeps it: engine/ and functions only.
+    kept("claimed_at", [](Task& task, const Cell& cell) { task.claimed_at = cell.time_or_null(); }),
+    // Whose attempt it is, and which partition keeps it: engine/ and functions only.
     {.name = "lease"},
-    {.name = "lease_until"},
-    {.name = "instance"},
     {.name = "retention"},
 };
 

@@ -31,9 +31,11 @@ std::string filter_sql() {
 // The two halves: `live` and `over` name the queues of each that are looked at.
 struct Half {
   const char* queues;
-  const char* table;
+  const char* table;  // where the queues' names are
+  const char* tasks;  // the tasks as they are
 };
-constexpr Half kLive{"live", "postern.task"}, kOver{"over", "postern.task_finished"};
+constexpr Half kLive{"live", "postern.task", "postern.task_live"},
+    kOver{"over", "postern.task_finished", "postern.task_finished"};
 
 // The one queue asked for, or all that hold tasks: an index descent for each, however many tasks.
 std::string queues_sql(const Half& half) {
@@ -54,7 +56,7 @@ std::string first_sql(const Half& half, std::string_view past, std::string_view 
         SELECT * FROM {} k WHERE {}
            AND ($9::uuid IS NULL OR uuid_send(id) {} uuid_send($9))
          ORDER BY uuid_send(id) {} LIMIT $10 + $11) f))sql",
-                     half.queues, half.table, filter_sql(), past, order);
+                     half.queues, half.tasks, filter_sql(), past, order);
 }
 
 // The first of these; the bodies of a page's rows alone are read.
@@ -81,7 +83,7 @@ std::string count_sql() {
   return fmt::format(R"sql(
   WITH RECURSIVE {live_queues}, {over_queues}
   SELECT count(*) FROM (
-    SELECT FROM live n CROSS JOIN LATERAL (SELECT FROM postern.task k WHERE {filter} LIMIT 10001) f
+    SELECT FROM live n CROSS JOIN LATERAL (SELECT FROM postern.task_live k WHERE {filter} LIMIT 10001) f
     UNION ALL
     SELECT FROM over n CROSS JOIN LATERAL (SELECT FROM postern.task_finished k WHERE {filter} LIMIT 10001) f
     LIMIT 10001) few)sql",

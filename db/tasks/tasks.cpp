@@ -48,7 +48,7 @@ namespace {
 
 // NULL as the tenant: whoever's it is.
 const BuiltStatement kGetLive{"get_live", "SELECT " + task_columns(Body::whole) + R"sql(
-   FROM postern.task WHERE id = $1 AND ($2::text IS NULL OR tenant = $2))sql"};
+   FROM postern.task_live WHERE id = $1 AND ($2::text IS NULL OR tenant = $2))sql"};
 const BuiltStatement kGetFinished{"get_finished", "SELECT " + task_columns(Body::whole) + R"sql(
    FROM postern.task_finished
   WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) AND finished_at >= $3)sql"};
@@ -80,7 +80,7 @@ std::optional<Task> any_task(PgConnection& connection, const TaskId& id) {
 constexpr Statement kGlance{"glance", R"sql(
   SELECT n.at, t.state, t.attempt, t.deferred
     FROM unnest($1::int4[], $2::uuid[]) AS n(at, id)
-    JOIN postern.task t ON t.id = n.id
+    JOIN postern.task_live t ON t.id = n.id
   UNION ALL
   SELECT n.at, t.state, t.attempt, t.deferred
     FROM unnest($1::int4[], $2::uuid[]) AS n(at, id)

@@ -50,6 +50,7 @@ void Dispatcher::refresh_lanes(Monotonic now) {
   lanes_.release(now);
   if (now >= forget_at_) {
     pacing_.forget_idle(now);
+    lane_memory_.forget_idle(now);
     forget_at_ = now + kForgetEvery;
   }
 }
@@ -103,8 +104,11 @@ void Dispatcher::claim(Monotonic now) {
   // Of the lanes that share a queue's or endpoint's limit the first takes what is left of it.
   // Chance is fair to any two, which a fixed order or a rotation is not.
   std::shuffle(claiming_->asked.begin(), claiming_->asked.end(), random_);
+  std::vector<db::LaneClaim> recalled;
+  recalled.reserve(claiming_->asked.size());
+  for (const auto& slots : claiming_->asked) recalled.push_back(lane_memory_.recall(slots, now));
   claims_.submit(
-      db::kClaim, db::claim_params(claiming_->asked, claiming_->lease, options_.instance, kGrace),
+      db::kClaim, db::claim_params(recalled, claiming_->lease, options_.instance, kGrace),
       [this](const db::PgResult& result) { claimed(result); },
       [this](const db::PgError& error) { claim_failed(error); });
 }
@@ -117,7 +121,11 @@ void Dispatcher::claimed(const db::PgResult& result) {
   lanes_.claimed(claim.asked, tasks);
   lanes_.hold(held, now);
   const bool too_late = stopped_ || now > claim.sent_at + kLatestStart;
-  for (const auto& task : tasks) lane_use_.add(task.lane, task.spec);
+  lane_memory_.took(now - claim.sent_at);
+  for (const auto& task : tasks) {
+    lane_use_.add(task.lane, task.spec);
+    lane_memory_.claimed(task, now);
+  }
   for (auto& task : tasks) start(std::move(task), too_late, now);
 }
 
@@ -137,7 +145,10 @@ void Dispatcher::claim_failed(const db::PgError& error) {
 
 void Dispatcher::start(db::Claimed task, bool too_late, Monotonic now) {
   // Its receiver may have stopped answering since the claim was sent.
-  if (too_late || pacing_.allowance(task.lane, now) == 0) return settler_.add(given_back(task));
+  if (too_late || pacing_.allowance(task.lane, now) == 0) {
+    lane_memory_.look_from(task.lane, task.run_at);
+    return settler_.add(given_back(task));
+  }
   if (task.past_deadline) return settler_.add(past_deadline(task));
   auto request = webhook(task, wall_clock(), options_.public_url);
   if (!request) return settler_.add(not_sent(task, request.error(), random()));

@@ -14,6 +14,7 @@
 #include "db/engine/claim.h"
 #include "db/pg/channel.h"
 #include "scheduler/delivery/endpoint_health.h"
+#include "scheduler/delivery/lane_memory.h"
 #include "scheduler/delivery/lane_use.h"
 #include "scheduler/delivery/lanes.h"
 #include "scheduler/delivery/lost_claims.h"
@@ -59,6 +60,7 @@ class Dispatcher {
   EndpointHealth& health() { return health_; }
   LostClaims& lost_claims() { return lost_claims_; }
   LaneUse& lane_use() { return lane_use_; }
+  LaneMemory& lane_memory() { return lane_memory_; }
 
  private:
   struct Claim {
@@ -86,6 +88,7 @@ class Dispatcher {
   EndpointHealth health_;
   LostClaims lost_claims_;
   LaneUse lane_use_;
+  LaneMemory lane_memory_;
 
   KnownLanes lanes_;
   std::optional<Claim> claiming_;  // the one claim under way

@@ -38,16 +38,7 @@ bool forbids_retry(const Headers& headers) {
   return !value.empty() && value != "0" && !equal_ignoring_case(value, "false");
 }
 
-db::Settlement settlement(const db::Claimed& task, State state, Reason reason = Reason::none) {
-  return {.id = task.spec.id,
-          .lease = task.lease,
-          .state = state,
-          .reason = reason,
-          .delay = {},
-          .attempt = {},
-          .last_error = {},
-          .result = {}};
-}
+using db::settlement;
 
 Attempt attempt_of(const db::Claimed& task, std::string status, std::string error) {
   Attempt attempt;

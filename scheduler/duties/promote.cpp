@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "db/engine/tick.h"
 #include "scheduler/duties/table.h"
@@ -16,7 +17,14 @@ constexpr int kShare = 4;
 
 void promoted(const DutyRun& run, const db::Tick& tick) {
   const auto now = std::chrono::steady_clock::now();
-  run.context().dispatcher.add_lanes(tick.ready_lanes);
+  auto& dispatcher = run.context().dispatcher;
+  for (const auto lane : tick.ready_lanes) dispatcher.lane_memory().found(lane);
+  dispatcher.add_lanes(tick.ready_lanes);
+  for (const auto& [lane, run_at] : tick.promoted_lanes) {
+    dispatcher.lane_memory().look_from(lane, run_at);
+    dispatcher.add_lanes(std::span(&lane, 1));
+  }
+  dispatcher.lane_memory().took(now - run.begun());
   if (tick.unrouted) run.also(route);
   if (tick.sequels) run.also(follow);
   if (tick.next_occurrence) run.also(fire, now + *tick.next_occurrence);
@@ -32,7 +40,8 @@ void promoted(const DutyRun& run, const db::Tick& tick) {
 }  // namespace
 
 void promote(const DutyRun& run) {
-  run.ask(db::kTick, db::tick_params(kPromotions),
+  const auto known = run.context().dispatcher.lane_memory().marked(run.begun());
+  run.ask(db::kTick, db::tick_params(kPromotions, known),
           [run](const db::PgResult& result) { promoted(run, db::tick_from(result)); });
 }
 

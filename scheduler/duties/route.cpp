@@ -41,7 +41,9 @@ void send(const DutyRun& run, std::span<const Task> tasks) {
   std::vector<std::int64_t> lanes;
   for (const auto& task : tasks) {
     routings.push_back(routing_of(task));
-    if (routings.back().invalid.empty()) lanes.push_back(routings.back().lane);
+    if (!routings.back().invalid.empty()) continue;
+    lanes.push_back(routings.back().lane);
+    run.context().dispatcher.lane_memory().look_from(lanes.back(), task.run_at);
   }
   const bool more = tasks.size() == kRouted;
   run.ask(db::kRoute, db::route_params(run.context().options.instance, routings),

@@ -85,7 +85,7 @@ def psql(stack, *arguments):
 
 def forget_tasks(stack):
     """Resets the database, so that every turn begins with empty tables and no checkpoint is due."""
-    psql(stack, "-c", "TRUNCATE postern.task, postern.task_finished", "-c", "CHECKPOINT")
+    psql(stack, "-c", "TRUNCATE postern.task, postern.lease, postern.task_finished", "-c", "CHECKPOINT")
 
 
 def conditions(stack):

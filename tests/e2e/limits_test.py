@@ -94,7 +94,7 @@ class LimitsTest(StackTest):
         return super().create(**{"queue": self.queue, **fields})
 
     def live(self, state="active"):
-        return int(self.sql(f"SELECT count(*) FROM postern.task WHERE queue = '{self.queue}' AND state = '{state}'"))
+        return int(self.sql(f"SELECT count(*) FROM postern.task_live WHERE queue = '{self.queue}' AND state = '{state}'"))
 
     def wait_for_all(self, count, *receivers, timeout=60):
         self.wait_until(lambda: sum(len(r.spans) for r in receivers or [self.receiver]) == count, timeout,

@@ -17,124 +17,132 @@ BEGIN
   END IF;
 END $$;
 
--- The number of tasks that may be claimed of each lane: what its queue and endpoint permit, at most `p_free`. Limits hold
--- over any number of schedulers, because the row of a limited queue or endpoint is locked until the claim commits.
--- `wait_ms`: the lane has more tasks, which may be claimed after this time; with `full_up`, also as soon as an attempt
--- ends. `target`: the endpoint as it was when this function permitted the claim; the claim itself has an older snapshot.
--- All tasks of a lane have the same tenant, queue and target, so the first one stands for all.
-CREATE OR REPLACE FUNCTION postern.allow(p_lanes bigint[], p_free integer[])
-RETURNS TABLE (lane bigint, free integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer,
-               most_ms integer)
+-- What may be claimed of each lane: at most `p_free` of it. `p_tenants`, `p_queues` and `p_endpoints` say what the lane stands
+-- for; where the tenant is NULL, its first ready task is looked at. Limits are weighed once for a queue and target together, not
+-- for each of their lanes, and hold over any number of schedulers, because the row of a limited queue or endpoint is locked until
+-- the claim commits.
+--
+-- Returns a row for each lane that is not paused, with its number `n` in the arrays. The lanes of one `part` may take `most`
+-- tasks together (NULL: as many as are free), those in front first. A lane of an exhausted part has to wait: `wait_ms`, and with
+-- `full_up` no longer than until an attempt ends. `target`: the endpoint as it was when this function permitted the claim; the
+-- claim itself has an older snapshot.
+CREATE OR REPLACE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[],
+                                         p_endpoints text[])
+RETURNS TABLE (n integer, lane bigint, free integer, part integer, most integer, wait_ms integer, full_up boolean,
+               of_tenant text, of_queue text, target postern.endpoint, default_ms integer, runtime_ms integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  w record;
+  w record;                        -- the lanes of one queue and target
   q postern.queue;
   e postern.endpoint;
-  of_queue record;                 -- the two buckets
-  of_endpoint record;
-  most double precision;           -- how many may be claimed of this lane
-  taken jsonb := '{}';             -- tasks that this call permits, by queue and endpoint: they are not active yet
+  queue_bucket record;
+  endpoint_bucket record;
+  queue_place text;
+  endpoint_place text;
+  queue_left double precision;     -- what the queue and the endpoint permit still; NULL: anything
+  endpoint_left double precision;
+  remaining jsonb := '{}';         -- the same by queue and endpoint: what this call has permitted is not active yet
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
   END IF;
+  part := 0;
   FOR w IN
-    SELECT n.lane, n.free, h.tenant, h.queue, r.target, (r.target).name AS endpoint,
-           coalesce((r.target).timeout_ms, d.timeout_ms, 30000) AS default_ms,
-           least(extract(epoch FROM d.max_runtime) * 1000, 86400000)::integer AS most_ms,
-           coalesce(d.paused, false) OR coalesce((r.target).paused, false)
-             OR h.queue = 'aq_test' AS paused,  -- the sandbox queue, even if its row says otherwise
-           d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
-           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
-           'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || (r.target).name AS endpoint_place
-      FROM unnest(p_lanes, p_free) WITH ORDINALITY AS n(lane, free, place)
-     CROSS JOIN LATERAL (
-       SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
-        WHERE t.lane = n.lane AND t.state = 'ready'
-        ORDER BY t.priority DESC, t.run_at, t.id LIMIT 1) h
-      LEFT JOIN postern.queue d ON d.tenant = h.tenant AND d.name = h.queue
-      LEFT JOIN LATERAL (
-        SELECT p AS target FROM postern.endpoint_of(h.tenant, h.endpoint) p) r
-        ON h.endpoint IS NOT NULL
-     ORDER BY n.place
+    SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
+      FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,
+                   coalesce(a.endpoint, h.endpoint) AS endpoint
+              FROM unnest(p_lanes, p_free, p_tenants, p_queues, p_endpoints)
+                   WITH ORDINALITY AS a(lane, free, tenant, queue, endpoint, n)
+              LEFT JOIN LATERAL (
+                SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
+                 WHERE t.lane = a.lane AND t.state = 'ready'
+                 ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON a.tenant IS NULL) k
+     WHERE k.tenant IS NOT NULL
+     GROUP BY k.tenant, k.queue, k.endpoint ORDER BY min(k.n)
   LOOP
-    CONTINUE WHEN w.paused;
-    lane := w.lane;
-    free := w.free;
+    SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue;
+    e := NULL;
+    IF w.endpoint IS NOT NULL THEN
+      SELECT * INTO e FROM postern.endpoint_of(w.tenant, w.endpoint);
+    END IF;
+    -- The sandbox queue is paused even if its row says otherwise.
+    CONTINUE WHEN q.paused OR e.paused OR w.queue = 'aq_test';
+    part := part + 1;
+    most := NULL;
     wait_ms := NULL;
     full_up := false;
-    target := w.target;
-    default_ms := w.default_ms;
-    most_ms := w.most_ms;
-    IF NOT (w.queue_limited OR w.endpoint_limited) THEN
-      RETURN NEXT;
-      CONTINUE;
-    END IF;
+    target := e;
+    default_ms := coalesce(e.timeout_ms, q.timeout_ms, 30000);
+    runtime_ms := CASE WHEN q.max_runtime IS NOT NULL THEN least(extract(epoch FROM q.max_runtime) * 1000, 86400000) END;
 
-    q := NULL;
-    e := NULL;
-    IF w.queue_limited THEN
-      SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
-    END IF;
-    IF w.endpoint_limited THEN
-      SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = w.endpoint FOR UPDATE SKIP LOCKED;
-    END IF;
-    IF w.queue_limited AND q IS NULL OR w.endpoint_limited AND e IS NULL THEN
-      free := 0;
-      wait_ms := 5;  -- another claim holds the lock
-      RETURN NEXT;
-      CONTINUE;
-    END IF;
-
-    most := w.free;
-    IF q.max_concurrent IS NOT NULL THEN
-      most := least(most, q.max_concurrent - coalesce((taken ->> w.queue_place)::integer, 0)
-        - (SELECT count(*) FROM postern.task t WHERE t.tenant = w.tenant AND t.queue = w.queue AND t.state = 'active'));
-    END IF;
-    IF e.max_in_flight IS NOT NULL THEN
-      most := least(most, e.max_in_flight - coalesce((taken ->> w.endpoint_place)::integer, 0)
-        - (SELECT count(*) FROM postern.task t
-            WHERE t.tenant = w.tenant AND t.resolved = w.endpoint AND t.state = 'active'));
-    END IF;
-    SELECT * INTO of_queue
-      FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
-    SELECT * INTO of_endpoint
-      FROM postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst);
-    most := greatest(0, least(most, floor(of_queue.tokens), floor(of_endpoint.tokens)));
-
-    -- Only as many as there are ready tasks: unused places and tokens would be lost to the next lane.
-    SELECT count(*) INTO free FROM (
-      SELECT FROM postern.task t WHERE t.lane = w.lane AND t.state = 'ready' LIMIT most::bigint) ready;
-    IF free > 0 THEN
-      UPDATE postern.queue k SET rate_tokens = of_queue.tokens - free, rate_at = clock_timestamp()
-       WHERE k.tenant = w.tenant AND k.name = w.queue AND k.rate_count IS NOT NULL;
-      UPDATE postern.endpoint k SET rate_tokens = of_endpoint.tokens - free, rate_at = clock_timestamp()
-       WHERE k.tenant = w.tenant AND k.name = w.endpoint AND k.rate_count IS NOT NULL;
-      taken := taken || jsonb_build_object(w.queue_place, coalesce((taken ->> w.queue_place)::integer, 0) + free);
-      IF w.endpoint IS NOT NULL THEN
-        taken := taken || jsonb_build_object(w.endpoint_place, coalesce((taken ->> w.endpoint_place)::integer, 0) + free);
+    IF q.max_concurrent IS NOT NULL OR q.rate_count IS NOT NULL OR e.max_in_flight IS NOT NULL OR e.rate_count IS NOT NULL THEN
+      queue_place := 'q' || w.tenant || '/' || w.queue;
+      endpoint_place := 'e' || w.tenant || '/' || e.name;
+      IF q.max_concurrent IS NOT NULL OR q.rate_count IS NOT NULL THEN
+        SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
+      END IF;
+      IF FOUND AND (e.max_in_flight IS NOT NULL OR e.rate_count IS NOT NULL) THEN
+        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = e.name FOR UPDATE SKIP LOCKED;
+      END IF;
+      IF NOT FOUND THEN  -- another claim holds the lock
+        most := 0;
+        wait_ms := 5;
+      ELSE
+        SELECT * INTO queue_bucket
+          FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
+        SELECT * INTO endpoint_bucket
+          FROM postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst);
+        queue_left := (remaining ->> queue_place)::double precision;
+        IF queue_left IS NULL THEN
+          queue_left := least(floor(queue_bucket.tokens), q.max_concurrent - CASE WHEN q.max_concurrent IS NOT NULL THEN
+            (SELECT count(*) FROM (SELECT FROM postern.lease l
+                                    WHERE l.deferred IN (false, true) AND l.tenant = w.tenant AND l.queue = w.queue
+                                    LIMIT q.max_concurrent) active) END);
+        END IF;
+        endpoint_left := (remaining ->> endpoint_place)::double precision;
+        IF endpoint_left IS NULL THEN
+          endpoint_left := least(floor(endpoint_bucket.tokens), e.max_in_flight - CASE WHEN e.max_in_flight IS NOT NULL THEN
+            (SELECT count(*) FROM (SELECT FROM postern.lease l
+                                    WHERE l.tenant = w.tenant AND l.resolved = e.name LIMIT e.max_in_flight) active) END);
+        END IF;
+        most := greatest(0, least(w.wanted, queue_left, endpoint_left));
+        IF queue_left IS NOT NULL THEN
+          remaining := remaining || jsonb_build_object(queue_place, queue_left - most);
+        END IF;
+        IF endpoint_left IS NOT NULL THEN
+          remaining := remaining || jsonb_build_object(endpoint_place, endpoint_left - most);
+        END IF;
+        IF most < w.wanted THEN
+          -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
+          -- scheduler.
+          wait_ms := ceil(1000 * greatest(
+            CASE WHEN queue_bucket.tokens - most < 1 THEN (1 - queue_bucket.tokens + most) / queue_bucket.per_second END,
+            CASE WHEN endpoint_bucket.tokens - most < 1 THEN (1 - endpoint_bucket.tokens + most) / endpoint_bucket.per_second END));
+          full_up := wait_ms IS NULL;
+          wait_ms := coalesce(wait_ms, 200);
+        END IF;
       END IF;
     END IF;
-    IF free = most AND most < w.free THEN
-      -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
-      -- scheduler.
-      wait_ms := ceil(1000 * greatest(
-        CASE WHEN of_queue.tokens - free < 1 THEN (1 - of_queue.tokens + free) / of_queue.per_second END,
-        CASE WHEN of_endpoint.tokens - free < 1 THEN (1 - of_endpoint.tokens + free) / of_endpoint.per_second END));
-      full_up := wait_ms IS NULL;
-      wait_ms := coalesce(wait_ms, 200);
-    END IF;
-    RETURN NEXT;
+    RETURN QUERY SELECT i, p_lanes[i], p_free[i], part, most, wait_ms, full_up, w.tenant, w.queue, target, default_ms,
+                        runtime_ms
+      FROM unnest(w.lanes) i;
   END LOOP;
 END $$;
 
--- Gives back the tokens of tasks that allow() permitted and that the same claim did not take after all. Returns how many.
-CREATE OR REPLACE FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer)
+-- Takes the tokens of `p_count` tasks that a claim took. REQUIRES: allow() permitted them in this transaction, so that the rows
+-- are locked. Returns `p_count`.
+CREATE OR REPLACE FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer)
 RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  UPDATE postern.queue q SET rate_tokens = q.rate_tokens + p_count
+  UPDATE postern.queue q
+     SET rate_tokens = (postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst)).tokens - p_count,
+         rate_at = clock_timestamp()
    WHERE q.tenant = p_tenant AND q.name = p_queue AND q.rate_count IS NOT NULL;
-  UPDATE postern.endpoint e SET rate_tokens = e.rate_tokens + p_count
-   WHERE e.tenant = p_tenant AND e.name = p_endpoint AND e.rate_count IS NOT NULL;
+  IF p_endpoint IS NOT NULL THEN
+    UPDATE postern.endpoint e
+       SET rate_tokens = (postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst)).tokens - p_count,
+           rate_at = clock_timestamp()
+     WHERE e.tenant = p_tenant AND e.name = p_endpoint AND e.rate_count IS NOT NULL;
+  END IF;
   RETURN p_count;
 END $$;

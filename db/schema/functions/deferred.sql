@@ -18,19 +18,24 @@ RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_
 DECLARE
   found record;
   t postern.task;
+  l postern.lease;
 BEGIN
+  SELECT * INTO l FROM postern.lease WHERE task = p_id AND lease = p_lease FOR UPDATE;
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
-  IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
+  IF l.task IS NULL OR t.id IS NULL THEN
     RETURN found.state;
   ELSIF p_state = 'active' THEN
-    IF t.lease_until < now() THEN
+    IF l.until < now() THEN
       RETURN found.state;  -- the lease has expired: a scheduler may be settling the attempt
     END IF;
-    UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
-     WHERE id = p_id;
+    UPDATE postern.lease SET until = now() + p_delay_ms * interval '1 millisecond' WHERE task = p_id;
     RETURN 'done';
   END IF;
+  DELETE FROM postern.lease WHERE task = p_id;
+  t.attempt := t.attempt + 1;
+  t.claimed_at := l.claimed_at;
+  t.resolved := l.resolved;
   t.attempts := postern.recorded(t.attempts, p_record);
   PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
   IF p_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN
@@ -45,15 +50,15 @@ BEGIN
     t.result_headers := p_headers;
     t.result_body := p_answer;
     t.last_error := p_error;
+    t.lease := l.lease;
     PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
     PERFORM pg_notify('postern_ready', '');
     RETURN 'done';
   END IF;
   UPDATE postern.task
      SET state = CASE WHEN p_delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-         run_at = now() + p_delay_ms * interval '1 millisecond', attempt_base = t.attempt_base, attempts = t.attempts,
-         last_error = p_error, lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL,
-         updated_at = now()
+         run_at = now() + p_delay_ms * interval '1 millisecond', attempt = t.attempt, attempt_base = t.attempt_base,
+         attempts = t.attempts, last_error = p_error, claimed_at = t.claimed_at, resolved = t.resolved, updated_at = now()
    WHERE id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';

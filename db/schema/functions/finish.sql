@@ -21,9 +21,6 @@ BEGIN
   t.last_error := coalesce(p_error, t.last_error);
   t.updated_at := now();
   t.finished_at := now();
-  t.lease_until := NULL;
-  t.instance := NULL;
-  t.deferred := false;
   t.retention := coalesce((SELECT CASE p_state WHEN 'completed' THEN q.retention_completed WHEN 'failed' THEN q.retention_failed
                                                ELSE q.retention_cancelled END
                              FROM postern.queue q WHERE q.tenant = t.tenant AND q.name = t.queue), 'standard');

@@ -9,10 +9,12 @@ DECLARE
   t postern.task;
   n integer := 0;
 BEGIN
-  FOR t IN SELECT * FROM postern.task
-            WHERE tenant = p_tenant AND queue = p_queue AND state IN ('ready', 'delayed', 'blocked') AND created_at <= p_before
+  FOR t IN SELECT * FROM postern.task k
+            WHERE tenant = p_tenant AND queue = p_queue AND created_at <= p_before
+              AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
             ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
   LOOP
+    CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);  -- claimed just before the lock was granted
     PERFORM postern.finish(t, p_instance, p_state, p_reason, replace(p_reason, '_', ' '));
     n := n + 1;
   END LOOP;
@@ -30,11 +32,13 @@ BEGIN
   FOR t IN
     SELECT old.* FROM postern.queue q CROSS JOIN LATERAL (
       SELECT * FROM postern.task k
-       WHERE k.tenant = q.tenant AND k.queue = q.name AND k.state IN ('ready', 'delayed', 'blocked')
+       WHERE k.tenant = q.tenant AND k.queue = q.name
+         AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
          AND k.created_at < now() - q.max_age AND (k.attempt > k.attempt_base OR k.run_at < now() - q.max_age)
        ORDER BY uuid_send(k.id) LIMIT p_limit FOR UPDATE SKIP LOCKED) old
      WHERE q.max_age IS NOT NULL
   LOOP
+    CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);
     PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
     n := n + 1;
   END LOOP;

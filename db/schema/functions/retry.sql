@@ -57,7 +57,7 @@ BEGIN
   SELECT * INTO t FROM postern.task_finished
    WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
   IF NOT FOUND THEN
-    RETURN (SELECT state FROM postern.task WHERE id = p_id AND tenant = p_tenant);
+    RETURN (SELECT state FROM postern.task_live WHERE id = p_id AND tenant = p_tenant);
   END IF;
   PERFORM postern.revive(t, p_instance);
   LOOP

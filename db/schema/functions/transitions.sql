@@ -7,14 +7,21 @@ RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
    WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
 $$;
 
--- Locks a live task for a transition. `state`: that of the live or finished task; NULL when there is no such task.
--- `waits`: the task is live and not being delivered.
+-- Locks a live task for a transition, so that no claim takes it. `state`: that of the live or finished task; NULL when there
+-- is no such task. `waits`: the task is live and not being delivered. Whether it is, is read after the lock was granted, in a
+-- newer snapshot: the lock may have been a claim's until then.
 CREATE OR REPLACE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamptz,
                                   OUT state text, OUT waits boolean, OUT t postern.task)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   SELECT * INTO t FROM postern.task WHERE id = p_id AND tenant = p_tenant FOR UPDATE;
-  state := CASE WHEN FOUND THEN t.state ELSE postern.finished_state(p_tenant, p_id, p_since) END;
+  IF NOT FOUND THEN
+    state := postern.finished_state(p_tenant, p_id, p_since);
+  ELSIF EXISTS (SELECT FROM postern.lease WHERE task = p_id) THEN
+    state := 'active';
+  ELSE
+    state := t.state;
+  END IF;
   waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
 END $$;
 
@@ -58,8 +65,8 @@ BEGIN
 END $$;
 
 -- What waits -> gone, its idempotency key too. `p_rules`: the dialect whose rules hold; NULL: the task's own.
--- `p_any_state`: the dialects by whose rules a task goes whatever state it is in: a delivery under way goes on, and its
--- end changes nothing.
+-- `p_any_state`: the dialects by whose rules a task goes whatever state it is in: a delivery under way goes on and keeps its
+-- lease, and its end changes nothing.
 CREATE OR REPLACE FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamptz, p_instance uuid,
                                     p_rules text, p_any_state text[])
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -73,7 +73,9 @@ BEGIN
         SELECT FROM postern.task o
          WHERE o.tenant = t.tenant AND o.queue = t.queue AND o.key = t.key AND o.id <> t.id
            AND (o.state <> 'blocked' OR o.key_seq < t.key_seq));
-      UPDATE postern.task SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+      -- It is due from now on: its lane goes by starts, and claims do not look behind them.
+      UPDATE postern.task
+         SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, run_at = greatest(run_at, now()), updated_at = now()
        WHERE id = t.id;
       DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
       woken := woken + 1;

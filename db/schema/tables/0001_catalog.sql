@@ -3,12 +3,12 @@
 -- min_program: 0.1.0
 
 CREATE TABLE postern.setting (
-  name  text PRIMARY KEY,
+  name  text COLLATE "C" PRIMARY KEY,
   value text NOT NULL
 );
 
 CREATE TABLE postern.tenant (
-  name       text PRIMARY KEY,
+  name       text COLLATE "C" PRIMARY KEY,
   created_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT tenant_name_shape CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$')
 );
@@ -16,7 +16,7 @@ INSERT INTO postern.tenant (name) VALUES ('default');
 
 -- The secret that signs a tenant's webhooks; the previous one signs too until previous_until.
 CREATE TABLE postern.tenant_secret (
-  tenant         text PRIMARY KEY REFERENCES postern.tenant,
+  tenant         text COLLATE "C" PRIMARY KEY REFERENCES postern.tenant,
   secret         text NOT NULL,
   previous       text,
   previous_until timestamptz,
@@ -30,14 +30,14 @@ SELECT 'default', 'whsec_' || encode(uuid_send(gen_random_uuid()) || uuid_send(g
 -- The tenant for which a database role enqueues (SQL door); roles without a row: 'default'.
 CREATE TABLE postern.role_tenant (
   role   name PRIMARY KEY,
-  tenant text NOT NULL REFERENCES postern.tenant
+  tenant text COLLATE "C" NOT NULL REFERENCES postern.tenant
 );
 
 CREATE TABLE postern.api_key (
   hash         bytea PRIMARY KEY,          -- SHA-256 of the key, which is not stored
-  name         text NOT NULL,
-  role         text NOT NULL,
-  tenant       text NOT NULL REFERENCES postern.tenant,
+  name         text COLLATE "C" NOT NULL,
+  role         text COLLATE "C" NOT NULL,
+  tenant       text COLLATE "C" NOT NULL REFERENCES postern.tenant,
   created_at   timestamptz NOT NULL DEFAULT now(),
   last_used_at timestamptz,                -- to the minute
   expires_at   timestamptz,
@@ -49,8 +49,8 @@ CREATE TABLE postern.api_key (
 
 -- NULL means: no limit, or the server's default.
 CREATE TABLE postern.queue (
-  tenant              text NOT NULL REFERENCES postern.tenant,
-  name                text NOT NULL,
+  tenant              text COLLATE "C" NOT NULL REFERENCES postern.tenant,
+  name                text COLLATE "C" NOT NULL,
   created_at          timestamptz NOT NULL DEFAULT now(),
   updated_at          timestamptz NOT NULL DEFAULT now(),
   paused              boolean NOT NULL DEFAULT false,
@@ -63,7 +63,7 @@ CREATE TABLE postern.queue (
   max_concurrent      integer,
   timeout_ms          integer NOT NULL DEFAULT 30000,
   retry_policy        text NOT NULL DEFAULT 'exponential',
-  endpoint            text,                -- default target
+  endpoint            text COLLATE "C",                -- default target
   rate_count          integer,             -- tokens per rate_period; rate_burst is the size of the bucket
   rate_period         interval,
   rate_burst          integer,
@@ -90,8 +90,8 @@ CREATE TABLE postern.queue (
 
 -- Named targets. A task that names one gets its URL from it when it is delivered.
 CREATE TABLE postern.endpoint (
-  tenant         text NOT NULL REFERENCES postern.tenant,
-  name           text NOT NULL,
+  tenant         text COLLATE "C" NOT NULL REFERENCES postern.tenant,
+  name           text COLLATE "C" NOT NULL,
   url            text NOT NULL,
   method         text NOT NULL DEFAULT 'POST',
   headers        text,                     -- JSON object
@@ -120,8 +120,8 @@ CREATE TABLE postern.endpoint (
 -- Outcomes of the attempts at an endpoint by minute, for its health statistics; not exact enough for accounting.
 -- `durations` counts by the buckets of core/model/histogram.h.
 CREATE TABLE postern.endpoint_minute (
-  tenant    text NOT NULL,
-  endpoint  text NOT NULL,
+  tenant    text COLLATE "C" NOT NULL,
+  endpoint  text COLLATE "C" NOT NULL,
   minute    timestamptz NOT NULL,
   instance  uuid NOT NULL,
   attempts  bigint NOT NULL,
@@ -134,21 +134,21 @@ CREATE TABLE postern.endpoint_minute (
 -- this row. The schedulers write it when they claim from the lane, and collect those that are not used.
 CREATE TABLE postern.lane (
   id      bigint PRIMARY KEY,
-  tenant  text NOT NULL,
-  queue   text NOT NULL,
-  target  text NOT NULL,                   -- host[:port], or 'endpoint:' and its name
+  tenant  text COLLATE "C" NOT NULL,
+  queue   text COLLATE "C" NOT NULL,
+  target  text COLLATE "C" NOT NULL,                   -- host[:port], or 'endpoint:' and its name
   used_at timestamptz NOT NULL DEFAULT now()  -- to the hour
 );
 
 -- Schedules. `task` is the JSON of the task to make; `spec` is the cron expression, or '@every' and the interval if one was
 -- given.
 CREATE TABLE postern.schedule (
-  tenant           text NOT NULL REFERENCES postern.tenant,
-  name             text NOT NULL,
+  tenant           text COLLATE "C" NOT NULL REFERENCES postern.tenant,
+  name             text COLLATE "C" NOT NULL,
   spec             text NOT NULL,
   interval_seconds bigint,
   timezone         text NOT NULL DEFAULT 'UTC',
-  queue            text NOT NULL,
+  queue            text COLLATE "C" NOT NULL,
   dialect          text NOT NULL DEFAULT 'native',
   task             text NOT NULL,
   misfire          text NOT NULL DEFAULT 'last',
@@ -175,7 +175,7 @@ CREATE INDEX schedule_due ON postern.schedule (next_at) WHERE NOT paused;
 
 -- The occurrences that fired or were skipped. The primary key makes an occurrence fire exactly once, over all schedulers.
 CREATE TABLE postern.schedule_run (
-  tenant       text NOT NULL,
+  tenant       text COLLATE "C" NOT NULL,
   schedule     text NOT NULL,
   nominal_time timestamptz NOT NULL,
   fired_at     timestamptz NOT NULL DEFAULT now(),
@@ -188,8 +188,8 @@ CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
 -- The heartbeats of running programs. `beat` counts up, so that observers need no common clock.
 CREATE TABLE postern.instance (
   id         uuid PRIMARY KEY,
-  program    text NOT NULL,
-  name       text NOT NULL,
+  program    text COLLATE "C" NOT NULL,
+  name       text COLLATE "C" NOT NULL,
   version    text NOT NULL,
   started_at timestamptz NOT NULL DEFAULT now(),
   beat_at    timestamptz NOT NULL DEFAULT now(),
@@ -203,9 +203,9 @@ CREATE TABLE postern.instance (
 -- from its counters alone.
 CREATE TABLE postern.counter (
   instance uuid NOT NULL,
-  tenant   text NOT NULL,
-  queue    text NOT NULL,
-  name     text NOT NULL,
+  tenant   text COLLATE "C" NOT NULL,
+  queue    text COLLATE "C" NOT NULL,
+  name     text COLLATE "C" NOT NULL,
   value    bigint NOT NULL,
   PRIMARY KEY (tenant, queue, name, instance)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
@@ -213,8 +213,8 @@ CREATE TABLE postern.counter (
 
 -- The number of tasks of each queue by state, as last counted by the schedulers. The total comes from the counters.
 CREATE TABLE postern.queue_gauge (
-  tenant     text NOT NULL,
-  queue      text NOT NULL,
+  tenant     text COLLATE "C" NOT NULL,
+  queue      text COLLATE "C" NOT NULL,
   seen_at    timestamptz NOT NULL,
   ready      bigint NOT NULL,
   delayed    bigint NOT NULL,

@@ -23,7 +23,7 @@ class Deliveries : public ::testing::Test {
     return {claimed.attempt, status, std::nullopt, "why", claimed.claimed_at, Milliseconds{3}, ""};
   }
   db::Tick tick(int limit = 1000) {
-    return db::tick_from(scheduler_.exec(db::kTick, db::tick_params(limit)));
+    return db::tick_from(scheduler_.exec(db::kTick, db::tick_params(limit, {})));
   }
   std::int64_t scalar(const char* sql) { return owner_.exec({"", sql}).integer(0, 0); }
 
@@ -84,7 +84,7 @@ TEST_F(Claim, NeverTakesMoreThanAskedEvenOfABadPlan) {
   scheduler_.script(
       "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_hashagg = off");
   EXPECT_EQ(claim(scheduler_, 7).size(), 7U);
-  EXPECT_EQ(scalar("SELECT count(*) FROM postern.task WHERE state = 'active'"), 7);
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.lease"), 7);
 }
 
 TEST_F(Claim, IsFairAmongLanes) {
@@ -133,7 +133,7 @@ TEST_F(Settle, MovesAFinishedTask) {
   const auto task = new_task();
   insert(api_, {task});
   const auto claimed = claim_one();
-  db::Settlement done{task.spec.id, claimed.lease, State::completed};
+  auto done = db::settlement(claimed, State::completed);
   done.attempt = attempt_of(claimed, "success");
   done.result =
       Answer{201, {{"content-type", "text/plain"}}, std::string("\0\xff", 2), Milliseconds{42}};
@@ -158,7 +158,7 @@ TEST_F(Settle, DelaysARetryByTheDatabasesClock) {
   const auto task = new_task();
   insert(api_, {task});
   const auto claimed = claim_one();
-  db::Settlement again{task.spec.id, claimed.lease, State::delayed};
+  auto again = db::settlement(claimed, State::delayed);
   again.delay = Milliseconds{90'000};
   again.last_error = "HTTP 500";
   again.attempt = attempt_of(claimed, "failed");
@@ -188,12 +188,12 @@ TEST_F(Settle, IgnoresALostLease) {
   const auto old = claim_one();
   settle({{task.spec.id, old.lease, State::ready}});  // as a rescue would
   const auto held = claim_one();
-  db::Settlement late{task.spec.id, old.lease, State::completed};
+  auto late = db::settlement(old, State::completed);
   late.attempt = attempt_of(old, "success");
   EXPECT_TRUE(settle({late}).empty());
   EXPECT_EQ(read(api_, task.spec.id)->state, State::active);
   EXPECT_EQ(counter(owner_, "attempts_success"), 0);
-  db::Settlement ours{task.spec.id, held.lease, State::completed};
+  auto ours = db::settlement(held, State::completed);
   EXPECT_EQ(settle({ours}).size(), 1U);
   EXPECT_TRUE(settle({ours}).empty()) << "twice changes nothing";
 }
@@ -207,7 +207,7 @@ TEST_F(Settle, CountsAttemptsByHowLongTheyTookAndHowLateTheyWere) {
                                Milliseconds{10'001}};
   std::vector<db::Settlement> batch;
   for (std::size_t i = 0; i < claimed.size(); ++i) {
-    batch.push_back({claimed[i].spec.id, claimed[i].lease, State::completed});
+    batch.push_back(db::settlement(claimed[i], State::completed));
     batch.back().attempt = attempt_of(claimed[i], "success");
     batch.back().attempt->duration = took[i];
   }
@@ -230,9 +230,9 @@ TEST_F(Settle, AMixedBatchGoesWhereEachBelongs) {
   std::vector<db::Settlement> batch;
   const State ends[] = {State::completed, State::failed, State::delayed, State::ready};
   for (std::size_t i = 0; i < 4; ++i) {
-    batch.push_back({claimed[i].spec.id, claimed[i].lease, ends[i],
-                     ends[i] == State::failed ? Reason::exhausted : Reason::none,
-                     Milliseconds{1000}});
+    batch.push_back(db::settlement(claimed[i], ends[i],
+                                   ends[i] == State::failed ? Reason::exhausted : Reason::none));
+    batch.back().delay = Milliseconds{1000};
   }
   EXPECT_EQ(settle(batch).size(), 4U);
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(read(api_, claimed[i].spec.id)->state, ends[i]);
@@ -243,7 +243,7 @@ TEST_F(Settle, TakesAnyByteOfAnAnswer) {
   const auto task = new_task();
   insert(api_, {task});
   const auto claimed = claim_one();
-  db::Settlement done{task.spec.id, claimed.lease, State::failed, Reason::exhausted};
+  auto done = db::settlement(claimed, State::failed, Reason::exhausted);
   std::string every;
   for (int c = 0; c < 256; ++c) every += static_cast<char>(c);
   done.attempt = Attempt{1, "failed", 500, "bad\xc3", claimed.claimed_at, Milliseconds{1}, every};
@@ -286,8 +286,13 @@ TEST_F(Tick, FindsLanesPromotesAndSeesWhatIsNext) {
   const auto found = tick();
   EXPECT_EQ(found.promoted, 1);
   EXPECT_EQ((std::set<std::int64_t>(found.ready_lanes.begin(), found.ready_lanes.end())),
-            (std::set{lane_of(new_task("a")), lane_of(new_task("b")), lane_of(new_task("due"))}));
-  EXPECT_EQ(found.ready_lanes.size(), 3U);
+            (std::set{lane_of(new_task("a")), lane_of(new_task("b"))}));
+  EXPECT_EQ(found.ready_lanes.size(), 2U);
+  ASSERT_EQ(found.promoted_lanes.size(), 1U);
+  EXPECT_EQ(found.promoted_lanes[0].lane, lane_of(new_task("due")));
+  EXPECT_EQ(found.promoted_lanes[0].run_at.time_since_epoch().count(),
+            scalar("SELECT (extract(epoch FROM run_at) * 1000000)::bigint FROM postern.task "
+                   "WHERE queue = 'due'"));
   ASSERT_TRUE(found.next_due);
   EXPECT_GT(*found.next_due, std::chrono::minutes{59});
   EXPECT_LE(*found.next_due, std::chrono::minutes{60} + Milliseconds{1});
@@ -339,7 +344,7 @@ TEST_F(Orphans, NorOneWithoutARow) {
 }
 
 TEST_F(Orphans, AnExpiredLeaseIsToldApart) {
-  owner_.script("UPDATE postern.task SET lease_until = now() - interval '1 s'");
+  owner_.script("UPDATE postern.lease SET until = now() - interval '1 s'");
   ASSERT_EQ(orphans().size(), 1U);
   EXPECT_FALSE(orphans()[0].instance_gone);
 }

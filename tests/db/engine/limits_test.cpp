@@ -43,8 +43,8 @@ class Limits : public ::testing::Test {
   db::ClaimAnswer claim(int free) { return claim_from(scheduler_, {{lane(), free}}); }
   void end_one() {
     owner_.script(
-        "DELETE FROM postern.task WHERE id = (SELECT id FROM postern.task WHERE state = 'active' "
-        "LIMIT 1)");
+        "WITH ended AS (DELETE FROM postern.lease WHERE task = (SELECT task FROM postern.lease "
+        "LIMIT 1) RETURNING task) DELETE FROM postern.task WHERE id = (SELECT task FROM ended)");
   }
   // The bucket, as if it had last been asked so long ago.
   void set_bucket(double tokens, double seconds_ago) {
@@ -133,14 +133,15 @@ TEST_F(Limits, TwoWhoClaimAtOnceNeverExceedTheConcurrency) {
         auto connection = database_.connect("postern_scheduler");
         auto owner = database_.connect();
         const auto active = [&] {
-          return owner.exec({"", "SELECT count(*) FROM postern.task WHERE state = 'active'"})
-              .integer(0, 0);
+          return owner.exec({"", "SELECT count(*) FROM postern.lease"}).integer(0, 0);
         };
         for (;;) {
           const auto answer = claim_from(connection, {{lane(), 3}});
           EXPECT_LE(active(), 4);
           for (const auto& task : answer.tasks) {
-            owner.exec({"", "DELETE FROM postern.task WHERE id = $1"},
+            owner.exec({"",
+                        "WITH ended AS (DELETE FROM postern.lease WHERE task = $1) "
+                        "DELETE FROM postern.task WHERE id = $1"},
                        db::Params().uuid(task.spec.id));
           }
           const std::lock_guard lock(mutex);

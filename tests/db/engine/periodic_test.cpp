@@ -28,7 +28,7 @@ class Periodic : public ::testing::Test {
   }
   db::Claimed begin() { return claim(scheduler_, 1).at(0); }
   void settle(const db::Claimed& claimed, State state, Reason reason = Reason::none) {
-    db::Settlement end{claimed.spec.id, claimed.lease, state, reason};
+    auto end = db::settlement(claimed, state, reason);
     const bool good = state == State::completed;
     if (!good) end.last_error = "HTTP 500";
     end.attempt = Attempt{

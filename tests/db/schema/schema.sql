@@ -1,7 +1,7 @@
 CREATE SCHEMA postern;
 CREATE TABLE postern.endpoint (
-    tenant text NOT NULL,
-    name text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
     url text NOT NULL,
     method text DEFAULT 'POST'::text NOT NULL,
     headers text,
@@ -26,106 +26,104 @@ CREATE TABLE postern.endpoint (
     CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
 )
 WITH (fillfactor='50');
-CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[]) RETURNS TABLE(lane bigint, free integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer, most_ms integer)
+CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) RETURNS TABLE(n integer, lane bigint, free integer, part integer, most integer, wait_ms integer, full_up boolean, of_tenant text, of_queue text, target postern.endpoint, default_ms integer, runtime_ms integer)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  w record;
+  w record;                        -- the lanes of one queue and target
   q postern.queue;
   e postern.endpoint;
-  of_queue record;                 -- the two buckets
-  of_endpoint record;
-  most double precision;           -- how many may be claimed of this lane
-  taken jsonb := '{}';             -- tasks that this call permits, by queue and endpoint: they are not active yet
+  queue_bucket record;
+  endpoint_bucket record;
+  queue_place text;
+  endpoint_place text;
+  queue_left double precision;     -- what the queue and the endpoint permit still; NULL: anything
+  endpoint_left double precision;
+  remaining jsonb := '{}';         -- the same by queue and endpoint: what this call has permitted is not active yet
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
   END IF;
+  part := 0;
   FOR w IN
-    SELECT n.lane, n.free, h.tenant, h.queue, r.target, (r.target).name AS endpoint,
-           coalesce((r.target).timeout_ms, d.timeout_ms, 30000) AS default_ms,
-           least(extract(epoch FROM d.max_runtime) * 1000, 86400000)::integer AS most_ms,
-           coalesce(d.paused, false) OR coalesce((r.target).paused, false)
-             OR h.queue = 'aq_test' AS paused,  -- the sandbox queue, even if its row says otherwise
-           d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
-           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
-           'q' || h.tenant || '/' || h.queue AS queue_place, 'e' || h.tenant || '/' || (r.target).name AS endpoint_place
-      FROM unnest(p_lanes, p_free) WITH ORDINALITY AS n(lane, free, place)
-     CROSS JOIN LATERAL (
-       SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
-        WHERE t.lane = n.lane AND t.state = 'ready'
-        ORDER BY t.priority DESC, t.run_at, t.id LIMIT 1) h
-      LEFT JOIN postern.queue d ON d.tenant = h.tenant AND d.name = h.queue
-      LEFT JOIN LATERAL (
-        SELECT p AS target FROM postern.endpoint_of(h.tenant, h.endpoint) p) r
-        ON h.endpoint IS NOT NULL
-     ORDER BY n.place
+    SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
+      FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,
+                   coalesce(a.endpoint, h.endpoint) AS endpoint
+              FROM unnest(p_lanes, p_free, p_tenants, p_queues, p_endpoints)
+                   WITH ORDINALITY AS a(lane, free, tenant, queue, endpoint, n)
+              LEFT JOIN LATERAL (
+                SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
+                 WHERE t.lane = a.lane AND t.state = 'ready'
+                 ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON a.tenant IS NULL) k
+     WHERE k.tenant IS NOT NULL
+     GROUP BY k.tenant, k.queue, k.endpoint ORDER BY min(k.n)
   LOOP
-    CONTINUE WHEN w.paused;
-    lane := w.lane;
-    free := w.free;
+    SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue;
+    e := NULL;
+    IF w.endpoint IS NOT NULL THEN
+      SELECT * INTO e FROM postern.endpoint_of(w.tenant, w.endpoint);
+    END IF;
+    -- The sandbox queue is paused even if its row says otherwise.
+    CONTINUE WHEN q.paused OR e.paused OR w.queue = 'aq_test';
+    part := part + 1;
+    most := NULL;
     wait_ms := NULL;
     full_up := false;
-    target := w.target;
-    default_ms := w.default_ms;
-    most_ms := w.most_ms;
-    IF NOT (w.queue_limited OR w.endpoint_limited) THEN
-      RETURN NEXT;
-      CONTINUE;
-    END IF;
-    q := NULL;
-    e := NULL;
-    IF w.queue_limited THEN
-      SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
-    END IF;
-    IF w.endpoint_limited THEN
-      SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = w.endpoint FOR UPDATE SKIP LOCKED;
-    END IF;
-    IF w.queue_limited AND q IS NULL OR w.endpoint_limited AND e IS NULL THEN
-      free := 0;
-      wait_ms := 5;  -- another claim holds the lock
-      RETURN NEXT;
-      CONTINUE;
-    END IF;
-    most := w.free;
-    IF q.max_concurrent IS NOT NULL THEN
-      most := least(most, q.max_concurrent - coalesce((taken ->> w.queue_place)::integer, 0)
-        - (SELECT count(*) FROM postern.task t WHERE t.tenant = w.tenant AND t.queue = w.queue AND t.state = 'active'));
-    END IF;
-    IF e.max_in_flight IS NOT NULL THEN
-      most := least(most, e.max_in_flight - coalesce((taken ->> w.endpoint_place)::integer, 0)
-        - (SELECT count(*) FROM postern.task t
-            WHERE t.tenant = w.tenant AND t.resolved = w.endpoint AND t.state = 'active'));
-    END IF;
-    SELECT * INTO of_queue
-      FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
-    SELECT * INTO of_endpoint
-      FROM postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst);
-    most := greatest(0, least(most, floor(of_queue.tokens), floor(of_endpoint.tokens)));
-    -- Only as many as there are ready tasks: unused places and tokens would be lost to the next lane.
-    SELECT count(*) INTO free FROM (
-      SELECT FROM postern.task t WHERE t.lane = w.lane AND t.state = 'ready' LIMIT most::bigint) ready;
-    IF free > 0 THEN
-      UPDATE postern.queue k SET rate_tokens = of_queue.tokens - free, rate_at = clock_timestamp()
-       WHERE k.tenant = w.tenant AND k.name = w.queue AND k.rate_count IS NOT NULL;
-      UPDATE postern.endpoint k SET rate_tokens = of_endpoint.tokens - free, rate_at = clock_timestamp()
-       WHERE k.tenant = w.tenant AND k.name = w.endpoint AND k.rate_count IS NOT NULL;
-      taken := taken || jsonb_build_object(w.queue_place, coalesce((taken ->> w.queue_place)::integer, 0) + free);
-      IF w.endpoint IS NOT NULL THEN
-        taken := taken || jsonb_build_object(w.endpoint_place, coalesce((taken ->> w.endpoint_place)::integer, 0) + free);
+    target := e;
+    default_ms := coalesce(e.timeout_ms, q.timeout_ms, 30000);
+    runtime_ms := CASE WHEN q.max_runtime IS NOT NULL THEN least(extract(epoch FROM q.max_runtime) * 1000, 86400000) END;
+    IF q.max_concurrent IS NOT NULL OR q.rate_count IS NOT NULL OR e.max_in_flight IS NOT NULL OR e.rate_count IS NOT NULL THEN
+      queue_place := 'q' || w.tenant || '/' || w.queue;
+      endpoint_place := 'e' || w.tenant || '/' || e.name;
+      IF q.max_concurrent IS NOT NULL OR q.rate_count IS NOT NULL THEN
+        SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
+      END IF;
+      IF FOUND AND (e.max_in_flight IS NOT NULL OR e.rate_count IS NOT NULL) THEN
+        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = e.name FOR UPDATE SKIP LOCKED;
+      END IF;
+      IF NOT FOUND THEN  -- another claim holds the lock
+        most := 0;
+        wait_ms := 5;
+      ELSE
+        SELECT * INTO queue_bucket
+          FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
+        SELECT * INTO endpoint_bucket
+          FROM postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst);
+        queue_left := (remaining ->> queue_place)::double precision;
+        IF queue_left IS NULL THEN
+          queue_left := least(floor(queue_bucket.tokens), q.max_concurrent - CASE WHEN q.max_concurrent IS NOT NULL THEN
+            (SELECT count(*) FROM (SELECT FROM postern.lease l
+                                    WHERE l.deferred IN (false, true) AND l.tenant = w.tenant AND l.queue = w.queue
+                                    LIMIT q.max_concurrent) active) END);
+        END IF;
+        endpoint_left := (remaining ->> endpoint_place)::double precision;
+        IF endpoint_left IS NULL THEN
+          endpoint_left := least(floor(endpoint_bucket.tokens), e.max_in_flight - CASE WHEN e.max_in_flight IS NOT NULL THEN
+            (SELECT count(*) FROM (SELECT FROM postern.lease l
+                                    WHERE l.tenant = w.tenant AND l.resolved = e.name LIMIT e.max_in_flight) active) END);
+        END IF;
+        most := greatest(0, least(w.wanted, queue_left, endpoint_left));
+        IF queue_left IS NOT NULL THEN
+          remaining := remaining || jsonb_build_object(queue_place, queue_left - most);
+        END IF;
+        IF endpoint_left IS NOT NULL THEN
+          remaining := remaining || jsonb_build_object(endpoint_place, endpoint_left - most);
+        END IF;
+        IF most < w.wanted THEN
+          -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
+          -- scheduler.
+          wait_ms := ceil(1000 * greatest(
+            CASE WHEN queue_bucket.tokens - most < 1 THEN (1 - queue_bucket.tokens + most) / queue_bucket.per_second END,
+            CASE WHEN endpoint_bucket.tokens - most < 1 THEN (1 - endpoint_bucket.tokens + most) / endpoint_bucket.per_second END));
+          full_up := wait_ms IS NULL;
+          wait_ms := coalesce(wait_ms, 200);
+        END IF;
       END IF;
     END IF;
-    IF free = most AND most < w.free THEN
-      -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
-      -- scheduler.
-      wait_ms := ceil(1000 * greatest(
-        CASE WHEN of_queue.tokens - free < 1 THEN (1 - of_queue.tokens + free) / of_queue.per_second END,
-        CASE WHEN of_endpoint.tokens - free < 1 THEN (1 - of_endpoint.tokens + free) / of_endpoint.per_second END));
-      full_up := wait_ms IS NULL;
-      wait_ms := coalesce(wait_ms, 200);
-    END IF;
-    RETURN NEXT;
+    RETURN QUERY SELECT i, p_lanes[i], p_free[i], part, most, wait_ms, full_up, w.tenant, w.queue, target, default_ms,
+                        runtime_ms
+      FROM unnest(w.lanes) i;
   END LOOP;
 END $$;
 CREATE FUNCTION postern.authenticate(p_hash bytea) RETURNS TABLE(name text, role text, tenant text)
@@ -194,13 +192,11 @@ END $$;
 CREATE TABLE postern.task (
     id uuid NOT NULL,
     lease uuid,
-    instance uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     claimed_at timestamp with time zone,
     finished_at timestamp with time zone,
-    lease_until timestamp with time zone,
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
@@ -218,17 +214,17 @@ CREATE TABLE postern.task (
     load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
-    endpoint text,
-    resolved text,
+    endpoint text COLLATE pg_catalog."C",
+    resolved text COLLATE pg_catalog."C",
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
     headers text,
-    key text,
+    key text COLLATE pg_catalog."C",
     idempotency_key text,
     on_complete_url text,
     on_failure_url text,
@@ -248,12 +244,11 @@ CREATE TABLE postern.task (
     CONSTRAINT task_dialect_known CHECK ((dialect = ANY (ARRAY['native'::text, 'asyncqueue'::text, 'taskmq'::text, 'asyncjobs'::text]))),
     CONSTRAINT task_has_target CHECK (((url IS NULL) <> (endpoint IS NULL))),
     CONSTRAINT task_hold_range CHECK ((hold_seconds > 0)),
-    CONSTRAINT task_lease_while_active CHECK ((((state = 'active'::text) = (lease IS NOT NULL)) AND ((state = 'active'::text) = (lease_until IS NOT NULL)))),
     CONSTRAINT task_max_attempts_range CHECK ((max_attempts >= 1)),
-    CONSTRAINT task_not_finished CHECK (((finished_at IS NULL) AND (reason = ''::text))),
+    CONSTRAINT task_not_finished CHECK (((finished_at IS NULL) AND (reason = ''::text) AND (lease IS NULL) AND (NOT deferred))),
     CONSTRAINT task_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
     CONSTRAINT task_repeat_range CHECK ((repeat_seconds > 0)),
-    CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'active'::text, 'blocked'::text]))),
+    CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'blocked'::text]))),
     CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
 )
 WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
@@ -411,11 +406,13 @@ BEGIN
   FOR t IN
     SELECT old.* FROM postern.queue q CROSS JOIN LATERAL (
       SELECT * FROM postern.task k
-       WHERE k.tenant = q.tenant AND k.queue = q.name AND k.state IN ('ready', 'delayed', 'blocked')
+       WHERE k.tenant = q.tenant AND k.queue = q.name
+         AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
          AND k.created_at < now() - q.max_age AND (k.attempt > k.attempt_base OR k.run_at < now() - q.max_age)
        ORDER BY uuid_send(k.id) LIMIT p_limit FOR UPDATE SKIP LOCKED) old
      WHERE q.max_age IS NOT NULL
   LOOP
+    CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);
     PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
     n := n + 1;
   END LOOP;
@@ -432,9 +429,6 @@ BEGIN
   t.last_error := coalesce(p_error, t.last_error);
   t.updated_at := now();
   t.finished_at := now();
-  t.lease_until := NULL;
-  t.instance := NULL;
-  t.deferred := false;
   t.retention := coalesce((SELECT CASE p_state WHEN 'completed' THEN q.retention_completed WHEN 'failed' THEN q.retention_failed
                                                ELSE q.retention_cancelled END
                              FROM postern.queue q WHERE q.tenant = t.tenant AND q.name = t.queue), 'standard');
@@ -470,7 +464,13 @@ CREATE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp wi
     AS $$
 BEGIN
   SELECT * INTO t FROM postern.task WHERE id = p_id AND tenant = p_tenant FOR UPDATE;
-  state := CASE WHEN FOUND THEN t.state ELSE postern.finished_state(p_tenant, p_id, p_since) END;
+  IF NOT FOUND THEN
+    state := postern.finished_state(p_tenant, p_id, p_since);
+  ELSIF EXISTS (SELECT FROM postern.lease WHERE task = p_id) THEN
+    state := 'active';
+  ELSE
+    state := t.state;
+  END IF;
   waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
 END $$;
 CREATE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) RETURNS TABLE(task uuid, of_queue text)
@@ -571,10 +571,12 @@ DECLARE
   t postern.task;
   n integer := 0;
 BEGIN
-  FOR t IN SELECT * FROM postern.task
-            WHERE tenant = p_tenant AND queue = p_queue AND state IN ('ready', 'delayed', 'blocked') AND created_at <= p_before
+  FOR t IN SELECT * FROM postern.task k
+            WHERE tenant = p_tenant AND queue = p_queue AND created_at <= p_before
+              AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
             ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
   LOOP
+    CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);  -- claimed just before the lock was granted
     PERFORM postern.finish(t, p_instance, p_state, p_reason, replace(p_reason, '_', ' '));
     n := n + 1;
   END LOOP;
@@ -603,17 +605,6 @@ BEGIN
     tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - p_at) * per_second, most));
   END IF;
 END $$;
-CREATE FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-  UPDATE postern.queue q SET rate_tokens = q.rate_tokens + p_count
-   WHERE q.tenant = p_tenant AND q.name = p_queue AND q.rate_count IS NOT NULL;
-  UPDATE postern.endpoint e SET rate_tokens = e.rate_tokens + p_count
-   WHERE e.tenant = p_tenant AND e.name = p_endpoint AND e.rate_count IS NOT NULL;
-  RETURN p_count;
-END $$;
 CREATE FUNCTION postern.restart(t postern.task) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -625,6 +616,18 @@ BEGIN
          deadline = CASE WHEN deadline > now() THEN deadline END
    WHERE id = t.id;
   PERFORM pg_notify('postern_ready', '');
+END $$;
+CREATE FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN (
+    SELECT json_agg(json_build_array(f.id, replace(encode(f.result_body, 'base64'), E'\n', ''),
+                                     (extract(epoch FROM f.finished_at) * 1000000)::bigint))
+      FROM unnest(p_tasks) AS d(id)
+      JOIN postern.task_finished f ON f.id = d.id AND f.tenant = p_tenant
+       AND f.finished_at >= postern.finished_since(d.id) AND f.state = 'completed')::text;
 END $$;
 CREATE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -655,7 +658,7 @@ BEGIN
   SELECT * INTO t FROM postern.task_finished
    WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
   IF NOT FOUND THEN
-    RETURN (SELECT state FROM postern.task WHERE id = p_id AND tenant = p_tenant);
+    RETURN (SELECT state FROM postern.task_live WHERE id = p_id AND tenant = p_tenant);
   END IF;
   PERFORM postern.revive(t, p_instance);
   LOOP
@@ -705,13 +708,11 @@ END $$;
 CREATE TABLE postern.task_finished (
     id uuid NOT NULL,
     lease uuid,
-    instance uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     claimed_at timestamp with time zone,
     finished_at timestamp with time zone,
-    lease_until timestamp with time zone,
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
@@ -729,17 +730,17 @@ CREATE TABLE postern.task_finished (
     load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
-    endpoint text,
-    resolved text,
+    endpoint text COLLATE pg_catalog."C",
+    resolved text COLLATE pg_catalog."C",
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
     headers text,
-    key text,
+    key text COLLATE pg_catalog."C",
     idempotency_key text,
     on_complete_url text,
     on_failure_url text,
@@ -755,7 +756,7 @@ CREATE TABLE postern.task_finished (
     result_headers text,
     result_body bytea,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_not_deferred CHECK ((NOT deferred)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY LIST (retention);
@@ -798,19 +799,24 @@ CREATE FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timest
 DECLARE
   found record;
   t postern.task;
+  l postern.lease;
 BEGIN
+  SELECT * INTO l FROM postern.lease WHERE task = p_id AND lease = p_lease FOR UPDATE;
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
-  IF found.state IS DISTINCT FROM 'active' OR t.lease <> p_lease THEN
+  IF l.task IS NULL OR t.id IS NULL THEN
     RETURN found.state;
   ELSIF p_state = 'active' THEN
-    IF t.lease_until < now() THEN
+    IF l.until < now() THEN
       RETURN found.state;  -- the lease has expired: a scheduler may be settling the attempt
     END IF;
-    UPDATE postern.task SET lease_until = now() + p_delay_ms * interval '1 millisecond', updated_at = now()
-     WHERE id = p_id;
+    UPDATE postern.lease SET until = now() + p_delay_ms * interval '1 millisecond' WHERE task = p_id;
     RETURN 'done';
   END IF;
+  DELETE FROM postern.lease WHERE task = p_id;
+  t.attempt := t.attempt + 1;
+  t.claimed_at := l.claimed_at;
+  t.resolved := l.resolved;
   t.attempts := postern.recorded(t.attempts, p_record);
   PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'attempts_' || p_outcome);
   IF p_state = 'completed' AND t.repeat_seconds IS NOT NULL THEN
@@ -825,18 +831,35 @@ BEGIN
     t.result_headers := p_headers;
     t.result_body := p_answer;
     t.last_error := p_error;
+    t.lease := l.lease;
     PERFORM postern.finish(t, p_instance, p_state, p_reason, p_error);
     PERFORM pg_notify('postern_ready', '');
     RETURN 'done';
   END IF;
   UPDATE postern.task
      SET state = CASE WHEN p_delay_ms > 0 THEN 'delayed' ELSE 'ready' END,
-         run_at = now() + p_delay_ms * interval '1 millisecond', attempt_base = t.attempt_base, attempts = t.attempts,
-         last_error = p_error, lease = NULL, instance = NULL, lease_until = NULL, deferred = false, resolved = NULL,
-         updated_at = now()
+         run_at = now() + p_delay_ms * interval '1 millisecond', attempt = t.attempt, attempt_base = t.attempt_base,
+         attempts = t.attempts, last_error = p_error, claimed_at = t.claimed_at, resolved = t.resolved, updated_at = now()
    WHERE id = p_id;
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
+END $$;
+CREATE FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE postern.queue q
+     SET rate_tokens = (postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst)).tokens - p_count,
+         rate_at = clock_timestamp()
+   WHERE q.tenant = p_tenant AND q.name = p_queue AND q.rate_count IS NOT NULL;
+  IF p_endpoint IS NOT NULL THEN
+    UPDATE postern.endpoint e
+       SET rate_tokens = (postern.refilled(e.rate_tokens, e.rate_at, e.rate_count, e.rate_period, e.rate_burst)).tokens - p_count,
+           rate_at = clock_timestamp()
+     WHERE e.tenant = p_tenant AND e.name = p_endpoint AND e.rate_count IS NOT NULL;
+  END IF;
+  RETURN p_count;
 END $$;
 CREATE FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) RETURNS uuid
     LANGUAGE sql STABLE
@@ -904,7 +927,9 @@ BEGIN
         SELECT FROM postern.task o
          WHERE o.tenant = t.tenant AND o.queue = t.queue AND o.key = t.key AND o.id <> t.id
            AND (o.state <> 'blocked' OR o.key_seq < t.key_seq));
-      UPDATE postern.task SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, updated_at = now()
+      -- It is due from now on: its lane goes by starts, and claims do not look behind them.
+      UPDATE postern.task
+         SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, run_at = greatest(run_at, now()), updated_at = now()
        WHERE id = t.id;
       DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
       woken := woken + 1;
@@ -915,9 +940,9 @@ BEGIN
 END $$;
 CREATE TABLE postern.api_key (
     hash bytea NOT NULL,
-    name text NOT NULL,
-    role text NOT NULL,
-    tenant text NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    role text NOT NULL COLLATE pg_catalog."C",
+    tenant text NOT NULL COLLATE pg_catalog."C",
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_used_at timestamp with time zone,
     expires_at timestamp with time zone,
@@ -934,9 +959,9 @@ CREATE TABLE postern.applied (
 );
 CREATE TABLE postern.counter (
     instance uuid NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
-    name text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
     value bigint NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
@@ -945,8 +970,8 @@ CREATE TABLE postern.dependency (
     depends_on uuid NOT NULL
 );
 CREATE TABLE postern.endpoint_minute (
-    tenant text NOT NULL,
-    endpoint text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    endpoint text NOT NULL COLLATE pg_catalog."C",
     minute timestamp with time zone NOT NULL,
     instance uuid NOT NULL,
     attempts bigint NOT NULL,
@@ -954,16 +979,16 @@ CREATE TABLE postern.endpoint_minute (
     durations bigint[] NOT NULL
 );
 CREATE TABLE postern.idempotency_key (
-    tenant text NOT NULL,
-    key text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    key text NOT NULL COLLATE pg_catalog."C",
     task uuid NOT NULL,
     request_hash bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
 );
 CREATE TABLE postern.instance (
     id uuid NOT NULL,
-    program text NOT NULL,
-    name text NOT NULL,
+    program text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
     version text NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     beat_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -986,14 +1011,26 @@ CREATE SEQUENCE postern.key_seq
     CACHE 1;
 CREATE TABLE postern.lane (
     id bigint NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
-    target text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
+    target text NOT NULL COLLATE pg_catalog."C",
     used_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE postern.lease (
+    task uuid NOT NULL,
+    lease uuid NOT NULL,
+    instance uuid,
+    claimed_at timestamp with time zone DEFAULT now() NOT NULL,
+    until timestamp with time zone NOT NULL,
+    deferred boolean DEFAULT false NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
+    resolved text COLLATE pg_catalog."C"
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 CREATE TABLE postern.queue (
-    tenant text NOT NULL,
-    name text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     paused boolean DEFAULT false NOT NULL,
@@ -1006,7 +1043,7 @@ CREATE TABLE postern.queue (
     max_concurrent integer,
     timeout_ms integer DEFAULT 30000 NOT NULL,
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
-    endpoint text,
+    endpoint text COLLATE pg_catalog."C",
     rate_count integer,
     rate_period interval,
     rate_burst integer,
@@ -1029,8 +1066,8 @@ CREATE TABLE postern.queue (
 )
 WITH (fillfactor='50');
 CREATE TABLE postern.queue_gauge (
-    tenant text NOT NULL,
-    queue text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
     seen_at timestamp with time zone NOT NULL,
     ready bigint NOT NULL,
     delayed bigint NOT NULL,
@@ -1042,15 +1079,15 @@ CREATE TABLE postern.queue_gauge (
 WITH (fillfactor='50');
 CREATE TABLE postern.role_tenant (
     role name NOT NULL,
-    tenant text NOT NULL
+    tenant text NOT NULL COLLATE pg_catalog."C"
 );
 CREATE TABLE postern.schedule (
-    tenant text NOT NULL,
-    name text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
     spec text NOT NULL,
     interval_seconds bigint,
     timezone text DEFAULT 'UTC'::text NOT NULL,
-    queue text NOT NULL,
+    queue text NOT NULL COLLATE pg_catalog."C",
     dialect text DEFAULT 'native'::text NOT NULL,
     task text NOT NULL,
     misfire text DEFAULT 'last'::text NOT NULL,
@@ -1073,7 +1110,7 @@ CREATE TABLE postern.schedule (
     CONSTRAINT schedule_overlap_known CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text])))
 );
 CREATE TABLE postern.schedule_run (
-    tenant text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
     schedule text NOT NULL,
     nominal_time timestamp with time zone NOT NULL,
     fired_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1083,9 +1120,9 @@ CREATE TABLE postern.schedule_run (
 CREATE TABLE postern.sequel (
     id bigint NOT NULL,
     task uuid NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
-    key text,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
+    key text COLLATE pg_catalog."C",
     callback boolean DEFAULT false NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
@@ -1098,72 +1135,129 @@ ALTER TABLE postern.sequel ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 CREATE TABLE postern.setting (
-    name text NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
     value text NOT NULL
 );
+CREATE VIEW postern.task_live AS
+ SELECT t.id,
+    l.lease,
+    t.created_at,
+    COALESCE(l.claimed_at, t.updated_at) AS updated_at,
+    t.run_at,
+    COALESCE(l.claimed_at, t.claimed_at) AS claimed_at,
+    t.finished_at,
+    t.deadline,
+    t.lane,
+    t.job_id,
+    t.key_seq,
+    t.repeat_seconds,
+    t.hold_seconds,
+    t.timeout_ms,
+        CASE
+            WHEN (l.task IS NULL) THEN t.attempt
+            ELSE (t.attempt + 1)
+        END AS attempt,
+    t.attempt_base,
+    t.max_attempts,
+    t.result_code,
+    t.result_ms,
+    t.priority,
+    COALESCE(l.deferred, false) AS deferred,
+    t.load_results,
+        CASE
+            WHEN (l.task IS NULL) THEN t.state
+            ELSE 'active'::text
+        END AS state,
+    t.dialect,
+    t.tenant,
+    t.queue,
+    t.method,
+    t.url,
+    t.endpoint,
+        CASE
+            WHEN (l.task IS NULL) THEN t.resolved
+            ELSE l.resolved
+        END AS resolved,
+    t.retry_policy,
+    t.body_form,
+    t.content_type,
+    t.headers,
+    t.key,
+    t.idempotency_key,
+    t.on_complete_url,
+    t.on_failure_url,
+    t.traceparent,
+    t.extra,
+    t.last_error,
+    t.tags,
+    t.dependencies,
+    t.attempts,
+    t.body,
+    t.reason,
+    t.retention,
+    t.result_headers,
+    t.result_body
+   FROM (postern.task t
+     LEFT JOIN postern.lease l ON ((l.task = t.id)));
 CREATE VIEW postern.task_all AS
- SELECT task.id,
-    task.lease,
-    task.instance,
-    task.created_at,
-    task.updated_at,
-    task.run_at,
-    task.claimed_at,
-    task.finished_at,
-    task.lease_until,
-    task.deadline,
-    task.lane,
-    task.job_id,
-    task.key_seq,
-    task.repeat_seconds,
-    task.hold_seconds,
-    task.timeout_ms,
-    task.attempt,
-    task.attempt_base,
-    task.max_attempts,
-    task.result_code,
-    task.result_ms,
-    task.priority,
-    task.deferred,
-    task.load_results,
-    task.state,
-    task.dialect,
-    task.tenant,
-    task.queue,
-    task.method,
-    task.url,
-    task.endpoint,
-    task.resolved,
-    task.retry_policy,
-    task.body_form,
-    task.content_type,
-    task.headers,
-    task.key,
-    task.idempotency_key,
-    task.on_complete_url,
-    task.on_failure_url,
-    task.traceparent,
-    task.extra,
-    task.last_error,
-    task.tags,
-    task.dependencies,
-    task.attempts,
-    task.body,
-    task.reason,
-    task.retention,
-    task.result_headers,
-    task.result_body
-   FROM postern.task
+ SELECT task_live.id,
+    task_live.lease,
+    task_live.created_at,
+    task_live.updated_at,
+    task_live.run_at,
+    task_live.claimed_at,
+    task_live.finished_at,
+    task_live.deadline,
+    task_live.lane,
+    task_live.job_id,
+    task_live.key_seq,
+    task_live.repeat_seconds,
+    task_live.hold_seconds,
+    task_live.timeout_ms,
+    task_live.attempt,
+    task_live.attempt_base,
+    task_live.max_attempts,
+    task_live.result_code,
+    task_live.result_ms,
+    task_live.priority,
+    task_live.deferred,
+    task_live.load_results,
+    task_live.state,
+    task_live.dialect,
+    task_live.tenant,
+    task_live.queue,
+    task_live.method,
+    task_live.url,
+    task_live.endpoint,
+    task_live.resolved,
+    task_live.retry_policy,
+    task_live.body_form,
+    task_live.content_type,
+    task_live.headers,
+    task_live.key,
+    task_live.idempotency_key,
+    task_live.on_complete_url,
+    task_live.on_failure_url,
+    task_live.traceparent,
+    task_live.extra,
+    task_live.last_error,
+    task_live.tags,
+    task_live.dependencies,
+    task_live.attempts,
+    task_live.body,
+    task_live.reason,
+    task_live.retention,
+    task_live.result_headers,
+    task_live.result_body
+   FROM postern.task_live
 UNION ALL
  SELECT task_finished.id,
     task_finished.lease,
-    task_finished.instance,
     task_finished.created_at,
     task_finished.updated_at,
     task_finished.run_at,
     task_finished.claimed_at,
     task_finished.finished_at,
-    task_finished.lease_until,
     task_finished.deadline,
     task_finished.lane,
     task_finished.job_id,
@@ -1210,13 +1304,11 @@ UNION ALL
 CREATE TABLE postern.task_finished_short (
     id uuid NOT NULL,
     lease uuid,
-    instance uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     claimed_at timestamp with time zone,
     finished_at timestamp with time zone,
-    lease_until timestamp with time zone,
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
@@ -1234,17 +1326,17 @@ CREATE TABLE postern.task_finished_short (
     load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
-    endpoint text,
-    resolved text,
+    endpoint text COLLATE pg_catalog."C",
+    resolved text COLLATE pg_catalog."C",
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
     headers text,
-    key text,
+    key text COLLATE pg_catalog."C",
     idempotency_key text,
     on_complete_url text,
     on_failure_url text,
@@ -1260,20 +1352,18 @@ CREATE TABLE postern.task_finished_short (
     result_headers text,
     result_body bytea,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_not_deferred CHECK ((NOT deferred)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY RANGE (finished_at);
 CREATE TABLE postern.task_finished_short_default (
     id uuid NOT NULL,
     lease uuid,
-    instance uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     claimed_at timestamp with time zone,
     finished_at timestamp with time zone,
-    lease_until timestamp with time zone,
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
@@ -1291,17 +1381,17 @@ CREATE TABLE postern.task_finished_short_default (
     load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
-    endpoint text,
-    resolved text,
+    endpoint text COLLATE pg_catalog."C",
+    resolved text COLLATE pg_catalog."C",
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
     headers text,
-    key text,
+    key text COLLATE pg_catalog."C",
     idempotency_key text,
     on_complete_url text,
     on_failure_url text,
@@ -1317,19 +1407,17 @@ CREATE TABLE postern.task_finished_short_default (
     result_headers text,
     result_body bytea,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_not_deferred CHECK ((NOT deferred)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 CREATE TABLE postern.task_finished_standard (
     id uuid NOT NULL,
     lease uuid,
-    instance uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     claimed_at timestamp with time zone,
     finished_at timestamp with time zone,
-    lease_until timestamp with time zone,
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
@@ -1347,17 +1435,17 @@ CREATE TABLE postern.task_finished_standard (
     load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
-    endpoint text,
-    resolved text,
+    endpoint text COLLATE pg_catalog."C",
+    resolved text COLLATE pg_catalog."C",
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
     headers text,
-    key text,
+    key text COLLATE pg_catalog."C",
     idempotency_key text,
     on_complete_url text,
     on_failure_url text,
@@ -1373,20 +1461,18 @@ CREATE TABLE postern.task_finished_standard (
     result_headers text,
     result_body bytea,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_not_deferred CHECK ((NOT deferred)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY RANGE (finished_at);
 CREATE TABLE postern.task_finished_standard_default (
     id uuid NOT NULL,
     lease uuid,
-    instance uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     claimed_at timestamp with time zone,
     finished_at timestamp with time zone,
-    lease_until timestamp with time zone,
     deadline timestamp with time zone,
     lane bigint,
     job_id bigint,
@@ -1404,17 +1490,17 @@ CREATE TABLE postern.task_finished_standard_default (
     load_results boolean DEFAULT false NOT NULL,
     state text NOT NULL,
     dialect text DEFAULT 'native'::text NOT NULL,
-    tenant text NOT NULL,
-    queue text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
     method text DEFAULT 'POST'::text NOT NULL,
     url text,
-    endpoint text,
-    resolved text,
+    endpoint text COLLATE pg_catalog."C",
+    resolved text COLLATE pg_catalog."C",
     retry_policy text DEFAULT 'exponential'::text NOT NULL,
     body_form text DEFAULT 'payload'::text NOT NULL,
     content_type text,
     headers text,
-    key text,
+    key text COLLATE pg_catalog."C",
     idempotency_key text,
     on_complete_url text,
     on_failure_url text,
@@ -1430,16 +1516,16 @@ CREATE TABLE postern.task_finished_standard_default (
     result_headers text,
     result_body bytea,
     CONSTRAINT task_finished_at_known CHECK ((finished_at IS NOT NULL)),
-    CONSTRAINT task_finished_lease_over CHECK ((lease_until IS NULL)),
+    CONSTRAINT task_finished_not_deferred CHECK ((NOT deferred)),
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 CREATE TABLE postern.tenant (
-    name text NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT tenant_name_shape CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text))
 );
 CREATE TABLE postern.tenant_secret (
-    tenant text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
     secret text NOT NULL,
     previous text,
     previous_until timestamp with time zone,
@@ -1470,6 +1556,8 @@ ALTER TABLE ONLY postern.instance
     ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY postern.lane
     ADD CONSTRAINT lane_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY postern.lease
+    ADD CONSTRAINT lease_pkey PRIMARY KEY (task);
 ALTER TABLE ONLY postern.queue_gauge
     ADD CONSTRAINT queue_gauge_pkey PRIMARY KEY (tenant, queue);
 ALTER TABLE ONLY postern.queue
@@ -1491,11 +1579,12 @@ ALTER TABLE ONLY postern.tenant
 ALTER TABLE ONLY postern.tenant_secret
     ADD CONSTRAINT tenant_secret_pkey PRIMARY KEY (tenant);
 CREATE INDEX idempotency_key_expiry ON postern.idempotency_key USING btree (expires_at);
+CREATE INDEX lease_at ON postern.lease USING btree (tenant, resolved) WHERE (resolved IS NOT NULL);
+CREATE INDEX lease_deferred ON postern.lease USING btree (until) WHERE deferred;
+CREATE INDEX lease_of_queue ON postern.lease USING btree (deferred, tenant, queue);
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
-CREATE INDEX task_active ON postern.task USING btree (tenant, queue) WHERE (state = 'active'::text);
-CREATE INDEX task_active_at ON postern.task USING btree (tenant, resolved) WHERE ((state = 'active'::text) AND (resolved IS NOT NULL));
 CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue) WHERE (state = 'blocked'::text);
 CREATE INDEX task_delayed ON postern.task USING btree (run_at) WHERE (state = 'delayed'::text);
 CREATE INDEX task_finished_failed ON ONLY postern.task_finished USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
@@ -1519,10 +1608,9 @@ CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.ta
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_leased ON postern.task USING btree (deferred, lease_until) WHERE (state = 'active'::text);
 CREATE INDEX task_of_key ON postern.task USING btree (tenant, queue, key, key_seq) WHERE (key IS NOT NULL);
 CREATE INDEX task_of_queue ON postern.task USING btree (tenant, queue, uuid_send(id));
-CREATE INDEX task_ready ON postern.task USING btree (lane, priority DESC, run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
+CREATE INDEX task_ready ON postern.task USING btree (lane, ((100 - priority)), run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
 CREATE INDEX task_unrouted ON postern.task USING btree (id) WHERE (lane IS NULL);
 ALTER INDEX postern.task_finished_short_id_idx ATTACH PARTITION postern.task_finished_short_default_id_idx;
 ALTER INDEX postern.task_finished_short_job_id_idx ATTACH PARTITION postern.task_finished_short_default_job_id_idx;
@@ -1557,8 +1645,8 @@ GRANT USAGE ON SCHEMA postern TO postern_scheduler;
 GRANT USAGE ON SCHEMA postern TO postern_enqueue;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;
 GRANT SELECT,UPDATE ON TABLE postern.endpoint TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[]) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.authenticate(p_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.authenticate(p_hash bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.awaited(p_ids uuid[]) FROM PUBLIC;
@@ -1616,9 +1704,9 @@ GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO post
 GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.refund(p_tenant text, p_queue text, p_endpoint text, p_count integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.restart(t postern.task) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;
 REVOKE ALL ON FUNCTION postern.retry_finished(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
@@ -1629,6 +1717,8 @@ GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
+REVOKE ALL ON FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) TO postern_api;
 REVOKE ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) FROM PUBLIC;
@@ -1653,6 +1743,8 @@ GRANT USAGE ON SEQUENCE postern.key_seq TO postern_api;
 GRANT USAGE ON SEQUENCE postern.key_seq TO postern_scheduler;
 GRANT SELECT ON TABLE postern.lane TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lane TO postern_scheduler;
+GRANT SELECT ON TABLE postern.lease TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lease TO postern_scheduler;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.queue TO postern_scheduler;
 GRANT SELECT ON TABLE postern.queue_gauge TO postern_api;
@@ -1665,6 +1757,8 @@ GRANT INSERT ON TABLE postern.sequel TO postern_api;
 GRANT SELECT,INSERT,DELETE ON TABLE postern.sequel TO postern_scheduler;
 GRANT SELECT ON TABLE postern.setting TO postern_api;
 GRANT SELECT ON TABLE postern.setting TO postern_scheduler;
+GRANT SELECT ON TABLE postern.task_live TO postern_api;
+GRANT SELECT ON TABLE postern.task_live TO postern_scheduler;
 GRANT SELECT ON TABLE postern.task_all TO postern_api;
 GRANT SELECT ON TABLE postern.task_all TO postern_scheduler;
 GRANT SELECT ON TABLE postern.tenant TO postern_api;

@@ -28,7 +28,7 @@ class Dialects : public ::testing::Test {
   }
   void settle(const db::Claimed& claimed, State state, Reason reason = Reason::none,
               const std::string& answer = "ok") {
-    db::Settlement end{claimed.spec.id, claimed.lease, state, reason};
+    auto end = db::settlement(claimed, state, reason);
     end.delay = Milliseconds{60'000};
     end.attempt =
         Attempt{claimed.attempt, "success", 200, "", claimed.claimed_at, Milliseconds{3}, answer};
@@ -178,10 +178,15 @@ TEST_F(Dialects, AFilterSeesThePhaseThatCoreSees) {
   made[Phase::delayed] = add([](NewTask& task) { task.delay = std::chrono::hours{1}; });
   touch(made[Phase::blocked] = plain(), "state = 'blocked'");
   touch(made[Phase::retry] = plain(), "attempt = 1");
-  const std::string active = "state = 'active', lease = gen_random_uuid(), lease_until = now()";
-  touch(made[Phase::active] = plain(), active + ", deferred = true");
-  touch(made[Phase::waiting] = add([](NewTask& task) { task.spec.hold = Seconds{60}; }),
-        active + ", deferred = true");
+  const auto defer = [&](const TaskId& id) {
+    owner_.script(
+        ("INSERT INTO postern.lease (task, lease, until, deferred, tenant, queue) SELECT id, "
+         "gen_random_uuid(), now(), true, tenant, queue FROM postern.task WHERE id = '" +
+         to_uuid(id) + "'")
+            .c_str());
+  };
+  defer(made[Phase::active] = plain());
+  defer(made[Phase::waiting] = add([](NewTask& task) { task.spec.hold = Seconds{60}; }));
   for (int phase = static_cast<int>(Phase::completed); phase <= static_cast<int>(Phase::max_age);
        ++phase) {
     const auto each = static_cast<Phase>(phase);

@@ -337,7 +337,7 @@ TEST_F(Transitions, ARetryGivesAFreshBudgetAndKeepsTheAttempts) {
   task.spec.deadline = *parse_rfc3339("2099-01-01T00:00:00Z");
   insert(connection_, {task});
   const auto claimed = claim(scheduler, 1).at(0);
-  db::Settlement failed{task.spec.id, claimed.lease, State::failed, Reason::exhausted};
+  auto failed = db::settlement(claimed, State::failed, Reason::exhausted);
   failed.attempt = Attempt{1, "failed", 500, "HTTP 500", claimed.claimed_at, Milliseconds{5}, "no"};
   failed.result = Answer{500, {}, "no", Milliseconds{5}};
   scheduler.exec(db::kSettle, db::settle_params(Uuid{}, std::vector{failed}));

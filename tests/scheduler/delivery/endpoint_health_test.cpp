@@ -19,7 +19,7 @@ class HealthOfEndpoints : public ::testing::Test {
     task.spec.tenant = tenant;
     task.resolved = std::move(endpoint);
     task.claimed_at = kMinute + start;
-    db::Settlement end{task.spec.id, task.lease, State::completed};
+    auto end = db::settlement(task, State::completed);
     if (!status.empty()) {
       end.attempt.emplace();
       end.attempt->status = status;

@@ -140,7 +140,8 @@ TEST_F(AsyncJobsTest, ATaskIsRetriedAndDeletedInEachState) {
   const std::string path = "/v1/tasks/" + task().text("id");
   EXPECT_EQ(at("POST", path + "/retry").status, 200);
   admin_.script(
-      "UPDATE postern.task SET state = 'active', lease = gen_random_uuid(), lease_until = now()");
+      "INSERT INTO postern.lease (task, lease, until, tenant, queue) "
+      "SELECT id, gen_random_uuid(), now(), tenant, queue FROM postern.task");
   EXPECT_EQ(told(at("POST", path + "/retry")), "409 conflict task_already_active -");
   EXPECT_EQ(at("GET", path).text("state"), "active");
   EXPECT_EQ(at("DELETE", path).status, 204);

@@ -35,7 +35,7 @@ class AsyncQueueTest : public WireTest {
   void settle(const db::Claimed& claimed, State state, Reason reason, int status,
               std::string error = {}) {
     auto scheduler = database_.connect("postern_scheduler");
-    db::Settlement end{claimed.spec.id, claimed.lease, state, reason};
+    auto end = db::settlement(claimed, state, reason);
     end.delay = Seconds{60};
     if (state != State::active) {
       end.attempt = Attempt{claimed.attempt,

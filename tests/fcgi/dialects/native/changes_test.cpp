@@ -104,10 +104,12 @@ TEST_F(ChangesTest, OnlyWhatWaits) {
   EXPECT_EQ(refusals("/v1/tasks/nonsense"),
             (std::pair{std::string("task_not_found"), std::string("task_not_found")}));
   EXPECT_EQ(refusals("/v1/tasks/task_01h455vb4pex5vsknk084sn02q").first, "task_not_found");
-  set_state(task, "state = 'active', lease = gen_random_uuid(), lease_until = now()");
+  admin_.script(
+      "INSERT INTO postern.lease (task, lease, until, tenant, queue) "
+      "SELECT id, gen_random_uuid(), now(), tenant, queue FROM postern.task");
   EXPECT_EQ(refusals(task),
             (std::pair{std::string("task_already_active"), std::string("task_already_active")}));
-  set_state(task, "state = 'ready', lease = NULL, lease_until = NULL");
+  admin_.script("DELETE FROM postern.lease");
   ask("POST", task + "/cancel");
   EXPECT_EQ(refusals(task), (std::pair{std::string("task_already_finished"),
                                        std::string("task_already_finished")}));

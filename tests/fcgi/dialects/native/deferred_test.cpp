@@ -125,11 +125,9 @@ TEST_F(DeferredTest, FailsIntoTheRetryPolicy) {
 TEST_F(DeferredTest, ExtendsItsTime) {
   const Taken taken = take();
   EXPECT_EQ(tell(taken, "heartbeat", R"({"seconds":604800})").body, R"({"status":"active"})");
-  EXPECT_EQ(
-      count("SELECT count(*) FROM postern.task WHERE lease_until > now() + interval '6 days'"), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.lease WHERE until > now() + interval '6 days'"), 1);
   EXPECT_EQ(tell(taken, "heartbeat", R"({"seconds":1})").status, 200);
-  EXPECT_EQ(
-      count("SELECT count(*) FROM postern.task WHERE lease_until > now() + interval '6 days'"), 0);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.lease WHERE until > now() + interval '6 days'"), 0);
   EXPECT_EQ(tell(taken, "complete").status, 200);
 }
 

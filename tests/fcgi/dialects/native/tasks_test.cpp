@@ -33,14 +33,9 @@ class NativeTest : public WireTest {
     attempt.status = state == State::completed ? "success" : "failed";
     attempt.response_code = 200;
     attempt.executed_at = claimed[0].claimed_at;
-    db::Settlement settlement{
-        .id = claimed[0].spec.id,
-        .lease = claimed[0].lease,
-        .state = state,
-        .reason = reason,
-        .attempt = attempt,
-        .last_error = {},
-        .result = postern::Answer{200, {{"x-a", "1"}}, "done", Milliseconds{7}}};
+    auto settlement = db::settlement(claimed[0], state, reason);
+    settlement.attempt = attempt;
+    settlement.result = postern::Answer{200, {{"x-a", "1"}}, "done", Milliseconds{7}};
     const auto settled =
         admin_.exec(db::kSettle, db::settle_params(instance, std::span(&settlement, 1)));
     ASSERT_EQ(db::settled_from(settled).tasks.size(), 1u);

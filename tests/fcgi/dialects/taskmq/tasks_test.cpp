@@ -46,7 +46,7 @@ class TaskMqTest : public WireTest {
         .tasks.at(0);
   }
   void end(const db::Claimed& task, State state, Reason reason, const std::string& answer) {
-    db::Settlement end{task.spec.id, task.lease, state, reason};
+    auto end = db::settlement(task, state, reason);
     end.delay = Milliseconds{60'000};
     const bool good = state == State::completed;
     if (!good) end.last_error = answer;
