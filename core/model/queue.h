@@ -17,16 +17,16 @@
 
 namespace postern {
 
-// The settings of a queue. The defaults here are those of a queue that is created explicitly; a
-// queue that its first task creates has neither max_runtime nor max_concurrent.
+// The settings of a queue. The defaults are the table's too: a queue that its first task creates
+// has them.
 struct QueueSettings {
   // Limits. A change applies at once, also to tasks that wait already.
   std::chrono::nanoseconds max_age{0};  // how long a task may wait; 0: no limit
   std::int64_t max_entries = 0;         // live tasks; 0: no bound
   bool discard_old = false;             // when full, drop the oldest instead of refusing the new
-  std::chrono::nanoseconds max_runtime = std::chrono::hours{1};  // of an attempt; 0: no limit
-  std::optional<std::int64_t> max_concurrent = 100;              // active tasks
-  std::optional<RateLimit> rate_limit;                           // of attempts
+  std::chrono::nanoseconds max_runtime{0};     // of an attempt; 0: no limit
+  std::optional<std::int64_t> max_concurrent;  // active tasks
+  std::optional<RateLimit> rate_limit;         // of attempts
   // The retention class of a finished task, by its end: "short" or "standard".
   std::string keep_completed = "standard";
   std::string keep_failed = "standard";

@@ -80,6 +80,14 @@ class AsyncJobs(StackTest):
         task = self.make(queue="CAPPED", max_tries=9)
         self.assertEqual(self.wait_for(task, "expired")["max_tries"], 1)
 
+    def test_the_mount_where_a_queue_is_made_says_what_its_limits_are(self):
+        usual, none = (100, 3_600_000_000_000), (-1, 0)
+        for mount, name, limits in (("/asyncjobs", "THEIRS", usual), ("", "OURS", none)):
+            self.assertEqual(self.api.post(f"{mount}/v1/queues", {"name": name}).status, 201)
+            for reader in ("/asyncjobs", ""):
+                queue = self.api.get(f"{reader}/v1/queues/{name}").json
+                self.assertEqual((queue["max_concurrent"], queue["max_runtime"]), limits, (name, reader))
+
     def test_a_dependent_runs_when_all_are_complete_and_gets_their_results(self):
         made = threading.Event()
         self.addCleanup(made.set)

@@ -96,6 +96,15 @@ class Command(StackTest):
         self.postern("queue", "delete", "ops", "--force")
         self.assertNotIn("ops", [queue["name"] for queue in self.postern("queue", "list")])
 
+    def test_a_queue_has_the_limits_that_are_said_and_no_other(self):
+        for name, more, limits in (("bare", [], (-1, 0)), ("one", ["--max-concurrent", "3"], (3, 0)),
+                                   ("other", ["--max-runtime", "1m"], (-1, 60_000_000_000))):
+            self.addCleanup(self.postern, "queue", "delete", name)
+            made = self.postern("queue", "add", name, *more)
+            self.assertEqual((made["max_concurrent"], made["max_runtime"]), limits, name)
+            self.assert_as_the_api(f"/v1/queues/{name}", made, apart=["time"])
+        self.assertIn("max_concurrent: no limit", self.shown("queue", "get", "bare"))
+
     def test_endpoints_are_made_changed_rotated_and_deleted(self):
         self.postern("endpoint", "add", "mail", "--url", self.receiver.url("/mail"), "--max-in-flight", "2")
         self.create(endpoint="mail", webhook_url=None)

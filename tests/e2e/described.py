@@ -104,6 +104,13 @@ class Described(StackTest):
             self.seen.add((template, method.lower()))
         return reply
 
+    def assert_limits_of_a_queue(self, made, limits, described):
+        """Checks what a queue was given for which nothing was said, and what the description says of it."""
+        fields = self.document["components"]["schemas"]["QueueCreateRequest"]["properties"]
+        names = ("max_concurrent", "max_runtime")
+        self.assertEqual(tuple(made[name] for name in names), limits)
+        self.assertEqual(tuple(fields[name]["anyOf"][0].get("default") for name in names), described)
+
     def ask_other(self, method, path, status):
         """A request that belongs to no operation."""
         reply = self.api.request(method, self.mount + path)

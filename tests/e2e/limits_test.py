@@ -69,7 +69,7 @@ class LimitsTest(StackTest):
 
     def limit(self, **settings):
         """Creates the queue with only these limits."""
-        reply = self.api.request("PUT", f"/v1/queues/{self.queue}", {"max_concurrent": None, **settings})
+        reply = self.api.request("PUT", f"/v1/queues/{self.queue}", settings)
         self.assertEqual(reply.status, 201, reply.body)
 
     def change(self, **settings):

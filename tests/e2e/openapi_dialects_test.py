@@ -121,7 +121,8 @@ class AsyncJobs(Cases, Described):
         self.ask("GET", "/v1/queues/DESCRIBED")
         self.ask("GET", "/v1/queues/nobody", status=404)
         self.ask("POST", "/v1/queues/DESCRIBED/purge", status=202)
-        self.ask("POST", "/v1/queues", {"name": "BRIEF"}, 201)
+        brief = self.ask("POST", "/v1/queues", {"name": "BRIEF"}, 201).json
+        self.assert_limits_of_a_queue(brief, (100, 3_600_000_000_000), (100, "1h"))
         self.ask("DELETE", "/v1/queues/BRIEF", status=204)
 
     def tasks(self):

@@ -210,7 +210,8 @@ class Answers(Described):
         self.ask("GET", "/v1/queues/q")
         self.ask("GET", "/v1/queues/nobody", status=404)
         self.ask("PUT", "/v1/queues/q", {"max_retries": 1})
-        self.ask("PUT", "/v1/queues/q2", {"max_retries": 1}, 201)
+        bare = self.ask("PUT", "/v1/queues/q2", {"max_retries": 1}, 201).json
+        self.assert_limits_of_a_queue(bare, (-1, 0), (None, None))
         self.ask("PATCH", "/v1/queues/q", {"rate_limit": None, "max_age": "1h"})
         for verb in ("pause", "resume"):
             self.ask("POST", f"/v1/queues/q/{verb}")

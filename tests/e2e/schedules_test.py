@@ -111,8 +111,10 @@ class Herds(SchedulesTest):
 
 class Occurrences(SchedulesTest):
     def test_an_interval_fires_repeatedly(self):
-        self.make(interval_seconds=1, payload={"n": 1})
+        self.make(queue="fired", interval_seconds=1, payload={"n": 1})
         self.wait_until(lambda: len(self.receiver.at("/s")) >= 3)
+        queue = self.api.get("/v1/queues/fired").json
+        self.assertEqual((queue["max_concurrent"], queue["max_runtime"]), (-1, 0))
         runs = self.runs()
         times = [datetime.datetime.fromisoformat(run["nominal_time"]).timestamp() for run in runs]
         self.assertEqual({a - b for a, b in zip(times, times[1:])}, {1})

@@ -31,6 +31,8 @@ class SqlDoor(StackTest):
                         + self.enqueue("/done", '{"to": "b", "n": 1e2}', ", priority => 8") + "COMMIT;")
         task = self.finished({"id": done})  # the id in SQL's spelling
         self.assertEqual((task["status"], task["queue"], task["priority"]), ("completed", "door", 8))
+        queue = self.api.get("/v1/queues/door").json
+        self.assertEqual((queue["max_concurrent"], queue["max_runtime"]), (-1, 0))
         [webhook] = self.receiver.requests
         self.assertEqual((webhook.path, webhook.json["task_id"]), ("/done", task["id"]))
         self.assertEqual(webhook.json["payload"], {"to": "b", "n": 100})

@@ -158,7 +158,8 @@ class RowsOfAsyncJobs(StackTest):
     @covers("003", "endpoint GET /v1/queues/{name}")
     def test_one_queue(self):
         self.queue()
-        self.assertEqual(self.get(f"/v1/queues/{self.name}").json["max_runtime"], 3600000000000)
+        queue = self.get(f"/v1/queues/{self.name}").json
+        self.assertEqual((queue["max_runtime"], queue["max_concurrent"]), (3600000000000, 100))
         self.assertEqual(self.reason(self.get("/v1/queues/nothing"), 404), "queue_not_found")
 
     @covers("003", "endpoint DELETE /v1/queues/{name}")

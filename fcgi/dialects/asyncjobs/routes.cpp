@@ -2,6 +2,7 @@
 // that most of its routes lead there; tasks and a few rules are its own.
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -69,6 +70,13 @@ Result<HttpResponse> list_tasks(const Call& call) {
   return json_response(200, native_wire::render_page(*page, list->filter, call.dialect));
 }
 
+Result<HttpResponse> create_queue(const Call& call) {
+  QueueSettings defaults;
+  defaults.max_runtime = std::chrono::hours{1};
+  defaults.max_concurrent = 100;
+  return native_wire::create_queue_with(call, defaults);
+}
+
 Result<HttpResponse> delete_queue(const Call& call) {
   const auto done = call.use.queues.remove(call.caller, call.path["name"], true);
   if (!done) return done.error();
@@ -92,7 +100,7 @@ constexpr std::array kRoutes{
     Route{"DELETE", "/v1/tasks/{id}", Access::write, native_tasks::remove},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, native_tasks::cancel},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, native_tasks::retry},
-    Route{"POST", "/v1/queues", Access::write, native_wire::create_queue},
+    Route{"POST", "/v1/queues", Access::write, create_queue},
     Route{"GET", "/v1/queues", Access::read, native_wire::list_queues},
     Route{"GET", "/v1/queues/{name}", Access::read, native_wire::get_queue},
     Route{"DELETE", "/v1/queues/{name}", Access::write, delete_queue},

@@ -14,8 +14,6 @@
 namespace postern::native_wire {
 namespace {
 
-const QueueSettings kDefaults;
-
 void read_retention(FieldReader& fields, QueueSettings& settings) {
   using namespace wire::queue_field;
   if (!fields.has(kRetention)) return;
@@ -30,32 +28,37 @@ void read_retention(FieldReader& fields, QueueSettings& settings) {
   fields.require(parts->finish());
 }
 
-void read_settings(FieldReader& fields, QueueSettings& settings) {
+// What is there changes, null brings the default back.
+void read_settings(FieldReader& fields, QueueSettings& settings, const QueueSettings& defaults) {
   using namespace wire::queue_field;
-  using std::chrono::nanoseconds;
-  if (fields.has(kMaxAge)) settings.max_age = fields.duration(kMaxAge).value_or(nanoseconds{0});
-  if (fields.has(kMaxEntries)) settings.max_entries = fields.integer(kMaxEntries).value_or(0);
+  if (fields.has(kMaxAge)) settings.max_age = fields.duration(kMaxAge).value_or(defaults.max_age);
+  if (fields.has(kMaxEntries)) {
+    settings.max_entries = fields.integer(kMaxEntries).value_or(defaults.max_entries);
+  }
   if (fields.has(kDiscardOld)) {
-    settings.discard_old = fields.boolean(kDiscardOld).value_or(kDefaults.discard_old);
+    settings.discard_old = fields.boolean(kDiscardOld).value_or(defaults.discard_old);
   }
   if (fields.has(kMaxRuntime)) {
-    settings.max_runtime = fields.duration(kMaxRuntime).value_or(nanoseconds{0});
+    settings.max_runtime = fields.duration(kMaxRuntime).value_or(defaults.max_runtime);
   }
-  if (fields.has(kMaxConcurrent)) settings.max_concurrent = fields.integer(kMaxConcurrent);
+  if (fields.has(kMaxConcurrent)) {
+    const auto limit = fields.integer(kMaxConcurrent);
+    settings.max_concurrent = limit ? limit : defaults.max_concurrent;
+  }
   if (fields.has(kRateLimit)) settings.rate_limit = fields.rate_limit(kRateLimit);
   read_retention(fields, settings);
   if (fields.has(kMaxTries)) settings.max_tries = fields.integer(kMaxTries);
   if (fields.has(kMaxRetries)) {
-    settings.max_retries = fields.integer(kMaxRetries).value_or(kDefaults.max_retries);
+    settings.max_retries = fields.integer(kMaxRetries).value_or(defaults.max_retries);
   }
   if (fields.has(kRetryPolicy)) {
-    settings.retry_policy = fields.text_or_object(kRetryPolicy).value_or(kDefaults.retry_policy);
+    settings.retry_policy = fields.text_or_object(kRetryPolicy).value_or(defaults.retry_policy);
   }
   if (fields.has(kTimeout)) {
     // Cut, so that the milliseconds fit; it is refused all the same.
     constexpr std::int64_t kFar = 1'000'000'000;
     const auto seconds = fields.integer(kTimeout);
-    settings.timeout = seconds ? Seconds{std::clamp(*seconds, -kFar, kFar)} : kDefaults.timeout;
+    settings.timeout = seconds ? Seconds{std::clamp(*seconds, -kFar, kFar)} : defaults.timeout;
   }
   if (fields.has(kEndpoint)) settings.endpoint = fields.text(kEndpoint);
 }
@@ -76,17 +79,19 @@ Result<HttpResponse> queue_or_error(const Result<Queue>& queue) {
 Result<QueueSettings> parse_queue(std::string_view body, QueueSettings settings) {
   Result<FieldReader> fields = FieldReader::parse(body);
   if (!fields) return fields.error();
-  read_settings(*fields, settings);
+  read_settings(*fields, settings, {});
   if (const auto ok = fields->finish(); !ok) return ok.error();
   return settings;
 }
 
-Result<HttpResponse> create_queue(const Call& call) {
+Result<HttpResponse> create_queue(const Call& call) { return create_queue_with(call, {}); }
+
+Result<HttpResponse> create_queue_with(const Call& call, const QueueSettings& defaults) {
   Result<FieldReader> fields = fields_of(call);
   if (!fields) return fields.error();
   const std::string name = fields->text(wire::queue_field::kName).value_or("");
-  QueueSettings settings;
-  read_settings(*fields, settings);
+  QueueSettings settings = defaults;
+  read_settings(*fields, settings, defaults);
   if (const auto ok = fields->finish(); !ok) return ok.error();
   const auto queue = call.use.queues.create(call.caller, name, std::move(settings));
   if (!queue) return queue.error();

@@ -41,6 +41,12 @@ TEST_F(Queues, SqlAndTotalsAgreeHowDeepAQueueIs) {
   EXPECT_GT(depth_in_sql(), 0);
 }
 
+TEST_F(Queues, TheDefaultsAreTheTables) {
+  ASSERT_TRUE(db::make_queue(api_, "default", "q"));
+  EXPECT_EQ(db::get_queue(api_, "default", "q")->settings, QueueSettings{});
+  EXPECT_EQ(db::create_queue(api_, "default", "other", {})->settings, QueueSettings{});
+}
+
 TEST_F(Queues, SettingsComeBackAsTheyWent) {
   QueueSettings settings;
   settings.max_age = std::chrono::hours{3};

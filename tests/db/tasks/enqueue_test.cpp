@@ -175,7 +175,10 @@ TEST_F(Enqueue, OneRoutedTaskIsClaimedAndCounted) {
   scheduler_.exec(db::kRoute, db::route_params(Uuid{}, std::vector{routing}));
   EXPECT_TRUE(unrouted().empty());
   EXPECT_EQ(counter(owner_, "created"), 1) << "routing twice counts once";
-  EXPECT_EQ(owner_.exec({"", "SELECT FROM postern.queue WHERE name = 'fresh'"}).rows(), 1);
+  const char* made =
+      "SELECT FROM postern.queue WHERE name = 'fresh' AND max_concurrent IS NULL "
+      "AND max_runtime IS NULL";
+  EXPECT_EQ(owner_.exec({"", made}).rows(), 1);
   const std::vector<db::LaneSlots> lanes{{77, 5}};
   EXPECT_EQ(scheduler_.exec(db::kClaim, db::claim_params(lanes, random_uuid(), Uuid{}, Seconds{30}))
                 .rows(),

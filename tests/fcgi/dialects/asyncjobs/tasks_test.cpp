@@ -216,6 +216,41 @@ TEST_F(AsyncJobsTest, QueuesAreMadeShownPurgedAndDeleted) {
   }
 }
 
+// "max_concurrent max_runtime" of a queue.
+std::string limits(const Answer& queue) {
+  return queue.text("max_concurrent") + " " + queue.text("max_runtime");
+}
+
+TEST_F(AsyncJobsTest, TheMountWhereAQueueIsMadeDecidesWhatItIsGiven) {
+  const char* nulls = R"({"name":"nulls","max_concurrent":null,"Max_Runtime":null})";
+  EXPECT_EQ(limits(at("POST", "/v1/queues", nulls)), "100 3600000000000") << "null is absent";
+  EXPECT_EQ(limits(at("POST", "/v1/queues", R"({"name":"one","max_concurrent":7})")),
+            "7 3600000000000");
+  EXPECT_EQ(limits(at("POST", "/v1/queues", R"({"name":"other","max_runtime":"7s"})")),
+            "100 7000000000");
+  EXPECT_EQ(limits(ask("POST", "/v1/queues", R"({"name":"bare"})")), "-1 0");
+  HttpRequest native = request("POST", "/v1/queues", R"({"name":"native"})");
+  native.dialect = "native";
+  EXPECT_EQ(limits(ask(native)), "-1 0");
+  for (const auto& [name, expected] :
+       {std::pair<std::string, const char*>{"nulls", "100 3600000000000"}, {"native", "-1 0"}}) {
+    EXPECT_EQ(limits(at("GET", "/v1/queues/" + name)), expected) << name;
+    EXPECT_EQ(limits(ask("GET", "/v1/queues/" + name)), expected) << name;
+  }
+  EXPECT_EQ(limits(ask("PATCH", "/v1/queues/nulls", R"({"max_tries":3})")), "100 3600000000000")
+      << "what is not given stays";
+  EXPECT_EQ(limits(ask("PATCH", "/v1/queues/nulls", R"({"max_runtime":null})")), "100 0");
+  EXPECT_EQ(limits(ask("PUT", "/v1/queues/nulls", "{}")), "-1 0");
+}
+
+TEST_F(AsyncJobsTest, DefaultThatATaskMakesHasNoLimitsOneThatIsAskedForHas) {
+  start({.allow_create_default = true});
+  ASSERT_EQ(task().text("queue"), "DEFAULT");
+  EXPECT_EQ(limits(at("GET", "/v1/queues/DEFAULT")), "-1 0");
+  EXPECT_EQ(at("DELETE", "/v1/queues/DEFAULT").status, 204);
+  EXPECT_EQ(limits(at("POST", "/v1/queues", R"({"name":"DEFAULT"})")), "100 3600000000000");
+}
+
 TEST_F(AsyncJobsTest, SchedulesAreMadeShownAndDeleted) {
   const auto schedule = [&](const std::string& more) {
     return at("POST", "/v1/schedules", R"({"queue":"WORK","task_type":"email")" + more + "}");

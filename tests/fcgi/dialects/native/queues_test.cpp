@@ -20,7 +20,7 @@ class QueuesTest : public WireTest {
   std::int64_t live() { return count("SELECT count(*) FROM postern.task"); }
 };
 
-TEST_F(QueuesTest, MadeOnPurposeHasTheUsualLimits) {
+TEST_F(QueuesTest, MadeOnPurposeHasNoLimitsUnlessTold) {
   const Answer made = make();
   ASSERT_EQ(made.status, 201) << made.body;
   EXPECT_FALSE(made.headers.contains("Location"));
@@ -36,8 +36,8 @@ TEST_F(QueuesTest, MadeOnPurposeHasTheUsualLimits) {
                                     {"max_entries", "-1"},
                                     {"discard_old", "false"},
                                     {"max_tries", "-1"},
-                                    {"max_runtime", "3600000000000"},
-                                    {"max_concurrent", "100"},
+                                    {"max_runtime", "0"},
+                                    {"max_concurrent", "-1"},
                                     {"paused", "false"},
                                     {"rate_limit", "null"},
                                     {"retention/completed", "standard"},
@@ -50,11 +50,28 @@ TEST_F(QueuesTest, MadeOnPurposeHasTheUsualLimits) {
   EXPECT_EQ(ask("GET", "/v1/queues/q").text("created_at"), made.text("created_at"));
 }
 
-TEST_F(QueuesTest, MadeByItsFirstTaskHasNoLimits) {
-  ASSERT_EQ(create().status, 201);
-  const Answer queue = ask("GET", "/v1/queues/q");
-  EXPECT_EQ(queue.text("max_concurrent"), "-1");
-  EXPECT_EQ(queue.text("max_runtime"), "0");
+TEST_F(QueuesTest, HasTheSameSettingsHoweverItIsMade) {
+  const auto settings = [this](const std::string& name) {
+    auto queue = ask("GET", "/v1/queues/" + name).json();
+    for (const char* own : {"name", "time", "created_at", "updated_at"}) queue.erase(own);
+    return boost::json::serialize(queue);
+  };
+  ASSERT_EQ(make().status, 201);
+  ASSERT_EQ(
+      ask("POST", "/v1/queues", R"({"name":"nulls","max_concurrent":null,"max_runtime":null})")
+          .status,
+      201);
+  ASSERT_EQ(ask("PUT", "/v1/queues/put", "{}").status, 201);
+  ASSERT_EQ(create("", "task").status, 201);
+  ASSERT_EQ(ask("POST", "/v1/tasks", R"({"targetUrl":"http://a.test/"})").status, 201);
+  ASSERT_EQ(ask("POST", "/v1/schedules",
+                R"({"name":"s","queue":"run","webhook_url":"http://a.test/","schedule":"@yearly"})")
+                .status,
+            201);
+  ASSERT_EQ(ask("POST", "/v1/schedules/s/trigger").status, 201);
+  for (const char* name : {"nulls", "put", "task", "asyncqueue", "run"}) {
+    EXPECT_EQ(settings(name), settings("q")) << name;
+  }
 }
 
 TEST_F(QueuesTest, ShowsWhatWasSet) {
@@ -190,25 +207,31 @@ TEST_F(QueuesTest, IsMadeOnce) {
 }
 
 TEST_F(QueuesTest, PutMakesThenReplacesAllButThePause) {
-  EXPECT_EQ(ask("PUT", "/v1/queues/q", R"({"max_tries":5})").status, 201);
+  EXPECT_EQ(
+      ask("PUT", "/v1/queues/q", R"({"max_tries":5,"max_concurrent":9,"max_runtime":"9s"})").status,
+      201);
   ASSERT_EQ(ask("POST", "/v1/queues/q/pause").status, 200);
   const Answer replaced = ask("PUT", "/v1/queues/q", R"({"max_entries":7})");
   EXPECT_EQ(replaced.status, 200);
   EXPECT_EQ(replaced.text("max_entries"), "7");
   EXPECT_EQ(replaced.text("max_tries"), "-1");
-  EXPECT_EQ(replaced.text("max_concurrent"), "100");
+  EXPECT_EQ(replaced.text("max_concurrent"), "-1");
+  EXPECT_EQ(replaced.text("max_runtime"), "0");
   EXPECT_EQ(replaced.text("paused"), "true");
 }
 
 TEST_F(QueuesTest, PatchChangesWhatIsGivenAndNullUnsets) {
-  ASSERT_EQ(make(R"("max_age":"1h","max_tries":5,"max_retries":9,
+  ASSERT_EQ(
+      make(R"("max_age":"1h","max_tries":5,"max_retries":9,"max_concurrent":9,"max_runtime":"9s",
                     "rate_limit":{"count":5,"period_seconds":1},"endpoint":"e",
                     "retention":{"completed":"short","failed":"short"})")
-                .status,
-            201);
+          .status,
+      201);
   Answer now = patch(R"({"max_tries":6,"retention":{"failed":null}})");
   EXPECT_EQ(now.status, 200) << now.body;
   for (const auto& [path, value] : {std::pair{"max_tries", "6"},
+                                    {"max_concurrent", "9"},
+                                    {"max_runtime", "9000000000"},
                                     {"max_age", "3600000000000"},
                                     {"rate_limit/count", "5"},
                                     {"endpoint", "e"},
