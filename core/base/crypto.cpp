@@ -1,11 +1,13 @@
 #include "core/base/crypto.h"
 
 #include <limits>
+#include <memory>
 #include <stdexcept>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 namespace postern {
@@ -16,6 +18,26 @@ const EVP_MD* sha256_method() {
   static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   if (method == nullptr) throw std::runtime_error("OpenSSL has no SHA-256");
   return method;
+}
+
+struct FreeMac {
+  void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+using MacContext = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
+
+// A context of HMAC-SHA-256 without a key. Making one costs more than an HMAC of a short text.
+MacContext hmac_context() {
+  EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  MacContext context(hmac != nullptr ? EVP_MAC_CTX_new(hmac) : nullptr);
+  EVP_MAC_free(hmac);  // the context holds it too
+  char digest[] = "SHA256";
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_end()};
+  if (!context || EVP_MAC_CTX_set_params(context.get(), parameters) != 1) {
+    throw std::runtime_error("OpenSSL has no HMAC-SHA-256");
+  }
+  return context;
 }
 
 }  // namespace
@@ -29,15 +51,15 @@ Sha256 sha256(std::string_view data) {
 }
 
 Sha256 hmac_sha256(std::string_view key, std::string_view data) {
-  if (key.size() > std::size_t{std::numeric_limits<int>::max()}) {
-    throw std::runtime_error("HMAC: the key is too long");
-  }
+  thread_local const MacContext context = hmac_context();
+  const auto bytes = [](std::string_view text) {
+    // OpenSSL reads a null key as "the key of the call before".
+    return reinterpret_cast<const unsigned char*>(text.empty() ? "" : text.data());
+  };
   Sha256 out;
-  // OpenSSL reads a null key as "the key of the call before".
-  const char* const key_bytes = key.empty() ? "" : key.data();
-  if (HMAC(sha256_method(), key_bytes, static_cast<int>(key.size()),
-           reinterpret_cast<const unsigned char*>(data.data()), data.size(), out.data(),
-           nullptr) == nullptr) {
+  if (EVP_MAC_init(context.get(), bytes(key), key.size(), nullptr) != 1 ||
+      EVP_MAC_update(context.get(), bytes(data), data.size()) != 1 ||
+      EVP_MAC_final(context.get(), out.data(), nullptr, out.size()) != 1) {
     throw std::runtime_error("OpenSSL: HMAC-SHA-256 failed");
   }
   return out;

@@ -84,7 +84,10 @@ std::string completion_token(const Uuid& lease, const Uuid& id) {
 }
 
 std::string webhook_signed_text(const SignedWebhook& webhook) {
-  return fmt::format("{}.{}.{}", webhook.id, webhook.timestamp, webhook.body);
+  std::string text;
+  text.reserve(webhook.id.size() + webhook.timestamp.size() + webhook.body.size() + 2);
+  text.append(webhook.id).append(1, '.').append(webhook.timestamp).append(1, '.');
+  return text.append(webhook.body);
 }
 
 std::string webhook_digest(std::string_view key, std::string_view signed_text) {

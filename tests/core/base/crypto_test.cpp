@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -28,6 +29,17 @@ TEST(HmacSha256, MatchesThePublishedVectors) {
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
   EXPECT_EQ(to_hex(hmac_sha256({}, {})),
             "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+TEST(HmacSha256, DependsOnNoCallBefore) {
+  const Sha256 short_key = hmac_sha256("key", "text");
+  const Sha256 no_key = hmac_sha256("", "text");
+  EXPECT_NE(short_key, no_key);
+  EXPECT_EQ(hmac_sha256("key", "text"), short_key);
+  EXPECT_EQ(hmac_sha256("", "text"), no_key);
+  Sha256 of_another_thread{};
+  std::thread([&] { of_another_thread = hmac_sha256("key", "text"); }).join();
+  EXPECT_EQ(of_another_thread, short_key);
 }
 
 TEST(RandomBytes, AreNotTheSameTwice) {
