@@ -56,7 +56,7 @@ ARROWS = {
 ONLY = {
     r"libpq-fe\.h": r"db/pg/connection\.cpp",
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
-    r"curl/": r"scheduler/http/(client|transfer)\.(cpp|h)",
+    r"curl/": r"scheduler/http/(client|connections|socket_set|transfer)\.(cpp|h)",
     r"ares": r"scheduler/http/resolver\.cpp",
     r"openssl/": r"core/base/crypto\.cpp",
     r"spdlog/": r"core/program/log\.cpp",

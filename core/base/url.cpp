@@ -96,12 +96,14 @@ bool escapes_are_whole(std::string_view text) {
 }  // namespace
 
 std::string Url::authority() const {
-  std::string out = is_ipv6_literal ? fmt::format("[{}]", host) : host;
-  if (port != default_port(scheme)) out += fmt::format(":{}", port);
+  std::string out = is_ipv6_literal ? '[' + host + ']' : host;
+  if (port != default_port(scheme)) out.append(1, ':').append(std::to_string(port));
   return out;
 }
 
-std::string Url::canonical() const { return fmt::format("{}://{}{}", scheme, authority(), path); }
+std::string Url::origin() const { return scheme + "://" + authority(); }
+
+std::string Url::canonical() const { return origin() + path; }
 
 Result<Url> parse_url(std::string_view text, std::string_view field) {
   const auto refuse = [&](std::string_view why) {

@@ -22,6 +22,8 @@ struct Url {
   // "host", or "host:port" when the port is not the scheme's default; IPv6 in brackets. It is the
   // target of the task's lane.
   std::string authority() const;
+  // The scheme and the authority: what a connection belongs to.
+  std::string origin() const;
 };
 
 // Reads an absolute http or https URL of at most 2,048 bytes. Refused with reason "url_invalid" and

@@ -4,11 +4,9 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/epoll.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <iterator>
@@ -19,6 +17,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "scheduler/http/connections.h"
 #include "scheduler/http/resolver.h"
 #include "scheduler/http/transfer.h"
 
@@ -31,23 +30,12 @@ using TransferPtr = std::unique_ptr<Transfer>;
 
 constexpr std::size_t kSpareTransfers = 1024;
 
-struct FreeMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {
-    if (fd < 0) throw std::runtime_error("no file descriptor for HTTP");
-  }
-  ~FileDescriptor() { close(fd_); }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
+std::size_t worth_keeping() {
+  constexpr rlim_t kMost = 4096;
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  return std::min(descriptors.rlim_cur / 4, kMost);
+}
 
 bool is_address(const Url& url) {
   in_addr ignored;
@@ -67,15 +55,11 @@ short poll_events(const WaitFd& fd) {
 
 }  // namespace
 
-// The sockets of libcurl are in an epoll set, so that the cost of a wake-up depends on the ready
-// sockets and not on all transfers (curl_multi_perform would poll every one).
 struct HttpClient::Impl {
   Options options;
   const AddressPolicy& policy;
   Resolver resolver;
-  FileDescriptor sockets{epoll_create1(EPOLL_CLOEXEC)};
-  std::unique_ptr<CURLM, FreeMulti> multi{curl_multi_init()};
-  std::optional<Clock::time_point> curl_timer;
+  Connections connections;
 
   // Transfers that wait for name resolution, by deadline.
   using Ticket = std::pair<Clock::time_point, std::uint64_t>;
@@ -90,45 +74,18 @@ struct HttpClient::Impl {
   std::vector<pollfd> poll_fds;
 
   Impl(Options given, const AddressPolicy& judge)
-      : options(std::move(given)), policy(judge), resolver({.servers = options.dns_servers}) {
-    if (!multi) throw std::runtime_error("libcurl cannot be set up");
-    curl_multi_setopt(multi.get(), CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-    curl_multi_setopt(multi.get(), CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(multi.get(), CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi.get(), CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(multi.get(), CURLMOPT_TIMERDATA, this);
-  }
+      : options(std::move(given)),
+        policy(judge),
+        resolver({.servers = options.dns_servers}),
+        connections(options.kept_connections != 0 ? options.kept_connections : worth_keeping()) {}
   ~Impl() {
-    for (const TransferPtr& transfer : running) {
-      curl_multi_remove_handle(multi.get(), transfer->easy());
-    }
-  }
-
-  static int on_socket(CURL*, curl_socket_t fd, int what, void* self, void* known) noexcept {
-    const auto& impl = *static_cast<Impl*>(self);
-    if (what == CURL_POLL_REMOVE) {
-      epoll_ctl(impl.sockets.get(), EPOLL_CTL_DEL, fd, nullptr);
-      return 0;
-    }
-    epoll_event event{};
-    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    event.data.fd = fd;
-    epoll_ctl(impl.sockets.get(), known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
-    if (!known) curl_multi_assign(impl.multi.get(), fd, self);
-    return 0;
-  }
-
-  static int on_timer(CURLM*, long milliseconds, void* self) noexcept {
-    auto& timer = static_cast<Impl*>(self)->curl_timer;
-    timer.reset();
-    if (milliseconds >= 0) timer = Clock::now() + Milliseconds(milliseconds);
-    return 0;
+    for (const TransferPtr& transfer : running) connections.remove(*transfer);
   }
 
   void start(std::uint64_t id, OutgoingRequest request) {
     TransferPtr transfer;
     if (spare.empty()) {
-      transfer = std::make_unique<Transfer>(options, policy);
+      transfer = std::make_unique<Transfer>(options, policy, connections.sockets());
     } else {
       transfer = std::move(spare.back());
       spare.pop_back();
@@ -150,10 +107,7 @@ struct HttpClient::Impl {
     transfer->prepare(addresses);
     transfer->place = running.size();
     running.push_back(std::move(transfer));
-    limit_kept_connections();
-    if (curl_multi_add_handle(multi.get(), running.back()->easy()) != CURLM_OK) {
-      throw std::runtime_error("libcurl refuses a transfer");
-    }
+    connections.start(*running.back());
   }
 
   // Denied addresses are removed here, because libcurl would take seconds to find that none is
@@ -175,14 +129,6 @@ struct HttpClient::Impl {
     finish(std::move(transfer), std::move(result));
   }
 
-  // libcurl's limit includes the connections in use. It checks the limit at the end of a transfer,
-  // when that transfer's own connection is already idle; hence `running` less one.
-  void limit_kept_connections() {
-    const std::size_t in_use = std::max<std::size_t>(running.size(), 1) - 1;
-    const std::size_t limit = std::max<std::size_t>(options.kept_connections + in_use, 1);
-    curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(limit));
-  }
-
   void finish(TransferPtr transfer, HttpResult result) {
     denied += result.kind == Kind::egress_denied;
     finished.push_back({transfer->id(), std::move(result)});
@@ -191,11 +137,11 @@ struct HttpClient::Impl {
 
   void wait(std::span<WaitFd> fds, Milliseconds timeout) {
     auto until = Clock::now() + (finished.empty() ? timeout : Milliseconds(0));
-    if (curl_timer) until = std::min(until, *curl_timer);
+    if (const auto timer = connections.next_timer()) until = std::min(until, *timer);
     if (const auto timer = resolver.next_timer()) until = std::min(until, *timer);
     if (!unresolved.empty()) until = std::min(until, unresolved.begin()->first.first);
 
-    poll_fds = {{sockets.get(), POLLIN, 0}, {resolver.fd(), POLLIN, 0}};
+    poll_fds = {{connections.sockets().fd(), POLLIN, 0}, {resolver.fd(), POLLIN, 0}};
     for (const WaitFd& fd : fds) poll_fds.push_back({fd.fd, poll_events(fd), 0});
     if (poll(poll_fds.data(), poll_fds.size(), milliseconds_until(until)) < 0 && errno != EINTR) {
       throw std::runtime_error("poll failed");
@@ -204,7 +150,8 @@ struct HttpClient::Impl {
 
     resolve(poll_fds[1].revents != 0);
     give_up_unresolved();
-    transfer_ready(poll_fds[0].revents != 0);
+    connections.advance(poll_fds[0].revents != 0,
+                        [this](Transfer& transfer, CURLcode code) { end(transfer, code); });
   }
 
   void resolve(bool ready) {
@@ -232,44 +179,14 @@ struct HttpClient::Impl {
     }
   }
 
-  void transfer_ready(bool ready) {
-    int still_running = 0;
-    if (ready) {
-      std::array<epoll_event, 256> events;
-      const int count = epoll_wait(sockets.get(), events.data(), events.size(), 0);
-      for (int i = 0; i < count; ++i) {
-        const epoll_event& event = events[static_cast<std::size_t>(i)];
-        const int what = (event.events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                         (event.events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                         (event.events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-        curl_multi_socket_action(multi.get(), event.data.fd, what, &still_running);
-        take_ended();
-      }
-    }
-    if (curl_timer && *curl_timer <= Clock::now()) {
-      curl_timer.reset();
-      curl_multi_socket_action(multi.get(), CURL_SOCKET_TIMEOUT, 0, &still_running);
-      take_ended();
-    }
-  }
-
-  void take_ended() {
-    int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
-      if (message->msg != CURLMSG_DONE) continue;
-      const CURLcode code = message->data.result;  // removing the handle frees the message
-      Transfer* ended = nullptr;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &ended);
-      curl_multi_remove_handle(multi.get(), ended->easy());
-      HttpResult result = ended->end(code);
-
-      std::swap(running[ended->place], running.back());
-      running[ended->place]->place = ended->place;
-      TransferPtr transfer = std::move(running.back());
-      running.pop_back();
-      limit_kept_connections();
-      finish(std::move(transfer), std::move(result));
-    }
+  void end(Transfer& ended, CURLcode code) {
+    HttpResult result = ended.end(code);
+    const std::size_t place = ended.place;
+    std::swap(running[place], running.back());
+    running[place]->place = place;
+    TransferPtr transfer = std::move(running.back());
+    running.pop_back();
+    finish(std::move(transfer), std::move(result));
   }
 };
 

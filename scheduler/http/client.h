@@ -61,8 +61,10 @@ class HttpClient {
  public:
   struct Options {
     std::string user_agent;
-    std::string ca_file;                 // empty: the system's bundle
-    std::size_t kept_connections = 256;  // limit of idle connections
+    std::string ca_file;  // empty: the system's bundle
+    // The limit of idle connections. 0: as many as are worth it, up to 4,096 and a quarter of the
+    // descriptors that the process may have.
+    std::size_t kept_connections = 0;
     // For tests: "127.0.0.1:5353,..." instead of the servers in /etc/resolv.conf.
     std::string dns_servers;
     // Names in lower case. The first header of each name is kept beyond the limits of

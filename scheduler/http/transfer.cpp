@@ -19,13 +19,10 @@ namespace {
 using Kind = HttpResult::Kind;
 
 constexpr std::size_t kBodyKept = kAnswerKept;
-constexpr std::size_t kBodyRead = 1024 * 1024;
+constexpr std::size_t kBodyRead = std::size_t{1024} * 1024;
 constexpr std::size_t kHeadersKept = 100;
-constexpr std::size_t kHeaderBytesKept = 16 * 1024;
+constexpr std::size_t kHeaderBytesKept = std::size_t{16} * 1024;
 constexpr Milliseconds kConnectTimeout{5000};
-// Many servers close an idle connection after 5 s (Node's default); a request that is sent at that
-// moment is lost. libcurl counts whole seconds, so 3 means less than 4.
-constexpr long kMaxIdleSeconds = 3;
 constexpr char kSystemCaFile[] = "/etc/ssl/certs/ca-certificates.crt";
 
 template <class T>
@@ -77,8 +74,9 @@ std::string tls_error(CURLcode code, std::string_view message) {
 
 }  // namespace
 
-Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& policy)
-    : policy_(policy), read_headers_(options.read_headers) {
+Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& policy,
+                   SocketSet& sockets)
+    : policy_(policy), sockets_(sockets), read_headers_(options.read_headers) {
   CURL* easy = easy_.get();
   if (!easy || !dns_cache_) throw std::bad_alloc();
   set(easy, CURLOPT_PRIVATE, this);
@@ -134,7 +132,9 @@ void Transfer::begin(std::uint64_t id, OutgoingRequest request) {
 void Transfer::prepare(const Addresses* addresses) {
   CURL* easy = easy_.get();
   const bool with_body = has_body(request_);
-  set(easy, CURLOPT_URL, request_.url.canonical().c_str());
+  const std::string origin = request_.url.origin();
+  origin_ = std::hash<std::string>{}(origin);
+  set(easy, CURLOPT_URL, (origin + request_.url.path).c_str());
   if (with_body) {
     set(easy, CURLOPT_POST, 1L);
     set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
@@ -153,10 +153,12 @@ void Transfer::prepare(const Addresses* addresses) {
 void Transfer::set_headers(bool with_body) {
   headers_.reset();
   bool has_content_type = false;
+  std::string line;
   for (const auto& [name, value] : request_.headers) {
+    line = name;
     // To libcurl "Name:" means not to send that header, "Name;" to send it empty.
-    const bool is_empty = trimmed(value).empty();
-    append(headers_, is_empty ? name + ";" : fmt::format("{}: {}", name, value));
+    trimmed(value).empty() ? line += ';' : line.append(": ").append(value);
+    append(headers_, line);
     has_content_type = has_content_type || equal_ignoring_case(name, "content-type");
   }
   if (with_body) {
@@ -194,8 +196,12 @@ curl_socket_t Transfer::open_socket(void* self, curlsocktype purpose,
   }
   ++transfer.sockets_opened_;
   const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  if (fd < 0) transfer.socket_error_ = errno;
-  return fd < 0 ? CURL_SOCKET_BAD : fd;
+  if (fd < 0) {
+    transfer.socket_error_ = errno;
+    return CURL_SOCKET_BAD;
+  }
+  transfer.sockets_.opened(fd);
+  return fd;
 }
 
 // Called before each request. A second call within a transfer means that libcurl is about to repeat

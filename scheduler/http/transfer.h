@@ -14,8 +14,13 @@
 
 #include "scheduler/http/client.h"
 #include "scheduler/http/resolver.h"
+#include "scheduler/http/socket_set.h"
 
 namespace postern::scheduler {
+
+// Many servers close an idle connection after 5 s (Node's default); a request that is sent at that
+// moment is lost. libcurl counts whole seconds, so 3 means less than 4.
+inline constexpr long kMaxIdleSeconds = 3;
 
 inline constexpr char kEgressDenied[] = "address not allowed by the egress policy";
 
@@ -35,8 +40,8 @@ class Transfer {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Both must outlive the transfer.
-  Transfer(const HttpClient::Options& options, const AddressPolicy& policy);
+  // All must outlive the transfer.
+  Transfer(const HttpClient::Options& options, const AddressPolicy& policy, SocketSet& sockets);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -53,8 +58,14 @@ class Transfer {
   std::uint64_t id() const { return id_; }
   const OutgoingRequest& request() const { return request_; }
   Clock::time_point deadline() const { return started_ + request_.timeout; }
+  // A hash of what a connection must lead to if the request is to go over it.
+  std::size_t origin() const { return origin_; }
   CURL* easy() { return easy_.get(); }
-  std::size_t place = 0;  // set by the owner: the index in its list of running transfers
+
+  // Set by those who own the transfer and give it to libcurl.
+  std::size_t place = 0;  // in the list of running transfers
+  void* group = nullptr;  // of the multi handle
+  bool keeps_connection = true;
 
  private:
   using Verdict = std::pair<HttpResult::Kind, std::string>;
@@ -77,11 +88,13 @@ class Transfer {
   curl_off_t announced_length() const;
 
   const AddressPolicy& policy_;
+  SocketSet& sockets_;
   const std::vector<std::string>& read_headers_;
   std::uint64_t id_ = 0;
   OutgoingRequest request_;
   HttpResult result_;
   Clock::time_point started_;
+  std::size_t origin_ = 0;
 
   int addresses_denied_ = 0;
   int sockets_opened_ = 0;

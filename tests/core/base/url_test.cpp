@@ -62,6 +62,7 @@ TEST(ParseUrl, TellsTheParts) {
   EXPECT_EQ(url.path, "/a?b");
   EXPECT_FALSE(url.is_ipv6_literal);
   EXPECT_EQ(url.authority(), "example.com:8443");
+  EXPECT_EQ(url.origin(), "https://example.com:8443");
 
   const Url literal = parse_url("http://[2001:DB8::1]", "url").value();
   EXPECT_EQ(literal.host, "2001:db8::1");
@@ -69,6 +70,7 @@ TEST(ParseUrl, TellsTheParts) {
   EXPECT_EQ(literal.path, "/");
   EXPECT_TRUE(literal.is_ipv6_literal);
   EXPECT_EQ(literal.authority(), "[2001:db8::1]");
+  EXPECT_EQ(literal.origin(), "http://[2001:db8::1]");
   EXPECT_EQ(parse_url("https://example.com", "url")->authority(), "example.com");
 }
 

@@ -1,7 +1,6 @@
-// The HTTP client's name resolution, address policy, connections and waiting.
+// The HTTP client's name resolution, address policy and waiting.
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -37,7 +36,7 @@ void tell_address(Connection& connection) {
 HttpClient::Options asking(const DnsServer& server) {
   return {.user_agent = "",
           .ca_file = "",
-          .kept_connections = 256,
+          .kept_connections = 0,
           .dns_servers = server.endpoint(),
           .read_headers = {}};
 }
@@ -190,113 +189,6 @@ TEST(Names, AreWaitedForNoLongerThanTheTimeout) {
   EXPECT_LT(finished[0].result.duration, Milliseconds(1200)) << summary(finished[0].result);
 }
 
-TEST(Connections, AreKeptAndUsedAgain) {
-  HttpServer server(test::answer_all);
-  Client client;
-  for (const char* method : {"POST", "GET", "DELETE", "PUT", "POST"}) {
-    EXPECT_EQ(summary(client.fetch(request_to(server.url(), method))), "answered 200 ok");
-  }
-  EXPECT_EQ(server.accepted(), 1);
-  // The reused handle keeps nothing of the previous request.
-  EXPECT_EQ(server.requests().at(1).find("Content-"), std::string::npos) << server.requests()[1];
-
-  OutgoingRequest fresh = request_to(server.url());
-  fresh.fresh_connection = true;
-  EXPECT_EQ(summary(client.fetch(fresh)), "answered 200 ok");
-  EXPECT_EQ(server.accepted(), 2);
-}
-
-TEST(Connections, AreNotUsedAgainWhenBytesFollowedTheAnswer) {
-  HttpServer server([](Connection& connection) {
-    while (connection.read_request()) {
-      connection.send(ok("true") + "HTTP/1.1 500 Smuggled\r\nContent-Length: 0\r\n\r\n");
-    }
-  });
-  Client client;
-  for (int i = 1; i <= 3; ++i) {
-    EXPECT_EQ(summary(client.fetch(request_to(server.url()))), "answered 200 true");
-    EXPECT_EQ(server.accepted(), i);
-  }
-}
-
-TEST(Connections, ThatTheServerClosedAreReplaced) {
-  HttpServer server([](Connection& connection) {
-    connection.read_request();
-    connection.send(ok());
-  });
-  Client client;
-  for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(summary(client.fetch(request_to(server.url()))), "answered 200 ok");
-    EXPECT_TRUE(server.wait_until_open(0));
-  }
-}
-
-// By default libcurl silently repeats the request over a new connection.
-TEST(Connections, ThatBreakDuringARequestDoNotRepeatIt) {
-  struct Case {
-    const char* method;
-    std::size_t size;
-  };
-  for (const Case& c : {Case{"POST", 5},
-                        {"POST", 0},
-                        {"POST", 200'000},
-                        {"PUT", 5},
-                        {"PUT", 0},
-                        {"PATCH", 5},
-                        {"GET", 0},
-                        {"DELETE", 0},
-                        {"DELETE", 5}}) {
-    HttpServer server([](Connection& connection) {
-      for (int i = 0; i < 10 && connection.read_request(); ++i) {
-        if (connection.number() == 0 && i == 1) return;  // closes without an answer
-        connection.send(ok());
-      }
-    });
-    Client client;
-    EXPECT_EQ(summary(client.fetch(request_to(server.url()))), "answered 200 ok");
-    const HttpResult result =
-        client.fetch(request_to(server.url("/second"), c.method, std::string(c.size, 'x')));
-    EXPECT_EQ(summary(result), "broken: the connection was closed before an answer came")
-        << c.method << " " << c.size;
-    // After this third request, a repetition of the second would have arrived.
-    EXPECT_EQ(summary(client.fetch(request_to(server.url("/third")))), "answered 200 ok");
-    int seen = 0;
-    for (const std::string& request : server.requests()) {
-      seen += request.find(" /second ") != request.npos;
-    }
-    EXPECT_EQ(seen, 1) << c.method << " " << c.size;
-  }
-}
-
-TEST(Connections, AreKeptUpToALimit) {
-  HttpServer server(test::answer_all);
-  Client client({.user_agent = "",
-                 .ca_file = "",
-                 .kept_connections = 3,
-                 .dns_servers = "",
-                 .read_headers = {}});
-  for (std::uint64_t i = 0; i < 20; ++i) {
-    client.http.start(i, request_to(server.url("/", fmt::format("127.0.0.{}", i + 1))));
-  }
-  for (const auto& [id, result] : client.finish_all())
-    EXPECT_EQ(summary(result), "answered 200 ok");
-  EXPECT_EQ(server.accepted(), 20);
-  // One more, so that libcurl has an occasion to close.
-  EXPECT_EQ(summary(client.fetch(request_to(server.url("/", "127.0.0.99")))), "answered 200 ok");
-  EXPECT_TRUE(server.wait_until_open(3));
-}
-
-TEST(Connections, ThatAreRefusedAreReported) {
-  int port = 0;
-  {
-    const HttpServer gone(test::answer_all);
-    port = gone.port();
-  }
-  Client client;
-  EXPECT_EQ(summary(client.fetch(request_to(fmt::format("http://127.0.0.1:{}/", port)))),
-            "not_connected: connection refused");
-}
-
 TEST(Connections, AreTriedForEachAddressOfAName) {
   const std::map<std::string, DnsReply> zone = {
       {"none.test", {.addresses = {"127.0.0.1", "127.0.0.2", "::1"}}},
@@ -316,23 +208,6 @@ TEST(Connections, AreTriedForEachAddressOfAName) {
   EXPECT_LT(none.duration, Milliseconds(10'000));
   EXPECT_EQ(summary(client.fetch(request_to(server.url("/", "last.test")))),
             "answered 200 127.0.0.1");
-}
-
-TEST(Connections, ThatGetNoDescriptorAreReported) {
-  HttpServer server(test::answer_all);
-  Client client;
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int next = dup(0);
-  close(next);
-  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  const HttpResult result = client.fetch(request_to(server.url()));
-  setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_EQ(summary(result), "not_connected: no socket: Too many open files");
-  EXPECT_EQ(summary(client.fetch(request_to("http://127.0.0.1:1/"))),
-            "not_connected: connection refused");
-  EXPECT_EQ(summary(client.fetch(request_to(server.url()))), "answered 200 ok");
 }
 
 TEST(Waiting, EndsAtTheCallersDescriptorsAndTimeout) {

@@ -31,7 +31,7 @@ class Tls : public testing::Test {
   HttpClient::Options options() const {
     return {.user_agent = "",
             .ca_file = authority.file(),
-            .kept_connections = 256,
+            .kept_connections = 0,
             .dns_servers = dns.endpoint(),
             .read_headers = {}};
   }

@@ -176,6 +176,11 @@ int HttpServer::accepted() const {
   return accepted_;
 }
 
+int HttpServer::open() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(open_.size());
+}
+
 bool HttpServer::wait_until_open(int connections) const {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, std::chrono::seconds(10),

@@ -60,6 +60,7 @@ class HttpServer {
 
   std::vector<std::string> requests() const;  // those that were read whole
   int accepted() const;                       // connections
+  int open() const;                           // of them
   // False when it does not come true within ten seconds.
   bool wait_until_open(int connections) const;
   bool wait_until_requested(std::size_t requests) const;
