@@ -169,7 +169,6 @@ HttpClient::Options Loop::client_options() const {
   HttpClient::Options options;
   options.user_agent = "Postern/" POSTERN_VERSION;
   options.ca_file = settings_.ca_file;
-  options.kept_connections = static_cast<std::size_t>(settings_.slots);
   options.read_headers = headers_read();
   return options;
 }
