@@ -35,8 +35,8 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
       results_{"results", db::Channel(database, "")},
       others_{"duties", db::Channel(database, "")},
       http_(std::in_place, client_options(), policy),
-      dispatcher_({instance_, settings.slots, settings.public_url}, claims_.channel,
-                  results_.channel, *http_),
+      dispatcher_({instance_, settings.slots, settings.places, settings.public_url},
+                  claims_.channel, results_.channel, *http_),
       duties_({instance_, settings.name, settings.rescue_after, settings.retention_short,
                settings.retention_standard},
               others_.channel, results_.channel, dispatcher_, [this] { return gauges(); }) {
@@ -122,8 +122,8 @@ void Loop::read_notifications() {
 void Loop::tell_systemd(Monotonic now) {
   if (!ready_ && duties_.has_beaten()) {
     ready_ = true;
-    log::info("event=ready name={} instance={} slots={}", settings_.name, to_uuid(instance_),
-              settings_.slots);
+    log::info("event=ready name={} instance={} slots={} places={}", settings_.name,
+              to_uuid(instance_), settings_.slots, settings_.places);
     systemd_.ready();
   }
   if (now >= watchdog_at_) {
@@ -177,6 +177,7 @@ SchedulerGauges Loop::gauges() const {
   SchedulerGauges gauges;
   gauges.slots = settings_.slots;
   gauges.in_flight = static_cast<std::int64_t>(dispatcher_.in_flight());
+  gauges.parked = dispatcher_.pacing().parked();
   gauges.unsettled = static_cast<std::int64_t>(dispatcher_.unsettled());
   gauges.egress_denied = static_cast<std::int64_t>(http_->egress_denied());
   for (const auto& lane : dispatcher_.pacing().stopped()) {

@@ -46,18 +46,21 @@ std::string host_name() {
   return name.data();
 }
 
-// A slot takes a descriptor, and so does each connection kept for later; the rest needs a few
-// dozen. Raises the soft limit as far as it may, and cuts the slots to what it then allows.
+// A slot and a place take a descriptor each, and so does each connection kept for later, of which
+// there are as many as slots; the rest needs a few dozen. Raises the soft limit as far as it may,
+// and cuts the places, then the slots, to what it allows.
 void fit_descriptors(Settings& settings) {
   constexpr int kOthers = 64;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1'000'000);
   setrlimit(RLIMIT_NOFILE, &limit);
-  const int slots = std::max(1, (static_cast<int>(limit.rlim_cur) - kOthers) / 2);
-  if (settings.slots <= slots) return;
-  log::warn("event=fewer_slots slots={} descriptors={}", slots, limit.rlim_cur);
-  settings.slots = slots;
+  const int most = std::max(3, static_cast<int>(limit.rlim_cur) - kOthers);
+  if (2 * settings.slots + settings.places <= most) return;
+  settings.slots = std::min(settings.slots, (most - 1) / 2);
+  settings.places = std::min(settings.places, most - 2 * settings.slots);
+  log::warn("event=too_few_descriptors descriptors={} slots={} places={}", limit.rlim_cur,
+            settings.slots, settings.places);
 }
 
 // Waits until PostgreSQL is there. Ends the program when it is not one that we can work with.

@@ -45,6 +45,7 @@ struct Settings {
   // postern-scheduler
   std::string name;  // empty: the host's name
   int slots = 256;
+  int places = 4096;
   std::vector<std::string> egress_allow;  // CIDRs
   Seconds rescue_after{60};
   Seconds drain_timeout{30};

@@ -7,8 +7,8 @@
 namespace postern {
 namespace {
 
-constexpr std::string_view kSlots = "slots", kInFlight = "in_flight", kUnsettled = "unsettled",
-                           kEgressDenied = "egress_denied", kLanes = "lanes", kLane = "lane",
+constexpr std::string_view kSlots = "slots", kInFlight = "in_flight", kParked = "parked",
+                           kUnsettled = "unsettled", kEgressDenied = "egress_denied", kLanes = "lanes", kLane = "lane",
                            kState = "state";
 
 std::int64_t count(const boost::json::object& object, std::string_view name) {
@@ -24,6 +24,7 @@ std::string to_json(const SchedulerGauges& gauges) {
   json.begin_object();
   json.member(kSlots, gauges.slots);
   json.member(kInFlight, gauges.in_flight);
+  json.member(kParked, gauges.parked);
   json.member(kUnsettled, gauges.unsettled);
   json.member(kEgressDenied, gauges.egress_denied);
   json.key(kLanes).begin_array();
@@ -42,6 +43,7 @@ SchedulerGauges scheduler_gauges_from(std::string_view json) {
   const auto& object = value.get_object();
   out.slots = count(object, kSlots);
   out.in_flight = count(object, kInFlight);
+  out.parked = count(object, kParked);
   out.unsettled = count(object, kUnsettled);
   out.egress_denied = count(object, kEgressDenied);
   const auto* lanes = object.if_contains(kLanes);

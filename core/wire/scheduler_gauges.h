@@ -19,6 +19,7 @@ struct SchedulerGauges {
 
   std::int64_t slots = 0;
   std::int64_t in_flight = 0;
+  std::int64_t parked = 0;  // of those in flight
   std::int64_t unsettled = 0;
   std::int64_t egress_denied = 0;
   std::vector<Lane> lanes;

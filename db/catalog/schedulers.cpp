@@ -24,7 +24,7 @@ std::vector<SchedulerNumbers> schedulers(PgConnection& connection) {
     auto gauges = scheduler_gauges_from(rows.text(i, 5));
     out.push_back({std::string(rows.text(i, 0)), std::string(rows.text(i, 1)), rows.time(i, 2),
                    rows.float8(i, 3), rows.boolean(i, 4), gauges.slots, gauges.in_flight,
-                   std::move(gauges.lanes)});
+                   gauges.parked, std::move(gauges.lanes)});
   }
   return out;
 }

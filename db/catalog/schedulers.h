@@ -17,7 +17,7 @@ struct SchedulerNumbers {
   Time since;
   double beat_age = 0;  // seconds
   bool up = false;      // has beaten within the last minute
-  std::int64_t slots = 0, in_flight = 0;
+  std::int64_t slots = 0, in_flight = 0, parked = 0;
   std::vector<SchedulerGauges::Lane> lanes = {};  // that it holds back
 };
 

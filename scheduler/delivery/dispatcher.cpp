@@ -33,7 +33,7 @@ Dispatcher::Dispatcher(const Options& options, db::Channel& claims, db::Channel&
       claims_(claims),
       http_(http),
       settler_(settles, options.instance),
-      pacing_(options.slots) {}
+      pacing_(options.slots, options.places) {}
 
 void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) { lanes_.add(lanes); }
 
@@ -46,6 +46,7 @@ void Dispatcher::turn(Monotonic now) {
 
 // Takes back the lanes whose time has come.
 void Dispatcher::refresh_lanes(Monotonic now) {
+  if (pacing_.turn(now)) lanes_.room_freed();
   if (settler_.take_settled()) lanes_.place_freed();
   lanes_.release(now);
   if (now >= forget_at_) {
@@ -55,10 +56,6 @@ void Dispatcher::refresh_lanes(Monotonic now) {
   }
 }
 
-KnownLanes::Room Dispatcher::room(std::int64_t lane, Monotonic now) const {
-  return {pacing_.in_flight(lane), pacing_.allowance(lane, now)};
-}
-
 void Dispatcher::finish(const HttpClient::Finished& finished, Monotonic now) {
   const auto node = in_flight_.extract(finished.id);
   if (node.empty()) return;
@@ -66,17 +63,17 @@ void Dispatcher::finish(const HttpClient::Finished& finished, Monotonic now) {
   const auto wall = wall_clock();
   pacing_.finished(node.mapped().lane, finished.id,
                    {result.kind, result.status, result.duration, asked_delay(result, wall)}, now);
+  lanes_.attempt_ended(node.mapped().lane);
   auto end = outcome(node.mapped(), result, wall, random());
   health_.add(node.mapped(), end, result.duration);
   settler_.add(std::move(end));
 }
 
-// Results that wait to be settled may hold as many slots again: enough to keep transfers going
+// Results that wait to be settled may be as many as the slots: enough to keep transfers going
 // during a statement, and when the database is away, work stops instead of piling up.
 int Dispatcher::free_slots() const {
-  const int in_flight = static_cast<int>(in_flight_.size());
   const int unsettled = static_cast<int>(settler_.size());
-  return options_.slots - in_flight - std::max(0, unsettled - options_.slots);
+  return pacing_.free_slots() - std::max(0, unsettled - options_.slots);
 }
 
 bool Dispatcher::may_claim(Monotonic now) const {
@@ -90,17 +87,20 @@ std::optional<Monotonic> Dispatcher::wake_at() const {
   auto wake = settler_.wake_at();
   const auto claim_at = std::max(claim_at_, not_before_);
   if (may_claim(claim_at) && (!wake || claim_at < *wake)) wake = claim_at;
+  const auto park_at = lanes_.waiting() ? pacing_.wake_at() : std::nullopt;
+  if (park_at && (!wake || *park_at < *wake)) wake = park_at;
   const auto release_at = lanes_.release_at();
   if (release_at && (!wake || *release_at < *wake)) wake = release_at;
   return wake;
 }
 
 void Dispatcher::claim(Monotonic now) {
-  const auto room_of = [&](auto lane) { return room(lane, now); };
-  lanes_.park(
-      room_of, [&](auto lane) { return pacing_.retry_at(lane, now); }, now);
-  if (lanes_.empty()) return;
-  claiming_ = {lanes_.share(free_slots(), room_of), random_uuid(), now};
+  auto budget = pacing_.budget();
+  auto asked = lanes_.share(
+      free_slots(), [&](auto lane) { return pacing_.room(lane, now); },
+      [&](const LaneRoom& room) { return budget.take(room); }, now);
+  if (asked.empty()) return;
+  claiming_ = {std::move(asked), random_uuid(), now};
   // Of the lanes that share a queue's or endpoint's limit the first takes what is left of it.
   // Chance is fair to any two, which a fixed order or a rotation is not.
   std::shuffle(claiming_->asked.begin(), claiming_->asked.end(), random_);
@@ -144,8 +144,8 @@ void Dispatcher::claim_failed(const db::PgError& error) {
 }
 
 void Dispatcher::start(db::Claimed task, bool too_late, Monotonic now) {
-  // Its receiver may have stopped answering since the claim was sent.
-  if (too_late || pacing_.allowance(task.lane, now) == 0) {
+  // Its receiver may have stopped answering since the claim was sent, or its tenant has its share.
+  if (too_late || !pacing_.may_start(task.lane, task.spec.tenant, now)) {
     lane_memory_.look_from(task.lane, task.run_at);
     return settler_.add(given_back(task));
   }
@@ -157,7 +157,7 @@ void Dispatcher::start(db::Claimed task, bool too_late, Monotonic now) {
   task.spec.headers.clear();
   task.secrets.clear();
   http_.start(next_transfer_, std::move(*request));
-  pacing_.started(task.lane, next_transfer_, now);
+  pacing_.started(task.lane, next_transfer_, task.spec.tenant, now);
   in_flight_.emplace(next_transfer_++, std::move(task));
 }
 

@@ -29,7 +29,8 @@ class Dispatcher {
  public:
   struct Options {
     Uuid instance;
-    int slots = 256;
+    int slots = 256;              // attempts that may be answered soon
+    int places = 4096;            // and those that wait for an answer besides
     std::string public_url = {};  // for the receivers that tell an attempt's end later
   };
   // The channels and the client must outlive it.
@@ -77,7 +78,6 @@ class Dispatcher {
   void claimed(const db::PgResult& result);
   void claim_failed(const db::PgError& error);
   void start(db::Claimed task, bool too_late, Monotonic now);
-  KnownLanes::Room room(std::int64_t lane, Monotonic now) const;
   double random() { return std::uniform_real_distribution<>()(random_); }
 
   const Options options_;

@@ -2,66 +2,84 @@
 
 #include <algorithm>
 #include <charconv>
-#include <unordered_map>
+#include <functional>
 
 namespace postern::scheduler {
 namespace {
 
 // Whoever waits for an attempt to end is told at once; this is for the case that he is not.
 constexpr Milliseconds kResultWait{1'000};
+// A claim looks at no more lanes than these if they hold slots; the next one goes on from there.
+constexpr std::size_t kMostLooked = 1'024;
+// So many are asked again at once when something has come free.
+constexpr int kMostWoken = 256;
 
 }  // namespace
 
-void KnownLanes::add(std::span<const std::int64_t> lanes) {
+void KnownLanes::add(std::span<const LaneId> lanes) {
   for (const auto lane : lanes) lanes_[lane] = true;
 }
 
-std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of) {
+std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of, const Take& take,
+                                             Monotonic now) {
   struct Claimant {
-    decltype(lanes_)::iterator lane;
-    Room room;
-    // What it gets when every lane is filled up to `level`.
-    int to(int level) const { return std::clamp(level - room.in_flight, 0, room.allowance); }
+    Known::iterator lane;
+    LaneRoom room;
+    int got = 0;
   };
   std::vector<Claimant> claimants;
-  claimants.reserve(lanes_.size());
+  // As many lanes that hold nothing as there are slots get one each, whatever the others hold.
+  int without = 0;
   auto next = lanes_.upper_bound(last_favoured_);
-  for (std::size_t i = 0; i < lanes_.size(); ++i, ++next) {
+  for (auto looks = std::min(lanes_.size(), kMostLooked); looks > 0 && without < free; --looks) {
     if (next == lanes_.end()) next = lanes_.begin();
-    claimants.push_back({next, room_of(next->first)});
+    const auto room = room_of(next->first);
+    if (room.allowance == 0) {
+      next = hold(next, room, now);
+      continue;
+    }
+    if (room.in_slots == 0) ++without;
+    claimants.push_back({next++, room});
   }
 
-  // The highest level that the free slots reach for all.
-  const auto needed = [&](int level) {
-    std::int64_t sum = 0;
-    for (const auto& each : claimants) sum += each.to(level);
-    return sum;
-  };
-  int level = 0, too_high = free + 1;
-  for (const auto& each : claimants) too_high = std::max(too_high, each.room.in_flight + free + 1);
-  while (level + 1 < too_high) {
-    const int middle = level + (too_high - level) / 2;
-    (needed(middle) <= free ? level : too_high) = middle;
+  // The lane that holds the least comes first, and among equals the one whose turn it is.
+  using Turn = std::pair<int, std::size_t>;
+  std::vector<Turn> turns;
+  turns.reserve(claimants.size());
+  for (std::size_t i = 0; i < claimants.size(); ++i)
+    turns.emplace_back(claimants[i].room.in_slots, i);
+  std::make_heap(turns.begin(), turns.end(), std::greater<>());
+  while (free > 0 && !turns.empty()) {
+    std::pop_heap(turns.begin(), turns.end(), std::greater<>());
+    auto& [level, index] = turns.back();
+    auto& claimant = claimants[index];
+    if (!take(claimant.room)) {
+      turns.pop_back();
+      if (claimant.got == 0) hold(claimant.lane, claimant.room, now);
+      continue;
+    }
+    --free;
+    last_favoured_ = claimant.lane->first;
+    ++level;
+    claimant.room.idle = false;
+    if (++claimant.got < claimant.room.allowance) {
+      std::push_heap(turns.begin(), turns.end(), std::greater<>());
+    } else {
+      turns.pop_back();
+    }
   }
 
   std::vector<db::LaneSlots> shares;
-  auto left = free - needed(level);
-  for (const auto& each : claimants) {
-    const bool favoured = left > 0 && each.to(level + 1) > each.to(level);
-    if (favoured) {
-      --left;
-      last_favoured_ = each.lane->first;
-    }
-    const int slots = each.to(level + (favoured ? 1 : 0));
-    if (slots == 0) continue;
-    shares.push_back({each.lane->first, slots});
+  for (auto& each : claimants) {
+    if (each.got == 0) continue;
+    shares.push_back({each.lane->first, each.got});
     each.lane->second = false;
   }
   return shares;
 }
 
 void KnownLanes::claimed(std::span<const db::LaneSlots> asked, std::span<const db::Claimed> tasks) {
-  std::unordered_map<std::int64_t, int> came;
+  boost::unordered_flat_map<LaneId, int> came;
   for (const auto& task : tasks) ++came[task.lane];
   for (const auto& [lane, free] : asked) {
     const auto known = lanes_.find(lane);
@@ -70,46 +88,66 @@ void KnownLanes::claimed(std::span<const db::LaneSlots> asked, std::span<const d
 }
 
 void KnownLanes::hold(std::span<const db::HeldLane> lanes, Monotonic now) {
-  for (const auto& [lane, wait, full_up] : lanes) held_[lane] = {now + wait, full_up};
+  for (const auto& [lane, wait, full_up] : lanes) {
+    hold(lane, by_claim_, now + wait, full_up);
+  }
 }
 
-void KnownLanes::park(const RoomOf& room_of, const RetryAt& retry_at, Monotonic now) {
-  std::erase_if(lanes_, [&](const auto& known) {
-    if (room_of(known.first).allowance > 0) return false;
-    const auto until = retry_at(known.first);
-    held_[known.first] = {until.value_or(now + kResultWait), !until};
-    return true;
-  });
+KnownLanes::Known::iterator KnownLanes::hold(Known::iterator lane, const LaneRoom& room,
+                                             Monotonic now) {
+  hold(lane->first, by_pacing_, room.retry_at.value_or(now + kResultWait), !room.retry_at);
+  return lanes_.erase(lane);
 }
 
-void KnownLanes::place_freed() {
-  for (auto& [lane, held] : held_) {
-    if (held.full_up) held.until = {};
+void KnownLanes::hold(LaneId lane, Queue& queue, Monotonic until, bool waits) {
+  if (const auto held = held_.find(lane); held != held_.end()) unhold(held);
+  const Held how{until, &queue, waits ? ++last_ticket_ : 0};
+  held_.emplace(lane, how);
+  by_time_.emplace(until, lane);
+  if (waits) queue.emplace(how.ticket, lane);
+}
+
+void KnownLanes::unhold(HeldLanes::iterator held) {
+  const auto& [lane, how] = *held;
+  by_time_.erase({how.until, lane});
+  if (how.ticket != 0) how.queue->erase(how.ticket);
+  held_.erase(held);
+}
+
+void KnownLanes::attempt_ended(LaneId lane) {
+  const auto held = held_.find(lane);
+  if (held == held_.end() || held->second.queue != &by_pacing_) return;
+  unhold(held);
+  lanes_[lane] = true;
+}
+
+void KnownLanes::wake(Queue& queue) {
+  for (int woken = 0; woken < kMostWoken && !queue.empty(); ++woken) {
+    const LaneId lane = queue.begin()->second;
+    unhold(held_.find(lane));
+    lanes_[lane] = true;
   }
 }
 
 void KnownLanes::release(Monotonic now) {
-  std::erase_if(held_, [&](const auto& each) {
-    if (now < each.second.until) return false;
-    lanes_[each.first] = true;
-    return true;
-  });
+  while (!by_time_.empty() && by_time_.begin()->first <= now) {
+    const LaneId lane = by_time_.begin()->second;
+    unhold(held_.find(lane));
+    lanes_[lane] = true;
+  }
 }
 
 std::optional<Monotonic> KnownLanes::release_at() const {
-  std::optional<Monotonic> first;
-  for (const auto& [lane, held] : held_) {
-    if (!first || held.until < *first) first = held.until;
-  }
-  return first;
+  if (by_time_.empty()) return std::nullopt;
+  return by_time_.begin()->first;
 }
 
-std::vector<std::int64_t> parse_lanes(std::string_view payload) {
-  std::vector<std::int64_t> lanes;
+std::vector<LaneId> parse_lanes(std::string_view payload) {
+  std::vector<LaneId> lanes;
   const char* at = payload.data();
   const char* const end = at + payload.size();
   while (at != end) {
-    std::int64_t lane = 0;
+    LaneId lane = 0;
     const auto read = std::from_chars(at, end, lane);
     if (read.ec != std::errc() || (read.ptr != end && *read.ptr != ',')) return {};
     lanes.push_back(lane);

@@ -5,35 +5,38 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "core/time/time.h"
 #include "db/engine/claim.h"
+#include "scheduler/delivery/parking.h"
 
 namespace postern::scheduler {
 
 class KnownLanes {
  public:
   // These may have work, says a tick or a notification.
-  void add(std::span<const std::int64_t> lanes);
+  void add(std::span<const LaneId> lanes);
 
   bool empty() const { return lanes_.empty(); }
   std::size_t size() const { return lanes_.size(); }
 
-  // What a lane holds already, and how many more it may have.
-  struct Room {
-    int in_flight;
-    int allowance;
-  };
-  using RoomOf = std::function<Room(std::int64_t lane)>;
+  using RoomOf = std::function<LaneRoom(LaneId lane)>;
+  // Whether one more attempt fits into what all lanes together may have.
+  using Take = std::function<bool(const LaneRoom& room)>;
 
-  // Shares `free` slots so that all lanes hold as nearly the same as they may, counting what they
-  // hold already: a receiver that is slow has its part in flight and gets no more. What does not
-  // divide goes to the next ones in turn. One lane alone gets all of them. REQUIRES: those without
-  // allowance are parked.
-  std::vector<db::LaneSlots> share(int free, const RoomOf& room_of);
+  // Shares `free` slots so that all lanes hold as nearly the same as they may, counting the slots
+  // that they hold already. What does not divide goes to the next ones in turn, and so do the slots
+  // when there are more lanes: no more of them are looked at than it takes. One lane alone gets
+  // what it may have. Those that may have nothing are held.
+  std::vector<db::LaneSlots> share(int free, const RoomOf& room_of, const Take& take,
+                                   Monotonic now);
 
   // What a claim of `asked` brought. A lane that had less than was asked for is forgotten, unless
   // it has been added since: its new work may have come too late for that claim.
@@ -41,29 +44,45 @@ class KnownLanes {
 
   // These have more work than they may be given at `now`; they come back when their time has come.
   void hold(std::span<const db::HeldLane> lanes, Monotonic now);
-  // Holds the known lanes that have no allowance: `retry_at` tells until when; nullopt: until an
-  // attempt has ended.
-  using RetryAt = std::function<std::optional<Monotonic>(std::int64_t lane)>;
-  void park(const RoomOf& room_of, const RetryAt& retry_at, Monotonic now);
-  // Some attempt has ended: lanes that wait for a free place may be asked again.
-  void place_freed();
+  // An attempt of this lane has ended, so it may have another one.
+  void attempt_ended(LaneId lane);
+  // Those that wait for others' attempts may be asked again, the first of them if they are many: an
+  // end was settled, for those that a claim has held; an attempt has ended or was parked, for the
+  // rest.
+  void place_freed() { wake(by_claim_); }
+  void room_freed() { wake(by_pacing_); }
   // Takes back those whose time has come.
   void release(Monotonic now);
   // When to call release; nullopt: none is held.
   std::optional<Monotonic> release_at() const;
+  // Whether lanes have work that only a free slot or place lets start.
+  bool waiting() const { return !lanes_.empty() || !by_pacing_.empty(); }
 
  private:
-  std::map<std::int64_t, bool> lanes_;  // whether it was added since the last share()
-  std::int64_t last_favoured_ = 0;
+  using Known = std::map<LaneId, bool>;  // whether it was added since the last share()
+  using Queue = std::map<std::uint64_t, LaneId>;
   struct Held {
     Monotonic until;
-    bool full_up;
+    Queue* queue;              // by_claim_ or by_pacing_
+    std::uint64_t ticket = 0;  // its turn there; 0: only time helps
   };
-  std::map<std::int64_t, Held> held_;
+  using HeldLanes = boost::unordered_flat_map<LaneId, Held>;
+
+  void hold(LaneId lane, Queue& queue, Monotonic until, bool waits);
+  Known::iterator hold(Known::iterator lane, const LaneRoom& room, Monotonic now);
+  void unhold(HeldLanes::iterator held);
+  void wake(Queue& queue);
+
+  Known lanes_;
+  LaneId last_favoured_ = 0;
+  HeldLanes held_;
+  std::set<std::pair<Monotonic, LaneId>> by_time_;  // all of held_
+  Queue by_claim_, by_pacing_;                      // those that wait for others' attempts
+  std::uint64_t last_ticket_ = 0;
 };
 
 // The lane ids of a notification, "1,-2,3". Empty means: look yourself; so does anything that is
 // not ids.
-std::vector<std::int64_t> parse_lanes(std::string_view payload);
+std::vector<LaneId> parse_lanes(std::string_view payload);
 
 }  // namespace postern::scheduler

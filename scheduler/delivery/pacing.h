@@ -12,27 +12,12 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "core/time/time.h"
+#include "scheduler/delivery/attempt_end.h"
 #include "scheduler/delivery/attempt_window.h"
-#include "scheduler/http/client.h"
+#include "scheduler/delivery/parking.h"
+#include "scheduler/delivery/silence.h"
 
 namespace postern::scheduler {
-
-// What is judged of an attempt that has ended.
-struct AttemptEnd {
-  HttpResult::Kind kind = HttpResult::Kind::answered;
-  int status = 0;              // 0 unless `answered`
-  Milliseconds duration{0};    // how long it held its slot
-  Milliseconds retry_after{};  // what a 429 or 503 asked for; 0: nothing
-};
-
-// What an attempt's end says of its receiver.
-enum class Health {
-  well,        // it answered; whether it liked the task does not matter: 404 and 500 are answers
-  failing,     // out of reach or broken, and says so quickly
-  overloaded,  // the same, but slow to say so, or it asks for less
-  unknown,     // the attempt never went as far as the receiver
-};
-Health health(const AttemptEnd& end);
 
 enum class BreakerState {
   closed,     // attempts start, up to the lane's limit
@@ -43,36 +28,46 @@ enum class BreakerState {
 
 std::string_view name(BreakerState state);
 
-// Confined to one thread. Nothing here depends on the number of lanes but forget_idle and stopped;
-// a lane that is well costs a counter, and only while it has attempts in flight.
+// Confined to one thread. Nothing here depends on the number of lanes but forget_idle and stopped.
 class Pacing {
  public:
-  using LaneId = std::int64_t;
-  // Numbers the attempts. REQUIRES: each that starts has a higher one than all before it.
-  using AttemptNumber = std::uint64_t;
+  // At most `slots` attempts that may be answered soon are in flight, and `places` (both at least
+  // 1) besides them.
+  Pacing(int slots, int places);
 
-  // No lane has more than `slots` (at least 1) attempts in flight.
-  explicit Pacing(int slots);
+  // What the lane may start now, and if nothing, when.
+  LaneRoom room(LaneId lane, Monotonic now) const;
+  int allowance(LaneId lane, Monotonic now) const { return room(lane, now).allowance; }
+  std::optional<Monotonic> retry_at(LaneId lane, Monotonic now) const {
+    return room(lane, now).retry_at;
+  }
+  // What the lanes together may start.
+  ClaimBudget budget() const { return ClaimBudget(parking_); }
 
-  // How many more attempts may start now; 0: none.
-  int allowance(LaneId lane, Monotonic now) const;
-
-  // When a lane that has no allowance gets one if nothing else happens. nullopt: it has one, or it
-  // waits for an attempt to end.
-  std::optional<Monotonic> retry_at(LaneId lane, Monotonic now) const;
-
-  // One that is not allowed any more, because it was claimed before the lane was stopped, may start
-  // all the same or be put back without calling started(); if it starts, its end decides nothing.
-  void started(LaneId lane, AttemptNumber attempt, Monotonic now);
+  // Whether one more attempt of the lane fits in, its tenant's share included. What is not allowed
+  // is put back. The lane's tenant is known from then on.
+  bool may_start(LaneId lane, std::string_view tenant, Monotonic now);
+  // One that is not allowed may start all the same. If its lane is stopped, its end decides
+  // nothing.
+  void started(LaneId lane, AttemptNumber attempt, std::string_view tenant, Monotonic now);
 
   // REQUIRES: it was started. One of these two, once.
   void finished(LaneId lane, AttemptNumber attempt, const AttemptEnd& end, Monotonic now);
   void given_back(LaneId lane, AttemptNumber attempt, Monotonic now);
 
+  // Parks what has held its slot long enough. Whether anything came free since the last call that
+  // several lanes may wait for.
+  bool turn(Monotonic now);
+  // When to call turn for somebody who waits for a slot.
+  std::optional<Monotonic> wake_at() const { return parking_.wake_at(); }
+  int free_slots() const { return parking_.free_slots(); }
+  int parked() const { return parking_.parked(); }
+
   BreakerState state(LaneId lane) const;
-  // The attempts in flight beyond which none starts while the lane is closed; 1 to slots.
+  // The attempts in flight beyond which none starts while the lane is closed; 1 to lane_share().
   int limit(LaneId lane) const;
   int in_flight(LaneId lane) const;
+  int lane_share() const { return share_; }
 
   struct Stopped {
     LaneId lane;
@@ -87,43 +82,58 @@ class Pacing {
   void forget_idle(Monotonic now);
   // How many lanes something is known of: 10,000 at most, besides those with attempts in flight.
   // When there are more, those idle the longest are forgotten, first the closed ones.
-  std::size_t remembered() const { return troubled_.size(); }
+  std::size_t remembered() const { return lanes_.size(); }
 
  private:
   struct Lane {
     BreakerState state = BreakerState::closed;
+    int in_flight = 0;
+    int in_slots = 0;
     int limit = 1;
     int linear_from = 1;    // below it, the limit doubles with each round of successes
     int grown = 0;          // successes towards the next step above it
     int failed_in_row = 0;  // while closed
     int stops = 0;          // in succession: how long to wait
     int early = 0;          // attempts in flight that began before the lane was last stopped
+    bool failed = false;    // lately: `window` counts
     AttemptNumber stopped_before = 0;  // the first that began after the lane was last stopped
     AttemptNumber halved_before = 0;   // the first that began after the limit was last halved
     AttemptNumber probe = 0;           // in half_open
-    Monotonic until{};                 // while throttled or open
-    Monotonic closed_at{};             // when a probe last succeeded
-    Monotonic used_at{};               // when an attempt last ended
-    AttemptWindow window;              // since the lane's first failure, or since closed_at
+    AttemptNumber asked_from = 0;      // the first that began in this silence
+    TenantId tenant = 0;
+    Monotonic until{};      // while throttled or open
+    Monotonic closed_at{};  // when a probe last succeeded
+    Monotonic used_at{};    // when an attempt last started or ended
+    Silence silence;
+    AttemptWindow window;  // since the lane's first failure, or since closed_at
+
+    bool blocked() const { return in_flight - early >= limit; }
+    bool silent(Monotonic now) const { return silence.silent(blocked(), now); }
   };
 
+  Lane& meet(LaneId id, std::string_view tenant, Monotonic now);
+  Pace pace(const Lane& lane, Monotonic now) const;
+  int wanted(const Lane& lane, Monotonic now) const;
+  std::optional<Monotonic> wanted_at(const Lane& lane, Monotonic now) const;
+  int bound(const Lane& lane, Pace pace) const;
+  bool fits(const Lane& lane, Pace pace) const;
   bool may_probe(const Lane& lane, Monotonic now) const;
-  void ended(LaneId lane, AttemptNumber attempt, Health health, Milliseconds retry_after,
+  void judge(Lane& lane, AttemptNumber attempt, Health health, Milliseconds retry_after,
              Monotonic now);
   void probe_ended(Lane& lane, Health health, Milliseconds retry_after, Monotonic now);
-  void succeeded(LaneId id, Lane& lane, Monotonic now);
+  void succeeded(Lane& lane, AttemptNumber attempt, Monotonic now);
   void grow(Lane& lane) const;
   void halve(Lane& lane, int in_flight) const;
   void stop(Lane& lane, int in_flight, Milliseconds retry_after, Monotonic now) const;
-  Lane& trouble(LaneId lane);
   void make_room();
 
-  const int slots_;
-  const int most_probes_;
-  int probes_ = 0;                                    // in flight, over all lanes
-  AttemptNumber next_ = 0;                            // higher than every attempt that has started
-  boost::unordered_flat_map<LaneId, int> in_flight_;  // without zeros
-  boost::unordered_flat_map<LaneId, Lane> troubled_;  // lanes that failed and are not over it
+  Parking parking_;
+  const int share_;
+  const Lane unmet_;
+  bool freed_ = false;      // something that lanes may wait for, since the last turn
+  AttemptNumber next_ = 0;  // higher than every attempt that has started
+  boost::unordered_flat_map<LaneId, Lane> lanes_;
+  std::size_t make_room_at_;
 };
 
 }  // namespace postern::scheduler

@@ -26,6 +26,7 @@ FAMILIES = {
     "postern_metrics_truncated": "gauge",
     "postern_scheduler_up": "gauge",
     "postern_inflight": "gauge",
+    "postern_attempts_parked": "gauge",
     "postern_lane_breaker_state": "gauge",
     "postern_build_info": "gauge",
 }

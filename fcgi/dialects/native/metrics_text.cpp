@@ -167,19 +167,30 @@ void write_queues(Text& out, const db::Numbers& numbers) {
 
 void write_schedulers(Text& out, const db::Numbers& numbers) {
   // By name: one that was restarted may be there twice for a while.
-  std::map<std::string_view, std::pair<bool, std::int64_t>> named;
+  struct Named {
+    bool up = false;
+    std::int64_t in_flight = 0, parked = 0;
+  };
+  std::map<std::string_view, Named> named;
   for (const auto& each : numbers.schedulers) {
-    auto& [up, in_flight] = named[each.name];
+    auto& [up, in_flight, parked] = named[each.name];
     up = up || each.up;
-    if (each.up) in_flight += each.in_flight;
+    if (!each.up) continue;
+    in_flight += each.in_flight;
+    parked += each.parked;
   }
   out.family(
       "postern_scheduler_up", "gauge",
       "1: the scheduler has been heard within a minute; 0: it fell silent without a goodbye.");
-  for (const auto& [name, state] : named) out.sample({{"name", name}}, int{state.first});
+  for (const auto& [name, state] : named) out.sample({{"name", name}}, int{state.up});
   out.family("postern_inflight", "gauge", "Attempts under way, by scheduler.");
   for (const auto& [name, state] : named) {
-    if (state.first) out.sample({{"instance", name}}, state.second);
+    if (state.up) out.sample({{"instance", name}}, state.in_flight);
+  }
+  out.family("postern_attempts_parked", "gauge",
+             "Those of them that wait for an answer without holding a slot.");
+  for (const auto& [name, state] : named) {
+    if (state.up) out.sample({{"instance", name}}, state.parked);
   }
   out.family("postern_lane_breaker_state", "gauge",
              "1 for a lane that is held back because of what its receiver answers.");

@@ -45,6 +45,7 @@ inline constexpr SettingExample kSettingExamples[] = {
     {"unsafe-durability", "true", true, true, false},
     {"name", "alpha-1", false, true, false},
     {"slots", "64", false, true, false},
+    {"places", "1000", false, true, false},
     {"egress-allow", "127.0.0.0/8,fd00::/8", false, true, false},
     {"rescue-after", "2m", false, true, false},
     {"drain-timeout", "10s", false, true, false},

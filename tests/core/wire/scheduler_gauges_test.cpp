@@ -8,11 +8,12 @@ namespace postern {
 namespace {
 
 TEST(SchedulerGauges, AreReadAsTheyWereWritten) {
-  SchedulerGauges written{256, 3, 2, 1, {}};
+  SchedulerGauges written{256, 9, 3, 2, 1, {}};
   written.lanes = {{std::numeric_limits<std::int64_t>::min(), "open"}, {7, "throttled"}};
   const auto read = scheduler_gauges_from(to_json(written));
   EXPECT_EQ(read.slots, 256);
-  EXPECT_EQ(read.in_flight, 3);
+  EXPECT_EQ(read.in_flight, 9);
+  EXPECT_EQ(read.parked, 3);
   EXPECT_EQ(read.unsettled, 2);
   EXPECT_EQ(read.egress_denied, 1);
   ASSERT_EQ(read.lanes.size(), 2U);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <numeric>
+#include <set>
 
 namespace postern::scheduler {
 namespace {
@@ -10,11 +12,24 @@ namespace {
 using Lanes = std::vector<std::int64_t>;
 using Shares = std::map<std::int64_t, int>;
 
-KnownLanes::Room kAnyRoom(std::int64_t) { return {0, 1'000}; }
+LaneRoom room(int in_slots, int allowance) {
+  LaneRoom room;
+  room.in_slots = in_slots;
+  room.allowance = allowance;
+  return room;
+}
+LaneRoom kAnyRoom(LaneId) { return room(0, 1'000); }
+bool kFits(const LaneRoom&) { return true; }
+const Monotonic kNow{};
+
+std::vector<db::LaneSlots> share(KnownLanes& lanes, int free,
+                                 const KnownLanes::RoomOf& room_of = kAnyRoom) {
+  return lanes.share(free, room_of, kFits, kNow);
+}
 
 Shares shares(KnownLanes& lanes, int free) {
   Shares out;
-  for (const auto& [lane, slots] : lanes.share(free, kAnyRoom)) out[lane] = slots;
+  for (const auto& [lane, slots] : share(lanes, free)) out[lane] = slots;
   return out;
 }
 
@@ -51,16 +66,16 @@ TEST(KnownLanes, TakesTurnsWhenThereAreMoreLanesThanSlots) {
 
 TEST(KnownLanes, HasNothingToShareWithoutLanesOrSlots) {
   KnownLanes lanes;
-  EXPECT_TRUE(lanes.share(5, kAnyRoom).empty());
+  EXPECT_TRUE(share(lanes, 5).empty());
   lanes.add(Lanes{1});
-  EXPECT_TRUE(lanes.share(0, kAnyRoom).empty());
-  EXPECT_TRUE(lanes.share(-3, kAnyRoom).empty());
+  EXPECT_TRUE(share(lanes, 0).empty());
+  EXPECT_TRUE(share(lanes, -3).empty());
 }
 
 TEST(KnownLanes, ForgetsALaneThatHadLessThanAskedFor) {
   KnownLanes lanes;
   lanes.add(Lanes{1, 2});
-  const auto asked = lanes.share(8, kAnyRoom);
+  const auto asked = share(lanes, 8);
   lanes.claimed(asked, tasks_of(2, 4));
   EXPECT_EQ(shares(lanes, 8), (Shares{{2, 8}}));
   lanes.claimed(std::vector<db::LaneSlots>{{2, 8}}, tasks_of(2, 7));
@@ -70,32 +85,32 @@ TEST(KnownLanes, ForgetsALaneThatHadLessThanAskedFor) {
 TEST(KnownLanes, KeepsALaneThatWasAddedWhileItWasClaimedFrom) {
   KnownLanes lanes;
   lanes.add(Lanes{1});
-  const auto asked = lanes.share(8, kAnyRoom);
+  const auto asked = share(lanes, 8);
   lanes.add(Lanes{1});
   lanes.claimed(asked, {});
   EXPECT_EQ(lanes.size(), 1u);
-  lanes.claimed(lanes.share(8, kAnyRoom), {});
+  lanes.claimed(share(lanes, 8), {});
   EXPECT_TRUE(lanes.empty());
 }
 
 TEST(KnownLanes, CountsWhatALaneHoldsAlready) {
   KnownLanes lanes;
   lanes.add(Lanes{1, 2, 3});
-  const auto room_of = [](std::int64_t lane) { return KnownLanes::Room{lane == 1 ? 6 : 0, 100}; };
+  const auto room_of = [](std::int64_t lane) { return room(lane == 1 ? 6 : 0, 100); };
   std::map<std::int64_t, int> got;
-  for (const auto& [lane, slots] : lanes.share(8, room_of)) got[lane] = slots;
+  for (const auto& [lane, slots] : share(lanes, 8, room_of)) got[lane] = slots;
   EXPECT_EQ(got, (Shares{{2, 4}, {3, 4}}));
   got.clear();
-  for (const auto& [lane, slots] : lanes.share(15, room_of)) got[lane] = slots;
+  for (const auto& [lane, slots] : share(lanes, 15, room_of)) got[lane] = slots;
   EXPECT_EQ(got, (Shares{{1, 1}, {2, 7}, {3, 7}}));
 }
 
 TEST(KnownLanes, GivesNoLaneMoreThanItsAllowance) {
   KnownLanes lanes;
   lanes.add(Lanes{1, 2});
-  const auto room_of = [](std::int64_t lane) { return KnownLanes::Room{0, lane == 1 ? 2 : 100}; };
+  const auto room_of = [](std::int64_t lane) { return room(0, lane == 1 ? 2 : 100); };
   std::map<std::int64_t, int> got;
-  for (const auto& [lane, slots] : lanes.share(20, room_of)) got[lane] = slots;
+  for (const auto& [lane, slots] : share(lanes, 20, room_of)) got[lane] = slots;
   EXPECT_EQ(got, (Shares{{1, 2}, {2, 18}}));
 }
 
@@ -122,21 +137,97 @@ TEST(KnownLanes, AFreedPlaceBringsBackThoseThatWaitForOne) {
   EXPECT_EQ(shares(lanes, 4), (Shares{{2, 4}}));
 }
 
-TEST(KnownLanes, ParksWhatHasNoAllowance) {
-  const Monotonic start{};
+TEST(KnownLanes, HoldsWhatHasNoAllowanceUntilItsTimeOrItsAttemptsEnd) {
   KnownLanes lanes;
   lanes.add(Lanes{1, 2, 3});
-  const auto room_of = [](std::int64_t lane) { return KnownLanes::Room{0, lane == 3 ? 5 : 0}; };
-  const auto retry_at = [&](std::int64_t lane) -> std::optional<Monotonic> {
-    if (lane == 1) return start + Milliseconds{30};
-    return std::nullopt;  // waits for a result
+  const auto room_of = [](LaneId lane) {
+    LaneRoom out = room(0, lane == 3 ? 5 : 0);
+    if (lane != 3) out.retry_at = kNow + Milliseconds{lane == 1 ? 30 : 40};
+    return out;
   };
-  lanes.park(room_of, retry_at, start);
+  EXPECT_EQ(share(lanes, 4, room_of).size(), 1U);
   EXPECT_EQ(lanes.size(), 1U);
-  EXPECT_EQ(lanes.release_at(), start + Milliseconds{30});
+  EXPECT_EQ(lanes.release_at(), kNow + Milliseconds{30});
   lanes.place_freed();
-  lanes.release(start + Milliseconds{1});
+  lanes.room_freed();
+  EXPECT_EQ(lanes.size(), 1U) << "only time helps, or their own attempts";
+  lanes.attempt_ended(2);
+  lanes.attempt_ended(7);
+  EXPECT_EQ(shares(lanes, 4), (Shares{{2, 2}, {3, 2}}));
+  lanes.release(kNow + Milliseconds{30});
+  EXPECT_EQ(lanes.size(), 3U);
+  EXPECT_EQ(lanes.release_at(), std::nullopt);
+}
+
+TEST(KnownLanes, LanesThatWaitForRoomAreAskedWhenThereIsSome) {
+  KnownLanes lanes;
+  lanes.add(Lanes{1, 2});
+  lanes.hold(std::vector<db::HeldLane>{{3, Milliseconds{20}, true}}, kNow);
+  const auto none = [](LaneId) { return room(0, 0); };
+  EXPECT_TRUE(share(lanes, 4, none).empty());
+  EXPECT_TRUE(lanes.empty());
+  EXPECT_TRUE(lanes.waiting());
+  EXPECT_EQ(lanes.release_at(), kNow + Milliseconds{20}) << "and after a second at the latest";
+  lanes.room_freed();
+  EXPECT_EQ(shares(lanes, 4), (Shares{{1, 2}, {2, 2}}))
+      << "not the one that waits for a settlement";
+}
+
+TEST(KnownLanes, LanesThatDoNotFitInTogetherAreHeld) {
+  KnownLanes lanes;
+  lanes.add(Lanes{1, 2, 3});
+  int left = 2;
+  const auto take = [&](const LaneRoom&) { return left-- > 0; };
+  EXPECT_EQ(lanes.share(9, kAnyRoom, take, kNow).size(), 2U);
   EXPECT_EQ(lanes.size(), 2U);
+  lanes.room_freed();
+  EXPECT_EQ(lanes.size(), 3U);
+}
+
+TEST(KnownLanes, OnlyTheFirstAttemptOfALaneIsItsFirst) {
+  KnownLanes lanes;
+  lanes.add(Lanes{1, 2});
+  std::vector<bool> idle;
+  const auto take = [&](const LaneRoom& room) { return idle.push_back(room.idle), true; };
+  lanes.share(4, kAnyRoom, take, kNow);
+  EXPECT_EQ(idle, (std::vector<bool>{true, true, false, false}));
+}
+
+TEST(KnownLanes, LooksAtNoMoreLanesThanItTakes) {
+  KnownLanes lanes;
+  Lanes many(10'000);
+  std::iota(many.begin(), many.end(), 1);
+  lanes.add(many);
+  int looks = 0;
+  const auto room_of = [&](LaneId lane) {
+    ++looks;
+    return room(lane % 2 == 0 ? 1 : 0, 5);
+  };
+  std::set<LaneId> served;
+  for (int i = 0; i < 500; ++i) {
+    for (const auto& [lane, slots] : share(lanes, 10, room_of)) {
+      EXPECT_EQ(slots, 1);
+      served.insert(lane);
+    }
+  }
+  EXPECT_EQ(served.size(), 5'000U) << "all that hold nothing, in turn";
+  EXPECT_LE(looks, 10'500);
+
+  looks = 0;
+  const auto busy = [&](LaneId) { return ++looks, room(3, 5); };
+  EXPECT_EQ(share(lanes, 10, busy).size(), 10U);
+  EXPECT_LE(looks, 2'000) << "a few thousand that hold slots are too many to be compared";
+}
+
+TEST(KnownLanes, WakesTheFirstOfManyThatWait) {
+  KnownLanes lanes;
+  Lanes many(1'000);
+  std::iota(many.begin(), many.end(), 1);
+  lanes.add(many);
+  const auto none = [](LaneId) { return room(0, 0); };
+  EXPECT_TRUE(share(lanes, 4, none).empty());
+  for (int i = 0; i < 10 && lanes.size() < 1'000; ++i) lanes.room_freed();
+  EXPECT_EQ(lanes.size(), 1'000U);
 }
 
 TEST(ParseLanes, ReadsIdsOrNothing) {

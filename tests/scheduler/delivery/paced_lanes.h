@@ -25,10 +25,12 @@ inline AttemptEnd asks_for(Milliseconds pause, int status = 429) {
 
 // Numbers the attempts and keeps the time.
 struct PacedLanes {
-  explicit PacedLanes(int slots) : pacing(slots) {}
+  // Places enough for an eighth of them to be as many as the slots.
+  explicit PacedLanes(int slots) : PacedLanes(slots, 8 * slots) {}
+  PacedLanes(int slots, int places) : pacing(slots, places) {}
 
   std::uint64_t start(std::int64_t lane = 1) {
-    pacing.started(lane, next, now);
+    pacing.started(lane, next, "tenant", now);
     return next++;
   }
   std::vector<std::uint64_t> start_many(int count, std::int64_t lane = 1) {
@@ -42,6 +44,8 @@ struct PacedLanes {
   void attempt(const AttemptEnd& how, int times = 1, std::int64_t lane = 1) {
     while (times-- > 0) end(start(lane), how, lane);
   }
+  // So that it may have its whole share.
+  void grow(std::int64_t lane = 1) { attempt(kGood, pacing.lane_share(), lane); }
   int allowance(std::int64_t lane = 1) const { return pacing.allowance(lane, now); }
   BreakerState state(std::int64_t lane = 1) const { return pacing.state(lane); }
   // How long the lane has to wait.

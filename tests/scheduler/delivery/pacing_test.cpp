@@ -49,22 +49,31 @@ TEST(Health, TellsWhatAnAttemptsEndSaysOfTheReceiver) {
   }
 }
 
-TEST(Pacing, LetsALaneThatIsWellUseAllSlotsAndRemembersNothingOfIt) {
+TEST(Pacing, BeginsSmallAndDoublesWithEachRoundOfAnswersUpToTheShare) {
   PacedLanes lanes(64);
+  for (const int limit : {4, 8, 16, 32, 64, 64}) {
+    EXPECT_EQ(lanes.allowance(), limit);
+    lanes.attempt(kGood, limit);
+  }
+}
+
+TEST(Pacing, LetsALaneThatIsWellUseAllSlots) {
+  PacedLanes lanes(64);
+  lanes.grow();
   EXPECT_EQ(lanes.allowance(), 64);
   const auto attempts = lanes.start_many(40);
   EXPECT_EQ(lanes.allowance(), 24);
-  EXPECT_EQ(lanes.allowance(2), 64);
+  EXPECT_EQ(lanes.allowance(2), 4);
   for (const auto attempt : attempts) lanes.end(attempt, kGood);
   lanes.attempt({Kind::answered, 500, 1ms, {}}, 100);
   lanes.attempt({Kind::answered, 404, 1ms, {}}, 100);
   lanes.attempt(kDenied, 100);
   EXPECT_EQ(lanes.allowance(), 64);
-  EXPECT_EQ(lanes.pacing.remembered(), 0u);
 }
 
 TEST(Pacing, HalvesOnceForAllTimeOutsOfOneMoment) {
   PacedLanes lanes(256);
+  lanes.grow();
   const auto attempts = lanes.start_many(100);
   for (int i = 0; i < 9; ++i) lanes.end(attempts[static_cast<std::size_t>(i)], kTimedOut);
   EXPECT_EQ(lanes.pacing.limit(1), 50) << "half of what was in flight, not of the slots";
@@ -75,6 +84,7 @@ TEST(Pacing, HalvesOnceForAllTimeOutsOfOneMoment) {
 
 TEST(Pacing, HalvesAgainForAnAttemptThatBeganAfterwardsAndNeverBelowOne) {
   PacedLanes lanes(64);
+  lanes.grow();
   for (const int limit : {16, 8, 4, 2, 1, 1}) {
     const auto attempts = lanes.start_many(2 * limit == 32 ? 32 : lanes.allowance());
     lanes.end(attempts[0], kTimedOut);
@@ -88,6 +98,7 @@ TEST(Pacing, HalvesAgainForAnAttemptThatBeganAfterwardsAndNeverBelowOne) {
 
 TEST(Pacing, DoesNotHalveForFailuresThatHoldNoSlot) {
   PacedLanes lanes(64);
+  lanes.grow();
   const auto attempts = lanes.start_many(40);
   for (int i = 0; i < 9; ++i) lanes.end(attempts[static_cast<std::size_t>(i)], kRefused);
   EXPECT_EQ(lanes.pacing.limit(1), 64);
@@ -95,6 +106,7 @@ TEST(Pacing, DoesNotHalveForFailuresThatHoldNoSlot) {
 
 TEST(Pacing, GrowsByOneForEachRoundOfSuccessesAfterATimeOut) {
   PacedLanes lanes(64);
+  lanes.grow();
   const auto attempts = lanes.start_many(8);
   lanes.end(attempts[0], kTimedOut);
   for (const int limit : {4, 5, 6, 7}) {
@@ -107,15 +119,17 @@ TEST(Pacing, GrowsByOneForEachRoundOfSuccessesAfterATimeOut) {
   EXPECT_EQ(lanes.pacing.limit(1), 4) << "a round begins anew with the next time-out";
 }
 
-TEST(Pacing, ForgetsALaneThatIsBackAtAllSlotsAndHasNotFailedForAMinute) {
+TEST(Pacing, CountsNoSuccessesOfBeforeALanesFirstFailure) {
   PacedLanes lanes(16);
-  lanes.end(lanes.start(), kTimedOut);
-  lanes.attempt(kGood, 200);
-  EXPECT_EQ(lanes.pacing.limit(1), 16);
-  EXPECT_EQ(lanes.pacing.remembered(), 1u);
+  lanes.attempt(kRefused);
   lanes.now += 61s;
-  lanes.attempt(kGood);
-  EXPECT_EQ(lanes.pacing.remembered(), 0u);
+  lanes.attempt(kGood, 100);
+  lanes.attempt(kRefused, 4);
+  lanes.attempt(kGood, 3);
+  lanes.attempt(kRefused, 2);
+  EXPECT_EQ(lanes.state(), State::closed);
+  lanes.attempt(kRefused);
+  EXPECT_EQ(lanes.state(), State::open) << "seven of ten, and a hundred before";
 }
 
 TEST(Pacing, PausesALaneWhoseReceiverAsksForIt) {
@@ -126,7 +140,7 @@ TEST(Pacing, PausesALaneWhoseReceiverAsksForIt) {
     EXPECT_EQ(lanes.state(), State::throttled);
     EXPECT_EQ(lanes.allowance(), 0);
     EXPECT_EQ(lanes.wait(), 7s);
-    EXPECT_EQ(lanes.allowance(2), 64);
+    EXPECT_EQ(lanes.allowance(2), 4);
     lanes.sleep_out();
     lanes.attempt(kGood);
     EXPECT_EQ(lanes.state(), State::closed);

@@ -92,6 +92,7 @@ TEST_F(MetaTest, SchedulersThatFellSilentAreDown) {
   SchedulerGauges gauges;
   gauges.slots = 8;
   gauges.in_flight = 3;
+  gauges.parked = 2;
   beat("alive", gauges);
   const Uuid silent = beat("silent", gauges);
   admin_.exec({"", "UPDATE postern.instance SET beat_at = now() - interval '61 s' WHERE id = $1"},
@@ -100,6 +101,8 @@ TEST_F(MetaTest, SchedulersThatFellSilentAreDown) {
   EXPECT_TRUE(shows(R"(postern_scheduler_up{name="silent"} 0)"));
   EXPECT_TRUE(shows(R"(postern_inflight{instance="alive"} 3)"));
   EXPECT_FALSE(shows(R"(postern_inflight{instance="silent"} 3)"));
+  EXPECT_TRUE(shows(R"(postern_attempts_parked{instance="alive"} 2)"));
+  EXPECT_FALSE(shows(R"(postern_attempts_parked{instance="silent"} 2)"));
   const Answer stats = ask("GET", "/v1/stats");
   EXPECT_EQ(stats.text("in_flight"), "3");
   EXPECT_EQ(stats.text("schedulers/0/name"), "alive");

@@ -1,0 +1,118 @@
+// Where the attempts under way stand. An attempt holds a slot while its answer may be expected
+// soon; after that it is parked in a place, where it costs a descriptor and some memory and keeps
+// nobody waiting. Pure: time is an argument.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "core/time/time.h"
+
+namespace postern::scheduler {
+
+using LaneId = std::int64_t;
+// Numbers the attempts. REQUIRES: each that starts has a higher one than all before it.
+using AttemptNumber = std::uint64_t;
+using TenantId = std::uint64_t;  // a hash of the name; 0: not known
+
+// An attempt holds its slot no longer, unless there is no free place.
+inline constexpr Milliseconds kParkAfter{100};
+
+// What is expected of an attempt when it starts.
+enum class Pace {
+  quick,     // an answer within kParkAfter
+  slow,      // a later one, so it goes to a place at once
+  doubtful,  // perhaps none: its receiver has never answered, or is silent
+  probe,     // the same; its lane is stopped
+};
+
+// What a lane may have of the next claim.
+struct LaneRoom {
+  int in_slots = 0;   // what it holds already
+  int allowance = 0;  // how many more attempts may start now
+  bool idle = true;   // it has none in flight
+  Pace pace = Pace::doubtful;
+  TenantId tenant = 0;
+  // Without allowance: when it gets one if nothing else happens. nullopt: when some attempt has
+  // ended or was parked.
+  std::optional<Monotonic> retry_at = {};
+};
+
+// Confined to one thread. Every call takes constant time, on average.
+class Parking {
+ public:
+  Parking(int slots, int places);
+
+  // Returns whether it holds a slot.
+  bool start(AttemptNumber attempt, LaneId lane, TenantId tenant, Pace pace, Monotonic now);
+  // REQUIRES: it was started, and has not ended.
+  struct Ended {
+    bool held_slot;
+    bool quick;  // it took nothing that attempts which are not quick wait for
+  };
+  Ended end(AttemptNumber attempt);
+
+  // Parks the next attempt whose time has come, and returns its lane.
+  std::optional<LaneId> park_next(Monotonic now);
+  // When to call it again. nullopt: nothing can be parked before an attempt ends or starts.
+  std::optional<Monotonic> wake_at() const;
+
+  int parked() const { return parked_; }
+  int free_slots() const;
+  // What follows leaves some for first attempts: `first` says that the lane has none in flight.
+  //
+  // Those free for attempts of this pace, however many lanes want to start some.
+  int free_slots(Pace pace, bool first) const;
+  // Those for attempts that are not quick. Some are kept for quick ones that turn out not to be.
+  int free_places(bool first) const;
+  // The places left of a tenant's share, which is half of them. Below zero when quick attempts
+  // turned out not to be.
+  int tenant_places(TenantId tenant, bool first) const;
+
+  // No lane has more attempts under way: an eighth of the places, but at least as many as slots.
+  int lane_share() const;
+  int slots() const { return slots_; }
+
+ private:
+  struct Attempt {
+    LaneId lane;
+    TenantId tenant;
+    Pace pace;
+    bool parked;
+  };
+  static std::size_t index(Pace pace) { return static_cast<std::size_t>(pace); }
+  int taken() const;
+  void drop_ended();
+
+  const int slots_;
+  const int places_;
+  int parked_ = 0;
+  int in_slots_ = 0;
+  std::array<int, 4> in_slots_by_pace_{};
+  boost::unordered_flat_map<AttemptNumber, Attempt> attempts_;
+  boost::unordered_flat_map<TenantId, int> places_of_;  // as in taken(); without zeros
+  // In slots, as they began; the first is under way, those behind it may have ended.
+  std::deque<std::pair<AttemptNumber, Monotonic>> queue_;
+};
+
+// What one claim may ask for over all lanes: no lane's allowance knows of the others'.
+class ClaimBudget {
+ public:
+  explicit ClaimBudget(const Parking& parking) : parking_(parking) {}
+  // One more attempt of a lane, the first if it is idle. False: it does not fit.
+  bool take(const LaneRoom& room);
+
+ private:
+  const Parking& parking_;
+  // What it has taken.
+  int places_ = 0;
+  std::array<int, 4> slots_{};  // by pace
+  boost::unordered_flat_map<TenantId, int> places_of_;
+};
+
+}  // namespace postern::scheduler
