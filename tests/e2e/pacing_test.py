@@ -1,6 +1,8 @@
 """One receiver that is down or hangs neither spends its tasks' attempts nor holds up the others."""
 
+import re
 import socket
+import threading
 import unittest
 
 from harness import Answer, Receiver, StackTest
@@ -38,21 +40,6 @@ class Pacing(StackTest):
         for task in tasks:
             self.assertEqual(self.finished(task, 90)["status"], "completed")
 
-    def test_a_receiver_that_hangs_does_not_block_others(self):
-        # More tasks than slots for one host that does not answer; then tasks for another host.
-        hanging = Receiver()
-        self.addCleanup(hanging.close)
-        hanging.on("/never", Answer(delay=60))
-        for _ in range(60):
-            self.create(queue="hanging", webhook_url=hanging.url("/never"), timeout=3, max_retries=0)
-        hanging.wait_for(lambda requests: len(requests) >= 16)
-        tasks = [self.create(queue="well", webhook_url=self.receiver.url("/quick")) for _ in range(100)]
-        self.receiver.wait_for(lambda requests: len(requests) == 100, 30)
-        # All hundred were delivered while most of the sixty, which take 3 s each, still wait.
-        self.assertLess(len(hanging.at("/never")), 60)
-        for task in tasks:
-            self.assertEqual(self.finished(task)["status"], "completed")
-
     def test_retry_after_holds_back_the_whole_lane(self):
         busy = Receiver()
         self.addCleanup(busy.close)
@@ -67,6 +54,37 @@ class Pacing(StackTest):
     def breaker_states(self):
         return set(self.stack.postgres.psql(
             "SELECT lane ->> 'state' FROM postern.instance, jsonb_array_elements(gauges -> 'lanes') lane").split())
+
+
+class Parking(StackTest):
+    settings = {"POSTERN_SLOTS": "8"}
+
+    def receivers(self, count):
+        made = [Receiver() for _ in range(count)]
+        for each in made:
+            self.addCleanup(each.close)
+        return made
+
+    def parked(self):
+        found = re.search(r"^postern_attempts_parked{.*} (\d+)$", self.client().get("/metrics").body.decode(), re.M)
+        return int(found[1]) if found else 0
+
+    def test_receivers_that_never_answer_hold_up_nobody(self):
+        never = threading.Event()
+        hanging, well = self.receivers(2), self.receivers(18)
+        for each in hanging:
+            each.on("/hook", Answer(until=never))
+        waiting = [self.create(webhook_url=each.url("/hook"), timeout=300) for _ in range(40) for each in hanging]
+        # More than there are slots, and nobody answers them.
+        for each in hanging:
+            each.wait_for(lambda requests: len(requests) > 4)
+        tasks = [self.create(webhook_url=each.url("/hook")) for _ in range(10) for each in well]
+        for task in tasks:
+            self.assertEqual(self.finished(task)["status"], "completed")
+        self.wait_until(lambda: self.parked() > 8, 30, "/metrics tells what is parked")
+        states = [self.get(task) for task in waiting]
+        self.assertGreater(sum(state["status"] == "active" for state in states), 8)
+        self.assertFalse([state for state in states if state["status"] not in ("active", "pending")])
 
 
 if __name__ == "__main__":

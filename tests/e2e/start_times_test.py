@@ -15,14 +15,14 @@ def rfc3339(seconds):
 
 
 class StartTimes(StackTest):
-    settings = {"POSTERN_SLOTS": "1"}
-
-    def occupy(self):
-        """Occupies the only slot; returns the event that frees it."""
+    def occupy(self, queue):
+        """Occupies the only place of a queue; returns the event that frees it."""
+        made = self.api.post("/v1/queues", {"name": queue, "max_concurrent": 1})
+        self.assertEqual(made.status, 201, made.body)
         event = threading.Event()
         self.addCleanup(event.set)
         self.receiver.on("/busy", Answer(until=event))
-        self.create(webhook_url=self.receiver.url("/busy"), priority=10)
+        self.create(queue=queue, webhook_url=self.receiver.url("/busy"), priority=10)
         self.receiver.wait_for(lambda requests: requests)
         return event
 
@@ -30,9 +30,9 @@ class StartTimes(StackTest):
         return [request.json["payload"]["n"] for request in self.receiver.at("/hook")]
 
     def test_the_higher_priority_first_then_the_older(self):
-        free = self.occupy()
+        free = self.occupy("narrow")
         for number, priority in enumerate((1, 5, 10, 9, 5, 1, 10)):
-            self.create(payload={"n": number}, priority=priority)
+            self.create(queue="narrow", payload={"n": number}, priority=priority)
         free.set()
         self.wait_until(lambda: len(self.came()) == 7)
         self.assertEqual(self.came(), [2, 6, 3, 1, 4, 0, 5])
@@ -60,9 +60,9 @@ class StartTimes(StackTest):
         self.assertLess(start, after + 3)
 
     def test_a_task_whose_deadline_passes_while_it_waits_never_starts(self):
-        free = self.occupy()
+        free = self.occupy("late")
         deadline = time.time() + 1
-        late = self.create(payload={"n": "late"}, deadline=rfc3339(deadline))
+        late = self.create(queue="late", payload={"n": "late"}, deadline=rfc3339(deadline))
         in_time = self.create(payload={"n": "in time"}, deadline=rfc3339(deadline + 300))
         self.wait_until(lambda: time.time() > deadline)
         free.set()
