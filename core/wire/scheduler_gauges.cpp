@@ -8,8 +8,8 @@ namespace postern {
 namespace {
 
 constexpr std::string_view kSlots = "slots", kInFlight = "in_flight", kParked = "parked",
-                           kUnsettled = "unsettled", kEgressDenied = "egress_denied", kLanes = "lanes", kLane = "lane",
-                           kState = "state";
+                           kUnsettled = "unsettled", kEgressDenied = "egress_denied",
+                           kLanes = "lanes", kLane = "lane", kState = "state";
 
 std::int64_t count(const boost::json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);
