@@ -166,6 +166,41 @@ TEST(Pacing, BelievesALongPauseOnlyWhenItIsRepeated) {
   }
 }
 
+TEST(Pacing, AReceiverThatSpeaksAgainIsNotHeldBackByWhatHangs) {
+  PacedLanes lanes(64);
+  lanes.start_many(4);
+  EXPECT_EQ(lanes.allowance(), 0);
+  EXPECT_EQ(lanes.wait(), 250ms) << "silent then";
+  lanes.sleep_out();
+  lanes.start();
+  EXPECT_EQ(lanes.wait(), 1s);
+  lanes.sleep_out();
+  EXPECT_EQ(lanes.allowance(), 1);
+  lanes.attempt(kGood);
+  for (const int more : {1, 2, 4, 8}) {
+    EXPECT_EQ(lanes.allowance(), more) << "five hang";
+    lanes.attempt(kGood, more);
+  }
+}
+
+TEST(Pacing, ATenantWhosePlacesAreTakenGoesOnWithItsQuickLanes) {
+  constexpr AttemptEnd kSlow{Kind::answered, 200, 5s, {}};
+  PacedLanes lanes(8, 64);
+  lanes.grow();
+  for (std::int64_t lane = 2; lane < 40; ++lane) {
+    lanes.attempt(kSlow, 1, lane);
+    if (lane < 34) lanes.start(lane);
+  }
+  EXPECT_EQ(lanes.pacing.parked(), 32);
+  EXPECT_EQ(lanes.allowance(39), 0);
+  EXPECT_FALSE(lanes.pacing.may_start(39, "tenant", lanes.now));
+  EXPECT_FALSE(lanes.pacing.may_start(50, "tenant", lanes.now)) << "nor a lane never met";
+  EXPECT_EQ(lanes.allowance(50), 0) << "which is known to be the tenant's from then on";
+  EXPECT_TRUE(lanes.pacing.may_start(51, "another", lanes.now));
+  EXPECT_EQ(lanes.allowance(1), 8);
+  EXPECT_TRUE(lanes.pacing.may_start(1, "tenant", lanes.now));
+}
+
 TEST(Pacing, ListsTheLanesThatAreStopped) {
   PacedLanes lanes(64);
   lanes.attempt(kGood, 10, 1);

@@ -81,7 +81,7 @@ TEST(Parking, ASlowOneGoesToAPlaceAtOnceAndToASlotIfThereIsNone) {
   EXPECT_FALSE(all.parking.end(third).held_slot);
 }
 
-TEST(Parking, ForgetsThoseThatEndedBehindOneThatCannotBeParked) {
+TEST(Parking, PassesOverThoseThatEndedBehindOneThatCouldNotBeParked) {
   Parked all(4, 1);
   all.start();
   all.start();
