@@ -73,16 +73,6 @@ TEST(PacingShares, SlowLanesWithABacklogLeaveTheSlotsToQuickOnes) {
   EXPECT_LE(simulation.waited(1), 2 * kSoon) << "nor do their waves hold the slots for a moment";
 }
 
-TEST(PacingShares, SlowLanesLeavePlacesToThoseThatComeLater) {
-  Simulation simulation;
-  for (int i = 0; i < 20; ++i) simulation.add_tasks(simulation.add_lane(answers_in(10s)), 5'000);
-  simulation.run_for(100s);
-  const LaneId late = simulation.add_lane(answers_in(10s));
-  simulation.add_tasks(late, 5'000);
-  simulation.run_for(70s);
-  EXPECT_GE(simulation.pacing.in_flight(late), simulation.places / 2 / 30);
-}
-
 TEST(PacingShares, ATenantHoldsHalfOfThePlacesAtMost) {
   Simulation simulation;
   for (int i = 0; i < 20; ++i) {

@@ -166,6 +166,20 @@ TEST(Pacing, BelievesALongPauseOnlyWhenItIsRepeated) {
   }
 }
 
+constexpr AttemptEnd kSlow{Kind::answered, 200, 5s, {}};
+
+TEST(Pacing, ASlowLaneHasNoMoreInFlightThanPlacesAreLeft) {
+  PacedLanes lanes(8, 64);
+  for (std::int64_t lane = 1; lane <= 12; ++lane) {
+    lanes.attempt(kSlow, 8, lane);
+    lanes.start_many(2, lane);
+  }
+  EXPECT_EQ(lanes.pacing.limit(1), 8);
+  EXPECT_EQ(lanes.allowance(1), 2) << "24 of 28 are taken, and 4 others are for first attempts";
+  lanes.attempt(kSlow, 8, 13);
+  EXPECT_EQ(lanes.allowance(13), 8);
+}
+
 TEST(Pacing, AReceiverThatSpeaksAgainIsNotHeldBackByWhatHangs) {
   PacedLanes lanes(64);
   lanes.start_many(4);
@@ -184,7 +198,6 @@ TEST(Pacing, AReceiverThatSpeaksAgainIsNotHeldBackByWhatHangs) {
 }
 
 TEST(Pacing, ATenantWhosePlacesAreTakenGoesOnWithItsQuickLanes) {
-  constexpr AttemptEnd kSlow{Kind::answered, 200, 5s, {}};
   PacedLanes lanes(8, 64);
   lanes.grow();
   for (std::int64_t lane = 2; lane < 40; ++lane) {
