@@ -5,7 +5,6 @@
 #include <chrono>
 
 #include "core/time/time.h"
-#include "scheduler/delivery/waits.h"
 
 namespace postern::scheduler {
 
@@ -26,9 +25,11 @@ class Silence {
   }
   // When it is silent if it goes on owing.
   Monotonic silent_at() const { return since_ + patience(); }
-  // When a silent one may be asked once more: at once, then after 1, 2, 4 ... 60 s.
+  // When a silent one may be asked once more: at once, then ever more seldom, 200 times within the
+  // first four seconds, 500 times within 20 s, 1,000 times within four minutes.
   Monotonic next_start() const {
-    return asked_ == 0 ? silent_at() : last_start_ + cool_down(asked_ - 1);
+    if (asked_ == 0) return silent_at();
+    return last_start_ + std::max<Monotonic::duration>(kSpacing, (last_start_ - since_) / kAsks);
   }
   // How many attempts have begun in this silence.
   int asked() const { return asked_; }
@@ -54,6 +55,8 @@ class Silence {
   static constexpr int kSmoothing = 8;
   static constexpr int kUsualTimes = 4;
   static constexpr Milliseconds kShortest{100};
+  static constexpr Milliseconds kSpacing{20};
+  static constexpr int kAsks = 200;
   static constexpr Milliseconds kUnmet{250};  // a first answer may want names, TLS, a cold start
 
   Monotonic::duration patience() const {

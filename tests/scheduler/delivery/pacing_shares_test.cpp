@@ -39,7 +39,7 @@ TEST(PacingShares, TheSmallBeginningDoesNotSlowManyTasks) {
 TEST(PacingShares, SlowTasksFillTheirLanesShareOnceItIsGrown) {
   Simulation simulation;
   const LaneId lane = simulation.add_lane(answers_in(10s));
-  simulation.add_tasks(lane, 5'000);
+  simulation.add_tasks(lane, 10'000);
   simulation.run_for(85s);
   for (int i = 0; i < 40; ++i) {
     simulation.run_for(1s);
