@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/net.h"
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -16,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   std::uint16_t port = 0;
   std::size_t slots = 256;
-  int hosts = 1;
+  std::uint32_t hosts = 1;
   std::int64_t count = 40'000;
   double seconds = 30;
   std::string body;
@@ -46,7 +48,9 @@ Run post_all(const Options& options) {
   CURLM* multi = curl_multi_init();
   curl_slist* headers = webhook_headers();
   std::vector<CURL*> slots(options.slots);
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(options.slots));
+  // Enough that connections are kept to all hosts.
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS,
+                    static_cast<long>(options.slots + 2 * options.hosts));
 
   Run run;
   std::int64_t begun = 0;
@@ -54,9 +58,9 @@ Run post_all(const Options& options) {
   const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
   const auto start_next = [&](CURL* easy) {
     if (begun >= options.count || elapsed() > options.seconds) return;
-    const auto host = 1 + begun++ % options.hosts;
+    const auto host = static_cast<std::uint32_t>(1 + begun++ % options.hosts);
     const std::string url =
-        "http://127.0.0." + std::to_string(host) + ":" + std::to_string(options.port) + "/";
+        "http://" + bench::loopback_name(host) + ":" + std::to_string(options.port) + "/";
     curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
     curl_multi_add_handle(multi, easy);
   };
@@ -102,7 +106,8 @@ int main(int argc, char** argv) {
   CLI::App app("webhooks by bare libcurl to bench-receiver");
   app.add_option("--port", options.port)->required();
   app.add_option("--slots", options.slots, "calls under way at once");
-  app.add_option("--hosts", options.hosts, "loopback addresses to take in turn");
+  app.add_option("--hosts", options.hosts, "loopback addresses to take in turn")
+      ->check(CLI::Range(1u, bench::kMaxHosts));
   app.add_option("--count", options.count);
   app.add_option("--seconds", options.seconds, "stop beginning calls then");
   app.add_option("--body", options.body);
