@@ -8,9 +8,11 @@ import contextlib
 import json
 import time
 
-from harness import Contender, compare, forget_tasks, output_of, psql
+import cpu
+from harness import forget_tasks, psql
 from intake import TASK
-from stack import BIN
+from posts import creates
+from report import Contender, Turn, compare
 
 TASKS = 1_000
 CONNECTIONS = 4
@@ -19,33 +21,24 @@ COPIES = 40  # COPY statements in one turn
 MADE_ID = """encode(substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
                    || '\\x7000' || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid"""
 COLUMNS = "queue, tenant, url, body, state, run_at, lane, retry_policy, timeout_ms, max_attempts"
-
-
-def load(port, seconds, path, headers):
-    """Posts batches; returns tasks per second."""
-    body = json.dumps({"tasks": [TASK] * TASKS}, separators=(",", ":"))
-    command = [BIN / "bench-load", "--port", port, "--path", path, "--seconds", seconds]
-    command += ["--connections", CONNECTIONS, "--body", body]
-    for header in ("Content-Type: application/json", *headers):
-        command += ["--header", header]
-    result = json.loads(output_of(*command))
-    if result["not_2xx"] or result["unanswered"]:
-        raise RuntimeError(f"not every batch was answered with 2xx: {result}")
-    return result
+BODY = json.dumps({"tasks": [TASK] * TASKS}, separators=(",", ":"))
 
 
 def postern(stack, seconds, query=""):
-    port = stack.state["http_port"]
-    headers = [f"Authorization: Bearer {stack.env['POSTERN_ADMIN_KEY']}"]
-    load(port, 1, f"/v1/tasks/batch{query}", headers)  # warm-up: makes the queue, opens connections
+    def load(most):
+        return creates(stack, BODY, f"/v1/tasks/batch{query}", seconds=most, connections=CONNECTIONS).run()
+
+    load(1)  # warm-up: makes the queue, opens connections
 
     def turn():
         forget_tasks(stack)
-        result = load(port, seconds, f"/v1/tasks/batch{query}", headers)
+        meter = cpu.Meter(cpu.stack_groups(stack)).start()
+        result = load(seconds)
+        used = meter.per_task(result["answers"] * TASKS, load=result["cpu"])
         rows = int(psql(stack, "-c", "SELECT count(*) FROM postern.task"))
         if rows != result["answers"] * TASKS:
             raise RuntimeError(f"{result['answers']} batches acknowledged, {rows} rows")
-        return result["per_second"] * TASKS
+        return Turn(result["per_second"] * TASKS, used)
 
     return turn
 
@@ -61,9 +54,11 @@ def copies(stack):
 
     def turn():
         forget_tasks(stack)
+        meter = cpu.Meter({"PostgreSQL": stack.programs["postgres"].pid}).start()
         begun = time.monotonic()
         psql(stack, *(word for _ in range(COPIES) for word in ("-c", copy)))
-        return COPIES * TASKS / (time.monotonic() - begun)
+        took = time.monotonic() - begun
+        return Turn(COPIES * TASKS / took, meter.per_task(COPIES * TASKS))
 
     psql(stack, "-c", f"ALTER TABLE postern.task ALTER id SET DEFAULT {MADE_ID}")
     try:
@@ -73,11 +68,12 @@ def copies(stack):
 
 
 def run(stack, options):
+    seconds = options.seconds or 5
     with copies(stack) as copy:
         contenders = [
-            Contender("Postern", postern(stack, options.seconds)),
-            Contender("Postern, atomic=true", postern(stack, options.seconds, "?atomic=true")),
+            Contender("Postern", postern(stack, seconds)),
+            Contender("Postern, atomic=true", postern(stack, seconds, "?atomic=true")),
             Contender("COPY of the same rows", copy),
         ]
-        return compare(f"batch: durable creates, {TASKS:,} per POST, {CONNECTIONS} connections", contenders,
-                       options.rounds)
+        title = f"batch: durable creates, {TASKS:,} per POST, {CONNECTIONS} connections"
+        return compare(options.report, title, contenders, options.rounds)

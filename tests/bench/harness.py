@@ -1,28 +1,37 @@
-"""Common parts of the benchmarks: a stack to measure, contenders that take turns, a table of the results."""
+"""Common parts of the benchmarks: programs to run, a stack to measure, its database and its API."""
 
 import contextlib
-import dataclasses
+import json
 import os
 import pathlib
 import shutil
 import signal
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
-from typing import Callable, Optional
 
 from stack import Stack
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def output_of(*command):
-    """Runs a program, which must succeed within a few minutes, and returns its standard output."""
+def output_of(*command, timeout=1800, **options):
+    """Runs a program, which must succeed, and returns its standard output."""
     command = [str(part) for part in command]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=timeout, **options).stdout
+
+
+def output_and_cpu_of(*command):
+    """The same, and the seconds of CPU time that it used."""
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+    with process.stdout:
+        output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    return output, usage.ru_utime + usage.ru_stime
 
 
 @contextlib.contextmanager
@@ -64,70 +73,75 @@ def temporary_folder():
 
 
 @contextlib.contextmanager
-def started_stack():
+def started_stack(settings=None):
     """Runs a complete Postern for the duration of the block, and deletes it afterwards."""
     with temporary_folder() as folder:
-        stack = Stack(folder)
+        stack = Stack(folder, settings)
         try:
             stack.start()
             yield stack
         finally:
             # A second Ctrl-C must not leave a running PostgreSQL behind.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             stack.kill()
+            signal.signal(signal.SIGINT, before)
 
 
-def psql(stack, *arguments):
-    """psql as superuser; `arguments` are its own, as -c or -f. Returns the rows as text."""
-    command = [stack.postgres.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", stack.postgres.url()]
-    return output_of(*command, *arguments).strip()
+def restart_scheduler(stack):
+    """A scheduler that knows nothing yet of the receivers. What it had in flight is forgotten: for empty tables only."""
+    stack.programs["scheduler"].stop(signal.SIGKILL)
+    stack.start()
+
+
+@contextlib.contextmanager
+def frozen(pid):
+    """Stops a program for the duration of the block, so that a backlog is there as a whole when it goes on."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def psql_command(stack, database="postern"):
+    """psql as superuser, which prints rows as text."""
+    return [stack.postgres.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", stack.postgres.url(database=database)]
+
+
+def psql(stack, *arguments, database="postern"):
+    """Runs psql with arguments of its own, as -c or -f. Returns the rows as text."""
+    return output_of(*psql_command(stack, database), *arguments).strip()
 
 
 def forget_tasks(stack):
     """Resets the database, so that every turn begins with empty tables and no checkpoint is due."""
-    psql(stack, "-c", "TRUNCATE postern.task, postern.lease, postern.task_finished", "-c", "CHECKPOINT")
+    tables = psql(stack, "-c", "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables WHERE "
+                  "schemaname = 'postern' AND tablename IN ('task', 'lease', 'dependency', 'sequel')")
+    psql(stack, "-c", f"TRUNCATE {tables}, postern.task_finished", "-c", "CHECKPOINT")
+
+
+def completed(stack, queue="bench"):
+    """How many tasks of the queue have been completed, by the counters, which cost nothing to read."""
+    return int(psql(stack, "-c", "SELECT coalesce(sum(value), 0) FROM postern.counter WHERE tenant = 'default' AND "
+                    f"queue = '{queue}' AND name = 'finished_completed'"))
 
 
 def conditions(stack):
-    """The conditions that the figures depend on, for the heading."""
-    names = ("fsync", "full_page_writes", "synchronous_commit")
+    """The settings that the figures depend on, for the heading."""
+    names = ("fsync", "full_page_writes", "synchronous_commit", "shared_buffers")
     settings = ", ".join(f"{name} {psql(stack, '-c', f'SHOW {name}')}" for name in names)
     version = psql(stack, "-c", "SHOW server_version").split()[0]
-    return f"{os.cpu_count()} cores; PostgreSQL {version}: {settings}"
+    return f"PostgreSQL {version}: {settings}"
 
 
-@dataclasses.dataclass
-class Contender:
-    """One of the programs that are compared. A benchmark's first contender is Postern."""
-
-    name: str
-    turn: Callable[[], float]  # does the work for some seconds and returns the rate
-    floor: Optional[float] = None  # the share of this rate that Postern must reach
+def key_header(stack):
+    return f"Authorization: Bearer {stack.env['POSTERN_ADMIN_KEY']}"
 
 
-def compare(title, contenders, rounds):
-    """Runs the contenders in turns, so that noise of the machine affects all alike, and prints a table.
-    True when Postern has reached every floor."""
-    rates = {contender.name: [] for contender in contenders}
-    for number in range(1, rounds + 1):
-        for contender in contenders:
-            rate = contender.turn()
-            rates[contender.name].append(rate)
-            print(f"round {number}: {contender.name}: {rate:,.0f}/s", file=sys.stderr, flush=True)
-
-    postern = statistics.median(rates[contenders[0].name])
-    reached = True
-    print(f"\n{title}")
-    print(f"{'':30}{'median/s':>10}  {'Postern is':>10}  {'floor':>6}  {'':8}  rounds")
-    for contender in contenders:
-        median = statistics.median(rates[contender.name])
-        share = "" if contender is contenders[0] else f"{postern / median:.2f} x"
-        floor = verdict = ""
-        if contender.floor is not None:
-            enough = postern >= contender.floor * median
-            reached = reached and enough
-            floor = f"{contender.floor:.2f}"
-            verdict = "reached" if enough else f"{postern / median / contender.floor - 1:+.0%}"
-        turns = " ".join(f"{rate:,.0f}" for rate in rates[contender.name])
-        print(f"{contender.name:30}{median:>10,.0f}  {share:>10}  {floor:>6}  {verdict:8}  {turns}")
-    return reached
+def api(stack, method, path, body=None):
+    """One request through nginx; returns the JSON of the answer."""
+    name, value = key_header(stack).split(": ", 1)
+    request = urllib.request.Request(stack.url + path, method=method, headers={name: value, "Content-Type": "application/json"},
+                                     data=None if body is None else json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read() or "null")

@@ -1,27 +1,31 @@
 """Measures durable creates per second: one task per POST through nginx, with key authentication, 64 connections.
 
-Contenders: pgbench, which inserts the same row one at a time into the same table (64 clients), and an empty
-FastCGI handler behind a bare nginx, which is the ceiling. The same handler behind the shipped configuration,
-with its authentication, shows nginx's share of the difference. The tasks are due in an hour, so the scheduler
-leaves them alone.
+Contenders: pgbench, which inserts the same row one at a time into the same table (64 clients); an empty FastCGI handler
+behind a bare nginx, which is the ceiling; peers behind the HTTP server of their language. The same handler behind the
+shipped configuration, with its authentication, shows nginx's share of the difference. The tasks are due in an hour, so
+nobody delivers them.
 """
 
 import contextlib
 import json
 import re
 
+import cpu
 import nginx
-from harness import HERE, Contender, compare, forget_tasks, get, output_of, psql
-from harness import running, temporary_folder, wait_until
+import peers
+from harness import HERE, forget_tasks, get, output_and_cpu_of, psql, running, temporary_folder, wait_until
+from posts import CONNECTIONS, CREATE, Load, creates
+from report import Contender, Turn, compare
 from stack import BIN, free_ports
 
-CONNECTIONS = 64
 TASK = {
     "queue": "bench",
     "webhook_url": "http://127.0.0.1:9/",
     "payload": {"order": 1001, "total": "12.50"},
     "delay": 3600,
 }
+BODY = json.dumps(TASK, separators=(",", ":"))
+JOB = json.dumps({"url": TASK["webhook_url"], "payload": TASK["payload"]}, separators=(",", ":"))
 
 # The empty handler twice: with Postern's upstream alone, and with the whole shipped configuration, where it is
 # the authenticator too.
@@ -46,30 +50,18 @@ EMPTY_SERVERS = """
 """
 
 
-def load(port, seconds, headers=()):
-    """Posts TASK as fast as 64 connections can; returns answers per second."""
-    command = [BIN / "bench-load", "--port", port, "--path", "/v1/tasks", "--seconds", seconds]
-    command += ["--connections", CONNECTIONS, "--body", json.dumps(TASK, separators=(",", ":"))]
-    for header in ("Content-Type: application/json", *headers):
-        command += ["--header", header]
-    result = json.loads(output_of(*command))
-    if result["not_2xx"] or result["unanswered"]:
-        raise RuntimeError(f"port {port} did not answer every POST with 2xx: {result}")
-    return result
-
-
 def postern(stack, seconds):
-    port = stack.state["http_port"]
-    headers = [f"Authorization: Bearer {stack.env['POSTERN_ADMIN_KEY']}"]
-    load(port, 1, headers)  # warm-up: makes the queue, opens connections
+    creates(stack, BODY, seconds=1).run()  # warm-up: makes the queue, opens connections
 
     def turn():
         forget_tasks(stack)
-        result = load(port, seconds, headers)
+        meter = cpu.Meter(cpu.stack_groups(stack)).start()
+        result = creates(stack, BODY, seconds=seconds).run()
+        used = meter.per_task(result["answers"], load=result["cpu"])
         rows = int(psql(stack, "-c", "SELECT count(*) FROM postern.task"))
         if rows != result["answers"]:
             raise RuntimeError(f"{result['answers']} creates acknowledged, {rows} rows")
-        return result["per_second"]
+        return Turn(result["per_second"], used)
 
     return turn
 
@@ -79,8 +71,10 @@ def pgbench(stack, seconds):
         forget_tasks(stack)
         command = [stack.postgres.bin / "pgbench", "-n", "-M", "prepared", "-c", CONNECTIONS, "-j", 2]
         command += ["-T", seconds, "-f", HERE / "insert_task.sql", stack.postgres.url()]
-        said = output_of(*command)
-        return float(re.search(r"^tps = ([\d.]+)", said, re.MULTILINE).group(1))
+        meter = cpu.Meter({"PostgreSQL": stack.programs["postgres"].pid}).start()
+        said, took = output_and_cpu_of(*command)
+        rate = float(re.search(r"^tps = ([\d.]+)", said, re.MULTILINE).group(1))
+        return Turn(rate, meter.per_task(rate * seconds, load=took))
 
     return turn
 
@@ -92,15 +86,16 @@ def empty_handlers(seconds):
         bare, shipped = free_ports(2)
         fcgi_socket = folder / "fcgi.sock"
         servers = EMPTY_SERVERS.format(bare=bare, shipped=shipped)
-        handler = running(BIN / "bench-empty-fcgi", "--listen", fcgi_socket)
-        server = running(*nginx.command(folder, fcgi_socket, servers))
-        with handler, server:
+        with (running(BIN / "bench-empty-fcgi", "--listen", fcgi_socket) as handler,
+              running(*nginx.command(folder, fcgi_socket, servers)) as server):
             wait_until(lambda: answers(bare), "nginx in front of the empty handler", 10)
-            key = ["Authorization: Bearer anything"]
-            yield (
-                lambda: load(bare, seconds)["per_second"],
-                lambda: load(shipped, seconds, key)["per_second"],
-            )
+
+            def turn(port, *headers):
+                meter = cpu.Meter({"nginx": server.pid, "handlers": handler.pid}).start()
+                result = Load(port, CREATE, BODY, list(headers), {"seconds": seconds}).run()
+                return Turn(result["per_second"], meter.per_task(result["answers"], load=result["cpu"]))
+
+            yield lambda: turn(bare), lambda: turn(shipped, "Authorization: Bearer anything")
 
 
 def answers(port):
@@ -109,11 +104,18 @@ def answers(port):
 
 
 def run(stack, options):
-    with empty_handlers(options.seconds) as (bare, shipped):
+    seconds = options.seconds or 5
+
+    def peer_load(port, most):
+        return Load(port, "/jobs", JOB, [], {"seconds": most or seconds}).run()
+
+    with empty_handlers(seconds) as (bare, shipped):
         contenders = [
-            Contender("Postern", postern(stack, options.seconds)),
-            Contender("pgbench, single-row inserts", pgbench(stack, options.seconds), floor=0.7),
+            Contender("Postern", postern(stack, seconds)),
+            Contender("pgbench, single-row inserts", pgbench(stack, seconds), floor=0.7),
             Contender("nginx + empty handler", bare, floor=0.4),
             Contender("the same, nginx as shipped", shipped),
+            *(peers.creating(peer, stack, peer_load) for peer in peers.installed(stack, options, front=True)),
         ]
-        return compare("intake: durable creates, one per POST, 64 connections", contenders, options.rounds)
+        title = f"intake: durable creates, one per POST, {CONNECTIONS} connections"
+        return compare(options.report, title, contenders, options.rounds)
