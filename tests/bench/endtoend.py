@@ -25,7 +25,6 @@ class Flow:
     delivered: int  # when the creates ended
     seconds: float
     samples: list  # (seconds, webhooks so far), a minute apart
-    acknowledged: list
     cpu: dict
 
     def row(self, name):
@@ -49,7 +48,7 @@ def flow(load, target, groups):
         created = posts.result()["answers"]
         if len(samples) < 2 or seconds - samples[-1][0] > MINUTE / 2:
             samples.append((seconds, delivered))
-        return Flow(created, delivered, seconds, samples, posts.acknowledged(), used)
+        return Flow(created, delivered, seconds, samples, used)
 
 
 def postern(stack, target, **options):

@@ -47,6 +47,8 @@ def running(*command, **options):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout:
+            process.stdout.close()
 
 
 def get(url):
