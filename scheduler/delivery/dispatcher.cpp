@@ -19,9 +19,11 @@ using namespace std::chrono_literals;
 constexpr Seconds kGrace{30};
 // An answer later than this is too late to start: the transfer might outlive its lease.
 constexpr auto kLatestStart = kGrace - 5s;
-// A claim for less than an eighth of the slots waits so long for more of them to become free.
-constexpr int kSmallClaims = 8;
-constexpr auto kGather = 5ms;
+// A claim for less than half of the slots waits for more of them to become free: as long as the last
+// one took, so that the database does as much as there is work for, and in batches.
+constexpr int kSmallClaims = 4;
+constexpr Monotonic::duration kLongestGather = 10ms;
+constexpr int kSentAtOnce = 32;
 constexpr auto kPause = 1s;
 constexpr auto kForgetEvery = 1min;
 
@@ -41,6 +43,7 @@ void Dispatcher::turn(Monotonic now) {
   for (const auto& finished : http_.take_finished()) finish(finished, now);
   settler_.turn(now, in_flight_.empty());
   refresh_lanes(now);
+  send(now);
   if (may_claim(now)) claim(now);
 }
 
@@ -84,6 +87,7 @@ bool Dispatcher::may_claim(Monotonic now) const {
 }
 
 std::optional<Monotonic> Dispatcher::wake_at() const {
+  if (!to_send_.empty()) return Monotonic{};  // at once
   auto wake = settler_.wake_at();
   const auto claim_at = std::max(claim_at_, not_before_);
   if (may_claim(claim_at) && (!wake || claim_at < *wake)) wake = claim_at;
@@ -116,17 +120,16 @@ void Dispatcher::claim(Monotonic now) {
 void Dispatcher::claimed(const db::PgResult& result) {
   const Claim claim = *std::exchange(claiming_, std::nullopt);
   const auto now = std::chrono::steady_clock::now();
-  claim_at_ = now + kGather;
+  claim_at_ = now + std::min(kLongestGather, now - claim.sent_at);
   auto [tasks, held] = db::claimed_from(result, claim.lease, kGrace);
   lanes_.claimed(claim.asked, tasks);
   lanes_.hold(held, now);
-  const bool too_late = stopped_ || now > claim.sent_at + kLatestStart;
   lane_memory_.took(now - claim.sent_at);
   for (const auto& task : tasks) {
     lane_use_.add(task.lane, task.spec);
     lane_memory_.claimed(task, now);
   }
-  for (auto& task : tasks) start(std::move(task), too_late, now);
+  for (auto& task : tasks) take(std::move(task), claim.sent_at, now);
 }
 
 void Dispatcher::claim_failed(const db::PgError& error) {
@@ -143,27 +146,65 @@ void Dispatcher::claim_failed(const db::PgError& error) {
   }
 }
 
-void Dispatcher::start(db::Claimed task, bool too_late, Monotonic now) {
+// A claimed task has its slot from here on.
+void Dispatcher::take(db::Claimed task, Monotonic asked_at, Monotonic now) {
   // Its receiver may have stopped answering since the claim was sent, or its tenant has its share.
-  if (too_late || !pacing_.may_start(task.lane, task.spec.tenant, now)) {
-    lane_memory_.look_from(task.lane, task.run_at);
-    return settler_.add(given_back(task));
-  }
-  if (task.past_deadline) return settler_.add(past_deadline(task));
-  auto request = webhook(task, wall_clock(), options_.public_url);
-  if (!request) return settler_.add(not_sent(task, request.error(), random()));
-  // The request holds them now.
-  task.spec.body.reset();
-  task.spec.headers.clear();
-  task.secrets.clear();
-  http_.start(next_transfer_, std::move(*request));
+  if (stopped_ || !pacing_.may_start(task.lane, task.spec.tenant, now)) return give_back(task);
   pacing_.started(task.lane, next_transfer_, task.spec.tenant, now);
+  to_send_.push_back({next_transfer_, asked_at});
   in_flight_.emplace(next_transfer_++, std::move(task));
+}
+
+// A few at a time: an answer may come before the next request is built, and the database must not
+// wait for a whole batch of them to be asked for more work.
+void Dispatcher::send(Monotonic now) {
+  for (int i = 0; i < kSentAtOnce && !to_send_.empty(); ++i) {
+    const auto [id, asked_at] = to_send_.front();
+    to_send_.pop_front();
+    const auto found = in_flight_.find(id);
+    db::Claimed& task = found->second;
+    const auto waited = std::chrono::floor<Microseconds>(now - asked_at);
+    const auto& deadline = task.spec.deadline;
+    auto request = webhook(task, wall_clock(), options_.public_url);
+    if (now > asked_at + kLatestStart) {
+      give_back(task);
+    } else if (task.past_deadline || (deadline && *deadline < task.claimed_at + waited)) {
+      settler_.add(past_deadline(task));
+    } else if (!request) {
+      settler_.add(not_sent(task, request.error(), random()));
+    } else {
+      // The request holds them now.
+      task.spec.body.reset();
+      task.spec.headers.clear();
+      task.secrets.clear();
+      http_.start(id, std::move(*request));
+      continue;
+    }
+    pacing_.given_back(task.lane, id, now);
+    lanes_.attempt_ended(task.lane);
+    in_flight_.erase(found);
+  }
+}
+
+void Dispatcher::give_back(const db::Claimed& task) {
+  lane_memory_.look_from(task.lane, task.run_at);
+  settler_.add(given_back(task));
+}
+
+void Dispatcher::stop_claiming() {
+  stopped_ = true;
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [id, asked_at] : std::exchange(to_send_, {})) {
+    const auto node = in_flight_.extract(id);
+    give_back(node.mapped());
+    pacing_.given_back(node.mapped().lane, id, now);
+  }
 }
 
 void Dispatcher::give_back_in_flight() {
   for (const auto& [id, task] : in_flight_) settler_.add(given_back(task));
   in_flight_.clear();
+  to_send_.clear();
 }
 
 std::set<TaskId> Dispatcher::held() const {

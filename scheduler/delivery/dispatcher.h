@@ -2,6 +2,7 @@
 // hands what came of it to the settler. Owns the tasks that are under way.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <random>
 #include <set>
@@ -44,8 +45,8 @@ class Dispatcher {
   // When to call turn even if nothing happens.
   std::optional<Monotonic> wake_at() const;
 
-  // Claims no more; what a claim under way still brings is given back.
-  void stop_claiming() { stopped_ = true; }
+  // Claims no more; what was not sent yet, and what a claim under way still brings, is given back.
+  void stop_claiming();
   // Gives back what is in flight. REQUIRES: the client has been told to drop it.
   void give_back_in_flight();
 
@@ -77,7 +78,9 @@ class Dispatcher {
   void claim(Monotonic now);
   void claimed(const db::PgResult& result);
   void claim_failed(const db::PgError& error);
-  void start(db::Claimed task, bool too_late, Monotonic now);
+  void take(db::Claimed task, Monotonic asked_at, Monotonic now);
+  void send(Monotonic now);
+  void give_back(const db::Claimed& task);
   double random() { return std::uniform_real_distribution<>()(random_); }
 
   const Options options_;
@@ -96,7 +99,12 @@ class Dispatcher {
   Monotonic not_before_{};         // after a failure
   bool stopped_ = false;
 
+  struct Unsent {
+    std::uint64_t id;
+    Monotonic asked_at;  // when its claim was sent
+  };
   std::unordered_map<std::uint64_t, db::Claimed> in_flight_;  // by the transfer's id
+  std::deque<Unsent> to_send_;                                // those of them that wait for their turn
   std::uint64_t next_transfer_ = 0;
   Monotonic forget_at_{};  // when pacing forgets idle lanes
   std::mt19937_64 random_{std::random_device{}()};

@@ -11,9 +11,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMost = 512;
-// A result waits for others so long, or until so many are there, unless nothing else is under way.
-constexpr auto kGather = 3ms;
-constexpr std::size_t kEnough = 64;
+// A result waits for others as long as the last statement took, or until so many are there, unless
+// nothing else is under way.
+constexpr Monotonic::duration kLongestGather = 10ms;
+constexpr std::size_t kEnough = 128;
 constexpr auto kPause = 1s;
 
 }  // namespace
@@ -28,12 +29,12 @@ void Settler::add(db::Settlement settlement) {
 
 void Settler::turn(Monotonic now, bool hurry) {
   if (waiting_.empty() || !sent_.empty() || !channel_.connected() || now < not_before_) return;
-  if (hurry || waiting_.size() >= kEnough || now >= oldest_ + kGather) send();
+  if (hurry || waiting_.size() >= kEnough || now >= oldest_ + gather_) send();
 }
 
 std::optional<Monotonic> Settler::wake_at() const {
   if (waiting_.empty() || !sent_.empty() || !channel_.connected()) return std::nullopt;
-  return std::max(oldest_ + kGather, not_before_);
+  return std::max(oldest_ + gather_, not_before_);
 }
 
 std::set<TaskId> Settler::tasks() const {
@@ -50,6 +51,7 @@ void Settler::send() {
   const auto last = std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(most));
   sent_.assign(std::move_iterator(waiting_.begin()), std::move_iterator(last));
   waiting_.erase(waiting_.begin(), last);
+  sent_at_ = std::chrono::steady_clock::now();
   channel_.submit(
       db::kSettle, db::settle_params(instance_, sent_),
       [this](const db::PgResult& result) { settled(db::settled_from(result)); },
@@ -61,6 +63,7 @@ void Settler::settled(const db::Settled& done) {
   sequels_ = sequels_ || done.sequels;
   settled_some_ = settled_some_ || !ids.empty();
   const auto now = std::chrono::steady_clock::now();
+  gather_ = std::min(kLongestGather, now - sent_at_);
   const auto batch = std::exchange(sent_, {});
   limit_ = std::min(limit_ * 2, kMost);
   for (const auto& each : batch) {

@@ -48,6 +48,8 @@ class Settler {
   const Uuid instance_;
   std::vector<db::Settlement> waiting_;
   std::vector<db::Settlement> sent_;  // in the statement under way
+  Monotonic sent_at_{};
+  Monotonic::duration gather_{};      // how long a result waits for others
   Monotonic oldest_{};                // since when the first of waiting_ waits
   Monotonic not_before_{};            // after a failure
   std::size_t limit_;                 // of one statement; halved while it is refused
