@@ -31,8 +31,8 @@ CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  w record;                        -- the lanes of one queue and target
-  q postern.queue;
+  w record;                        -- the lanes of one queue and target, and these as the statement's snapshot has them
+  q postern.queue;                 -- the same once they are locked
   e postern.endpoint;
   queue_bucket record;
   endpoint_bucket record;
@@ -47,45 +47,55 @@ BEGIN
   END IF;
   part := 0;
   FOR w IN
-    SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
-      FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,
-                   coalesce(a.endpoint, h.endpoint) AS endpoint
-              FROM unnest(p_lanes, p_free, p_tenants, p_queues, p_endpoints)
-                   WITH ORDINALITY AS a(lane, free, tenant, queue, endpoint, n)
-              LEFT JOIN LATERAL (
-                SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
-                 WHERE t.lane = a.lane AND t.state = 'ready'
-                 ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON a.tenant IS NULL) k
-     WHERE k.tenant IS NOT NULL
-     GROUP BY k.tenant, k.queue, k.endpoint ORDER BY min(k.n)
+    SELECT p.*, d.timeout_ms, d.max_runtime, r.target,
+           d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
+           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited
+      FROM (
+        SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
+          FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,
+                       coalesce(a.endpoint, h.endpoint) AS endpoint
+                  FROM unnest(p_lanes, p_free, p_tenants, p_queues, p_endpoints)
+                       WITH ORDINALITY AS a(lane, free, tenant, queue, endpoint, n)
+                  LEFT JOIN LATERAL (
+                    SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
+                     WHERE t.lane = a.lane AND t.state = 'ready'
+                     ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON a.tenant IS NULL) k
+         WHERE k.tenant IS NOT NULL
+         GROUP BY k.tenant, k.queue, k.endpoint) p
+      LEFT JOIN postern.queue d ON d.tenant = p.tenant AND d.name = p.queue
+      LEFT JOIN LATERAL (SELECT o AS target FROM postern.endpoint_of(p.tenant, p.endpoint) o) r ON p.endpoint IS NOT NULL
+     -- The sandbox queue is paused even if its row says otherwise.
+     WHERE p.queue <> 'aq_test' AND d.paused IS NOT TRUE AND (r.target).paused IS NOT TRUE
+     ORDER BY p.lanes[1]
   LOOP
-    SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue;
-    e := NULL;
-    IF w.endpoint IS NOT NULL THEN
-      SELECT * INTO e FROM postern.endpoint_of(w.tenant, w.endpoint);
-    END IF;
-    -- The sandbox queue is paused even if its row says otherwise.
-    CONTINUE WHEN q.paused OR e.paused OR w.queue = 'aq_test';
     part := part + 1;
     most := NULL;
     wait_ms := NULL;
     full_up := false;
-    target := e;
-    default_ms := coalesce(e.timeout_ms, q.timeout_ms, 30000);
-    runtime_ms := CASE WHEN q.max_runtime IS NOT NULL THEN least(extract(epoch FROM q.max_runtime) * 1000, 86400000) END;
-    IF q.max_concurrent IS NOT NULL OR q.rate_count IS NOT NULL OR e.max_in_flight IS NOT NULL OR e.rate_count IS NOT NULL THEN
+    of_tenant := w.tenant;
+    of_queue := w.queue;
+    target := w.target;
+    default_ms := coalesce(target.timeout_ms, w.timeout_ms, 30000);
+    runtime_ms := CASE WHEN w.max_runtime IS NOT NULL THEN least(extract(epoch FROM w.max_runtime) * 1000, 86400000) END;
+    IF w.queue_limited OR w.endpoint_limited THEN
       queue_place := 'q' || w.tenant || '/' || w.queue;
-      endpoint_place := 'e' || w.tenant || '/' || e.name;
-      IF q.max_concurrent IS NOT NULL OR q.rate_count IS NOT NULL THEN
+      endpoint_place := 'e' || w.tenant || '/' || target.name;
+      q := NULL;
+      e := NULL;
+      IF w.queue_limited THEN
         SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
       END IF;
-      IF FOUND AND (e.max_in_flight IS NOT NULL OR e.rate_count IS NOT NULL) THEN
-        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = e.name FOR UPDATE SKIP LOCKED;
+      IF w.endpoint_limited THEN
+        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = target.name FOR UPDATE SKIP LOCKED;
       END IF;
-      IF NOT FOUND THEN  -- another claim holds the lock
+      IF w.queue_limited AND q.name IS NULL OR w.endpoint_limited AND e.name IS NULL THEN  -- another claim holds the lock
         most := 0;
         wait_ms := 5;
       ELSE
+        CONTINUE WHEN q.paused OR e.paused;
+        IF w.endpoint_limited THEN
+          target := e;
+        END IF;
         SELECT * INTO queue_bucket
           FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
         SELECT * INTO endpoint_bucket
@@ -121,9 +131,11 @@ BEGIN
         END IF;
       END IF;
     END IF;
-    RETURN QUERY SELECT i, p_lanes[i], p_free[i], part, most, wait_ms, full_up, w.tenant, w.queue, target, default_ms,
-                        runtime_ms
-      FROM unnest(w.lanes) i;
+    FOREACH n IN ARRAY w.lanes LOOP
+      lane := p_lanes[n];
+      free := p_free[n];
+      RETURN NEXT;
+    END LOOP;
   END LOOP;
 END $$;
 CREATE FUNCTION postern.authenticate(p_hash bytea) RETURNS TABLE(name text, role text, tenant text)
