@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 constexpr Seconds kGrace{30};
 // An answer later than this is too late to start: the transfer might outlive its lease.
 constexpr auto kLatestStart = kGrace - 5s;
-// A claim for less than half of the slots waits for more of them to become free: as long as the last
-// one took, so that the database does as much as there is work for, and in batches.
+// A claim for less than half of the slots waits for more of them to become free: as long as the
+// last one took, so that the database does as much as there is work for, and in batches.
 constexpr int kSmallClaims = 4;
 constexpr Monotonic::duration kLongestGather = 10ms;
 constexpr int kSentAtOnce = 32;

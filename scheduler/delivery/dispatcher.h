@@ -104,7 +104,7 @@ class Dispatcher {
     Monotonic asked_at;  // when its claim was sent
   };
   std::unordered_map<std::uint64_t, db::Claimed> in_flight_;  // by the transfer's id
-  std::deque<Unsent> to_send_;                                // those of them that wait for their turn
+  std::deque<Unsent> to_send_;  // those of them that wait for their turn
   std::uint64_t next_transfer_ = 0;
   Monotonic forget_at_{};  // when pacing forgets idle lanes
   std::mt19937_64 random_{std::random_device{}()};

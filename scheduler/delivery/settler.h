@@ -49,11 +49,11 @@ class Settler {
   std::vector<db::Settlement> waiting_;
   std::vector<db::Settlement> sent_;  // in the statement under way
   Monotonic sent_at_{};
-  Monotonic::duration gather_{};      // how long a result waits for others
-  Monotonic oldest_{};                // since when the first of waiting_ waits
-  Monotonic not_before_{};            // after a failure
-  std::size_t limit_;                 // of one statement; halved while it is refused
-  bool repeated_ = false;             // some of waiting_ or sent_ may be settled already
+  Monotonic::duration gather_{};  // how long a result waits for others
+  Monotonic oldest_{};            // since when the first of waiting_ waits
+  Monotonic not_before_{};        // after a failure
+  std::size_t limit_;             // of one statement; halved while it is refused
+  bool repeated_ = false;         // some of waiting_ or sent_ may be settled already
   std::optional<Monotonic> retry_at_;
   bool sequels_ = false;
   bool settled_some_ = false;
