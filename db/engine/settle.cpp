@@ -110,7 +110,7 @@ Settlement settlement(const Claimed& task, State state, Reason reason) {
           .late = task.claimed_at - task.run_at};
 }
 
-Params settle_params(const Uuid& instance, std::span<const Settlement> batch) {
+Params settle_params(const Uuid& counters, std::span<const Settlement> batch) {
   Array id(Oid::uuid), lease(Oid::uuid), state(Oid::text), reason(Oid::text), delay(Oid::int8),
       record(Oid::text), outcome(Oid::text), took(Oid::int4), last_error(Oid::text),
       code(Oid::int4), ms(Oid::int4), headers(Oid::text), body(Oid::bytea), late(Oid::float8);
@@ -144,7 +144,7 @@ Params settle_params(const Uuid& instance, std::span<const Settlement> batch) {
     }
   }
   Params params;
-  params.uuid(instance);
+  params.uuid(counters);
   for (const auto* column : {&id, &lease, &state, &reason, &delay, &record, &outcome, &took,
                              &last_error, &code, &ms, &headers, &body, &late}) {
     params.array(*column);

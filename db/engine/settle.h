@@ -34,7 +34,8 @@ Settlement settlement(const Claimed& task, State state, Reason reason = Reason::
 
 // Applies all of them, counts attempts and endings. Those whose lease was lost are left alone.
 extern const BuiltStatement kSettle;
-Params settle_params(const Uuid& instance, std::span<const Settlement> batch);
+// `counters`: whose counters it adds to.
+Params settle_params(const Uuid& counters, std::span<const Settlement> batch);
 struct Settled {
   std::vector<TaskId> tasks;
   bool sequels = false;  // something follows from one of them

@@ -24,6 +24,7 @@
 #include "core/base/uuid.h"
 #include "core/model/task.h"
 #include "db/pg/connection.h"
+#include "db/tasks/counter_id.h"
 #include "db/tasks/insertion.h"
 
 namespace postern {
@@ -32,7 +33,7 @@ class Intake {
  public:
   struct Options {
     db::PgConnection::Options database;
-    Uuid instance;     // whose row beats, and for whom tasks are counted
+    Uuid instance;     // whose row beats
     std::string name;  // of this program, for people
     Seconds idempotency_window{600};
     // Called with each new connection before its use; may throw PgError, which counts as a failure
@@ -123,6 +124,7 @@ class Intake {
   bool ending_ = false;
 
   // The intake thread's own.
+  db::CounterId counters_;
   std::optional<db::PgConnection> connection_;
   Clock::time_point next_beat_{};
   Clock::duration backoff_{0};

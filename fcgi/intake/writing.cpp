@@ -84,7 +84,7 @@ void Intake::insert(JobSpan jobs) {
 
 std::vector<Intake::Answer> Intake::insert_keyed(JobSpan jobs) {
   using Kind = db::KeyedResult::Kind;
-  const auto done = db::insert_keyed_tasks(*connection_, options_.instance, rows_of(jobs),
+  const auto done = db::insert_keyed_tasks(*connection_, counters_.next(), rows_of(jobs),
                                            options_.idempotency_window, jobs.front()->bounded);
   std::vector<Answer> answers;
   answers.reserve(jobs.size());
@@ -106,7 +106,7 @@ std::vector<Intake::Answer> Intake::insert_keyed(JobSpan jobs) {
 }
 
 std::vector<Intake::Answer> Intake::insert_bounded(JobSpan jobs) {
-  const auto done = db::insert_bounded_tasks(*connection_, options_.instance, rows_of(jobs));
+  const auto done = db::insert_bounded_tasks(*connection_, counters_.next(), rows_of(jobs));
   std::vector<Answer> answers;
   answers.reserve(jobs.size());
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -118,7 +118,7 @@ std::vector<Intake::Answer> Intake::insert_bounded(JobSpan jobs) {
 }
 
 std::vector<Intake::Answer> Intake::insert_plain(JobSpan jobs) {
-  const Time now = db::insert_tasks(*connection_, options_.instance, rows_of(jobs));
+  const Time now = db::insert_tasks(*connection_, counters_.next(), rows_of(jobs));
   std::vector<Answer> answers;
   answers.reserve(jobs.size());
   for (const auto& job : jobs) answers.push_back({job, {}, Taken::Kind::created, now, {}});

@@ -34,7 +34,7 @@ Dispatcher::Dispatcher(const Options& options, db::Channel& claims, db::Channel&
     : options_(options),
       claims_(claims),
       http_(http),
-      settler_(settles, options.instance),
+      settler_(settles),
       pacing_(options.slots, options.places) {}
 
 void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) { lanes_.add(lanes); }

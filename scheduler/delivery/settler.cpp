@@ -19,8 +19,7 @@ constexpr auto kPause = 1s;
 
 }  // namespace
 
-Settler::Settler(db::Channel& channel, const Uuid& instance)
-    : channel_(channel), instance_(instance), limit_(kMost) {}
+Settler::Settler(db::Channel& channel) : channel_(channel), limit_(kMost) {}
 
 void Settler::add(db::Settlement settlement) {
   if (waiting_.empty()) oldest_ = std::chrono::steady_clock::now();
@@ -53,7 +52,7 @@ void Settler::send() {
   waiting_.erase(waiting_.begin(), last);
   sent_at_ = std::chrono::steady_clock::now();
   channel_.submit(
-      db::kSettle, db::settle_params(instance_, sent_),
+      db::kSettle, db::settle_params(counters_.next(), sent_),
       [this](const db::PgResult& result) { settled(db::settled_from(result)); },
       [this](const db::PgError& error) { refused(error); });
 }

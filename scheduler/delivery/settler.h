@@ -11,6 +11,7 @@
 #include "core/program/log_throttle.h"
 #include "db/engine/settle.h"
 #include "db/pg/channel.h"
+#include "db/tasks/counter_id.h"
 
 namespace postern::scheduler {
 
@@ -18,7 +19,7 @@ namespace postern::scheduler {
 class Settler {
  public:
   // `channel` must outlive it.
-  Settler(db::Channel& channel, const Uuid& instance);
+  explicit Settler(db::Channel& channel);
 
   void add(db::Settlement settlement);
 
@@ -45,7 +46,7 @@ class Settler {
   void refused(const db::PgError& error);
 
   db::Channel& channel_;
-  const Uuid instance_;
+  db::CounterId counters_;
   std::vector<db::Settlement> waiting_;
   std::vector<db::Settlement> sent_;  // in the statement under way
   Monotonic sent_at_{};

@@ -59,8 +59,8 @@ BEGIN
                        WITH ORDINALITY AS a(lane, free, tenant, queue, endpoint, n)
                   LEFT JOIN LATERAL (
                     SELECT t.tenant, t.queue, t.endpoint FROM postern.task t
-                     WHERE t.lane = a.lane AND t.state = 'ready'
-                     ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON a.tenant IS NULL) k
+                     WHERE a.tenant IS NULL AND t.lane = a.lane AND t.state = 'ready'
+                     ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON true) k
          WHERE k.tenant IS NOT NULL
          GROUP BY k.tenant, k.queue, k.endpoint) p
       LEFT JOIN postern.queue d ON d.tenant = p.tenant AND d.name = p.queue
