@@ -31,7 +31,7 @@ class LaneMemory {
   // The statement that was made of what `recall` gave took so long.
   void took(Monotonic::duration time);
 
-  // The lanes that have marks, for a tick; `ready` says which of them it found tasks in.
+  // The lanes that have marks, for a tick; `found` is told in which of them it found tasks.
   std::vector<db::MarkedLane> marked(Monotonic now);
   void found(std::int64_t lane);
 

@@ -29,7 +29,7 @@ END $$;
 CREATE OR REPLACE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[],
                                          p_endpoints text[])
 RETURNS TABLE (n integer, lane bigint, free integer, part integer, most integer, wait_ms integer, full_up boolean,
-               of_tenant text, of_queue text, target postern.endpoint, default_ms integer, runtime_ms integer)
+               target postern.endpoint, default_ms integer, runtime_ms integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   w record;                        -- the lanes of one queue and target, and these as the statement's snapshot has them
@@ -73,8 +73,6 @@ BEGIN
     most := NULL;
     wait_ms := NULL;
     full_up := false;
-    of_tenant := w.tenant;
-    of_queue := w.queue;
     target := w.target;
     default_ms := coalesce(target.timeout_ms, w.timeout_ms, 30000);
     runtime_ms := CASE WHEN w.max_runtime IS NOT NULL THEN least(extract(epoch FROM w.max_runtime) * 1000, 86400000) END;

@@ -26,7 +26,7 @@ CREATE TABLE postern.endpoint (
     CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
 )
 WITH (fillfactor='50');
-CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) RETURNS TABLE(n integer, lane bigint, free integer, part integer, most integer, wait_ms integer, full_up boolean, of_tenant text, of_queue text, target postern.endpoint, default_ms integer, runtime_ms integer)
+CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) RETURNS TABLE(n integer, lane bigint, free integer, part integer, most integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer, runtime_ms integer)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -72,8 +72,6 @@ BEGIN
     most := NULL;
     wait_ms := NULL;
     full_up := false;
-    of_tenant := w.tenant;
-    of_queue := w.queue;
     target := w.target;
     default_ms := coalesce(target.timeout_ms, w.timeout_ms, 30000);
     runtime_ms := CASE WHEN w.max_runtime IS NOT NULL THEN least(extract(epoch FROM w.max_runtime) * 1000, 86400000) END;
