@@ -18,7 +18,7 @@ namespace postern::db {
 // SKIP LOCKED shares the lanes with other schedulers; a task that one of them has claimed since
 // this statement's snapshot was taken has a lease already, and is not `ours`.
 // A lane is scanned from where the scheduler last was in it: $8 to $11 give the parts of the scan,
-// those of a lane together, each from a (rank, start) to a rank, where a rank is 100 less the
+// those of a lane together, each from a (rank, start, id) to a rank, where a rank is 100 less the
 // priority. Here and in the other statements, batches find their rows by = ANY or LATERAL, never by
 // a plain join: on a table that looked small when the plan was made, a join reads the whole table
 // and compares each row with the batch (20,000 tasks in a fresh database: 800 webhooks/s instead of

@@ -6,8 +6,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "scheduler/delivery/waits.h"
-
 namespace postern::scheduler {
 namespace {
 
@@ -35,6 +33,17 @@ constexpr int kSpillPart = 2;
 constexpr Seconds kForgetClosed = 5min;
 constexpr Seconds kForgetStopped = 24h;
 constexpr std::size_t kMostRemembered = 10'000;
+
+// `first`, doubled `times` times, `longest` at most.
+Milliseconds doubled(Milliseconds first, int times, Milliseconds longest) {
+  constexpr int kEnough = 16;  // more would be longer than any `longest`
+  return std::min(first * (1 << std::min(times, kEnough)), longest);
+}
+
+// Between attempts at a receiver that fails: 1, 2, 4 ... 60 s.
+Milliseconds cool_down(int times) {
+  return doubled(Milliseconds{1'000}, times, Milliseconds{60'000});
+}
 
 TenantId tenant_id(std::string_view name) {
   return std::max<TenantId>(1, std::hash<std::string_view>()(name));

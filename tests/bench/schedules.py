@@ -5,9 +5,8 @@ import json
 import time
 
 import cpu
-from burst import Moment, seconds_after
 from dispatch import HOSTS
-from harness import wait_until
+from moment import Moment, delivered
 from posts import creates, task
 from report import Table
 from target import quantile, receiver
@@ -28,13 +27,7 @@ def run(stack, options):
         # A whole minute, far enough that all can be made before.
         due = Moment((int(time.time() + 20 + count / 200) // 60 + 1) * 60)
         made = creates(stack, schedule(target.port, due), "/v1/schedules", count=count, hosts=HOSTS, seconds=600).run()
-        if due.ahead() < 1:
-            raise RuntimeError("the creates took so long that some schedules were due")
-        time.sleep(max(0, due.ahead() - 0.5))
-        meter = cpu.Meter({**cpu.stack_groups(stack), "receiver": target.process.pid}).start()
-        wait_until(lambda: target.count() >= count, f"{count} webhooks", 300, every=0.2)
-        used = meter.per_task(count)
-        after = seconds_after(due, target.arrivals())
+        after, used = delivered(stack, target, due, count, 300)
     options.report.add(Table(
         f"schedules: {count:,} due at one moment, {HOSTS} hosts",
         ["schedules made/s", "first webhook, s after", "half", "all", "webhooks/s", "CPU, µs per task"],

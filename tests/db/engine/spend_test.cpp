@@ -8,7 +8,7 @@
 namespace postern::test {
 namespace {
 
-class Refund : public ::testing::Test {
+class Spend : public ::testing::Test {
  protected:
   // Ready tasks that take along as many results as this each; a claim brings a few hundred and no
   // more.
@@ -45,7 +45,7 @@ class Refund : public ::testing::Test {
   std::int64_t lane_ = 0;
 };
 
-TEST_F(Refund, TasksThatAreTooHeavyForOneClaimCostTheirQueueNoToken) {
+TEST_F(Spend, TasksThatAreTooHeavyForOneClaimCostTheirQueueNoToken) {
   owner_.script(
       "INSERT INTO postern.queue (tenant, name, rate_count, rate_period, rate_burst) "
       "VALUES ('default', 'q', 1, '1 day', 10)");
@@ -60,7 +60,7 @@ TEST_F(Refund, TasksThatAreTooHeavyForOneClaimCostTheirQueueNoToken) {
   EXPECT_NEAR(tokens("queue"), 5, 0.01);
 }
 
-TEST_F(Refund, NorTheirEndpoint) {
+TEST_F(Spend, NorTheirEndpoint) {
   owner_.script(
       "INSERT INTO postern.endpoint (tenant, name, url, rate_count, rate_period, rate_burst) "
       "VALUES ('default', 'e', 'http://receiver.test/', 1, '1 day', 10)");
@@ -69,7 +69,7 @@ TEST_F(Refund, NorTheirEndpoint) {
   EXPECT_NEAR(tokens("endpoint"), 8, 0.01);
 }
 
-TEST_F(Refund, WithoutARateNothingIsGivenBack) {
+TEST_F(Spend, WithoutARateNothingIsCharged) {
   owner_.script("INSERT INTO postern.queue (tenant, name) VALUES ('default', 'q')");
   fill(5, 200);
   EXPECT_EQ(claim(5).tasks.size(), 2u);
