@@ -11,86 +11,29 @@
 
 namespace postern::db {
 
-// The order of what happens: allow() weighs pauses and limits, once for each queue and target;
-// `picked` takes the tasks, lane by lane, and locks them, so that nobody changes one that is
-// claimed; their leases are inserted, which says who has them, and the tokens they cost are taken.
-// MATERIALIZED, so that the claim never takes more than asked whatever the planner thinks of it.
-// SKIP LOCKED shares the lanes with other schedulers; a task that one of them has claimed since
-// this statement's snapshot was taken has a lease already, and is not `ours`.
-// A lane is scanned from where the scheduler last was in it: $8 to $11 give the parts of the scan,
-// those of a lane together, each from a (rank, start, id) to a rank, where a rank is 100 less the
-// priority. Here and in the other statements, batches find their rows by = ANY or LATERAL, never by
-// a plain join: on a table that looked small when the plan was made, a join reads the whole table
-// and compares each row with the batch (20,000 tasks in a fresh database: 800 webhooks/s instead of
-// 10,000).
-// What an attempt takes from its endpoint and queue is decided in here, so that a change to them is
-// in force for tasks that wait; the endpoint is the one that allow() saw, which asks the tables
-// later than this statement does. The tenant's secrets come along, so that a rotation is in force
-// at once. The tasks of some dialects ($15) have no timeout but the queue's max_runtime, an hour if
-// it has none. The results of other tasks are 16 KiB each, and one claim brings a few hundred of
-// them and no more; what is left of the lane is claimed next. An endpoint that took a secret of its
-// own has '' for the previous one: the tenant's.
+// postern.claim locks and leases; what is to be sent is read after that, by functions, which see
+// what is there then. So a change to a task, an endpoint or a secret is in force once it was
+// acknowledged. The results of other tasks are read for those alone that take them along. An
+// endpoint that took a secret of its own has '' for the previous one: the tenant's.
 const BuiltStatement kClaim{"claim", R"sql(
-  WITH allowed AS MATERIALIZED (SELECT * FROM postern.allow($1, $2, $3, $4, $5)),
-  parts AS MATERIALIZED (
-    SELECT part, most FROM allowed WHERE most IS DISTINCT FROM 0 GROUP BY part, most),
-  picked AS MATERIALIZED (
-    SELECT p.* FROM parts g CROSS JOIN LATERAL (
-      SELECT t.*, w.part, w.most, w.free, w.target,
-             now() + $14 * interval '1 second' + interval '1 millisecond' * least(
-               coalesce(t.timeout_ms,
-                        CASE WHEN t.dialect = ANY($15) THEN coalesce((w.target).timeout_ms, w.runtime_ms, 3600000) END,
-                        w.default_ms), w.runtime_ms, 86400000) AS lease_until,
-             CASE WHEN t.load_results THEN coalesce(cardinality(t.dependencies), 0) ELSE 0 END AS results
-        FROM allowed w CROSS JOIN LATERAL (
-          SELECT f.* FROM generate_series(($6::int4[])[w.n], ($7::int4[])[w.n]) s(i) CROSS JOIN LATERAL (
-            SELECT * FROM postern.task k
-             WHERE k.lane = w.lane AND k.state = 'ready'
-               AND ((100 - k.priority), k.run_at, k.id)
-                   >= (($8::int4[])[s.i], ($9::timestamptz[])[s.i], ($10::uuid[])[s.i])
-               AND (100 - k.priority) <= ($11::int4[])[s.i]
-               AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
-             ORDER BY (100 - k.priority), k.run_at, k.id LIMIT w.free FOR NO KEY UPDATE OF k SKIP LOCKED) f
-           LIMIT w.free) t
-       WHERE w.part = g.part LIMIT g.most) p),
-  weighed AS MATERIALIZED (
-    SELECT *, results = 0 OR sum(results) OVER (ROWS UNBOUNDED PRECEDING) - results < 256 AS fits FROM picked),
-  leased AS (
-    INSERT INTO postern.lease (task, lease, instance, until, tenant, queue, resolved)
-    SELECT id, $12, $13, lease_until, tenant, queue, (target).name FROM weighed WHERE fits
-    ON CONFLICT DO NOTHING
-    RETURNING task),
-  undisputed AS MATERIALIZED (
-    SELECT (SELECT count(*) FROM leased) = (SELECT count(*) FROM weighed WHERE fits) AS all_of_them),
-  judged AS (
-    SELECT *, fits AND ((SELECT all_of_them FROM undisputed) OR id = ANY(ARRAY(SELECT task FROM leased))) AS ours
-      FROM weighed),
-  spent AS MATERIALIZED (
-    SELECT count(postern.spend(tenant, queue, endpoint, taken)) AS parts
-      FROM (SELECT tenant, queue, (target).name AS endpoint, count(*)::integer AS taken
-              FROM judged WHERE ours AND most IS NOT NULL GROUP BY 1, 2, 3) taken),
-  claimed AS (
-    SELECT * FROM judged WHERE ours AND (SELECT parts FROM spent) >= 0)
+  WITH claim AS MATERIALIZED (
+    SELECT * FROM postern.claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15))
   SELECT )sql" + spec_columns(Body::whole) +
                                          R"sql(,
          lane, attempt + 1 AS attempt, attempt_base, created_at, run_at, now() AS claimed_at, lease_until,
-         deadline < now() AS past_deadline, (target).name AS resolved,
-         (target).url AS endpoint_url, (target).method AS endpoint_method, (target).headers AS endpoint_headers,
-         coalesce((target).secret, s.secret) AS signing_secret,
-         CASE WHEN (target).secret IS NULL THEN s.previous
-              WHEN (target).previous_until > now() THEN coalesce(nullif((target).previous, ''), s.secret) END AS previous_secret,
+         deadline < now() AS past_deadline, went_to AS resolved, endpoint_url, endpoint_method, endpoint_headers,
+         coalesce(endpoint_secret, s.secret) AS signing_secret,
+         CASE WHEN endpoint_secret IS NULL THEN s.previous
+              WHEN endpoint_previous_until > now() THEN coalesce(nullif(endpoint_previous, ''), s.secret) END AS previous_secret,
          CASE WHEN load_results THEN postern.results_of(tenant, dependencies) END AS dependency_results,
          held, wait_ms, full_up
-    FROM claimed c
+    FROM (SELECT c.*, c.unnest AS lease_until
+            FROM ROWS FROM (postern.claimed_tasks((SELECT ids FROM claim)), unnest((SELECT untils FROM claim)),
+                            postern.claimed_endpoints((SELECT tenants FROM claim), (SELECT endpoints FROM claim))) c) c
     LEFT JOIN (SELECT tenant AS of_tenant, secret,
                       CASE WHEN previous_until > now() THEN previous END AS previous
                  FROM postern.tenant_secret) s ON s.of_tenant = c.tenant
-    FULL JOIN (
-      SELECT w.lane AS held, w.wait_ms, w.full_up FROM allowed w
-       WHERE w.wait_ms IS NOT NULL
-         AND (w.most = 0 OR w.part = ANY(ARRAY(SELECT part FROM picked GROUP BY part, most HAVING count(*) >= most)))
-         AND w.lane <> ALL(ARRAY(SELECT lane FROM picked GROUP BY lane, free HAVING count(*) >= free))
-      UNION ALL SELECT lane, 1, false FROM judged WHERE NOT ours GROUP BY lane) h ON false)sql"};
+    FULL JOIN (SELECT h.* FROM claim, unnest(held, waits, full_ups) AS h(held, wait_ms, full_up)) h ON false)sql"};
 
 Params claim_params(std::span<const LaneClaim> lanes, const Uuid& lease, const Uuid& instance,
                     Seconds grace) {

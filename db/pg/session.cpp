@@ -23,8 +23,8 @@ constexpr SessionSetting kScheduler[]{
     {"enable_mergejoin", "off"},
     {"enable_material", "off"},
     {"enable_sort", "off"},
-    // The right plan is so for any parameters. Without this, PostgreSQL compares a generic plan with
-    // those for one call each, and may go on planning at each call: a third of a claim's time.
+    // The right plan is so for any parameters. Without this, PostgreSQL compares a generic plan
+    // with those for one call each, and may go on planning at each call: a third of a claim's time.
     {"plan_cache_mode", "force_generic_plan"},
     // What must be read whole all the same, as the few rows of `instance`, now looks so expensive
     // that it would be compiled first: 230 ms for a query of 0.1 ms.

@@ -36,7 +36,8 @@ GRANT SELECT ON postern.tenant_secret, postern.task_live, postern.task_all TO po
 GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_scheduler;
 GRANT EXECUTE ON FUNCTION
   postern.count_one, postern.depth_change, postern.queue_depth, postern.endpoint_of, postern.recorded,
-  postern.new_task_id, postern.finished_since, postern.allow, postern.refilled, postern.spend, postern.results_of, postern.awaited,
+  postern.new_task_id, postern.finished_since, postern.claim, postern.claimed_tasks, postern.claimed_endpoints,
+  postern.allow, postern.refilled, postern.spend, postern.results_of, postern.awaited,
   postern.wake, postern.expire_entries, postern.make_room,
   postern.make_partitions, postern.drop_partition TO postern_scheduler;
 

@@ -17,23 +17,18 @@ BEGIN
   END IF;
 END $$;
 
--- What may be claimed of each lane: at most `p_free` of it. `p_tenants`, `p_queues` and `p_endpoints` say what the lane stands
--- for; where the tenant is NULL, its first ready task is looked at. Limits are weighed once for a queue and target together, not
--- for each of their lanes, and hold over any number of schedulers, because the row of a limited queue or endpoint is locked until
--- the claim commits.
---
--- Returns a row for each lane that is not paused, with its number `n` in the arrays. The lanes of one `part` may take `most`
--- tasks together (NULL: as many as are free), those in front first. A lane of an exhausted part has to wait: `wait_ms`, and with
--- `full_up` no longer than until an attempt ends. `target`: the endpoint as it was when this function permitted the claim; the
--- claim itself has an older snapshot.
+-- What may be claimed: of each lane at most `p_free`, within the limits of queues and endpoints. `p_tenants`, `p_queues` and
+-- `p_endpoints` say what the lane stands for; where the tenant is NULL, its first ready task is looked at. Limits are weighed
+-- once for a queue and target together, not for each of their lanes, and hold over any number of schedulers, because the row of
+-- a limited queue or endpoint is locked until the claim commits. Nothing is returned for what is paused.
 CREATE OR REPLACE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[],
                                          p_endpoints text[])
-RETURNS TABLE (n integer, lane bigint, free integer, part integer, most integer, wait_ms integer, full_up boolean,
-               target postern.endpoint, default_ms integer, runtime_ms integer)
+RETURNS SETOF postern.allowance
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   w record;                        -- the lanes of one queue and target, and these as the statement's snapshot has them
-  q postern.queue;                 -- the same once they are locked
+  g postern.allowance;
+  q postern.queue;                 -- the queue and the endpoint once they are locked
   e postern.endpoint;
   queue_bucket record;
   endpoint_bucket record;
@@ -46,9 +41,8 @@ BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
   END IF;
-  part := 0;
   FOR w IN
-    SELECT p.*, d.timeout_ms, d.max_runtime, r.target,
+    SELECT p.*, d.timeout_ms, d.max_runtime, (r.target).name, (r.target).timeout_ms AS endpoint_ms,
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
            (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited
       FROM (
@@ -69,32 +63,36 @@ BEGIN
      WHERE p.queue <> 'aq_test' AND d.paused IS NOT TRUE AND (r.target).paused IS NOT TRUE
      ORDER BY p.lanes[1]
   LOOP
-    part := part + 1;
-    most := NULL;
-    wait_ms := NULL;
-    full_up := false;
-    target := w.target;
-    default_ms := coalesce(target.timeout_ms, w.timeout_ms, 30000);
-    runtime_ms := CASE WHEN w.max_runtime IS NOT NULL THEN least(extract(epoch FROM w.max_runtime) * 1000, 86400000) END;
+    g.lanes := w.lanes;
+    g.tenant := w.tenant;
+    g.queue := w.queue;
+    g.endpoint := w.name;
+    g.endpoint_ms := w.endpoint_ms;
+    g.default_ms := coalesce(w.endpoint_ms, w.timeout_ms, 30000);
+    g.runtime_ms := CASE WHEN w.max_runtime IS NOT NULL THEN least(extract(epoch FROM w.max_runtime) * 1000, 86400000) END;
+    g.most := NULL;
+    g.wait_ms := NULL;
+    g.full_up := false;
 
     IF w.queue_limited OR w.endpoint_limited THEN
       queue_place := 'q' || w.tenant || '/' || w.queue;
-      endpoint_place := 'e' || w.tenant || '/' || target.name;
+      endpoint_place := 'e' || w.tenant || '/' || w.name;
       q := NULL;
       e := NULL;
       IF w.queue_limited THEN
         SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
       END IF;
       IF w.endpoint_limited THEN
-        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = target.name FOR UPDATE SKIP LOCKED;
+        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = w.name FOR UPDATE SKIP LOCKED;
       END IF;
       IF w.queue_limited AND q.name IS NULL OR w.endpoint_limited AND e.name IS NULL THEN  -- another claim holds the lock
-        most := 0;
-        wait_ms := 5;
+        g.most := 0;
+        g.wait_ms := 5;
       ELSE
         CONTINUE WHEN q.paused OR e.paused;
         IF w.endpoint_limited THEN
-          target := e;
+          g.endpoint_ms := e.timeout_ms;
+          g.default_ms := coalesce(e.timeout_ms, w.timeout_ms, 30000);
         END IF;
         SELECT * INTO queue_bucket
           FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
@@ -113,29 +111,25 @@ BEGIN
             (SELECT count(*) FROM (SELECT FROM postern.lease l
                                     WHERE l.tenant = w.tenant AND l.resolved = e.name LIMIT e.max_in_flight) active) END);
         END IF;
-        most := greatest(0, least(w.wanted, queue_left, endpoint_left));
+        g.most := greatest(0, least(w.wanted, queue_left, endpoint_left));
         IF queue_left IS NOT NULL THEN
-          remaining := remaining || jsonb_build_object(queue_place, queue_left - most);
+          remaining := remaining || jsonb_build_object(queue_place, queue_left - g.most);
         END IF;
         IF endpoint_left IS NOT NULL THEN
-          remaining := remaining || jsonb_build_object(endpoint_place, endpoint_left - most);
+          remaining := remaining || jsonb_build_object(endpoint_place, endpoint_left - g.most);
         END IF;
-        IF most < w.wanted THEN
+        IF g.most < w.wanted THEN
           -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
           -- scheduler.
-          wait_ms := ceil(1000 * greatest(
-            CASE WHEN queue_bucket.tokens - most < 1 THEN (1 - queue_bucket.tokens + most) / queue_bucket.per_second END,
-            CASE WHEN endpoint_bucket.tokens - most < 1 THEN (1 - endpoint_bucket.tokens + most) / endpoint_bucket.per_second END));
-          full_up := wait_ms IS NULL;
-          wait_ms := coalesce(wait_ms, 200);
+          g.wait_ms := ceil(1000 * greatest(
+            CASE WHEN queue_bucket.tokens - g.most < 1 THEN (1 - queue_bucket.tokens + g.most) / queue_bucket.per_second END,
+            CASE WHEN endpoint_bucket.tokens - g.most < 1 THEN (1 - endpoint_bucket.tokens + g.most) / endpoint_bucket.per_second END));
+          g.full_up := g.wait_ms IS NULL;
+          g.wait_ms := coalesce(g.wait_ms, 200);
         END IF;
       END IF;
     END IF;
-    FOREACH n IN ARRAY w.lanes LOOP
-      lane := p_lanes[n];
-      free := p_free[n];
-      RETURN NEXT;
-    END LOOP;
+    RETURN NEXT g;
   END LOOP;
 END $$;
 

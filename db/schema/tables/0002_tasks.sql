@@ -113,6 +113,20 @@ CREATE INDEX lease_of_queue ON postern.lease (deferred, tenant, queue);
 CREATE INDEX lease_at ON postern.lease (tenant, resolved) WHERE resolved IS NOT NULL;
 CREATE INDEX lease_deferred ON postern.lease (until) WHERE deferred;
 
+-- What a claim may take of the lanes of one queue and target: see postern.allow.
+CREATE TYPE postern.allowance AS (
+  lanes       integer[],                   -- their numbers among those asked for, those in front first
+  tenant      text,
+  queue       text,
+  endpoint    text,                        -- the one that they go to; NULL: to their URLs
+  endpoint_ms integer,                     -- its timeout
+  default_ms  integer,                     -- the timeout of a task without one
+  runtime_ms  integer,                     -- the limit to any task's
+  most        integer,                     -- tasks of all these lanes together; NULL: as many as were asked for
+  wait_ms     integer,                     -- until more may be permitted, if `most` is less than what was asked for,
+  full_up     boolean                      -- or no longer than until an attempt ends
+);
+
 -- Finished tasks, partitioned by retention class and then by day of finishing, so that retention drops partitions. A DEFAULT
 -- partition always exists, so that a settle never fails. The lease of a deferred attempt is kept, to recognise a receiver
 -- that reports its end twice.

@@ -115,21 +115,35 @@ TEST_F(Lease, ATickFindsTheLanesBetweenThoseThatAreKnown) {
   }
 }
 
-// The statement's snapshot is older than the other scheduler's claim, whose lease it cannot see.
+TEST_F(Lease, OneClaimBringsTasksUntilTheyHaveAFewMegabytes) {
+  std::vector<NewTask> tasks;
+  for (const std::size_t mebibytes : {3, 3, 3, 9, 0}) {
+    tasks.push_back(new_task());
+    tasks.back().spec.body = std::string(mebibytes << 20, 'x');
+  }
+  insert(api_, tasks);
+  std::vector<std::size_t> brought;
+  for (int i = 0; i < 4; ++i) {
+    const auto answer = claim_from({});
+    brought.push_back(answer.tasks.size());
+    EXPECT_EQ(answer.held.size(), i < 2 ? 1U : 0U) << "the lane has more";
+  }
+  EXPECT_EQ(brought, (std::vector<std::size_t>{2, 2, 1, 0}));
+}
+
+// Its lease was not to be seen yet when the tasks were picked.
 TEST_F(Lease, WhatAnotherHasClaimedInTheMeantimeIsNotClaimedAgain) {
   insert(api_, {new_task(), new_task()});
-  auto blocker = database_.connect();
-  db::Transaction hold(blocker);
-  blocker.script("LOCK TABLE postern.setting IN ACCESS EXCLUSIVE MODE");
+  auto other = database_.connect();
+  db::Transaction claim(other);
+  other.script(
+      "INSERT INTO postern.lease (task, lease, until, tenant, queue) SELECT id, "
+      "gen_random_uuid(), now(), tenant, queue FROM postern.task ORDER BY id LIMIT 1");
   db::ClaimAnswer answer;
   std::thread late([&] { answer = claim_from({}); });
   while (owner_.exec({"", "SELECT FROM pg_locks WHERE NOT granted"}).rows() == 0) {
   }
-  // The lock is on what a claim reads first, so this is written past it.
-  owner_.script(
-      "INSERT INTO postern.lease (task, lease, until, tenant, queue) SELECT id, "
-      "gen_random_uuid(), now(), tenant, queue FROM postern.task ORDER BY id LIMIT 1");
-  hold.commit();
+  claim.commit();
   late.join();
   EXPECT_EQ(answer.tasks.size(), 1U);
   ASSERT_EQ(answer.held.size(), 1U) << "the lane may have more";

@@ -1,38 +1,24 @@
 CREATE SCHEMA postern;
-CREATE TABLE postern.endpoint (
-    tenant text NOT NULL COLLATE pg_catalog."C",
-    name text NOT NULL COLLATE pg_catalog."C",
-    url text NOT NULL,
-    method text DEFAULT 'POST'::text NOT NULL,
-    headers text,
-    secret text,
-    previous text,
-    previous_until timestamp with time zone,
-    timeout_ms integer,
-    max_in_flight integer,
-    rate_count integer,
-    rate_period interval,
-    rate_burst integer,
-    rate_tokens double precision,
-    rate_at timestamp with time zone,
-    paused boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT endpoint_max_in_flight_range CHECK ((max_in_flight >= 1)),
-    CONSTRAINT endpoint_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{0,128}$'::text)),
-    CONSTRAINT endpoint_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
-    CONSTRAINT endpoint_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
-    CONSTRAINT endpoint_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
-    CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
-)
-WITH (fillfactor='50');
-CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) RETURNS TABLE(n integer, lane bigint, free integer, part integer, most integer, wait_ms integer, full_up boolean, target postern.endpoint, default_ms integer, runtime_ms integer)
+CREATE TYPE postern.allowance AS (
+	lanes integer[],
+	tenant text,
+	queue text,
+	endpoint text,
+	endpoint_ms integer,
+	default_ms integer,
+	runtime_ms integer,
+	most integer,
+	wait_ms integer,
+	full_up boolean
+);
+CREATE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) RETURNS SETOF postern.allowance
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   w record;                        -- the lanes of one queue and target, and these as the statement's snapshot has them
-  q postern.queue;                 -- the same once they are locked
+  g postern.allowance;
+  q postern.queue;                 -- the queue and the endpoint once they are locked
   e postern.endpoint;
   queue_bucket record;
   endpoint_bucket record;
@@ -45,9 +31,8 @@ BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
   END IF;
-  part := 0;
   FOR w IN
-    SELECT p.*, d.timeout_ms, d.max_runtime, r.target,
+    SELECT p.*, d.timeout_ms, d.max_runtime, (r.target).name, (r.target).timeout_ms AS endpoint_ms,
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
            (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited
       FROM (
@@ -68,31 +53,35 @@ BEGIN
      WHERE p.queue <> 'aq_test' AND d.paused IS NOT TRUE AND (r.target).paused IS NOT TRUE
      ORDER BY p.lanes[1]
   LOOP
-    part := part + 1;
-    most := NULL;
-    wait_ms := NULL;
-    full_up := false;
-    target := w.target;
-    default_ms := coalesce(target.timeout_ms, w.timeout_ms, 30000);
-    runtime_ms := CASE WHEN w.max_runtime IS NOT NULL THEN least(extract(epoch FROM w.max_runtime) * 1000, 86400000) END;
+    g.lanes := w.lanes;
+    g.tenant := w.tenant;
+    g.queue := w.queue;
+    g.endpoint := w.name;
+    g.endpoint_ms := w.endpoint_ms;
+    g.default_ms := coalesce(w.endpoint_ms, w.timeout_ms, 30000);
+    g.runtime_ms := CASE WHEN w.max_runtime IS NOT NULL THEN least(extract(epoch FROM w.max_runtime) * 1000, 86400000) END;
+    g.most := NULL;
+    g.wait_ms := NULL;
+    g.full_up := false;
     IF w.queue_limited OR w.endpoint_limited THEN
       queue_place := 'q' || w.tenant || '/' || w.queue;
-      endpoint_place := 'e' || w.tenant || '/' || target.name;
+      endpoint_place := 'e' || w.tenant || '/' || w.name;
       q := NULL;
       e := NULL;
       IF w.queue_limited THEN
         SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
       END IF;
       IF w.endpoint_limited THEN
-        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = target.name FOR UPDATE SKIP LOCKED;
+        SELECT * INTO e FROM postern.endpoint k WHERE k.tenant = w.tenant AND k.name = w.name FOR UPDATE SKIP LOCKED;
       END IF;
       IF w.queue_limited AND q.name IS NULL OR w.endpoint_limited AND e.name IS NULL THEN  -- another claim holds the lock
-        most := 0;
-        wait_ms := 5;
+        g.most := 0;
+        g.wait_ms := 5;
       ELSE
         CONTINUE WHEN q.paused OR e.paused;
         IF w.endpoint_limited THEN
-          target := e;
+          g.endpoint_ms := e.timeout_ms;
+          g.default_ms := coalesce(e.timeout_ms, w.timeout_ms, 30000);
         END IF;
         SELECT * INTO queue_bucket
           FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
@@ -111,29 +100,25 @@ BEGIN
             (SELECT count(*) FROM (SELECT FROM postern.lease l
                                     WHERE l.tenant = w.tenant AND l.resolved = e.name LIMIT e.max_in_flight) active) END);
         END IF;
-        most := greatest(0, least(w.wanted, queue_left, endpoint_left));
+        g.most := greatest(0, least(w.wanted, queue_left, endpoint_left));
         IF queue_left IS NOT NULL THEN
-          remaining := remaining || jsonb_build_object(queue_place, queue_left - most);
+          remaining := remaining || jsonb_build_object(queue_place, queue_left - g.most);
         END IF;
         IF endpoint_left IS NOT NULL THEN
-          remaining := remaining || jsonb_build_object(endpoint_place, endpoint_left - most);
+          remaining := remaining || jsonb_build_object(endpoint_place, endpoint_left - g.most);
         END IF;
-        IF most < w.wanted THEN
+        IF g.most < w.wanted THEN
           -- Until the next token. With a full queue or endpoint 200 ms, since the attempt that frees a place may end at another
           -- scheduler.
-          wait_ms := ceil(1000 * greatest(
-            CASE WHEN queue_bucket.tokens - most < 1 THEN (1 - queue_bucket.tokens + most) / queue_bucket.per_second END,
-            CASE WHEN endpoint_bucket.tokens - most < 1 THEN (1 - endpoint_bucket.tokens + most) / endpoint_bucket.per_second END));
-          full_up := wait_ms IS NULL;
-          wait_ms := coalesce(wait_ms, 200);
+          g.wait_ms := ceil(1000 * greatest(
+            CASE WHEN queue_bucket.tokens - g.most < 1 THEN (1 - queue_bucket.tokens + g.most) / queue_bucket.per_second END,
+            CASE WHEN endpoint_bucket.tokens - g.most < 1 THEN (1 - endpoint_bucket.tokens + g.most) / endpoint_bucket.per_second END));
+          g.full_up := g.wait_ms IS NULL;
+          g.wait_ms := coalesce(g.wait_ms, 200);
         END IF;
       END IF;
     END IF;
-    FOREACH n IN ARRAY w.lanes LOOP
-      lane := p_lanes[n];
-      free := p_free[n];
-      RETURN NEXT;
-    END LOOP;
+    RETURN NEXT g;
   END LOOP;
 END $$;
 CREATE FUNCTION postern.authenticate(p_hash bytea) RETURNS TABLE(name text, role text, tenant text)
@@ -199,6 +184,79 @@ BEGIN
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
 END $$;
+CREATE FUNCTION postern.claim(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[], p_first integer[], p_last integer[], p_ranks integer[], p_starts timestamp with time zone[], p_ids uuid[], p_last_ranks integer[], p_lease uuid, p_instance uuid, p_grace bigint, p_queue_timeouts text[], OUT ids uuid[], OUT untils timestamp with time zone[], OUT tenants text[], OUT endpoints text[], OUT held bigint[], OUT waits integer[], OUT full_ups boolean[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  allowed postern.allowance[];
+  picked_ids uuid[];     -- tasks that were locked, and the number of each one's lane
+  picked_lanes integer[];
+  refused uuid[];        -- those of them that are not ours
+BEGIN
+  allowed := ARRAY(SELECT g FROM postern.allow(p_lanes, p_free, p_tenants, p_queues, p_endpoints) g);
+  WITH picked AS MATERIALIZED (
+    SELECT t.*, sum(t.bytes) OVER (ROWS UNBOUNDED PRECEDING) - t.bytes AS before_it
+      FROM unnest(allowed) g CROSS JOIN LATERAL (
+        SELECT f.id, f.tenant, f.queue, n, g.endpoint, f.bytes,
+               now() + p_grace * interval '1 second' + interval '1 millisecond' * least(
+                 coalesce(f.timeout_ms,
+                          CASE WHEN f.dialect = ANY(p_queue_timeouts) THEN coalesce(g.endpoint_ms, g.runtime_ms, 3600000) END,
+                          g.default_ms), g.runtime_ms, 86400000) AS until
+          FROM unnest(g.lanes) n CROSS JOIN LATERAL (
+            SELECT r.* FROM generate_series(p_first[n], p_last[n]) i CROSS JOIN LATERAL (
+              SELECT k.id, k.tenant, k.queue, k.timeout_ms, k.dialect,
+                     coalesce(octet_length(k.body), 0)
+                       + CASE WHEN k.load_results THEN 16384 * coalesce(cardinality(k.dependencies), 0) ELSE 0 END AS bytes
+                FROM postern.task k
+               WHERE k.lane = p_lanes[n] AND k.state = 'ready'
+                 AND ((100 - k.priority), k.run_at, k.id) >= (p_ranks[i], p_starts[i], p_ids[i])
+                 AND (100 - k.priority) <= p_last_ranks[i]
+                 AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
+               ORDER BY (100 - k.priority), k.run_at, k.id LIMIT p_free[n] FOR NO KEY UPDATE OF k SKIP LOCKED) r
+             LIMIT p_free[n]) f
+         LIMIT g.most) t),
+  leased AS (
+    INSERT INTO postern.lease AS l (task, lease, instance, until, tenant, queue, resolved)
+    SELECT p.id, p_lease, p_instance, p.until, p.tenant, p.queue, p.endpoint FROM picked p WHERE p.before_it < 4194304
+    ON CONFLICT DO NOTHING
+    RETURNING l.task, l.until, l.tenant, l.resolved)
+  SELECT o.*, p.* INTO ids, untils, tenants, endpoints, picked_ids, picked_lanes
+    FROM (SELECT array_agg(l.task), array_agg(l.until), array_agg(l.tenant),
+                 CASE WHEN count(l.resolved) > 0 THEN array_agg(l.resolved) END FROM leased l) o,
+         (SELECT array_agg(k.id), array_agg(k.n) FROM picked k) p;
+  IF cardinality(picked_ids) > coalesce(cardinality(ids), 0) THEN
+    refused := ARRAY(SELECT t FROM unnest(picked_ids) t WHERE t <> ALL(coalesce(ids, '{}')));
+    SELECT array_agg(lane), array_agg(1), array_agg(false) INTO held, waits, full_ups
+      FROM (SELECT DISTINCT p_lanes[k.n] AS lane FROM unnest(picked_ids, picked_lanes) k(id, n) WHERE k.id = ANY(refused)) r;
+  END IF;
+  -- The limited ones: what they took is charged, and those that have more wait.
+  IF EXISTS (SELECT FROM unnest(allowed) g WHERE g.most IS NOT NULL) THEN
+    PERFORM postern.spend(g.tenant, g.queue, g.endpoint, taken.count)
+       FROM unnest(allowed) g CROSS JOIN LATERAL (
+         SELECT count(*)::integer FROM unnest(picked_ids, picked_lanes) k(id, n)
+          WHERE k.n = ANY(g.lanes) AND (refused IS NULL OR k.id <> ALL(refused))) taken
+      WHERE g.most > 0 AND taken.count > 0;
+    SELECT held || array_agg(p_lanes[n]), waits || array_agg(g.wait_ms), full_ups || array_agg(g.full_up)
+      INTO held, waits, full_ups
+      FROM unnest(allowed) g CROSS JOIN LATERAL unnest(g.lanes) n
+     WHERE g.wait_ms IS NOT NULL
+       AND (SELECT count(*) FROM unnest(picked_lanes) k WHERE k = ANY(g.lanes)) >= g.most
+       AND n <> ALL(ARRAY(SELECT k FROM unnest(picked_lanes) k GROUP BY k HAVING count(*) >= p_free[k]));
+  END IF;
+END $$;
+CREATE FUNCTION postern.claimed_endpoints(p_tenants text[], p_names text[]) RETURNS TABLE(went_to text, endpoint_url text, endpoint_method text, endpoint_headers text, endpoint_secret text, endpoint_previous text, endpoint_previous_until timestamp with time zone)
+    LANGUAGE plpgsql ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF p_names IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY SELECT n.name, e.url, e.method, e.headers::text, e.secret, e.previous, e.previous_until
+                 FROM unnest(p_tenants, p_names) n(tenant, name)
+                 LEFT JOIN postern.endpoint e ON e.tenant = n.tenant AND e.name = n.name;
+END $$;
 CREATE TABLE postern.task (
     id uuid NOT NULL,
     lease uuid,
@@ -262,6 +320,13 @@ CREATE TABLE postern.task (
     CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
 )
 WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
+CREATE FUNCTION postern.claimed_tasks(p_ids uuid[]) RETURNS SETOF postern.task
+    LANGUAGE plpgsql ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN QUERY SELECT t.* FROM unnest(p_ids) i CROSS JOIN LATERAL (SELECT * FROM postern.task k WHERE k.id = i) t;
+END $$;
 CREATE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -337,6 +402,33 @@ BEGIN
 EXCEPTION WHEN lock_not_available THEN
   RETURN NULL;
 END $_$;
+CREATE TABLE postern.endpoint (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
+    url text NOT NULL,
+    method text DEFAULT 'POST'::text NOT NULL,
+    headers text,
+    secret text,
+    previous text,
+    previous_until timestamp with time zone,
+    timeout_ms integer,
+    max_in_flight integer,
+    rate_count integer,
+    rate_period interval,
+    rate_burst integer,
+    rate_tokens double precision,
+    rate_at timestamp with time zone,
+    paused boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT endpoint_max_in_flight_range CHECK ((max_in_flight >= 1)),
+    CONSTRAINT endpoint_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{0,128}$'::text)),
+    CONSTRAINT endpoint_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
+    CONSTRAINT endpoint_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
+    CONSTRAINT endpoint_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
+    CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
+)
+WITH (fillfactor='50');
 CREATE FUNCTION postern.endpoint_of(p_tenant text, p_name text) RETURNS SETOF postern.endpoint
     LANGUAGE sql STABLE
     AS $$
@@ -1653,8 +1745,6 @@ ALTER TABLE ONLY postern.tenant_secret
 GRANT USAGE ON SCHEMA postern TO postern_api;
 GRANT USAGE ON SCHEMA postern TO postern_scheduler;
 GRANT USAGE ON SCHEMA postern TO postern_enqueue;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;
-GRANT SELECT,UPDATE ON TABLE postern.endpoint TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.authenticate(p_hash bytea) FROM PUBLIC;
@@ -1665,8 +1755,14 @@ REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since tim
 GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
 REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) TO postern_api;
+REVOKE ALL ON FUNCTION postern.claim(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[], p_first integer[], p_last integer[], p_ranks integer[], p_starts timestamp with time zone[], p_ids uuid[], p_last_ranks integer[], p_lease uuid, p_instance uuid, p_grace bigint, p_queue_timeouts text[], OUT ids uuid[], OUT untils timestamp with time zone[], OUT tenants text[], OUT endpoints text[], OUT held bigint[], OUT waits integer[], OUT full_ups boolean[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.claim(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[], p_first integer[], p_last integer[], p_ranks integer[], p_starts timestamp with time zone[], p_ids uuid[], p_last_ranks integer[], p_lease uuid, p_instance uuid, p_grace bigint, p_queue_timeouts text[], OUT ids uuid[], OUT untils timestamp with time zone[], OUT tenants text[], OUT endpoints text[], OUT held bigint[], OUT waits integer[], OUT full_ups boolean[]) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.claimed_endpoints(p_tenants text[], p_names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.claimed_endpoints(p_tenants text[], p_names text[]) TO postern_scheduler;
 GRANT SELECT,INSERT ON TABLE postern.task TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.task TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.claimed_tasks(p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.claimed_tasks(p_ids uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
@@ -1678,6 +1774,8 @@ GRANT ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) TO poste
 GRANT ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) TO postern_scheduler;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;
+GRANT SELECT,UPDATE ON TABLE postern.endpoint TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.endpoint_of(p_tenant text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.endpoint_of(p_tenant text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.endpoint_of(p_tenant text, p_name text) TO postern_scheduler;
