@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "core/program/log.h"
+#include "db/engine/attempt_times.h"
 #include "db/engine/heartbeat.h"
 #include "scheduler/delivery/outcome.h"
 
@@ -149,6 +150,11 @@ int Loop::drain() {
   if (!turn_until([&] { return dispatcher_.idle(); }, kSettleLimit)) {
     log::error("event=stopped unsettled={}", dispatcher_.settler().size());
     return 1;  // they will be rescued
+  }
+  const auto times = dispatcher_.settler().take_times();
+  if (!times.empty()) {
+    const auto ignored = [](const auto&) {};
+    results_.channel.submit(db::kCountTimes, times.params(instance_), ignored, ignored);
   }
   bool left = false;
   const auto done = [&](const auto&) { left = true; };

@@ -7,24 +7,10 @@
 #include <fmt/format.h>
 
 #include "core/base/headers_json.h"
-#include "core/model/histogram.h"
 #include "core/wire/attempts.h"
 #include "db/tasks/columns.h"
 
 namespace postern::db {
-namespace {
-
-// The buckets that durations and latenesses are counted in, as width_bucket takes them:
-// "duration_0" counts what took at most the first bound, "duration_14" what took longer than the
-// last. These, and the sums "duration_ms" and "lateness_ms", are kept for all queues together,
-// under an empty tenant and queue: with a set for each queue a settle of 64 tasks took 12 % (one
-// queue) to 35 % (16 queues) more of the server's CPU time, so it takes 10 %.
-std::string bucket_bounds() {
-  return fmt::format("ARRAY[{}]::float8[]", fmt::join(kBucketBounds, ","));
-}
-
-}  // namespace
-
 // One statement, one commit, for all that has gathered. Whoever's lease a settlement names gives
 // it up (`freed`) or defers it (`held`), and nothing happens for one whose lease is another now:
 // that is the fence. Finished rows move, retries get the start that core decided; a task that is
@@ -33,11 +19,10 @@ std::string bucket_bounds() {
 // way only; they come in the order of their ids, in which all who lock several tasks do.
 const BuiltStatement kSettle{"settle", R"sql(
   WITH r AS MATERIALIZED (
-    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int8[], $7::text[],
-                         $8::text[], $9::int4[], $10::text[], $11::int4[], $12::int4[], $13::text[],
-                         $14::bytea[], $15::float8[])
-      AS r(id, lease, to_state, reason, delay_ms, record, outcome, took_ms, last_error, result_code,
-           result_ms, result_headers, result_body, late_ms)),
+    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int8[], $7::json[],
+                         $8::text[], $9::text[], $10::int4[], $11::int4[], $12::text[], $13::bytea[])
+      AS r(id, lease, to_state, reason, delay_ms, record, outcome, last_error, result_code,
+           result_ms, result_headers, result_body)),
   freed AS MATERIALIZED (
     DELETE FROM postern.lease l USING r
      WHERE l.task = r.id AND l.lease = r.lease AND r.to_state <> 'active'
@@ -60,7 +45,7 @@ const BuiltStatement kSettle{"settle", R"sql(
       lease, attempt, claimed_at, resolved, state, reason, attempts, last_error, updated_at, finished_at, retention,
       result_code, result_ms, result_headers, result_body)
     SELECT )sql" + moved_columns() + R"sql(,
-      ended_lease, attempt + 1, begun_at, went_to, to_state, why, postern.recorded(attempts, record::jsonb), error,
+      ended_lease, attempt + 1, begun_at, went_to, to_state, why, postern.recorded(attempts, record), error,
       now(), now(),
       coalesce((SELECT CASE to_state WHEN 'completed' THEN q.retention_completed ELSE q.retention_failed END
                   FROM postern.queue q WHERE q.tenant = over.tenant AND q.name = over.queue), 'standard'),
@@ -78,24 +63,17 @@ const BuiltStatement kSettle{"settle", R"sql(
            run_at = now() + f.delay_ms * interval '1 millisecond',
            attempt = t.attempt + 1,
            attempt_base = CASE WHEN f.to_state = 'repeat' THEN t.attempt + 1 ELSE t.attempt_base END,
-           attempts = CASE WHEN f.to_state = 'repeat' THEN jsonb_build_array(f.record::jsonb)
-                           ELSE postern.recorded(t.attempts, f.record::jsonb) END,
+           attempts = CASE WHEN f.to_state = 'repeat' THEN json_build_array(f.record)
+                           ELSE postern.recorded(t.attempts, f.record) END,
            last_error = f.last_error, claimed_at = f.claimed_at, resolved = f.resolved, updated_at = now()
       FROM freed f WHERE t.id = f.id AND f.to_state IN ('delayed', 'repeat')),
-  attempted AS (SELECT tenant, queue, outcome, took_ms, late_ms FROM freed WHERE outcome IS NOT NULL),
   counted AS (
     INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
-    SELECT $1, tenant, queue, name, sum(n)
-      FROM (SELECT tenant, queue, 'attempts_' || outcome AS name, 1 AS n FROM attempted
-            UNION ALL SELECT '', '', 'duration_' || width_bucket(took_ms - 0.5::float8, )sql" +
-                                           bucket_bounds() + R"sql(), 1 FROM attempted
-            UNION ALL SELECT '', '', 'duration_ms', took_ms FROM attempted
-            UNION ALL SELECT '', '', 'lateness_' || width_bucket(late_ms, )sql" +
-                                           bucket_bounds() + R"sql(), 1 FROM attempted
-            UNION ALL SELECT '', '', 'lateness_ms', late_ms::bigint FROM attempted
-            UNION ALL SELECT tenant, queue, 'finished_' || to_state, 1 FROM over
-            UNION ALL SELECT tenant, queue, unnest(ARRAY['finished_completed', 'retried']), 1 FROM freed WHERE to_state = 'repeat'
-            UNION ALL SELECT tenant, queue, 'egress_blocked', 1 FROM over WHERE why = 'egress_denied') events
+    SELECT $1, tenant, queue, name, count(*)
+      FROM (SELECT tenant, queue, 'attempts_' || outcome AS name FROM freed WHERE outcome IS NOT NULL
+            UNION ALL SELECT tenant, queue, 'finished_' || to_state FROM over
+            UNION ALL SELECT tenant, queue, unnest(ARRAY['finished_completed', 'retried']) FROM freed WHERE to_state = 'repeat'
+            UNION ALL SELECT tenant, queue, 'egress_blocked' FROM over WHERE why = 'egress_denied') events
      GROUP BY tenant, queue, name
     ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value)
   SELECT id, EXISTS (SELECT FROM followed) AS sequels FROM freed
@@ -112,8 +90,8 @@ Settlement settlement(const Claimed& task, State state, Reason reason) {
 
 Params settle_params(const Uuid& counters, std::span<const Settlement> batch) {
   Array id(Oid::uuid), lease(Oid::uuid), state(Oid::text), reason(Oid::text), delay(Oid::int8),
-      record(Oid::text), outcome(Oid::text), took(Oid::int4), last_error(Oid::text),
-      code(Oid::int4), ms(Oid::int4), headers(Oid::text), body(Oid::bytea), late(Oid::float8);
+      record(Oid::json), outcome(Oid::text), last_error(Oid::text), code(Oid::int4), ms(Oid::int4),
+      headers(Oid::text), body(Oid::bytea);
   std::vector<const Settlement*> sorted;
   sorted.reserve(batch.size());
   for (const auto& s : batch) sorted.push_back(&s);
@@ -126,10 +104,8 @@ Params settle_params(const Uuid& counters, std::span<const Settlement> batch) {
     state.text(again ? "repeat" : name(s.state));
     reason.text(name(s.reason));
     delay.int8(again ? Milliseconds(s.repeat).count() : s.delay.count());
-    late.float8(std::chrono::duration<double, std::milli>(s.late).count());
     s.attempt ? record.text(attempt_json(*s.attempt)) : record.null();
     s.attempt ? outcome.text(s.attempt->status) : outcome.null();
-    took.int4(s.attempt ? int4_ms(s.attempt->duration) : 0);
     last_error.text_or_null(s.last_error);
     if (s.result) {
       code.int4(s.result->status);
@@ -145,8 +121,8 @@ Params settle_params(const Uuid& counters, std::span<const Settlement> batch) {
   }
   Params params;
   params.uuid(counters);
-  for (const auto* column : {&id, &lease, &state, &reason, &delay, &record, &outcome, &took,
-                             &last_error, &code, &ms, &headers, &body, &late}) {
+  for (const auto* column : {&id, &lease, &state, &reason, &delay, &record, &outcome, &last_error,
+                             &code, &ms, &headers, &body}) {
     params.array(*column);
   }
   return params;

@@ -33,6 +33,7 @@ std::uint32_t array_oid(Oid element) {
     case Oid::int2: return 1005;
     case Oid::int4: return 1007;
     case Oid::text: return 1009;
+    case Oid::json: return 199;
     case Oid::float8: return 1022;
     case Oid::timestamptz: return 1185;
     case Oid::uuid: return 2951;
@@ -52,6 +53,7 @@ std::string_view type_name(Oid type) {
     case Oid::int2: return "int2";
     case Oid::int4: return "int4";
     case Oid::text: return "text";
+    case Oid::json: return "json";
     case Oid::float8: return "float8";
     case Oid::timestamptz: return "timestamptz";
     case Oid::uuid: return "uuid";

@@ -21,6 +21,7 @@ enum class Oid : std::uint32_t {
   int2 = 21,
   int4 = 23,
   text = 25,
+  json = 114,
   float8 = 701,
   timestamptz = 1184,
   uuid = 2950,
@@ -33,7 +34,7 @@ class Array {
  public:
   explicit Array(Oid element) : element_(element) {}
   void null();
-  void text(std::string_view value);  // also for bytea
+  void text(std::string_view value);  // also for bytea and json
   void text_or_null(std::string_view value) { value.empty() ? null() : text(value); }
   void int8(std::int64_t value);
   void int4(std::int32_t value);

@@ -59,7 +59,7 @@ std::optional<Leased> leased_task(PgConnection& connection, const TaskId& id) {
 namespace {
 
 constexpr Statement kSettleDeferred{"settle_deferred", R"sql(
-  SELECT postern.settle_deferred($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14, $15))sql"};
+  SELECT postern.settle_deferred($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json, $10, $11, $12, $13, $14, $15))sql"};
 
 }  // namespace
 

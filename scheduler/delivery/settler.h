@@ -6,9 +6,11 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/program/log_throttle.h"
+#include "db/engine/attempt_times.h"
 #include "db/engine/settle.h"
 #include "db/pg/channel.h"
 #include "db/tasks/counter_id.h"
@@ -39,6 +41,8 @@ class Settler {
   bool take_sequels() { return std::exchange(sequels_, false); }
   // Whether anything was settled since the last call: a place is free where there was none.
   bool take_settled() { return std::exchange(settled_some_, false); }
+  // How long the attempts took that were settled since the last call.
+  db::AttemptTimes take_times() { return std::exchange(times_, {}); }
 
  private:
   void send();
@@ -53,11 +57,13 @@ class Settler {
   Monotonic::duration gather_{};  // how long a result waits for others
   Monotonic oldest_{};            // since when the first of waiting_ waits
   Monotonic not_before_{};        // after a failure
+  Monotonic due_{};               // when to send what waits, as of the last turn
   std::size_t limit_;             // of one statement; halved while it is refused
   bool repeated_ = false;         // some of waiting_ or sent_ may be settled already
   std::optional<Monotonic> retry_at_;
   bool sequels_ = false;
   bool settled_some_ = false;
+  db::AttemptTimes times_;
   LogThrottle log_refused_, log_dropped_, log_lease_lost_;
 };
 

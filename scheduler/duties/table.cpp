@@ -26,6 +26,7 @@ std::vector<Duty> duty_table(const DutyOptions& options) {
       {"forget_runs", 6h, forget_runs},
       {"note_lanes", 5s, note_lanes},
       {"collect_lanes", 10min, collect_lanes},
+      {"count_times", 5s, count_times},
       {"tell_health", 5s, tell_health},
       {"expire_health", 10min, expire_health},
       {"measure_queues", kMeasurePeriod, measure_queues},

@@ -42,6 +42,7 @@ void note_lanes(const DutyRun& run);
 void collect_lanes(const DutyRun& run);
 
 // What the attempts say about endpoints. (endpoint_health.cpp)
+void count_times(const DutyRun& run);
 void tell_health(const DutyRun& run);
 void expire_health(const DutyRun& run);
 

@@ -154,6 +154,11 @@ class Counters(MetricsTest):
             **{(f"{name}_count", ()): attempts for name, kind in FAMILIES.items() if kind == "histogram"},
         }
 
+        histograms = [key for key in all_over if key[0].endswith("_count")]
+        self.wait_until(
+            lambda: all(self.metrics()[key] - before.get(key, 0) == attempts for key in histograms), 30,
+            "the schedulers have told how long the attempts took")
+
         def same(after):
             for (name, *labels), value in want.items():
                 key = name, tuple(sorted([("tenant", "default"), ("queue", "sums"), *labels]))

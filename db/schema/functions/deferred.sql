@@ -1,18 +1,20 @@
 -- Deferred attempts, whose end the receiver reports later.
 
--- Appends an attempt's record. Only the last hundred are kept, because each attempt rewrites the whole row.
-CREATE OR REPLACE FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+-- Appends an attempt's record. Only the last hundred are kept, because each attempt rewrites the whole row. Most tasks have one
+-- attempt, and are spared the way through jsonb.
+CREATE OR REPLACE FUNCTION postern.recorded(p_attempts json, p_record json) RETURNS json
+LANGUAGE sql STABLE
 RETURN CASE WHEN p_record IS NULL THEN p_attempts
-            WHEN jsonb_array_length(p_attempts) >= 100 THEN (p_attempts - 0) || p_record
-            ELSE p_attempts || p_record END;
+            WHEN p_attempts::text = '[]' THEN json_build_array(p_record)
+            WHEN json_array_length(p_attempts) >= 100 THEN ((p_attempts::jsonb - 0) || p_record::jsonb)::json
+            ELSE (p_attempts::jsonb || p_record::jsonb)::json END;
 
 -- Settles a deferred attempt as its receiver reports, or extends its lease (`p_state` 'active'). `p_lease` must be the
 -- attempt's lease. Returns 'done', the state that forbids it ('active' when the lease is another one), or NULL when there is
 -- no such task. A periodic task starts again after its period instead of completing.
 CREATE OR REPLACE FUNCTION postern.settle_deferred(
   p_tenant text, p_id uuid, p_since timestamptz, p_lease uuid, p_instance uuid, p_state text, p_reason text,
-  p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text,
+  p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text,
   p_answer bytea)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -42,7 +44,7 @@ BEGIN
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'finished_completed');
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
     t.attempt_base := t.attempt;
-    t.attempts := jsonb_build_array(p_record);
+    t.attempts := json_build_array(p_record);
     p_delay_ms := t.repeat_seconds * 1000;
   ELSIF p_state IN ('completed', 'failed') THEN
     t.result_code := p_code;

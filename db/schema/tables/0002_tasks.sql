@@ -54,7 +54,7 @@ CREATE TABLE postern.task (
   last_error      text,
   tags            text[],
   dependencies    uuid[],
-  attempts        jsonb NOT NULL DEFAULT '[]',
+  attempts        json NOT NULL DEFAULT '[]',     -- of their records, oldest first; json, because all but a few are written once and read as text
   body            bytea,                   -- byte for byte; jsonb would reorder keys and refuse \u0000
   reason          text NOT NULL DEFAULT '',     -- why it ended without success
   retention       text NOT NULL DEFAULT 'standard',

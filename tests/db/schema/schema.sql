@@ -301,7 +301,7 @@ CREATE TABLE postern.task (
     last_error text,
     tags text[],
     dependencies uuid[],
-    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    attempts json DEFAULT '[]'::json NOT NULL,
     body bytea,
     reason text DEFAULT ''::text NOT NULL,
     retention text DEFAULT 'standard'::text NOT NULL,
@@ -691,9 +691,9 @@ CREATE FUNCTION postern.queue_depth(p_tenant text, p_queue text) RETURNS bigint
   SELECT coalesce(sum(postern.depth_change(name, value)), 0)::bigint FROM postern.counter
    WHERE tenant = p_tenant AND queue = p_queue
 $$;
-CREATE FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
-    RETURN CASE WHEN (p_record IS NULL) THEN p_attempts WHEN (jsonb_array_length(p_attempts) >= 100) THEN ((p_attempts - 0) || p_record) ELSE (p_attempts || p_record) END;
+CREATE FUNCTION postern.recorded(p_attempts json, p_record json) RETURNS json
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (p_record IS NULL) THEN p_attempts WHEN ((p_attempts)::text = '[]'::text) THEN json_build_array(p_record) WHEN (json_array_length(p_attempts) >= 100) THEN ((((p_attempts)::jsonb - 0) || (p_record)::jsonb))::json ELSE (((p_attempts)::jsonb || (p_record)::jsonb))::json END;
 CREATE FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -851,7 +851,7 @@ CREATE TABLE postern.task_finished (
     last_error text,
     tags text[],
     dependencies uuid[],
-    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    attempts json DEFAULT '[]'::json NOT NULL,
     body bytea,
     reason text DEFAULT ''::text NOT NULL,
     retention text DEFAULT 'standard'::text NOT NULL,
@@ -894,7 +894,7 @@ BEGIN
   END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
-CREATE FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
+CREATE FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -925,7 +925,7 @@ BEGIN
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'finished_completed');
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
     t.attempt_base := t.attempt;
-    t.attempts := jsonb_build_array(p_record);
+    t.attempts := json_build_array(p_record);
     p_delay_ms := t.repeat_seconds * 1000;
   ELSIF p_state IN ('completed', 'failed') THEN
     t.result_code := p_code;
@@ -1447,7 +1447,7 @@ CREATE TABLE postern.task_finished_short (
     last_error text,
     tags text[],
     dependencies uuid[],
-    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    attempts json DEFAULT '[]'::json NOT NULL,
     body bytea,
     reason text DEFAULT ''::text NOT NULL,
     retention text DEFAULT 'standard'::text NOT NULL,
@@ -1502,7 +1502,7 @@ CREATE TABLE postern.task_finished_short_default (
     last_error text,
     tags text[],
     dependencies uuid[],
-    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    attempts json DEFAULT '[]'::json NOT NULL,
     body bytea,
     reason text DEFAULT ''::text NOT NULL,
     retention text DEFAULT 'standard'::text NOT NULL,
@@ -1556,7 +1556,7 @@ CREATE TABLE postern.task_finished_standard (
     last_error text,
     tags text[],
     dependencies uuid[],
-    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    attempts json DEFAULT '[]'::json NOT NULL,
     body bytea,
     reason text DEFAULT ''::text NOT NULL,
     retention text DEFAULT 'standard'::text NOT NULL,
@@ -1611,7 +1611,7 @@ CREATE TABLE postern.task_finished_standard_default (
     last_error text,
     tags text[],
     dependencies uuid[],
-    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    attempts json DEFAULT '[]'::json NOT NULL,
     body bytea,
     reason text DEFAULT ''::text NOT NULL,
     retention text DEFAULT 'standard'::text NOT NULL,
@@ -1807,9 +1807,9 @@ GRANT ALL ON FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before 
 REVOKE ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO postern_api;
 GRANT ALL ON FUNCTION postern.queue_depth(p_tenant text, p_queue text) TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO postern_api;
-GRANT ALL ON FUNCTION postern.recorded(p_attempts jsonb, p_record jsonb) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.recorded(p_attempts json, p_record json) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.recorded(p_attempts json, p_record json) TO postern_api;
+GRANT ALL ON FUNCTION postern.recorded(p_attempts json, p_record json) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.restart(t postern.task) FROM PUBLIC;
@@ -1823,8 +1823,8 @@ GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since times
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record jsonb, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
+REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM PUBLIC;

@@ -259,7 +259,7 @@ TEST_F(Dialects, TheLastHundredAttemptsAreKept) {
   }
   const auto kept = owner_.exec(
       {"",
-       "SELECT jsonb_array_length(attempts), (attempts->0->>'number')::integer FROM postern.task"});
+       "SELECT json_array_length(attempts), (attempts->0->>'number')::integer FROM postern.task"});
   EXPECT_EQ(kept.integer(0, 0), 100);
   EXPECT_EQ(kept.integer(0, 1), 4);
 }
