@@ -165,12 +165,11 @@ void Dispatcher::send(Monotonic now) {
     db::Claimed& task = found->second;
     const auto waited = std::chrono::floor<Microseconds>(now - asked_at);
     const auto& deadline = task.spec.deadline;
-    auto request = webhook(task, wall_clock(), options_.public_url);
     if (now > asked_at + kLatestStart) {
       give_back(task);
     } else if (task.past_deadline || (deadline && *deadline < task.claimed_at + waited)) {
       settler_.add(past_deadline(task));
-    } else if (!request) {
+    } else if (auto request = webhook(task, wall_clock(), options_.public_url); !request) {
       settler_.add(not_sent(task, request.error(), random()));
     } else {
       // The request holds them now.
