@@ -31,40 +31,55 @@ std::vector<Sequel> sequels_from(const PgResult& result) {
   return out;
 }
 
-const BuiltStatement kFollow{"follow", R"sql(
-  WITH woken AS MATERIALIZED (SELECT postern.wake($1, $2) AS tasks),
+namespace {
+
+// So many tasks are looked at in one statement, with the lock that all wakes share.
+constexpr char kWoken[] = R"sql(
+  WITH woken AS MATERIALIZED (SELECT * FROM postern.wake($1, $2, 500)),
   taken AS (
-    DELETE FROM postern.sequel WHERE id = ANY($3) AND (SELECT tasks FROM woken) IS NOT NULL
-    RETURNING id),
+    DELETE FROM postern.sequel WHERE id = ANY((SELECT done FROM woken)::bigint[])
+    RETURNING id))sql";
+constexpr char kTold[] = R"sql(
+  SELECT done IS NOT NULL AS ours, array_to_string(lanes, ',') AS lanes, later, more)sql";
+
+}  // namespace
+
+const BuiltStatement kWake{"wake", std::string(kWoken) + kTold + " FROM woken"};
+
+const BuiltStatement kFollow{"follow", std::string(kWoken) + R"sql(,
   ours AS MATERIALIZED (
-    SELECT callback FROM unnest($4::uuid[], $5::bigint[]) AS c(callback, sequel)
+    SELECT callback FROM unnest($3::uuid[], $4::bigint[]) AS c(callback, sequel)
      WHERE sequel IN (SELECT id FROM taken)),)sql" +
-                                           insertion_sql("id IN (SELECT callback FROM ours)", 6) +
-                                           R"sql(
-  SELECT tasks::bigint, )sql" + kTellSchedulers +
-                                           " FROM woken"};
+                                           insertion_sql("id IN (SELECT callback FROM ours)", 5) +
+                                           kTold + ", " + kTellSchedulers + " FROM woken"};
+
+Params wake_params(const Uuid& instance, std::span<const Sequel> sequels) {
+  Array ids(Oid::int8);
+  for (const auto& sequel : sequels) ids.int8(sequel.id);
+  Params params;
+  params.uuid(instance).array(ids);
+  return params;
+}
 
 Params follow_params(const Uuid& instance, std::span<const Sequel> sequels,
                      std::span<const Callback> callbacks) {
   std::vector<Insertion> batch;
-  Array tasks(Oid::uuid), taken(Oid::int8), made(Oid::uuid), of(Oid::int8);
-  for (const auto& sequel : sequels) {
-    tasks.uuid(sequel.task);
-    taken.int8(sequel.id);
-  }
+  Array made(Oid::uuid), of(Oid::int8);
   for (const auto& callback : callbacks) {
     batch.push_back({&callback.task, callback.lane});
     made.uuid(callback.task.spec.id);
     of.int8(callback.sequel);
   }
-  Params params;
-  params.uuid(instance).array(tasks).array(taken).array(made).array(of);
+  Params params = wake_params(instance, sequels);
+  params.array(made).array(of);
   add_batch(params, batch);
   return params;
 }
 
-std::optional<std::int64_t> followed_from(const PgResult& result) {
-  return result.integer_or_null(0, result.column("tasks"));
+std::optional<Woken> woken_from(const PgResult& result) {
+  if (!result.boolean(0, result.column("ours"))) return std::nullopt;
+  return Woken{std::string(result.text(0, result.column("lanes"))),
+               result.boolean(0, result.column("later")), result.boolean(0, result.column("more"))};
 }
 
 }  // namespace postern::db

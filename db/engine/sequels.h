@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/model/task.h"
@@ -29,11 +30,20 @@ struct Callback {
   NewTask task;
   std::int64_t lane;
 };
-// Wakes what waits for `sequels`, inserts the callbacks and takes the sequels away, all or nothing.
+// Wakes what waits for `sequels` and takes them away, those in front first, a bounded part at a
+// time.
+extern const BuiltStatement kWake;
+Params wake_params(const Uuid& instance, std::span<const Sequel> sequels);
+// The same, and inserts the callbacks of those that it takes away.
 extern const BuiltStatement kFollow;
 Params follow_params(const Uuid& instance, std::span<const Sequel> sequels,
                      std::span<const Callback> callbacks);
-// How many tasks can go on now. nullopt: another scheduler was at it, nothing was done; ask again.
-std::optional<std::int64_t> followed_from(const PgResult& result);
+struct Woken {
+  std::string lanes;  // that have ready tasks now, as notifications name them; may repeat
+  bool later;         // a tick is to look: some will be ready, or were under somebody's lock
+  bool more;          // of the sequels some are left, or new ones are there
+};
+// nullopt: another scheduler was at it, nothing was done; ask again.
+std::optional<Woken> woken_from(const PgResult& result);
 
 }  // namespace postern::db

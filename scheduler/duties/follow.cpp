@@ -24,16 +24,19 @@ void see_to(const DutyRun& run, const std::vector<db::Sequel>& sequels) {
     callbacks.push_back({sequel.id, std::move(task), lane});
   }
   const bool more = sequels.size() == db::kSequelsAtOnce;
-  run.ask(db::kFollow, db::follow_params(run.context().options.instance, sequels, callbacks),
-          [run, more](const db::PgResult& result) {
-            const auto woken = db::followed_from(result);
-            if (!woken) {
-              run.again(std::chrono::steady_clock::now() + kBusy);
-            } else if (more) {
-              run.again();
-            }
-            run.also(promote);
-          });
+  const auto done = [run, more](const db::PgResult& result) {
+    const auto woken = db::woken_from(result);
+    if (!woken) return run.again(std::chrono::steady_clock::now() + kBusy);
+    run.context().dispatcher.add_lanes(parse_lanes(woken->lanes));
+    if (more || woken->more) run.again();
+    if (woken->later) run.also(promote);
+  };
+  const auto& instance = run.context().options.instance;
+  if (callbacks.empty()) {
+    run.ask(db::kWake, db::wake_params(instance, sequels), done);
+  } else {
+    run.ask(db::kFollow, db::follow_params(instance, sequels, callbacks), done);
+  }
 }
 
 }  // namespace

@@ -84,6 +84,7 @@ CREATE INDEX task_unrouted ON postern.task (id) WHERE lane IS NULL;
 -- For counting the blocked tasks of a queue.
 CREATE INDEX task_blocked ON postern.task (tenant, queue) WHERE state = 'blocked';
 CREATE INDEX task_of_key ON postern.task (tenant, queue, key, key_seq) WHERE key IS NOT NULL;
+CREATE INDEX task_in_turn ON postern.task (tenant, queue, key) WHERE key IS NOT NULL AND state <> 'blocked';
 -- For lists, oldest first; a list over all queues merges them. uuid_send(id) instead of id, so that the planner does not use
 -- this index to find one id: for a plan made on a nearly empty table, a scan of it looks as cheap as a lookup in the primary
 -- key.
@@ -176,7 +177,8 @@ CREATE TABLE postern.sequel (
   tenant   text COLLATE "C" NOT NULL,
   queue    text COLLATE "C" NOT NULL,
   key      text COLLATE "C",
-  callback boolean NOT NULL DEFAULT false
+  callback boolean NOT NULL DEFAULT false,
+  past     uuid                            -- dependents up to this one have been seen to
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX sequel_of_task ON postern.sequel (task);
 

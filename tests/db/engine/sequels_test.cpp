@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include "core/wire/callback.h"
 #include "db/engine/settle.h"
 #include "tests/support/database.h"
@@ -51,6 +53,15 @@ class Sequels : public ::testing::Test {
       }
       scheduler_.exec(db::kFollow, db::follow_params(Uuid{}, sequels, callbacks));
     }
+  }
+  std::optional<db::Woken> wake(const std::vector<db::Sequel>& sequels) {
+    return db::woken_from(scheduler_.exec(db::kWake, db::wake_params(Uuid{}, sequels)));
+  }
+  // One turn of the scheduler.
+  db::Woken wake() { return *wake(db::sequels_from(scheduler_.exec(db::kSequels))); }
+  std::int64_t count(const char* what) {
+    return scheduler_.exec({"", fmt::format("SELECT count(*) FROM postern.{}", what).c_str()})
+        .integer(0, 0);
   }
   State state(const NewTask& task) { return read(api_, task.spec.id)->state; }
 
@@ -201,6 +212,78 @@ TEST_F(Sequels, OneThatIsBeingEndedIsLookedAtAgain) {
   EXPECT_EQ(state(child), State::blocked);
 }
 
+// Everybody's sequels are seen to by the same statement, one after the other.
+TEST_F(Sequels, OneTaskWithManyDependentsHoldsUpNobodyElse) {
+  constexpr int kDependents = 1'200;
+  const auto crowded = new_task("crowded"), other = new_task("other");
+  insert(api_, {crowded, other});
+  const auto child = depending({other.spec.id});
+  std::vector<NewTask> dependents(kDependents, depending({crowded.spec.id}));
+  for (auto& task : dependents) task.spec.id = new_task().spec.id;
+  insert(api_, dependents);
+  insert(api_, {child});
+  follow();
+  settle(claim(scheduler_, 1, "crowded").at(0), State::completed);
+  settle(claim(scheduler_, 1, "other").at(0), State::completed);
+  std::int64_t blocked = kDependents + 1;
+  for (int turn = 1; blocked > 0; ++turn) {
+    ASSERT_LE(turn, 5);
+    const auto woken = wake();
+    const auto left = count("task WHERE state = 'blocked'");
+    EXPECT_LT(blocked - left, 1'000);
+    EXPECT_EQ(woken.more, left > 0 || count("sequel") > 0);
+    EXPECT_NE(woken.lanes, "");
+    if (turn == 2) {
+      EXPECT_EQ(state(child), State::ready);
+    }
+    blocked = left;
+  }
+  follow();
+  EXPECT_EQ(count("task WHERE state = 'ready'"), kDependents + 1);
+  EXPECT_EQ(count("dependency"), 0);
+}
+
+TEST_F(Sequels, WhatOneOfManyDependentsStillWaitsForIsNotForgotten) {
+  const auto crowded = new_task("crowded"), other = new_task("other");
+  insert(api_, {crowded, other});
+  std::vector<NewTask> dependents(700, depending({crowded.spec.id, other.spec.id}));
+  for (auto& task : dependents) task.spec.id = new_task().spec.id;
+  insert(api_, dependents);
+  follow();
+  settle(claim(scheduler_, 1, "crowded").at(0), State::completed);
+  follow();
+  EXPECT_EQ(count("task WHERE state = 'blocked'"), 700);
+  settle(claim(scheduler_, 1, "other").at(0), State::completed);
+  follow();
+  EXPECT_EQ(count("task WHERE state = 'ready'"), 700);
+}
+
+TEST_F(Sequels, TheNextOfALongKeyIsFoundWithoutReadingAllOfIt) {
+  std::vector<NewTask> tasks(5'000, keyed("k"));
+  for (auto& task : tasks) task.spec.id = new_task().spec.id;
+  for (std::size_t i = 0; i < tasks.size(); i += 1'000) {
+    insert(api_, {tasks.begin() + static_cast<std::ptrdiff_t>(i),
+                  tasks.begin() + static_cast<std::ptrdiff_t>(i) + 1'000});
+  }
+  follow();
+  EXPECT_EQ(count("task WHERE state = 'ready'"), 1);
+  settle(claim(scheduler_, 1).at(0), State::completed);
+  const auto blocks_read = [&] {
+    return scheduler_
+        .exec({"",
+               "SELECT sum(pg_stat_get_xact_blocks_fetched(c.oid))::bigint FROM pg_class c "
+               "LEFT JOIN pg_index i ON i.indexrelid = c.oid "
+               "WHERE 'postern.task'::regclass IN (c.oid, i.indrelid)"})
+        .integer(0, 0);
+  };
+  db::Transaction transaction(scheduler_);
+  const auto before = blocks_read();
+  wake();
+  EXPECT_LT(blocks_read() - before, 100);
+  transaction.commit();
+  EXPECT_EQ(state(tasks[1]), State::ready);
+}
+
 TEST_F(Sequels, WhileAnotherIsAtItNothingIsDone) {
   const auto child = depending({new_task().spec.id});
   insert(api_, {child});
@@ -208,10 +291,8 @@ TEST_F(Sequels, WhileAnotherIsAtItNothingIsDone) {
   auto other = database_.connect("postern_scheduler");
   {
     db::Transaction transaction(other);
-    db::followed_from(other.exec(db::kFollow, db::follow_params(Uuid{}, {}, {})));
-    EXPECT_EQ(
-        db::followed_from(scheduler_.exec(db::kFollow, db::follow_params(Uuid{}, sequels, {}))),
-        std::nullopt);
+    other.exec(db::kWake, db::wake_params(Uuid{}, {}));
+    EXPECT_FALSE(wake(sequels));
     transaction.commit();
   }
   EXPECT_EQ(db::sequels_from(scheduler_.exec(db::kSequels)).size(), 1U);

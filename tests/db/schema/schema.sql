@@ -974,71 +974,90 @@ $$;
 CREATE FUNCTION postern.total_change(p_name text, p_value bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN (p_name = 'created'::text) THEN p_value WHEN (p_name = ANY (ARRAY['deleted'::text, 'forgotten'::text])) THEN (- p_value) ELSE (0)::bigint END;
-CREATE FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) RETURNS integer
+CREATE FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  frontier uuid[] := p_ids;
-  ended uuid[];
+  s postern.sequel;
   t postern.task;
+  dependents uuid[];
+  looked uuid[] := '{}';
   live integer;
   held integer;
   broken boolean;
-  woken integer := 0;
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.wake', 0)) THEN
-    RETURN NULL;
+    RETURN;
   END IF;
-  WHILE frontier IS NOT NULL LOOP
-    ended := NULL;
-    FOR t IN
-      SELECT k.* FROM postern.task k
-       WHERE k.state = 'blocked' AND k.id = ANY(ARRAY(
-         SELECT unnest(frontier)
-          UNION SELECT d.task FROM postern.dependency d WHERE d.depends_on = ANY(frontier)
-          UNION SELECT n.id FROM unnest(frontier) AS f(id) JOIN postern.sequel s ON s.task = f.id AND s.key IS NOT NULL
-            CROSS JOIN LATERAL (SELECT b.id FROM postern.task b
-                                 WHERE b.tenant = s.tenant AND b.queue = s.queue AND b.key = s.key AND b.state = 'blocked'
-                                 ORDER BY b.key_seq LIMIT 1) n))
-       ORDER BY k.id FOR UPDATE
-    LOOP
-      IF t.dependencies IS NOT NULL THEN
-        SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
-          INTO live, broken
-          FROM unnest(t.dependencies) AS d(id)
-          LEFT JOIN postern.task l ON l.id = d.id AND l.tenant = t.tenant
-          LEFT JOIN postern.task_finished f ON f.id = d.id AND f.tenant = t.tenant
-           AND f.finished_at >= postern.finished_since(d.id);
-        IF broken THEN
-          PERFORM postern.finish(t, p_instance, 'failed', 'unreachable', 'a task it depends on did not complete');
-          ended := ended || t.id;
-          CONTINUE;
-        END IF;
-        IF live > 0 THEN
-          -- A transaction that is ending one of them right now may have looked for dependents before this task was inserted.
-          SELECT count(*) INTO held FROM (
-            SELECT FROM postern.task l WHERE l.id = ANY(t.dependencies) AND l.tenant = t.tenant FOR KEY SHARE SKIP LOCKED) k;
-          IF held < live THEN
-            INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
-          END IF;
-          CONTINUE;
-        END IF;
-      END IF;
-      CONTINUE WHEN t.key IS NOT NULL AND EXISTS (
-        SELECT FROM postern.task o
-         WHERE o.tenant = t.tenant AND o.queue = t.queue AND o.key = t.key AND o.id <> t.id
-           AND (o.state <> 'blocked' OR o.key_seq < t.key_seq));
-      -- It is due from now on: its lane goes by starts, and claims do not look behind them.
-      UPDATE postern.task
-         SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, run_at = greatest(run_at, now()), updated_at = now()
-       WHERE id = t.id;
-      DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
-      woken := woken + 1;
-    END LOOP;
-    frontier := ended;
+  done := '{}';
+  lanes := '{}';
+  later := false;
+  more := false;
+  FOR s IN SELECT * FROM postern.sequel q WHERE q.id = ANY(p_sequels) ORDER BY q.id LOOP
+    IF cardinality(looked) >= p_most THEN
+      more := true;
+      EXIT;
+    END IF;
+    dependents := ARRAY(
+      SELECT d.task FROM postern.dependency d
+       WHERE d.depends_on = s.task AND d.task > coalesce(s.past, '00000000-0000-0000-0000-000000000000')
+       ORDER BY d.task LIMIT p_most);
+    IF cardinality(dependents) = p_most THEN
+      INSERT INTO postern.sequel (task, tenant, queue, past) VALUES (s.task, s.tenant, s.queue, dependents[p_most]);
+      more := true;
+    END IF;
+    looked := looked || s.task || dependents;
+    IF s.key IS NOT NULL THEN
+      looked := looked || ARRAY(
+        SELECT b.id FROM postern.task b
+         WHERE b.tenant = s.tenant AND b.queue = s.queue AND b.key = s.key AND b.state = 'blocked'
+         ORDER BY b.key_seq LIMIT 1);
+    END IF;
+    done := done || s.id;
   END LOOP;
-  RETURN woken;
+  FOR t IN SELECT * FROM postern.task k WHERE k.state = 'blocked' AND k.id = ANY(looked) ORDER BY k.id FOR UPDATE LOOP
+    IF t.dependencies IS NOT NULL THEN
+      SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
+        INTO live, broken
+        FROM unnest(t.dependencies) AS d(id)
+        LEFT JOIN postern.task l ON l.id = d.id AND l.tenant = t.tenant
+        LEFT JOIN postern.task_finished f ON f.id = d.id AND f.tenant = t.tenant
+         AND f.finished_at >= postern.finished_since(d.id);
+      IF broken THEN
+        PERFORM postern.finish(t, p_instance, 'failed', 'unreachable', 'a task it depends on did not complete');
+        more := true;
+        CONTINUE;
+      END IF;
+      IF live > 0 THEN
+        -- A transaction that is ending one of them right now may have looked for dependents before this task was inserted.
+        SELECT count(*) INTO held FROM (
+          SELECT FROM postern.task l WHERE l.id = ANY(t.dependencies) AND l.tenant = t.tenant FOR KEY SHARE SKIP LOCKED) k;
+        IF held < live THEN
+          INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
+          later := true;
+        END IF;
+        CONTINUE;
+      END IF;
+    END IF;
+    -- Two questions with an index each, since a key may have any number of tasks; the first in an order that only its own has.
+    CONTINUE WHEN t.key IS NOT NULL AND (
+      t.key_seq > (SELECT o.key_seq FROM postern.task o
+                    WHERE o.tenant = t.tenant AND o.queue = t.queue AND o.key = t.key ORDER BY o.key_seq LIMIT 1)
+      OR EXISTS (SELECT FROM postern.task o
+                  WHERE o.tenant = t.tenant AND o.queue = t.queue AND o.key = t.key AND o.state <> 'blocked'));
+    -- It is due from now on: its lane goes by starts, and claims do not look behind them.
+    UPDATE postern.task
+       SET state = CASE WHEN run_at > now() THEN 'delayed' ELSE 'ready' END, run_at = greatest(run_at, now()), updated_at = now()
+     WHERE id = t.id
+    RETURNING * INTO t;
+    DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
+    IF t.state = 'ready' AND t.lane IS NOT NULL THEN
+      lanes := lanes || t.lane;
+    ELSE
+      later := true;
+    END IF;
+  END LOOP;
 END $$;
 CREATE TABLE postern.api_key (
     hash bytea NOT NULL,
@@ -1225,7 +1244,8 @@ CREATE TABLE postern.sequel (
     tenant text NOT NULL COLLATE pg_catalog."C",
     queue text NOT NULL COLLATE pg_catalog."C",
     key text COLLATE pg_catalog."C",
-    callback boolean DEFAULT false NOT NULL
+    callback boolean DEFAULT false NOT NULL,
+    past uuid
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 ALTER TABLE postern.sequel ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1709,6 +1729,7 @@ CREATE INDEX task_finished_standard_tenant_finished_at_idx ON ONLY postern.task_
 CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.task_finished_standard_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
+CREATE INDEX task_in_turn ON postern.task USING btree (tenant, queue, key) WHERE ((key IS NOT NULL) AND (state <> 'blocked'::text));
 CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_of_key ON postern.task USING btree (tenant, queue, key, key_seq) WHERE (key IS NOT NULL);
 CREATE INDEX task_of_queue ON postern.task USING btree (tenant, queue, uuid_send(id));
@@ -1831,8 +1852,8 @@ REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM 
 GRANT ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) TO postern_api;
 REVOKE ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) TO postern_api;
-REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_ids uuid[]) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) TO postern_scheduler;
 GRANT SELECT ON TABLE postern.applied TO postern_api;
 GRANT SELECT ON TABLE postern.applied TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;
