@@ -12,7 +12,7 @@ $$;
 CREATE OR REPLACE FUNCTION postern.awaited(p_ids uuid[]) RETURNS uuid[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN ARRAY(SELECT DISTINCT d.depends_on FROM postern.dependency d WHERE d.depends_on = ANY(p_ids));
+  RETURN ARRAY(SELECT i FROM unnest(p_ids) i WHERE EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = i));
 END $$;
 
 -- Sees to sequels, the oldest first: looks again at their tasks, at the dependents of these, and at the next tasks of their

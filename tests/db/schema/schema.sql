@@ -141,7 +141,7 @@ CREATE FUNCTION postern.awaited(p_ids uuid[]) RETURNS uuid[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  RETURN ARRAY(SELECT DISTINCT d.depends_on FROM postern.dependency d WHERE d.depends_on = ANY(p_ids));
+  RETURN ARRAY(SELECT i FROM unnest(p_ids) i WHERE EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = i));
 END $$;
 CREATE FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
