@@ -3,6 +3,19 @@
 #include "core/base/crypto.h"
 
 namespace postern {
+namespace {
+
+constexpr int kLaneBits = 40;
+constexpr std::uint64_t kOfLane = (std::uint64_t{1} << kLaneBits) - 1;
+
+std::uint64_t first_bits(std::string_view text) {
+  const auto hash = sha256(text);
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < 8; ++i) bits = bits << 8 | hash[i];
+  return bits;
+}
+
+}  // namespace
 
 std::string lane_target(const TaskSpec& task) {
   if (!task.endpoint.empty()) return "endpoint:" + task.endpoint;
@@ -16,10 +29,15 @@ std::int64_t lane_id(std::string_view tenant, std::string_view queue, std::strin
   text.append(tenant).push_back('\0');
   text.append(queue).push_back('\0');
   text.append(target);
-  const auto hash = sha256(text);
-  std::uint64_t id = 0;
-  for (int i = 0; i < 8; ++i) id = id << 8 | hash[static_cast<std::size_t>(i)];
-  return static_cast<std::int64_t>(id);
+  return static_cast<std::int64_t>((first_bits(tenant) & ~kOfLane) | (first_bits(text) & kOfLane));
+}
+
+LaneTenant lane_tenant(std::int64_t lane) {
+  return static_cast<LaneTenant>(static_cast<std::uint64_t>(lane) >> kLaneBits);
+}
+
+std::int64_t last_lane_of_tenant(std::int64_t lane) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(lane) | kOfLane);
 }
 
 }  // namespace postern

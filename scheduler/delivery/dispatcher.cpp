@@ -149,8 +149,8 @@ void Dispatcher::claim_failed(const db::PgError& error) {
 // A claimed task has its slot from here on.
 void Dispatcher::take(db::Claimed task, Monotonic asked_at, Monotonic now) {
   // Its receiver may have stopped answering since the claim was sent, or its tenant has its share.
-  if (stopped_ || !pacing_.may_start(task.lane, task.spec.tenant, now)) return give_back(task);
-  pacing_.started(task.lane, next_transfer_, task.spec.tenant, now);
+  if (stopped_ || !pacing_.may_start(task.lane, now)) return give_back(task);
+  pacing_.started(task.lane, next_transfer_, now);
   to_send_.push_back({next_transfer_, asked_at});
   in_flight_.emplace(next_transfer_++, std::move(task));
 }

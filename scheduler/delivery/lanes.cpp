@@ -9,8 +9,11 @@ namespace {
 
 // Whoever waits for an attempt to end is told at once; this is for the case that he is not.
 constexpr Milliseconds kResultWait{1'000};
-// A claim looks at no more lanes than these if they hold slots; the next one goes on from there.
+// A claim looks at no more tenants and no more lanes than these if they hold slots; the next one
+// goes on from there.
 constexpr std::size_t kMostLooked = 1'024;
+// The turns within so many tenants are remembered.
+constexpr std::size_t kMostFavoured = 10'000;
 // So many are asked again at once when something has come free.
 constexpr int kMostWoken = 256;
 
@@ -20,60 +23,96 @@ void KnownLanes::add(std::span<const LaneId> lanes) {
   for (const auto lane : lanes) lanes_[lane] = true;
 }
 
-std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of, const Take& take,
-                                             Monotonic now) {
-  struct Claimant {
-    Known::iterator lane;
-    LaneRoom room;
-    int got = 0;
-  };
-  std::vector<Claimant> claimants;
-  // As many lanes that hold nothing as there are slots get one each, whatever the others hold.
+// The first lane of each tenant that has some, from the one whose turn it is.
+std::vector<LaneId> KnownLanes::next_tenants(std::size_t most) const {
+  std::vector<LaneId> tenants;
+  auto lane = lanes_.upper_bound(last_lane_of_tenant(last_favoured_));
+  while (tenants.size() < most) {
+    if (lane == lanes_.end()) lane = lanes_.begin();
+    if (lane == lanes_.end()) break;
+    if (!tenants.empty() && lane_tenant(lane->first) == lane_tenant(tenants.front())) break;
+    tenants.push_back(lane->first);
+    lane = lanes_.upper_bound(last_lane_of_tenant(lane->first));
+  }
+  return tenants;
+}
+
+// Its lanes that may have slots, from the one whose turn it is. As many that hold nothing as there
+// are slots are enough: they get one each, whatever the others hold.
+KnownLanes::Tenant KnownLanes::look_at(LaneId first_lane, int free, std::size_t most_looks,
+                                       const RoomOf& room_of, Monotonic now) {
+  const auto end = lanes_.upper_bound(last_lane_of_tenant(first_lane));
+  const auto favoured = favoured_.find(lane_tenant(first_lane));
+  auto next = lanes_.find(first_lane);
+  if (favoured != favoured_.end()) next = lanes_.upper_bound(favoured->second);
+  if (next == end) next = lanes_.find(first_lane);
+  const LaneId begun_with = next->first;
+
+  Tenant tenant;
   int without = 0;
-  auto next = lanes_.upper_bound(last_favoured_);
-  for (auto looks = std::min(lanes_.size(), kMostLooked); looks > 0 && without < free; --looks) {
-    if (next == lanes_.end()) next = lanes_.begin();
+  bool again = false;  // at the first lane
+  for (auto looks = most_looks; looks > 0 && without < free; --looks) {
+    if (next == end && !again) {
+      again = true;
+      next = lanes_.lower_bound(first_lane);
+    }
+    if (next == end || (again && next->first >= begun_with)) break;
     const auto room = room_of(next->first);
     if (room.allowance == 0) {
       next = hold(next, room, now);
       continue;
     }
     if (room.in_slots == 0) ++without;
-    claimants.push_back({next++, room});
+    tenant.turns.emplace(room.in_slots, tenant.lanes.size());
+    tenant.lanes.push_back({next++, room});
+  }
+  return tenant;
+}
+
+std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of, const Take& take,
+                                             Monotonic now) {
+  if (favoured_.size() > kMostFavoured) favoured_.clear();
+  std::vector<Tenant> tenants;
+  Turns turns;
+  const auto first_lanes = next_tenants(kMostLooked);
+  int without = 0;
+  for (const auto lane : first_lanes) {
+    if (without >= free) break;
+    auto tenant = look_at(lane, free, kMostLooked / first_lanes.size(), room_of, now);
+    if (tenant.lanes.empty()) continue;
+    const int held = tenant.lanes.front().room.of_tenant;
+    if (held == 0) ++without;
+    turns.emplace(held, tenants.size());
+    tenants.push_back(std::move(tenant));
   }
 
-  // The lane that holds the least comes first, and among equals the one whose turn it is.
-  using Turn = std::pair<int, std::size_t>;
-  std::vector<Turn> turns;
-  turns.reserve(claimants.size());
-  for (std::size_t i = 0; i < claimants.size(); ++i)
-    turns.emplace_back(claimants[i].room.in_slots, i);
-  std::make_heap(turns.begin(), turns.end(), std::greater<>());
   while (free > 0 && !turns.empty()) {
-    std::pop_heap(turns.begin(), turns.end(), std::greater<>());
-    auto& [level, index] = turns.back();
-    auto& claimant = claimants[index];
-    if (!take(claimant.room)) {
-      turns.pop_back();
-      if (claimant.got == 0) hold(claimant.lane, claimant.room, now);
-      continue;
+    auto [held_by_tenant, of] = turns.top();
+    turns.pop();
+    auto& tenant = tenants[of];
+    const auto [held_by_lane, index] = tenant.turns.top();
+    tenant.turns.pop();
+    auto& claimant = tenant.lanes[index];
+    if (take(claimant.room)) {
+      --free;
+      ++held_by_tenant;
+      last_favoured_ = claimant.lane->first;
+      favoured_[lane_tenant(last_favoured_)] = last_favoured_;
+      claimant.room.idle = false;
+      if (++claimant.got < claimant.room.allowance) tenant.turns.emplace(held_by_lane + 1, index);
+    } else if (claimant.got == 0) {
+      hold(claimant.lane, claimant.room, now);
     }
-    --free;
-    last_favoured_ = claimant.lane->first;
-    ++level;
-    claimant.room.idle = false;
-    if (++claimant.got < claimant.room.allowance) {
-      std::push_heap(turns.begin(), turns.end(), std::greater<>());
-    } else {
-      turns.pop_back();
-    }
+    if (!tenant.turns.empty()) turns.emplace(held_by_tenant, of);
   }
 
   std::vector<db::LaneSlots> shares;
-  for (auto& each : claimants) {
-    if (each.got == 0) continue;
-    shares.push_back({each.lane->first, each.got});
-    each.lane->second = false;
+  for (auto& tenant : tenants) {
+    for (auto& each : tenant.lanes) {
+      if (each.got == 0) continue;
+      shares.push_back({each.lane->first, each.got});
+      each.lane->second = false;
+    }
   }
   return shares;
 }

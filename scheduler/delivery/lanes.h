@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <queue>
 #include <set>
 #include <span>
 #include <string_view>
@@ -31,10 +32,11 @@ class KnownLanes {
   // Whether one more attempt fits into what all lanes together may have.
   using Take = std::function<bool(const LaneRoom& room)>;
 
-  // Shares `free` slots so that all lanes hold as nearly the same as they may, counting the slots
-  // that they hold already. What does not divide goes to the next ones in turn, and so do the slots
-  // when there are more lanes: no more of them are looked at than it takes. One lane alone gets
-  // what it may have. Those that may have nothing are held.
+  // Shares `free` slots so that all tenants hold as nearly the same as they may, and of each tenant
+  // all lanes, counting the slots that they hold already. What does not divide goes to the next
+  // ones in turn, and so do the slots when there are more tenants or lanes: no more of them are
+  // looked at than it takes. One lane alone gets what it may have. Those that may have nothing are
+  // held.
   std::vector<db::LaneSlots> share(int free, const RoomOf& room_of, const Take& take,
                                    Monotonic now);
 
@@ -61,6 +63,18 @@ class KnownLanes {
  private:
   using Known = std::map<LaneId, bool>;  // whether it was added since the last share()
   using Queue = std::map<std::uint64_t, LaneId>;
+  struct Claimant {
+    Known::iterator lane;
+    LaneRoom room;
+    int got = 0;
+  };
+  // By what each holds, the least first, and then in turn.
+  using Turn = std::pair<int, std::size_t>;
+  using Turns = std::priority_queue<Turn, std::vector<Turn>, std::greater<>>;
+  struct Tenant {
+    std::vector<Claimant> lanes;
+    Turns turns;
+  };
   struct Held {
     Monotonic until;
     Queue* queue;              // by_claim_ or by_pacing_
@@ -68,6 +82,9 @@ class KnownLanes {
   };
   using HeldLanes = boost::unordered_flat_map<LaneId, Held>;
 
+  std::vector<LaneId> next_tenants(std::size_t most) const;
+  Tenant look_at(LaneId first_lane, int free, std::size_t most_looks, const RoomOf& room_of,
+                 Monotonic now);
   void hold(LaneId lane, Queue& queue, Monotonic until, bool waits);
   Known::iterator hold(Known::iterator lane, const LaneRoom& room, Monotonic now);
   void unhold(HeldLanes::iterator held);
@@ -75,6 +92,7 @@ class KnownLanes {
 
   Known lanes_;
   LaneId last_favoured_ = 0;
+  boost::unordered_flat_map<LaneTenant, LaneId> favoured_;  // the same for each tenant
   HeldLanes held_;
   std::set<std::pair<Monotonic, LaneId>> by_time_;  // all of held_
   Queue by_claim_, by_pacing_;                      // those that wait for others' attempts

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -45,10 +44,6 @@ Milliseconds cool_down(int times) {
   return doubled(Milliseconds{1'000}, times, Milliseconds{60'000});
 }
 
-TenantId tenant_id(std::string_view name) {
-  return std::max<TenantId>(1, std::hash<std::string_view>()(name));
-}
-
 }  // namespace
 
 std::string_view name(BreakerState state) {
@@ -80,10 +75,17 @@ int Pacing::in_flight(LaneId lane) const {
 LaneRoom Pacing::room(LaneId id, Monotonic now) const {
   const auto found = lanes_.find(id);
   const Lane& lane = found == lanes_.end() ? unmet_ : found->second;
-  LaneRoom room{lane.in_slots, 0, lane.in_flight == 0, pace(lane, now), lane.tenant, {}};
+  const LaneTenant tenant = lane_tenant(id);
+  LaneRoom room{lane.in_slots,
+                parking_.tenant_slots(tenant),
+                0,
+                lane.in_flight == 0,
+                pace(lane, now),
+                tenant,
+                {}};
   const int most = wanted(lane, now);
   if (most > 0) {
-    room.allowance = std::max(0, std::min(most, bound(lane, room.pace)));
+    room.allowance = std::max(0, std::min(most, bound(lane, tenant, room.pace)));
   } else {
     room.retry_at = wanted_at(lane, now);
   }
@@ -115,14 +117,14 @@ std::optional<Monotonic> Pacing::wanted_at(const Lane& lane, Monotonic now) cons
 
 // What the others leave. No lane may have more attempts that are not quick than there are places
 // left, so those that are there first leave some for those that come.
-int Pacing::bound(const Lane& lane, Pace pace) const {
+int Pacing::bound(const Lane& lane, LaneTenant tenant, Pace pace) const {
   const bool first = lane.in_flight == 0;
   const int share = share_ - lane.in_flight;
-  const int of_tenant = parking_.tenant_places(lane.tenant, first) - lane.in_flight;
+  const int of_tenant = parking_.tenant_places(tenant, first) - lane.in_flight;
   const int places = parking_.free_places(first) - lane.in_flight;
   switch (pace) {
     case Pace::quick:
-      return std::min({share, parking_.slots() + parking_.tenant_places(lane.tenant, true),
+      return std::min({share, parking_.slots() + parking_.tenant_places(tenant, true),
                        std::max(parking_.slots() - lane.in_flight, places)});
     case Pace::slow: return std::min({share, of_tenant, places});
     case Pace::doubtful:
@@ -135,10 +137,10 @@ int Pacing::bound(const Lane& lane, Pace pace) const {
 
 // Whether one more is within the shares. What was claimed need not leave as much for others as what
 // is to be claimed.
-bool Pacing::fits(const Lane& lane, Pace pace) const {
+bool Pacing::fits(const Lane& lane, LaneTenant tenant, Pace pace) const {
   if (lane.in_flight >= share_) return false;
   const bool first = lane.in_flight == 0;
-  const int of_tenant = parking_.tenant_places(lane.tenant, true);
+  const int of_tenant = parking_.tenant_places(tenant, true);
   switch (pace) {
     case Pace::quick: return parking_.slots() + of_tenant > 0;
     case Pace::slow: return of_tenant > 0 && parking_.free_places(true) > 0;
@@ -155,14 +157,14 @@ bool Pacing::may_probe(const Lane& lane, Monotonic now) const {
          parking_.free_slots(Pace::probe, false) > 0;
 }
 
-bool Pacing::may_start(LaneId id, std::string_view tenant, Monotonic now) {
-  const Lane& lane = meet(id, tenant, now);
-  return wanted(lane, now) > 0 && fits(lane, pace(lane, now));
+bool Pacing::may_start(LaneId id, Monotonic now) {
+  const Lane& lane = meet(id, now);
+  return wanted(lane, now) > 0 && fits(lane, lane_tenant(id), pace(lane, now));
 }
 
-void Pacing::started(LaneId id, AttemptNumber attempt, std::string_view tenant, Monotonic now) {
+void Pacing::started(LaneId id, AttemptNumber attempt, Monotonic now) {
   next_ = attempt + 1;
-  Lane& lane = meet(id, tenant, now);
+  Lane& lane = meet(id, now);
   Pace attempts_pace = pace(lane, now);
   if (lane.state == BreakerState::closed) {
     const bool silent = lane.silent(now);
@@ -181,7 +183,7 @@ void Pacing::started(LaneId id, AttemptNumber attempt, std::string_view tenant, 
     lane.stopped_before = next_;
   }
   ++lane.in_flight;
-  if (parking_.start(attempt, id, lane.tenant, attempts_pace, now)) ++lane.in_slots;
+  if (parking_.start(attempt, id, attempts_pace, now)) ++lane.in_slots;
 }
 
 bool Pacing::turn(Monotonic now) {
@@ -327,11 +329,10 @@ std::vector<Pacing::Stopped> Pacing::stopped(std::size_t most) const {
   return stopped;
 }
 
-Pacing::Lane& Pacing::meet(LaneId id, std::string_view tenant, Monotonic now) {
+Pacing::Lane& Pacing::meet(LaneId id, Monotonic now) {
   if (lanes_.size() >= make_room_at_ && !lanes_.contains(id)) make_room();
   const auto [found, first] = lanes_.try_emplace(id, unmet_);
   Lane& lane = found->second;
-  if (lane.tenant == 0) lane.tenant = tenant_id(tenant);
   lane.used_at = now;
   return lane;
 }

@@ -45,11 +45,11 @@ class Pacing {
   ClaimBudget budget() const { return ClaimBudget(parking_); }
 
   // Whether one more attempt of the lane fits in, its tenant's share included. What is not allowed
-  // is put back. The lane's tenant is known from then on.
-  bool may_start(LaneId lane, std::string_view tenant, Monotonic now);
+  // is put back.
+  bool may_start(LaneId lane, Monotonic now);
   // One that is not allowed may start all the same. If its lane is stopped, its end decides
   // nothing.
-  void started(LaneId lane, AttemptNumber attempt, std::string_view tenant, Monotonic now);
+  void started(LaneId lane, AttemptNumber attempt, Monotonic now);
 
   // REQUIRES: it was started. One of these two, once.
   void finished(LaneId lane, AttemptNumber attempt, const AttemptEnd& end, Monotonic now);
@@ -100,10 +100,9 @@ class Pacing {
     AttemptNumber halved_before = 0;   // the first that began after the limit was last halved
     AttemptNumber probe = 0;           // in half_open
     AttemptNumber asked_from = 0;      // the first that began in this silence
-    TenantId tenant = 0;
-    Monotonic until{};      // while throttled or open
-    Monotonic closed_at{};  // when a probe last succeeded
-    Monotonic used_at{};    // when an attempt last started or ended
+    Monotonic until{};                 // while throttled or open
+    Monotonic closed_at{};             // when a probe last succeeded
+    Monotonic used_at{};               // when an attempt last started or ended
     Silence silence;
     AttemptWindow window;  // since the lane's first failure, or since closed_at
 
@@ -111,12 +110,12 @@ class Pacing {
     bool silent(Monotonic now) const { return silence.silent(blocked(), now); }
   };
 
-  Lane& meet(LaneId id, std::string_view tenant, Monotonic now);
+  Lane& meet(LaneId id, Monotonic now);
   Pace pace(const Lane& lane, Monotonic now) const;
   int wanted(const Lane& lane, Monotonic now) const;
   std::optional<Monotonic> wanted_at(const Lane& lane, Monotonic now) const;
-  int bound(const Lane& lane, Pace pace) const;
-  bool fits(const Lane& lane, Pace pace) const;
+  int bound(const Lane& lane, LaneTenant tenant, Pace pace) const;
+  bool fits(const Lane& lane, LaneTenant tenant, Pace pace) const;
   bool may_probe(const Lane& lane, Monotonic now) const;
   void judge(Lane& lane, AttemptNumber attempt, Health health, Milliseconds retry_after,
              Monotonic now);

@@ -22,16 +22,17 @@ Parking::Parking(int slots, int places) : slots_(std::max(1, slots)), places_(st
   attempts_.reserve(static_cast<std::size_t>(slots_));
 }
 
-bool Parking::start(AttemptNumber attempt, LaneId lane, TenantId tenant, Pace pace, Monotonic now) {
+bool Parking::start(AttemptNumber attempt, LaneId lane, Pace pace, Monotonic now) {
   const bool parked = pace == Pace::slow && parked_ < places_;
-  attempts_.emplace(attempt, Attempt{lane, tenant, pace, parked});
-  if (pace != Pace::quick) ++places_of_[tenant];
+  attempts_.emplace(attempt, Attempt{lane, pace, parked});
+  if (pace != Pace::quick) ++places_of_[lane_tenant(lane)];
   if (parked) {
     ++parked_;
     return false;
   }
   ++in_slots_;
   ++in_slots_by_pace_[index(pace)];
+  ++slots_of_[lane_tenant(lane)];
   queue_.emplace_back(attempt, now);
   constexpr std::size_t kFew = 64;
   if (queue_.size() > 2 * static_cast<std::size_t>(in_slots_) + kFew) drop_ended();
@@ -42,16 +43,14 @@ Parking::Ended Parking::end(AttemptNumber number) {
   const auto found = attempts_.find(number);
   const auto attempt = found->second;
   attempts_.erase(found);
-  if (attempt.parked || attempt.pace != Pace::quick) {
-    const auto places = places_of_.find(attempt.tenant);
-    if (--places->second == 0) places_of_.erase(places);
-  }
+  if (attempt.parked || attempt.pace != Pace::quick) take_one(places_of_, attempt.lane);
   if (attempt.parked) {
     --parked_;
     return {false, false};
   }
   --in_slots_;
   --in_slots_by_pace_[index(attempt.pace)];
+  take_one(slots_of_, attempt.lane);
   while (!queue_.empty() && !attempts_.contains(queue_.front().first)) queue_.pop_front();
   return {true, attempt.pace == Pace::quick};
 }
@@ -61,10 +60,11 @@ std::optional<LaneId> Parking::park_next(Monotonic now) {
   if (!at || now < *at) return std::nullopt;
   auto& attempt = attempts_.find(queue_.front().first)->second;
   attempt.parked = true;
-  if (attempt.pace == Pace::quick) ++places_of_[attempt.tenant];
+  if (attempt.pace == Pace::quick) ++places_of_[lane_tenant(attempt.lane)];
   ++parked_;
   --in_slots_;
   --in_slots_by_pace_[index(attempt.pace)];
+  take_one(slots_of_, attempt.lane);
   queue_.pop_front();
   while (!queue_.empty() && !attempts_.contains(queue_.front().first)) queue_.pop_front();
   return attempt.lane;
@@ -99,11 +99,21 @@ int Parking::free_slots(Pace pace, bool first) const {
 
 int Parking::lane_share() const { return std::max(slots_, places_ / kLanePart); }
 
-int Parking::tenant_places(TenantId tenant, bool first) const {
+int Parking::tenant_places(LaneTenant tenant, bool first) const {
   const int share = std::max(slots_, places_ / kTenantPart);
-  const auto found = places_of_.find(tenant);
-  const int taken = found == places_of_.end() ? 0 : found->second;
-  return share - (first ? 0 : share / kFirstPart) - taken;
+  return share - (first ? 0 : share / kFirstPart) - count(places_of_, tenant);
+}
+
+int Parking::tenant_slots(LaneTenant tenant) const { return count(slots_of_, tenant); }
+
+void Parking::take_one(ByTenant& counts, LaneId lane) {
+  const auto found = counts.find(lane_tenant(lane));
+  if (--found->second == 0) counts.erase(found);
+}
+
+int Parking::count(const ByTenant& counts, LaneTenant tenant) {
+  const auto found = counts.find(tenant);
+  return found == counts.end() ? 0 : found->second;
 }
 
 bool ClaimBudget::take(const LaneRoom& room) {

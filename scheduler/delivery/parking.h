@@ -11,6 +11,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "core/model/lane.h"
 #include "core/time/time.h"
 
 namespace postern::scheduler {
@@ -18,7 +19,6 @@ namespace postern::scheduler {
 using LaneId = std::int64_t;
 // Numbers the attempts. REQUIRES: each that starts has a higher one than all before it.
 using AttemptNumber = std::uint64_t;
-using TenantId = std::uint64_t;  // a hash of the name; 0: not known
 
 // An attempt holds its slot no longer, unless there is no free place.
 inline constexpr Milliseconds kParkAfter{100};
@@ -34,10 +34,11 @@ enum class Pace {
 // What a lane may have of the next claim.
 struct LaneRoom {
   int in_slots = 0;   // what it holds already
+  int of_tenant = 0;  // and all lanes of its tenant
   int allowance = 0;  // how many more attempts may start now
   bool idle = true;   // it has none in flight
   Pace pace = Pace::doubtful;
-  TenantId tenant = 0;
+  LaneTenant tenant = 0;
   // Without allowance: when it gets one if nothing else happens. nullopt: when some attempt has
   // ended or was parked.
   std::optional<Monotonic> retry_at = {};
@@ -49,7 +50,7 @@ class Parking {
   Parking(int slots, int places);
 
   // Returns whether it holds a slot.
-  bool start(AttemptNumber attempt, LaneId lane, TenantId tenant, Pace pace, Monotonic now);
+  bool start(AttemptNumber attempt, LaneId lane, Pace pace, Monotonic now);
   // REQUIRES: it was started, and has not ended.
   struct Ended {
     bool held_slot;
@@ -72,7 +73,9 @@ class Parking {
   int free_places(bool first) const;
   // The places left of a tenant's share, which is half of them. Below zero when quick attempts
   // turned out not to be.
-  int tenant_places(TenantId tenant, bool first) const;
+  int tenant_places(LaneTenant tenant, bool first) const;
+  // The slots that it holds.
+  int tenant_slots(LaneTenant tenant) const;
 
   // No lane has more attempts under way: an eighth of the places, but at least as many as slots.
   int lane_share() const;
@@ -81,7 +84,6 @@ class Parking {
  private:
   struct Attempt {
     LaneId lane;
-    TenantId tenant;
     Pace pace;
     bool parked;
   };
@@ -95,7 +97,11 @@ class Parking {
   int in_slots_ = 0;
   std::array<int, 4> in_slots_by_pace_{};
   boost::unordered_flat_map<AttemptNumber, Attempt> attempts_;
-  boost::unordered_flat_map<TenantId, int> places_of_;  // as in taken(); without zeros
+  // By tenant, without zeros: the places as in taken(), and the slots.
+  using ByTenant = boost::unordered_flat_map<LaneTenant, int>;
+  static void take_one(ByTenant& counts, LaneId lane);
+  static int count(const ByTenant& counts, LaneTenant tenant);
+  ByTenant places_of_, slots_of_;
   // In slots, as they began; the first is under way, those behind it may have ended.
   std::deque<std::pair<AttemptNumber, Monotonic>> queue_;
 };
@@ -112,7 +118,7 @@ class ClaimBudget {
   // What it has taken.
   int places_ = 0;
   std::array<int, 4> slots_{};  // by pace
-  boost::unordered_flat_map<TenantId, int> places_of_;
+  boost::unordered_flat_map<LaneTenant, int> places_of_;
 };
 
 }  // namespace postern::scheduler

@@ -56,12 +56,78 @@ TEST(KnownLanes, SharesEvenlyAndLetsTheRestGoRound) {
 
 TEST(KnownLanes, TakesTurnsWhenThereAreMoreLanesThanSlots) {
   KnownLanes lanes;
-  lanes.add(Lanes{-5, 1, 2, 3, 4});
+  lanes.add(Lanes{0, 1, 2, 3, 4});
   Shares served;
   for (int i = 0; i < 10; ++i) {
     for (const auto& [lane, slots] : shares(lanes, 2)) served[lane] += slots;
   }
-  EXPECT_EQ(served, (Shares{{-5, 4}, {1, 4}, {2, 4}, {3, 4}, {4, 4}}));
+  EXPECT_EQ(served, (Shares{{0, 4}, {1, 4}, {2, 4}, {3, 4}, {4, 4}}));
+}
+
+// Ids of lanes of other tenants; the first bits of some make them negative.
+LaneId of_tenant(LaneId tenant, LaneId lane) {
+  return static_cast<LaneId>(static_cast<std::uint64_t>(tenant) << 40) + lane;
+}
+std::map<LaneTenant, int> by_tenant(const std::vector<db::LaneSlots>& shares) {
+  std::map<LaneTenant, int> out;
+  for (const auto& [lane, slots] : shares) out[lane_tenant(lane)] += slots;
+  return out;
+}
+
+TEST(KnownLanes, SharesAmongTenantsFirstHoweverManyLanesTheyHave) {
+  KnownLanes lanes;
+  for (LaneId lane = 0; lane < 5'000; ++lane) lanes.add(Lanes{of_tenant(1, lane)});
+  lanes.add(Lanes{of_tenant(0xffffff, 7), of_tenant(2, 1), of_tenant(2, 2)});
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_EQ(by_tenant(share(lanes, 255)),
+              (std::map<LaneTenant, int>{{1, 85}, {2, 85}, {0xffffff, 85}}));
+  }
+  std::set<LaneId> served;
+  for (int i = 0; i < 150; ++i) {
+    for (const auto& [lane, slots] : share(lanes, 255)) served.insert(lane);
+  }
+  EXPECT_EQ(served.size(), 5'003U) << "each in its turn";
+}
+
+TEST(KnownLanes, CountsWhatATenantHoldsAlready) {
+  KnownLanes lanes;
+  for (LaneId lane = 0; lane < 100; ++lane) lanes.add(Lanes{of_tenant(1, lane)});
+  lanes.add(Lanes{of_tenant(2, 1)});
+  const auto room_of = [](LaneId lane) {
+    auto all = room(0, 100);
+    if (lane_tenant(lane) == 1) all.of_tenant = 150;
+    return all;
+  };
+  EXPECT_EQ(by_tenant(share(lanes, 50, room_of)), (std::map<LaneTenant, int>{{2, 50}}));
+  EXPECT_EQ(by_tenant(share(lanes, 1, room_of)), (std::map<LaneTenant, int>{{2, 1}}));
+}
+
+TEST(KnownLanes, WhatATenantMayNotHaveGoesToTheOthers) {
+  KnownLanes lanes;
+  lanes.add(Lanes{of_tenant(1, 1), of_tenant(2, 1), of_tenant(3, 1)});
+  const auto room_of = [](LaneId lane) { return room(0, lane_tenant(lane) == 1 ? 2 : 1'000); };
+  EXPECT_EQ(by_tenant(share(lanes, 62, room_of)),
+            (std::map<LaneTenant, int>{{1, 2}, {2, 30}, {3, 30}}));
+}
+
+TEST(KnownLanes, TakesTurnsWhenThereAreMoreTenantsThanSlots) {
+  KnownLanes lanes;
+  for (LaneId tenant = 1; tenant <= 5; ++tenant) {
+    for (LaneId lane = 0; lane < tenant; ++lane) lanes.add(Lanes{of_tenant(tenant, lane)});
+  }
+  std::map<LaneTenant, int> served;
+  for (int i = 0; i < 10; ++i) {
+    for (const auto& [tenant, slots] : by_tenant(share(lanes, 2))) served[tenant] += slots;
+  }
+  EXPECT_EQ(served, (std::map<LaneTenant, int>{{1, 4}, {2, 4}, {3, 4}, {4, 4}, {5, 4}}));
+}
+
+TEST(KnownLanes, ATenantsLanesThatMayHaveNothingAreHeldAndItsOthersGoOn) {
+  KnownLanes lanes;
+  for (LaneId lane = 0; lane < 50; ++lane) lanes.add(Lanes{of_tenant(1, lane)});
+  const auto room_of = [](LaneId lane) { return room(0, lane % 2 == 0 ? 0 : 1); };
+  EXPECT_EQ(share(lanes, 100, room_of).size(), 25U);
+  EXPECT_EQ(lanes.size(), 25U);
 }
 
 TEST(KnownLanes, HasNothingToShareWithoutLanesOrSlots) {

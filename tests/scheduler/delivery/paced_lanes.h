@@ -30,7 +30,7 @@ struct PacedLanes {
   PacedLanes(int slots, int places) : pacing(slots, places) {}
 
   std::uint64_t start(std::int64_t lane = 1) {
-    pacing.started(lane, next, "tenant", now);
+    pacing.started(lane, next, now);
     return next++;
   }
   std::vector<std::uint64_t> start_many(int count, std::int64_t lane = 1) {

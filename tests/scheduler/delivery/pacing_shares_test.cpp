@@ -28,6 +28,23 @@ TEST(PacingShares, OneLaneAloneReachesItsShareInAFewRounds) {
   EXPECT_EQ(simulation.pacing.lane_share(), 512);
 }
 
+// A batch under hundreds of queue names is still one tenant's.
+TEST(PacingShares, ATenantWithManyLanesDoesNotSlowOneWithFew) {
+  Simulation simulation;
+  for (int i = 0; i < 400; ++i) {
+    simulation.add_tasks(simulation.add_lane(answers_in(20ms), true, "crowd"), 100);
+  }
+  const LaneId lane = simulation.add_lane(answers_in(20ms), false, "modest");
+  simulation.run_for(100ms);
+  simulation.begin_counting();
+  for (int i = 0; i < 100; ++i) {
+    simulation.add_tasks(lane, 2);
+    simulation.run_for(10ms);
+  }
+  EXPECT_LE(simulation.waited(), 30ms);
+  EXPECT_EQ(simulation.ready(lane), 0);
+}
+
 TEST(PacingShares, TheSmallBeginningDoesNotSlowManyTasks) {
   Simulation simulation;
   const LaneId lane = simulation.add_lane(answers_in(kQuick));

@@ -206,12 +206,12 @@ TEST(Pacing, ATenantWhosePlacesAreTakenGoesOnWithItsQuickLanes) {
   }
   EXPECT_EQ(lanes.pacing.parked(), 32);
   EXPECT_EQ(lanes.allowance(39), 0);
-  EXPECT_FALSE(lanes.pacing.may_start(39, "tenant", lanes.now));
-  EXPECT_FALSE(lanes.pacing.may_start(50, "tenant", lanes.now)) << "nor a lane never met";
-  EXPECT_EQ(lanes.allowance(50), 0) << "which is known to be the tenant's from then on";
-  EXPECT_TRUE(lanes.pacing.may_start(51, "another", lanes.now));
+  EXPECT_FALSE(lanes.pacing.may_start(39, lanes.now));
+  EXPECT_FALSE(lanes.pacing.may_start(50, lanes.now)) << "nor a lane never met";
+  EXPECT_EQ(lanes.allowance(50), 0);
+  EXPECT_TRUE(lanes.pacing.may_start(LaneId{1} << 40 | 51, lanes.now)) << "another tenant's";
   EXPECT_EQ(lanes.allowance(1), 8);
-  EXPECT_TRUE(lanes.pacing.may_start(1, "tenant", lanes.now));
+  EXPECT_TRUE(lanes.pacing.may_start(1, lanes.now));
 }
 
 TEST(Pacing, ListsTheLanesThatAreStopped) {

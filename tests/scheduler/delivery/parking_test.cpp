@@ -10,13 +10,13 @@ namespace {
 using namespace std::chrono_literals;
 
 const Monotonic kStart{1h};
-constexpr TenantId kTenant = 7;
+constexpr LaneTenant kTenant = 7;
 
 // Starts attempts with numbers of their own, at a time that passes.
 struct Parked {
   Parked(int slots, int places) : parking(slots, places) {}
-  AttemptNumber start(Pace pace = Pace::quick, TenantId tenant = kTenant) {
-    parking.start(next, static_cast<LaneId>(next), tenant, pace, now);
+  AttemptNumber start(Pace pace = Pace::quick, LaneTenant tenant = kTenant) {
+    parking.start(next, LaneId{tenant} << 40 | static_cast<LaneId>(next), pace, now);
     return next++;
   }
   int park() {
@@ -40,7 +40,7 @@ TEST(Parking, AnAttemptLeavesItsSlotAfterATenthOfASecond) {
   all.now = kStart + 99ms;
   EXPECT_EQ(all.park(), 0);
   all.now = kStart + 100ms;
-  EXPECT_EQ(all.parking.park_next(all.now), 100);
+  EXPECT_EQ(all.parking.park_next(all.now), LaneId{kTenant} << 40 | 100);
   EXPECT_EQ(all.park(), 0);
   EXPECT_EQ(all.parking.free_slots(), 3);
   EXPECT_EQ(all.parking.parked(), 1);
@@ -147,8 +147,8 @@ TEST(Parking, CountsATenantsPlaces) {
   EXPECT_EQ(all.parking.tenant_places(kTenant, true), 50);
 }
 
-LaneRoom wants(Pace pace, bool idle = false, TenantId tenant = kTenant) {
-  return {0, 1'000, idle, pace, tenant, {}};
+LaneRoom wants(Pace pace, bool idle = false, LaneTenant tenant = kTenant) {
+  return {0, 0, 1'000, idle, pace, tenant, {}};
 }
 
 int fit(const Parking& parking, const LaneRoom& room) {

@@ -12,13 +12,15 @@ constexpr auto kClaimTakes = 1ms;
 
 }  // namespace
 
-LaneId Simulation::add_lane(Host host, bool hangs, std::string tenant) {
-  lanes_.push_back({std::move(host), hangs, std::move(tenant), {}});
-  return static_cast<LaneId>(lanes_.size()) - 1;
+LaneId Simulation::add_lane(Host host, bool hangs, const std::string& tenant) {
+  const auto number = tenants_.emplace(tenant, static_cast<LaneId>(tenants_.size())).first->second;
+  const LaneId id = number << 40 | static_cast<LaneId>(lanes_.size());
+  lanes_.push_back({id, std::move(host), hangs, tenant, {}});
+  return id;
 }
 
 void Simulation::add_task(LaneId lane) {
-  lanes_[static_cast<std::size_t>(lane)].ready.push_back(now);
+  lanes_[index_of(lane)].ready.push_back(now);
   known_.add(std::vector{lane});
 }
 
@@ -40,7 +42,7 @@ void Simulation::run_for(Milliseconds time, int per_second) {
     now = std::max(now, next);
     if (now >= end) return;
     if (now == arrival) {
-      add_task(static_cast<LaneId>(random() % lanes_.size()));
+      add_task(lanes_[random() % lanes_.size()].id);
       arrival = now + gap();
     }
     turn();
@@ -56,7 +58,7 @@ void Simulation::turn() {
     pacing.finished(lane, number, end, now);
     known_.attempt_ended(lane);
     --in_flight;
-    --of_tenant_[lanes_[static_cast<std::size_t>(lane)].tenant];
+    --of_tenant_[lanes_[index_of(lane)].tenant];
     if (end.kind == HttpResult::Kind::answered) ++answered[lane];
   }
   if (claiming_ && claiming_->answer_at <= now) claimed();
@@ -65,8 +67,8 @@ void Simulation::turn() {
   if (may_claim()) claim();
   if (pacing.free_slots() > 0) return;
   int hanging = 0;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    if (lanes_[i].hangs) hanging += pacing.room(static_cast<LaneId>(i), now).in_slots;
+  for (const auto& lane : lanes_) {
+    if (lane.hangs) hanging += pacing.room(lane.id, now).in_slots;
   }
   most_slots_hanging = std::max(most_slots_hanging, hanging);
 }
@@ -103,7 +105,7 @@ void Simulation::claimed() {
   std::vector<db::Claimed> tasks;
   std::vector<std::pair<LaneId, Monotonic>> came;
   for (const auto& [lane, free] : claim.asked) {
-    auto& ready = lanes_[static_cast<std::size_t>(lane)].ready;
+    auto& ready = lanes_[index_of(lane)].ready;
     for (int i = 0; i < free && !ready.empty(); ++i) {
       tasks.emplace_back().lane = lane;
       came.emplace_back(lane, ready.front());
@@ -115,8 +117,8 @@ void Simulation::claimed() {
 }
 
 void Simulation::start(LaneId id, Monotonic due) {
-  Lane& lane = lanes_[static_cast<std::size_t>(id)];
-  if (!pacing.may_start(id, lane.tenant, now)) {
+  Lane& lane = lanes_[index_of(id)];
+  if (!pacing.may_start(id, now)) {
     ++given_back;
     lane.ready.push_front(due);
     known_.add(std::vector{id});
@@ -126,7 +128,7 @@ void Simulation::start(LaneId id, Monotonic due) {
   const auto takes = lane.host(now, random);
   AttemptEnd end{HttpResult::Kind::answered, 200, takes.value_or(kTimeout), {}};
   if (!takes) end = {HttpResult::Kind::timed_out, 0, kTimeout, {}};
-  pacing.started(id, next_, lane.tenant, now);
+  pacing.started(id, next_, now);
   attempts_.emplace(next_, Attempt{id, end});
   ends_.emplace(now + end.duration, next_++);
   most_in_flight = std::max(most_in_flight, ++in_flight);

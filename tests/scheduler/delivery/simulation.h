@@ -30,7 +30,7 @@ class Simulation {
       : slots(most_in_slots), places(most_parked), pacing(slots, places) {}
 
   // Each lane has a host; `hangs` says that its waiting times are nobody's, and its slots a burden.
-  LaneId add_lane(Host host, bool hangs = false, std::string tenant = "tenant");
+  LaneId add_lane(Host host, bool hangs = false, const std::string& tenant = "tenant");
   // One task, due now.
   void add_task(LaneId lane);
   void add_tasks(LaneId lane, int count) {
@@ -40,9 +40,7 @@ class Simulation {
   void run_for(Milliseconds time, int per_second = 0);
 
   // How many tasks of it have not started.
-  int ready(LaneId lane) const {
-    return static_cast<int>(lanes_[static_cast<std::size_t>(lane)].ready.size());
-  }
+  int ready(LaneId lane) const { return static_cast<int>(lanes_.at(index_of(lane)).ready.size()); }
   // The waiting time that this part of the tasks of lanes that do not hang did not exceed.
   Milliseconds waited(double part = 0.99) const;
   // Forgets what was counted.
@@ -69,6 +67,7 @@ class Simulation {
 
  private:
   struct Lane {
+    LaneId id;
     Host host;
     bool hangs;
     std::string tenant;
@@ -83,6 +82,7 @@ class Simulation {
     Monotonic answer_at;
   };
 
+  static std::size_t index_of(LaneId lane) { return static_cast<std::size_t>(lane & 0xffffffff); }
   void turn();
   bool may_claim() const;
   std::optional<Monotonic> wake_at() const;
@@ -91,6 +91,7 @@ class Simulation {
   void start(LaneId lane, Monotonic due);
 
   std::vector<Lane> lanes_;
+  std::map<std::string, LaneId> tenants_;
   KnownLanes known_;
   std::optional<Claim> claiming_;
   Monotonic claim_at_{};
