@@ -51,8 +51,7 @@ BEGIN
     END IF;
     dependents := ARRAY(
       SELECT d.task FROM postern.dependency d
-       WHERE d.depends_on = s.task AND d.task > coalesce(s.past, '00000000-0000-0000-0000-000000000000')
-       ORDER BY d.task LIMIT p_most);
+       WHERE d.depends_on = s.task AND d.task > s.past ORDER BY d.task LIMIT p_most);
     IF cardinality(dependents) = p_most THEN
       INSERT INTO postern.sequel (task, tenant, queue, past) VALUES (s.task, s.tenant, s.queue, dependents[p_most]);
       more := true;

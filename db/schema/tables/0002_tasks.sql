@@ -178,7 +178,7 @@ CREATE TABLE postern.sequel (
   queue    text COLLATE "C" NOT NULL,
   key      text COLLATE "C",
   callback boolean NOT NULL DEFAULT false,
-  past     uuid                            -- dependents up to this one have been seen to
+  past     uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'  -- dependents up to this one have been seen to
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX sequel_of_task ON postern.sequel (task);
 

@@ -1001,8 +1001,7 @@ BEGIN
     END IF;
     dependents := ARRAY(
       SELECT d.task FROM postern.dependency d
-       WHERE d.depends_on = s.task AND d.task > coalesce(s.past, '00000000-0000-0000-0000-000000000000')
-       ORDER BY d.task LIMIT p_most);
+       WHERE d.depends_on = s.task AND d.task > s.past ORDER BY d.task LIMIT p_most);
     IF cardinality(dependents) = p_most THEN
       INSERT INTO postern.sequel (task, tenant, queue, past) VALUES (s.task, s.tenant, s.queue, dependents[p_most]);
       more := true;
@@ -1245,7 +1244,7 @@ CREATE TABLE postern.sequel (
     queue text NOT NULL COLLATE pg_catalog."C",
     key text COLLATE pg_catalog."C",
     callback boolean DEFAULT false NOT NULL,
-    past uuid
+    past uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
 ALTER TABLE postern.sequel ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
