@@ -97,11 +97,18 @@ void list(const Context& context, const Arguments& arguments) {
   filter.tag = arguments.tag;
   filter.limit = arguments.limit;
   auto connection = context.connect(false);
-  const auto page = db::list_tasks(connection, arguments.tenant, filter);
+  auto page = db::list_tasks(connection, arguments.tenant, filter);
+  while (page.next && static_cast<int>(page.tasks.size()) < arguments.limit) {
+    filter.before = page.next;
+    filter.limit = arguments.limit - static_cast<int>(page.tasks.size());
+    auto more = db::next_tasks(connection, arguments.tenant, filter);
+    std::move(more.tasks.begin(), more.tasks.end(), std::back_inserter(page.tasks));
+    page.next = more.next;
+  }
   std::vector<Record> records;
   for (const auto& task : page.tasks) records.push_back(Record().add(wire::task_fields(), task));
   print(records, kColumns, context.json);
-  if (page.has_more && !context.json) {
+  if (page.next && !context.json) {
     fmt::print("{} of {}{}; --limit shows more\n", page.tasks.size(), page.total,
                page.total_estimated ? " or so" : "");
   }

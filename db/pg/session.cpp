@@ -9,6 +9,7 @@ constexpr SessionSetting kHandler[]{
     {"idle_in_transaction_session_timeout", "5s"},
 };
 
+constexpr std::size_t kTimeouts = 3;  // the first of these
 constexpr SessionSetting kScheduler[]{
     {"statement_timeout", "15s"},
     {"lock_timeout", "5s"},
@@ -35,6 +36,7 @@ constexpr SessionSetting kScheduler[]{
 
 Session handler_session() { return kHandler; }
 Session scheduler_session() { return kScheduler; }
+Session plans_by_index() { return Session(kScheduler).subspan(kTimeouts); }
 
 std::string session_sql(Session session) {
   std::string values;
@@ -45,6 +47,14 @@ std::string session_sql(Session session) {
   return "SELECT set_config(s.name, w.value, false) FROM (VALUES " + values +
          ") AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name = w.name "
          "WHERE s.source <> 'client'";
+}
+
+std::string transaction_sql(Session session) {
+  std::string sql;
+  for (const auto& [name, value] : session) {
+    sql.append("SET LOCAL ").append(name).append(" = ").append(value).append("; ");
+  }
+  return sql;
 }
 
 }  // namespace postern::db

@@ -21,6 +21,9 @@ Session handler_session();
 // The timeouts of the scheduler, and what keeps its plans from tipping.
 Session scheduler_session();
 
+// Of these, what keeps plans from tipping: one plan for any parameters, by index.
+Session plans_by_index();
+
 // The server gives up a statement of the scheduler after this time.
 constexpr Seconds kSchedulerStatementTimeout{15};
 
@@ -28,5 +31,8 @@ constexpr Seconds kSchedulerStatementTimeout{15};
 // the connection string sets itself (`options=-c ...`), and what this server does not know. As an
 // ordinary statement it passes PgBouncer, which refuses such settings in the start packet.
 std::string session_sql(Session session);
+
+// The same for the transaction alone; it leaves nothing alone.
+std::string transaction_sql(Session session);
 
 }  // namespace postern::db

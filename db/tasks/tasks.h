@@ -97,20 +97,31 @@ struct TaskFilter {
   std::string endpoint;               // by name; empty: any
   std::vector<Phase> phases;          // empty: any
   bool oldest_first = false;
-  std::optional<TaskId> before;  // keyset: only ids past this one in the list's order
+  std::optional<TaskId> before;  // only ids past this one in the list's order
   int limit = 20;
   int offset = 0;
+  // How many times a list looks for what matches, before it says where to go on.
+  int looks = 1;
 };
 
-struct Page {
-  std::vector<Task> tasks;  // bodies over 16 KiB left out (body_omitted)
-  bool has_more = false;
-  std::int64_t total = 0;        // of all that match, ignoring before/limit/offset
-  bool total_estimated = false;  // over 10,000: then from the counters where they can tell
+// A look reads up to this many entries of an index, so that it takes milliseconds whatever is
+// stored. What is not found in one is looked for further down by the next.
+constexpr int kLook = 5'000;
+// For lists that nobody can go on with.
+constexpr int kManyLooks = 40;
+
+// Some of a list.
+struct Listed {
+  std::vector<Task> tasks;     // up to `filter.limit`; bodies over 16 KiB left out (body_omitted)
+  std::optional<TaskId> next;  // where the list goes on, as `before`; nullopt: this was its end
+  int offset = 0;              // how many of `filter.offset` are still to be left out there
 };
-// Up to `filter.limit` of them.
-std::vector<Task> next_tasks(PgConnection& connection, std::string_view tenant,
-                             const TaskFilter& filter);
+Listed next_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter);
+
+struct Page : Listed {
+  std::int64_t total = 0;        // of all that match, ignoring before/limit/offset
+  bool total_estimated = false;  // at least so many: 10,000 tasks were looked at and there are more
+};
 Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter);
 
 // Before this no task of that id can have finished: the id says when it was made, so that a

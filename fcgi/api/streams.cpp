@@ -41,17 +41,19 @@ Result<Streams::Reader> Streams::open(std::string tenant, db::TaskFilter filter)
 std::optional<std::vector<Task>> Streams::Reader::next() {
   State& at = *state_;
   std::vector<Task> tasks;
-  if (!at.exhausted) {
+  while (tasks.empty() && !at.exhausted) {
     if (Clock::now() > at.end) return std::nullopt;
     db::TaskFilter step = at.filter;
     step.limit = std::min(kStep, step.limit);
-    tasks = read_from(at.streams.pool_, [&](auto& connection) {
+    step.looks = 1;
+    auto listed = read_from(at.streams.pool_, [&](auto& connection) {
       return db::next_tasks(connection, at.tenant, step);
     });
+    tasks = std::move(listed.tasks);
     at.filter.limit -= static_cast<int>(tasks.size());
-    at.exhausted = static_cast<int>(tasks.size()) < step.limit || at.filter.limit == 0;
-    at.filter.offset = 0;
-    if (!tasks.empty()) at.filter.before = tasks.back().spec.id;
+    at.exhausted = !listed.next || at.filter.limit == 0;
+    at.filter.offset = listed.offset;
+    at.filter.before = listed.next;
   }
   if (tasks.empty()) {
     // Before the client sees the end: it may ask for the next list at once.

@@ -39,7 +39,7 @@ Result<db::Page> TasksApi::list(const Caller& caller, const db::TaskFilter& filt
       pool_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
 }
 
-std::vector<Task> TasksApi::first(const Caller& caller, const db::TaskFilter& filter) {
+db::Listed TasksApi::first(const Caller& caller, const db::TaskFilter& filter) {
   return read_from(
       pool_, [&](auto& connection) { return db::next_tasks(connection, caller.tenant, filter); });
 }

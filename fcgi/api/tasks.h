@@ -30,7 +30,7 @@ class TasksApi {
   Result<Task> get(const Caller& caller, std::string_view id, Seconds wait);
   Result<db::Page> list(const Caller& caller, const db::TaskFilter& filter);
   // The same without counting how many there are.
-  std::vector<Task> first(const Caller& caller, const db::TaskFilter& filter);
+  db::Listed first(const Caller& caller, const db::TaskFilter& filter);
   // Only what has not begun, else `conflict`. No attempt starts after it.
   Result<Task> cancel(const Caller& caller, std::string_view id);
   // By whose rules, here and below: those of the dialect that is spoken, or the task's own

@@ -25,6 +25,7 @@ BENCHES = {
     "endtoend": "creates and webhooks per second at the same time; with --minutes, minute by minute",
     "latency": "from the acknowledgement to the webhook's arrival",
     "backlog": "webhooks per second beside millions of other rows",
+    "lists": "pages of lists beside millions of finished tasks",
     "snapshot": "webhooks per second while a transaction holds a snapshot",
     "slow": "latency of healthy hosts while others never answer",
     "burst": "100,000 tasks due in one second",
@@ -44,7 +45,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, help="length of a turn; each benchmark has a default")
     parser.add_argument("--minutes", type=float, help="length of endtoend and soak")
     parser.add_argument("--tasks", type=int, default=40_000, help="webhooks in a backlog")
-    parser.add_argument("--scale", type=float, default=1, help="shrinks backlog, burst, schedules and deps")
+    parser.add_argument("--scale", type=float, default=1, help="shrinks backlog, lists, burst, schedules and deps")
     parser.add_argument("--hold", type=float, default=180, help="seconds for which snapshot holds its transaction")
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="without the peers")
     parser.add_argument("--markdown", metavar="FILE", help="also write the tables there")

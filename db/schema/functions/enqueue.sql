@@ -12,6 +12,7 @@ DECLARE
   v_start timestamptz := coalesce(run_at, now() + delay);
   v_queue postern.queue;
   v_id uuid := postern.new_task_id();
+  v_made timestamptz := clock_timestamp();  -- the time in the id: lists find a task by either
   v_timeout bigint := (extract(epoch FROM timeout) * 1000)::bigint;
 BEGIN
   IF queue IS NULL OR queue !~ '^[a-zA-Z0-9_:-]{1,64}$' THEN
@@ -39,10 +40,10 @@ BEGIN
   END IF;
   SELECT * INTO v_queue FROM postern.queue q WHERE q.tenant = v_tenant AND q.name = enqueue_row.queue;
   INSERT INTO postern.task (
-    id, run_at, deadline, timeout_ms, max_attempts, priority, state, tenant, queue, method,
+    id, created_at, updated_at, run_at, deadline, timeout_ms, max_attempts, priority, state, tenant, queue, method,
     url, retry_policy, body_form, content_type, headers, tags, body)
   VALUES (
-    v_id, v_start, deadline, coalesce(v_timeout, v_queue.timeout_ms, 30000),
+    v_id, v_made, v_made, v_start, deadline, coalesce(v_timeout, v_queue.timeout_ms, 30000),
     1 + coalesce(max_retries, v_queue.max_retries, 3), priority * 10,
     CASE WHEN v_start > clock_timestamp() THEN 'delayed' ELSE 'ready' END, v_tenant, queue, method,
     url, coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,

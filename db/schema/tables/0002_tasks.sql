@@ -81,8 +81,8 @@ CREATE INDEX task_ready ON postern.task (lane, (100 - priority), run_at, id)
   WHERE state = 'ready' AND lane IS NOT NULL;
 CREATE INDEX task_delayed ON postern.task (run_at) WHERE state = 'delayed';
 CREATE INDEX task_unrouted ON postern.task (id) WHERE lane IS NULL;
--- For counting the blocked tasks of a queue.
-CREATE INDEX task_blocked ON postern.task (tenant, queue) WHERE state = 'blocked';
+-- For counting and listing the blocked tasks of a queue.
+CREATE INDEX task_blocked ON postern.task (tenant, queue, uuid_send(id)) WHERE state = 'blocked';
 CREATE INDEX task_of_key ON postern.task (tenant, queue, key, key_seq) WHERE key IS NOT NULL;
 CREATE INDEX task_in_turn ON postern.task (tenant, queue, key) WHERE key IS NOT NULL AND state <> 'blocked';
 -- For lists, oldest first; a list over all queues merges them. uuid_send(id) instead of id, so that the planner does not use
@@ -139,6 +139,8 @@ CREATE TABLE postern.task_finished (
 ) PARTITION BY LIST (retention);
 CREATE INDEX task_finished_id ON postern.task_finished (id);
 CREATE INDEX task_finished_of_queue ON postern.task_finished (tenant, queue, uuid_send(id));
+-- For listing those that failed or were cancelled, which may be few among many. A completed task has no entry.
+CREATE INDEX task_finished_ended ON postern.task_finished (tenant, queue, state, uuid_send(id)) WHERE state <> 'completed';
 -- For retrying the failed tasks of an endpoint.
 CREATE INDEX task_finished_failed ON postern.task_finished (tenant, finished_at)
   WHERE state = 'failed' AND endpoint IS NOT NULL;

@@ -101,6 +101,7 @@ Result<List> parse_list(std::string_view text) {
   List list;
   db::TaskFilter& filter = list.filter;
   filter.oldest_first = true;
+  filter.looks = db::kManyLooks;  // upstream's clients know no cursor
   for (const std::string& state : query.texts("state")) {
     const auto before = filter.phases.size();
     for (const Phase phase : kAllPhases) {
@@ -124,6 +125,14 @@ Result<List> parse_list(std::string_view text) {
     filter.endpoint = *type;
   }
   filter.created_since = query.time("created_since");
+  if (const auto cursor = query.text("cursor")) {
+    filter.before = parse_task_id(*cursor);
+    filter.looks = 1;
+    if (!filter.before) {
+      query.refuse(
+          invalid("cursor_invalid", "cursor", "cursor must be the next_cursor of another list."));
+    }
+  }
   const auto limit = query.integer("limit", "limit_invalid").value_or(kDefaultLimit);
   if (limit < 1) query.refuse(invalid("limit_invalid", "limit", "limit must be positive."));
   filter.limit = static_cast<int>(std::clamp<std::int64_t>(limit, 1, kMostLimit));

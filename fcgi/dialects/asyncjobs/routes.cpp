@@ -35,12 +35,13 @@ void create_task(const Call& call, Finish finish) {
   call.use.creation.create(call.caller, call.request, std::move(*wanted), answer);
 }
 
-std::string render_tasks(const std::vector<Task>& tasks) {
+std::string render_tasks(const db::Listed& list) {
   JsonWriter out;
   out.begin_object().key("tasks").begin_array();
-  for (const Task& task : tasks) write_asyncjobs_task(out, task);
+  for (const Task& task : list.tasks) write_asyncjobs_task(out, task);
   out.end_array();
-  out.member("count", static_cast<std::int64_t>(tasks.size()));
+  out.member("count", static_cast<std::int64_t>(list.tasks.size()));
+  if (list.next) out.member("next_cursor", to_ksuid(*list.next));
   out.end_object();
   return out.take();
 }

@@ -182,6 +182,7 @@ Result<db::TaskFilter> parse_filter(std::string_view text) {
   Query& query = *parsed;
   db::TaskFilter filter;
   filter.limit = kDefaultLimit;
+  filter.looks = db::kManyLooks;  // this wire has no cursor
   if (const auto status = query.text("status")) {
     if (!filter_by_status(filter, *status)) {
       query.refuse(invalid("status_invalid", "status",

@@ -93,7 +93,7 @@ std::string render_page(const db::Page& page, const db::TaskFilter& filter) {
   out.member("total", page.total);
   out.member("limit", std::int64_t{filter.limit});
   out.member("offset", std::int64_t{filter.offset});
-  out.member("hasMore", page.has_more);
+  out.member("hasMore", page.next.has_value());
   out.end_object().end_object();
   return out.take();
 }

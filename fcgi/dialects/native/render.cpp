@@ -28,9 +28,9 @@ std::string render_page(const db::Page& page, const db::TaskFilter& filter,
   out.member("total", page.total);
   out.member("limit", std::int64_t{filter.limit});
   out.member("offset", std::int64_t{filter.offset});
-  out.member("hasMore", page.has_more);
+  out.member("hasMore", page.next.has_value());
   if (page.total_estimated) out.member("total_estimated", true);
-  if (page.has_more) out.member("next_cursor", to_typeid(page.tasks.back().spec.id));
+  if (page.next) out.member("next_cursor", to_typeid(*page.next));
   out.end_object();
   out.end_object();
   return out.take();

@@ -460,6 +460,7 @@ DECLARE
   v_start timestamptz := coalesce(run_at, now() + delay);
   v_queue postern.queue;
   v_id uuid := postern.new_task_id();
+  v_made timestamptz := clock_timestamp();  -- the time in the id: lists find a task by either
   v_timeout bigint := (extract(epoch FROM timeout) * 1000)::bigint;
 BEGIN
   IF queue IS NULL OR queue !~ '^[a-zA-Z0-9_:-]{1,64}$' THEN
@@ -487,10 +488,10 @@ BEGIN
   END IF;
   SELECT * INTO v_queue FROM postern.queue q WHERE q.tenant = v_tenant AND q.name = enqueue_row.queue;
   INSERT INTO postern.task (
-    id, run_at, deadline, timeout_ms, max_attempts, priority, state, tenant, queue, method,
+    id, created_at, updated_at, run_at, deadline, timeout_ms, max_attempts, priority, state, tenant, queue, method,
     url, retry_policy, body_form, content_type, headers, tags, body)
   VALUES (
-    v_id, v_start, deadline, coalesce(v_timeout, v_queue.timeout_ms, 30000),
+    v_id, v_made, v_made, v_start, deadline, coalesce(v_timeout, v_queue.timeout_ms, 30000),
     1 + coalesce(max_retries, v_queue.max_retries, 3), priority * 10,
     CASE WHEN v_start > clock_timestamp() THEN 'delayed' ELSE 'ready' END, v_tenant, queue, method,
     url, coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
@@ -1706,8 +1707,9 @@ CREATE INDEX lease_of_queue ON postern.lease USING btree (deferred, tenant, queu
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
-CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue) WHERE (state = 'blocked'::text);
+CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue, uuid_send(id)) WHERE (state = 'blocked'::text);
 CREATE INDEX task_delayed ON postern.task USING btree (run_at) WHERE (state = 'delayed'::text);
+CREATE INDEX task_finished_ended ON ONLY postern.task_finished USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_failed ON ONLY postern.task_finished USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_id ON ONLY postern.task_finished USING btree (id);
 CREATE INDEX task_finished_job_id ON ONLY postern.task_finished USING btree (job_id) WHERE (job_id IS NOT NULL);
@@ -1718,6 +1720,8 @@ CREATE INDEX task_finished_short_job_id_idx ON ONLY postern.task_finished_short 
 CREATE INDEX task_finished_short_default_job_id_idx ON postern.task_finished_short_default USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_short_tenant_finished_at_idx ON ONLY postern.task_finished_short USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_short_default_tenant_finished_at_idx ON postern.task_finished_short_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
+CREATE INDEX task_finished_short_tenant_queue_state_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
+CREATE INDEX task_finished_short_default_tenant_queue_state_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_short_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_short_default_tenant_queue_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_id_idx ON ONLY postern.task_finished_standard USING btree (id);
@@ -1726,6 +1730,8 @@ CREATE INDEX task_finished_standard_job_id_idx ON ONLY postern.task_finished_sta
 CREATE INDEX task_finished_standard_default_job_id_idx ON postern.task_finished_standard_default USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_standard_tenant_finished_at_idx ON ONLY postern.task_finished_standard USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
 CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.task_finished_standard_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
+CREATE INDEX task_finished_standard_tenant_queue_state_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
+CREATE INDEX task_finished_standard_default_tenant_queue_state_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_in_turn ON postern.task USING btree (tenant, queue, key) WHERE ((key IS NOT NULL) AND (state <> 'blocked'::text));
@@ -1737,18 +1743,22 @@ CREATE INDEX task_unrouted ON postern.task USING btree (id) WHERE (lane IS NULL)
 ALTER INDEX postern.task_finished_short_id_idx ATTACH PARTITION postern.task_finished_short_default_id_idx;
 ALTER INDEX postern.task_finished_short_job_id_idx ATTACH PARTITION postern.task_finished_short_default_job_id_idx;
 ALTER INDEX postern.task_finished_short_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_short_default_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_short_tenant_queue_state_uuid_send_idx ATTACH PARTITION postern.task_finished_short_default_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_short_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_short_default_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_short_id_idx;
 ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_short_job_id_idx;
 ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_short_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_ended ATTACH PARTITION postern.task_finished_short_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_short_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_standard_id_idx ATTACH PARTITION postern.task_finished_standard_default_id_idx;
 ALTER INDEX postern.task_finished_standard_job_id_idx ATTACH PARTITION postern.task_finished_standard_default_job_id_idx;
 ALTER INDEX postern.task_finished_standard_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_standard_tenant_queue_state_uuid_send_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_standard_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_standard_id_idx;
 ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_standard_job_id_idx;
 ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_standard_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_ended ATTACH PARTITION postern.task_finished_standard_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_standard_tenant_queue_uuid_send_idx;
 ALTER TABLE ONLY postern.api_key
     ADD CONSTRAINT api_key_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);

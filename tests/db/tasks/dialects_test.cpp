@@ -227,7 +227,7 @@ TEST_F(Dialects, AListMayBeginWithTheOldestAndGoOnFromAnyPlace) {
   for (;;) {
     const auto page = db::list_tasks(api_, "default", filter);
     for (const auto& task : page.tasks) listed.push_back(task.spec.id);
-    if (!page.has_more) break;
+    if (!page.next) break;
     filter.before = listed.back();
   }
   EXPECT_EQ(listed, ids);

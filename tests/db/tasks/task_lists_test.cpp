@@ -38,7 +38,7 @@ class ListTasks : public ::testing::Test {
 TEST_F(ListTasks, NewestFirstLiveAndFinishedTogether) {
   EXPECT_EQ(list({}), ids_);
   EXPECT_EQ(page_.total, 10);
-  EXPECT_FALSE(page_.has_more);
+  EXPECT_FALSE(page_.next);
   EXPECT_FALSE(page_.total_estimated);
 }
 
@@ -49,14 +49,14 @@ TEST_F(ListTasks, PagesByOffsetAndByCursorAgree) {
     filter.limit = 3;
     filter.offset = offset;
     for (const auto& id : list(filter)) by_offset.push_back(id);
-    EXPECT_EQ(page_.has_more, offset + 3 < 10) << offset;
+    EXPECT_EQ(page_.next.has_value(), offset + 3 < 10) << offset;
   }
   db::TaskFilter filter;
   filter.limit = 3;
   for (;;) {
     for (const auto& id : list(filter)) by_cursor.push_back(id);
     EXPECT_EQ(page_.total, 10) << "the total does not shrink with the cursor";
-    if (!page_.has_more) break;
+    if (!page_.next) break;
     filter.before = by_cursor.back();
   }
   EXPECT_EQ(by_offset, ids_);

@@ -88,7 +88,7 @@ TEST(RenderPage, HasTheUnionEnvelope) {
   page.tasks = {task(), task()};
   page.total = 12'345;
   page.total_estimated = true;
-  page.has_more = true;
+  page.next = page.tasks.back().spec.id;
   db::TaskFilter filter;
   filter.limit = 2;
   const std::string json = render_page(page, filter, std::nullopt);

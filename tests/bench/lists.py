@@ -1,0 +1,95 @@
+"""Measures how long the native API takes to answer the pages of lists, beside 5,000,000 finished tasks of four days in four
+queues and 1,000,000 that are delayed (--scale 0.1: a tenth of these).
+
+A page is the first or the hundredth, by cursor. Where a list says that its look ended before the page was full, the pages
+count as answered.
+"""
+
+import http.client
+import json
+import statistics
+import time
+import urllib.parse
+
+from harness import HERE, key_header, psql
+from report import Table, progress
+
+FINISHED, DELAYED = 5_000_000, 1_000_000
+MUST_MS = 20
+TIMES = 15  # each first page is asked for so often; the hundredth after a walk of 99, and then as often
+
+
+class Lists:
+    """GETs over one connection, which is kept."""
+
+    def __init__(self, stack):
+        self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(stack.url).netloc, timeout=30)
+        self.headers = dict([key_header(stack).split(": ", 1)])
+
+    def get(self, path):
+        """Returns the answer and the milliseconds it took."""
+        begun = time.monotonic()
+        self.connection.request("GET", path, headers=self.headers)
+        answer = self.connection.getresponse()
+        body = answer.read()
+        took = (time.monotonic() - begun) * 1000
+        if answer.status != 200:
+            raise RuntimeError(f"GET {path}: {answer.status} {body[:200]!r}")
+        return json.loads(body), took
+
+    def median(self, path):
+        return statistics.median(self.get(path)[1] for _ in range(TIMES))
+
+
+def lists():
+    hour = [time.strftime("%Y-%m-%dT%H:00:00Z", time.gmtime(time.time() - 36 * 3600 + n * 3600)) for n in range(2)]
+    within = f"created_since={hour[0]}&created_until={hour[1]}"
+    return [("newest, all queues", ""), ("newest, big queue", "queue=big"), ("newest, small queue", "queue=small"),
+            ("completed", "status=completed"), ("failed (1 in 1,000)", "status=failed"),
+            ("cancelled (none)", "status=cancelled"), ("pending (1 M delayed)", "status=pending"),
+            ("active (none)", "status=active"), ("blocked (none)", "status=blocked"),
+            ("tag: every other task", "tag=common"), ("tag: 1 in 50,000, big queue", "queue=big&tag=rare"),
+            ("tag: 1 in 50,000, all queues", "tag=rare"), ("tag: none", "tag=none"),
+            ("tag of delayed: 1 in 50,000", "status=pending&tag=rare"),
+            ("endpoint: every third task", "endpoint=mail"), ("endpoint: 1 in 50,000", "endpoint=seldom"),
+            ("endpoint: none", "endpoint=none"), ("an hour of the day before", within), ("an hour, big queue", "queue=big&" + within),
+            ("an hour, rare tag", "tag=rare&" + within)]
+
+
+def run(stack, options):
+    finished, delayed = round(FINISHED * options.scale), round(DELAYED * options.scale)
+    psql(stack, "-v", f"finished={finished}", "-v", f"delayed={delayed}", "-f", HERE / "lists_rows.sql")
+    progress(f"{finished:,} finished and {delayed:,} delayed tasks are there")
+    client = Lists(stack)
+    rows, slowest = [], 0
+
+    def add(name, path, found, took, hundredth=None, deep=""):
+        nonlocal slowest
+        slowest = max(slowest, took, hundredth or 0)
+        rows.append([name, f"{took:.1f}", "" if hundredth is None else f"{hundredth:.1f}", found, deep])
+        progress(f"{path}: {rows[-1][1]} ms, hundredth {rows[-1][2] or 'missing'} ms, {deep}")
+
+    for name, query in lists():
+        path = "/v1/tasks?" + query
+        page, _ = client.get(path)
+        first = f"{len(page['tasks'])} of {page['pagination']['total']:,}" + "+" * page["pagination"].get("total_estimated", False)
+        took = client.median(path)
+        place = path
+        pages = 1
+        while pages < 100 and "next_cursor" in page["pagination"]:
+            place = path + "&cursor=" + page["pagination"]["next_cursor"]
+            page, _ = client.get(place)
+            pages += 1
+        hundredth = client.median(place) if pages == 100 else None
+        by_offset = ""
+        if pages == 100:
+            by_offset = f"{client.median(path + '&offset=1980'):.1f}"
+        add(name, path, first, took, hundredth, by_offset)
+    some = psql(stack, "-c", "SELECT id FROM postern.task_finished WHERE tenant = 'default' AND queue = 'big' "
+                "ORDER BY uuid_send(id) LIMIT 1")
+    add("one task by its id, the oldest", f"/v1/tasks/{some}", "1", client.median(f"/v1/tasks/{some}"))
+    options.report.add(Table(
+        f"lists: pages of 20 beside {finished:,} finished and {delayed:,} delayed tasks",
+        ["", "first page, ms", "hundredth by cursor, ms", "found at first", "hundredth by offset, ms"], rows,
+        f"Medians of {TIMES}, through nginx, with the total. Must: {MUST_MS} ms for each by cursor."))
+    return slowest <= MUST_MS
