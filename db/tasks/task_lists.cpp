@@ -14,7 +14,8 @@
 namespace postern::db {
 namespace {
 
-constexpr int kExactTotal = 10'000;
+// So many entries are counted: in an index alone, and where each task has to be looked at.
+constexpr int kExactTotal = 10'000, kExactLooked = 5'000;
 // So many attempts under way are read and sorted for a list of them; with more, those are looked
 // for among the live tasks.
 constexpr int kFewLeases = 2'000;
@@ -318,10 +319,11 @@ std::int64_t estimated_total(PgConnection& connection, std::string_view tenant,
 
 // Ignores where the page is.
 void TaskList::count(Page& page) {
-  Params all = params(range_of(filter_), kExactTotal + 1, 0);
+  const int most = judged() == Judged::by_index ? kExactTotal : kExactLooked;
+  Params all = params(range_of(filter_), most + 1, 0);
   const auto row = connection_.exec(count_tasks(parts_, judged()), all);
   page.total = row.integer(0, row.column("matching"));
-  page.total_estimated = row.integer(0, row.column("looked")) > kExactTotal;
+  page.total_estimated = row.integer(0, row.column("looked")) > most;
   if (!page.total_estimated) return;
   const auto seen = filter_.offset + static_cast<std::int64_t>(page.tasks.size());
   page.total = std::max({page.total, page.tasks.empty() ? 0 : seen,

@@ -106,9 +106,9 @@ struct TaskFilter {
 
 // A look reads up to this many entries of an index, so that it takes milliseconds whatever is
 // stored. What is not found in one is looked for further down by the next.
-constexpr int kLook = 5'000;
+constexpr int kLook = 2'500;
 // For lists that nobody can go on with.
-constexpr int kManyLooks = 40;
+constexpr int kManyLooks = 80;
 
 // Some of a list.
 struct Listed {
@@ -120,7 +120,7 @@ Listed next_tasks(PgConnection& connection, std::string_view tenant, const TaskF
 
 struct Page : Listed {
   std::int64_t total = 0;        // of all that match, ignoring before/limit/offset
-  bool total_estimated = false;  // at least so many: 10,000 tasks were looked at and there are more
+  bool total_estimated = false;  // at least so many: not all of them were looked at
 };
 Page list_tasks(PgConnection& connection, std::string_view tenant, const TaskFilter& filter);
 

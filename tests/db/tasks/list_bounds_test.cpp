@@ -130,7 +130,7 @@ class ListBounds : public ::testing::TestWithParam<bool> {
   Read read_by(Work work) {
     const auto counts = [this] {
       // What a session has read reaches the statistics now and then; asked for, at once.
-      api_.exec({"", "SELECT pg_stat_force_next_flush()"});
+      for (auto* session : {&api_, &owner_}) session->exec({"", "SELECT pg_stat_force_next_flush()"});
       const auto row = owner_.exec({"", R"sql(
         SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname ~ '^(task|lease)')::bigint,
                (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname ~ '^(task|lease)')::bigint)sql"});
@@ -171,10 +171,10 @@ INSTANTIATE_TEST_SUITE_P(Plans, ListBounds, ::testing::Bool(), [](const auto& ea
   return each.param ? "MadeForEmptyTables" : "MadeForFullTables";
 });
 
-// Of finished and of live tasks a look passes 5,000 entries each, and asks for the lease of each
-// live one where the state matters. A count passes 10,000 in all.
+// Of finished and of live tasks a look passes 2,500 entries each, and asks for the lease of each
+// live one where the state matters. A count passes 10,000 in all, or 5,000 and their leases.
 constexpr std::int64_t kOfLook = 3 * db::kLook + 500;
-constexpr std::int64_t kOfCount = 2 * 10'000 + 500;
+constexpr std::int64_t kOfCount = 10'000 + 500;
 // Where an index leads to what is wanted.
 constexpr std::int64_t kDirect = 500;
 
@@ -230,7 +230,7 @@ TEST_P(ListsOfMany, WhoHasNoCursorIsGivenSeveralLooks) {
   const auto one_look = db::list_tasks(api_, "default", rare);
   EXPECT_TRUE(one_look.next);
   EXPECT_TRUE(one_look.tasks.empty());
-  EXPECT_EQ(one_look.total, 1) << "the oldest, which a count meets first";
+  EXPECT_EQ(one_look.total, 0);
   EXPECT_TRUE(one_look.total_estimated);
   rare.looks = db::kManyLooks;
   const auto many = db::list_tasks(api_, "default", rare);
