@@ -174,6 +174,7 @@ TEST(ParseFilter, RefusesParameterByParameter) {
       {"created_since=yesterday", "time_invalid", "created_since"},
       {"created_until=2025-02-30", "time_invalid", "created_until"},
       {"cursor=x", "cursor_invalid", "cursor"},
+      {"endpoint=a%20b", "endpoint_invalid", "endpoint"},
       {"cursor=task_01h455vb4pex5vsknk084sn02q&offset=1", "cursor_invalid", "cursor"},
       {"tag=%ff", "query_invalid", ""},
       {"tag=%00", "query_invalid", ""},
