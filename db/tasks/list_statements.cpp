@@ -43,7 +43,8 @@ struct Part {
 
 constexpr char kOfQueue[] = "k.tenant = $1 AND k.queue = n.queue";
 constexpr char kOfLive[] = "unnest($2::text[]) AS n(queue)";
-// By id alone, as an index that begins with the tenant must not look as good for that. The leases are as many as attempts are under way, so they are read whole and put in order.
+// By id alone, as an index that begins with the tenant must not look as good for that. The leases
+// are as many as attempts are under way, so they are read whole and put in order.
 constexpr char kOfLeases[] = R"sql(unnest($2::text[]) AS q(queue) CROSS JOIN LATERAL (
       SELECT l.task FROM (VALUES (false), (true)) AS d(deferred) CROSS JOIN LATERAL (
         SELECT task FROM postern.lease WHERE deferred = d.deferred AND tenant = $1 AND queue = q.queue LIMIT $14) l) n)sql";
@@ -67,8 +68,7 @@ Part part_of(FinishedPart part) {
   return {"unnest($3::text[]) AS n(queue)", "postern.task_finished", kOfQueue, "$15"};
 }
 
-constexpr char kBetween[] =
-    "uuid_send(k.id) > uuid_send($11) AND uuid_send(k.id) < uuid_send($12)";
+constexpr char kBetween[] = "uuid_send(k.id) > uuid_send($11) AND uuid_send(k.id) < uuid_send($12)";
 
 constexpr char kFinishedSince[] = " AND k.finished_at >= $13";
 
@@ -91,10 +91,9 @@ std::string find_part(const Part& part, std::string_view since, const Shape& sha
                      ORDER BY uuid_send(k.id) {order} LIMIT {look}) looked) numbered
      WHERE matches OR at = {look} LIMIT $16) f)sql",
                      fmt::arg("queues", part.queues), fmt::arg("look", part.look),
-                     fmt::arg("matches", matches_sql(shape.judged)),
-                     fmt::arg("tasks", part.tasks), fmt::arg("which", part.which),
-                     fmt::arg("between", kBetween), fmt::arg("since", since),
-                     fmt::arg("order", shape.order));
+                     fmt::arg("matches", matches_sql(shape.judged)), fmt::arg("tasks", part.tasks),
+                     fmt::arg("which", part.which), fmt::arg("between", kBetween),
+                     fmt::arg("since", since), fmt::arg("order", shape.order));
 }
 
 // From the newest on, whose rows a first page has read. What is judged by its index entry is
@@ -146,9 +145,9 @@ class Statements {
     }
   }
   const Statement& get(ListParts parts, Judged judged) const {
-    const int at = (static_cast<int>(parts.live) * kFinished + static_cast<int>(parts.finished)) *
-                       kJudged +
-                   static_cast<int>(judged);
+    const int at =
+        (static_cast<int>(parts.live) * kFinished + static_cast<int>(parts.finished)) * kJudged +
+        static_cast<int>(judged);
     return statements_[static_cast<std::size_t>(at)];
   }
 

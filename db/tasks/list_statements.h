@@ -3,8 +3,8 @@
 //
 // Parameters: $1 tenant, $2 queues of live tasks, $3 queues of finished ones (FinishedPart::ended:
 // with their states in $4), $5 states, $6 tag, $7 and $8 made since and until, $9 endpoint, $10
-// phases, $11 and $12 ids between which they are, $13 when the oldest can have finished, $14 and $15
-// entries to look at in each queue of live and of finished tasks, $16 rows.
+// phases, $11 and $12 ids between which they are, $13 when the oldest can have finished, $14 and
+// $15 entries to look at in each queue of live and of finished tasks, $16 rows.
 #pragma once
 
 #include "db/pg/connection.h"

@@ -23,7 +23,8 @@ constexpr int kFewLeases = 2'000;
 constexpr std::chrono::seconds kLookFor{2};
 
 // How far the time in an id may be from the task's created_at, which is the database's. An id is
-// made before its task is inserted, by up to the time that a client waits for it; and clocks differ.
+// made before its task is inserted, by up to the time that a client waits for it; and clocks
+// differ.
 constexpr std::chrono::seconds kMadeBefore{60}, kMadeAfter{10};
 
 // A snapshot for the statements of one list, with the plans that are right for them.
@@ -95,6 +96,7 @@ std::vector<State> wanted_states(const TaskFilter& filter) {
 
 std::vector<std::string> names_in(const PgResult& rows) {
   std::vector<std::string> names;
+  names.reserve(static_cast<std::size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) names.emplace_back(rows.text(i, 0));
   return names;
 }
@@ -145,6 +147,7 @@ class TaskList {
   const TaskFilter& filter_;
   const std::vector<State> states_;
   ListParts parts_{LivePart::none, FinishedPart::none};
+  std::int64_t met_ = 0;  // how many `next` has met that match, of this page and before it
   std::vector<std::string> live_, finished_, ends_;  // ends_: the states, parallel to finished_
 };
 
@@ -224,7 +227,8 @@ TaskList::Look TaskList::look(const Range& range, int rows) const {
   };
   Params all = params(range, parts_.live == LivePart::active ? kFewLeases : share(live_.size()),
                       share(finished_.size()));
-  const auto found = connection_.exec(find_tasks(parts_, judged(), filter_.oldest_first), all.int8(rows));
+  const auto found =
+      connection_.exec(find_tasks(parts_, judged(), filter_.oldest_first), all.int8(rows));
   const int id = found.column("id"), finished_at = found.column("finished_at"),
             matches = found.column("matches"), is_last = found.column("is_last");
   Look out;
@@ -275,6 +279,7 @@ Listed TaskList::next() {
     offset -= skipped;
     keys.insert(keys.end(), found.keys.begin() + static_cast<std::ptrdiff_t>(skipped),
                 found.keys.end());
+    met_ += static_cast<std::int64_t>(found.keys.size());
     listed.next = found.ended;
     if (!found.ended || keys.size() > limit) break;
     if (looks >= filter_.looks || std::chrono::steady_clock::now() > give_up) break;
@@ -325,9 +330,7 @@ void TaskList::count(Page& page) {
   page.total = row.integer(0, row.column("matching"));
   page.total_estimated = row.integer(0, row.column("looked")) > most;
   if (!page.total_estimated) return;
-  const auto seen = filter_.offset + static_cast<std::int64_t>(page.tasks.size());
-  page.total = std::max({page.total, page.tasks.empty() ? 0 : seen,
-                         estimated_total(connection_, tenant_, filter_)});
+  page.total = std::max({page.total, met_, estimated_total(connection_, tenant_, filter_)});
 }
 
 }  // namespace

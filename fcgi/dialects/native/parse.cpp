@@ -221,8 +221,8 @@ Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
   read_pages(query, filter);
   // Whoever pages by offset cannot go on from where a look ended; nor does who knows no more than
   // queues and states.
-  const bool only_states = filter.tag.empty() && filter.endpoint.empty() &&
-                           !filter.created_since && !filter.created_until;
+  const bool only_states = filter.tag.empty() && filter.endpoint.empty() && !filter.created_since &&
+                           !filter.created_until;
   if (!filter.before && (only_states || query.has("offset"))) filter.looks = db::kManyLooks;
   if (const auto ok = query.finish(); !ok) return ok.error();
   return filter;

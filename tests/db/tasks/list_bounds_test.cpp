@@ -19,8 +19,8 @@ constexpr int kStored = 60'000;
 constexpr int kPage = 20;
 
 // 60,000 finished tasks, one in each second up to now, nine of ten in queue "big"; and 30,000 live
-// ones that are delayed. Of the finished one in 10,000 failed, and one in 20,000 has the tag "rare";
-// every other one has the tag "common".
+// ones that are delayed. Of the finished one in 10,000 failed, and one in 20,000 has the tag
+// "rare"; every other one has the tag "common".
 class ListBounds : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
@@ -85,7 +85,9 @@ class ListBounds : public ::testing::TestWithParam<bool> {
     const auto hour = fmt::format("created_at >= '{}' AND created_at < '{}'",
                                   format_rfc3339(since, TimeDigits::micros),
                                   format_rfc3339(until, TimeDigits::micros));
-    const auto within = [&](db::TaskFilter& f) { f.created_since = since, f.created_until = until; };
+    const auto within = [&](db::TaskFilter& f) {
+      f.created_since = since, f.created_until = until;
+    };
     add("all", true, "true", [](auto&) {});
     add("oldest", true, "true", [](auto& f) { f.oldest_first = true; });
     add("queue", true, "queue = 'big'", [](auto& f) { f.queue = "big"; });
@@ -95,24 +97,28 @@ class ListBounds : public ::testing::TestWithParam<bool> {
     add("failed", true, "state = 'failed'", [](auto& f) { f.states = {State::failed}; });
     add("failed, oldest", true, "state = 'failed'",
         [](auto& f) { f.states = {State::failed}, f.oldest_first = true; });
-    add("failed or cancelled", true, "state = 'failed'",
-        [](auto& f) { f.states = {State::failed, State::cancelled}; });
+    add("failed or cancelled", true, "state = 'failed'", [](auto& f) {
+      f.states = {State::failed, State::cancelled};
+    });
     add("exhausted", true, "reason = 'exhausted'", [](auto& f) { f.phases = {Phase::exhausted}; });
     add("cancelled", true, "false", [](auto& f) { f.states = {State::cancelled}; });
-    add("pending", true, "state = 'delayed'",
-        [](auto& f) { f.states = {State::ready, State::delayed}; });
+    add("pending", true, "state = 'delayed'", [](auto& f) {
+      f.states = {State::ready, State::delayed};
+    });
     add("active", true, "state = 'active'", [](auto& f) { f.states = {State::active}; });
     add("blocked", true, "state = 'blocked'", [](auto& f) { f.states = {State::blocked}; });
     add("an hour", true, hour, within);
     add("an hour, oldest", true, hour, [&](auto& f) { within(f), f.oldest_first = true; });
-    add("active or blocked", false, "state IN ('active', 'blocked')",
-        [](auto& f) { f.states = {State::active, State::blocked}; });
+    add("active or blocked", false, "state IN ('active', 'blocked')", [](auto& f) {
+      f.states = {State::active, State::blocked};
+    });
     add("common tag", false, "'common' = ANY(tags)", [](auto& f) { f.tag = "common"; });
     add("rare tag", false, "'rare' = ANY(tags)", [](auto& f) { f.tag = "rare"; });
     add("rare tag, oldest", false, "'rare' = ANY(tags)",
         [](auto& f) { f.tag = "rare", f.oldest_first = true; });
-    add("rare tag of pending", false, "'rare' = ANY(tags) AND state = 'delayed'",
-        [](auto& f) { f.tag = "rare", f.states = {State::ready, State::delayed}; });
+    add("rare tag of pending", false, "'rare' = ANY(tags) AND state = 'delayed'", [](auto& f) {
+      f.tag = "rare", f.states = {State::ready, State::delayed};
+    });
     add("no such tag", false, "false", [](auto& f) { f.tag = "none"; });
     add("endpoint", false, "endpoint = 'mail'", [](auto& f) { f.endpoint = "mail"; });
     add("no such endpoint", false, "false", [](auto& f) { f.endpoint = "none"; });
@@ -130,7 +136,8 @@ class ListBounds : public ::testing::TestWithParam<bool> {
   Read read_by(Work work) {
     const auto counts = [this] {
       // What a session has read reaches the statistics now and then; asked for, at once.
-      for (auto* session : {&api_, &owner_}) session->exec({"", "SELECT pg_stat_force_next_flush()"});
+      for (auto* session : {&api_, &owner_})
+        session->exec({"", "SELECT pg_stat_force_next_flush()"});
       const auto row = owner_.exec({"", R"sql(
         SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname ~ '^(task|lease)')::bigint,
                (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname ~ '^(task|lease)')::bigint)sql"});
@@ -248,7 +255,8 @@ TEST_P(ListsOfMany, WhoHasNoCursorIsGivenSeveralLooks) {
 
 TEST_P(ListsOfMany, AttemptsUnderWayMayBeMany) {
   owner_.script(
-      "INSERT INTO postern.lease (task, lease, until, tenant, queue, deferred) SELECT id, gen_random_uuid(), now(), tenant, "
+      "INSERT INTO postern.lease (task, lease, until, tenant, queue, deferred) SELECT id, "
+      "gen_random_uuid(), now(), tenant, "
       "queue, true FROM postern.task WHERE state = 'delayed' LIMIT 2500 ON CONFLICT DO NOTHING");
   db::TaskFilter active;
   active.states = {State::active};
