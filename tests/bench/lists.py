@@ -37,8 +37,10 @@ class Lists:
             raise RuntimeError(f"GET {path}: {answer.status} {body[:200]!r}")
         return json.loads(body), took
 
-    def median(self, path):
-        return statistics.median(self.get(path)[1] for _ in range(TIMES))
+    def times(self, path):
+        """The fastest and the median."""
+        took = [self.get(path)[1] for _ in range(TIMES)]
+        return min(took), statistics.median(took)
 
 
 def lists():
@@ -63,33 +65,34 @@ def run(stack, options):
     client = Lists(stack)
     rows, slowest = [], 0
 
-    def add(name, path, found, took, hundredth=None, deep=""):
+    def cell(times):
+        return "" if times is None else f"{times[0]:.1f} / {times[1]:.1f}"
+
+    def add(name, found, first, hundredth=None, by_offset=None):
         nonlocal slowest
-        slowest = max(slowest, took, hundredth or 0)
-        rows.append([name, f"{took:.1f}", "" if hundredth is None else f"{hundredth:.1f}", found, deep])
-        progress(f"{path}: {rows[-1][1]} ms, hundredth {rows[-1][2] or 'missing'} ms, {deep}")
+        slowest = max(slowest, first[1], hundredth[1] if hundredth else 0)
+        rows.append([name, cell(first), cell(hundredth), cell(by_offset), found])
+        progress(", ".join(rows[-1]))
 
     for name, query in lists():
         path = "/v1/tasks?" + query
         page, _ = client.get(path)
         first = f"{len(page['tasks'])} of {page['pagination']['total']:,}" + "+" * page["pagination"].get("total_estimated", False)
-        took = client.median(path)
+        took = client.times(path)
         place = path
         pages = 1
         while pages < 100 and "next_cursor" in page["pagination"]:
             place = path + "&cursor=" + page["pagination"]["next_cursor"]
             page, _ = client.get(place)
             pages += 1
-        hundredth = client.median(place) if pages == 100 else None
-        by_offset = ""
-        if pages == 100:
-            by_offset = f"{client.median(path + '&offset=1980'):.1f}"
-        add(name, path, first, took, hundredth, by_offset)
+        deep = pages == 100
+        add(name, first, took, client.times(place) if deep else None, client.times(path + "&offset=1980") if deep else None)
     some = psql(stack, "-c", "SELECT id FROM postern.task_finished WHERE tenant = 'default' AND queue = 'big' "
                 "ORDER BY uuid_send(id) LIMIT 1")
-    add("one task by its id, the oldest", f"/v1/tasks/{some}", "1", client.median(f"/v1/tasks/{some}"))
+    add("one task by its id, the oldest", "1", client.times(f"/v1/tasks/{some}"))
     options.report.add(Table(
         f"lists: pages of 20 beside {finished:,} finished and {delayed:,} delayed tasks",
-        ["", "first page, ms", "hundredth by cursor, ms", "found at first", "hundredth by offset, ms"], rows,
-        f"Medians of {TIMES}, through nginx, with the total. Must: {MUST_MS} ms for each by cursor."))
+        ["", "first page, ms", "hundredth by cursor, ms", "by offset 1980, ms", "found at first"], rows,
+        f"The fastest of {TIMES} and the median, through nginx, with the total. Must: {MUST_MS} ms for the medians by cursor. "
+        "By offset, what is rare takes up to 80 looks."))
     return slowest <= MUST_MS

@@ -216,6 +216,15 @@ TEST_P(ListBounds, TheHundredthPageByItsNumberReadsThoseBeforeIt) {
   }
 }
 
+TEST_P(ListBounds, AreNotPlannedAnewForEachList) {
+  for (const auto& list : lists_) db::list_tasks(api_, "default", list.filter);
+  const auto plans = api_.exec(
+      {"",
+       "SELECT sum(custom_plans)::bigint, sum(generic_plans)::bigint FROM pg_prepared_statements"});
+  EXPECT_EQ(plans.integer(0, 0), 0);
+  EXPECT_GT(plans.integer(0, 1), 0);
+}
+
 using ListsOfMany = ListBounds;
 INSTANTIATE_TEST_SUITE_P(Plans, ListsOfMany, ::testing::Values(false));
 
