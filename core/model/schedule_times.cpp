@@ -1,7 +1,7 @@
 #include "core/model/schedule_times.h"
 
 #include <algorithm>
-#include <deque>
+#include <iterator>
 #include <string>
 
 #include <fmt/format.h>
@@ -21,11 +21,49 @@ std::size_t late_limit(const MisfirePolicy& policy) {
   return 0;
 }
 
-void skip(DueTimes& due, Time occurrence) {
-  if (due.skipped.size() < DueTimes::kMaxListed) due.skipped.push_back(occurrence);
-  ++due.skipped_count;
-  due.last_skipped = occurrence;
-}
+// Occurrences as a schedule has them: those of its spec within its bounds.
+class Occurrences {
+ public:
+  Occurrences(const CronSpec& spec, Time anchor, const ScheduleBounds& bounds)
+      : spec_(spec), anchor_(anchor), ends_at_(bounds.ends_at) {}
+
+  std::optional<Time> after(Time time) const {
+    std::optional<Time> next = spec_.next(time, anchor_);
+    if (next && ends_at_ && *next >= *ends_at_) next.reset();
+    return next;
+  }
+
+  // Up to `count` in after < t <= until, oldest first.
+  std::vector<Time> oldest(std::size_t count, Time after, Time until) const {
+    std::vector<Time> out;
+    for (auto next = this->after(after); next && *next <= until && out.size() < count;
+         next = this->after(*next)) {
+      out.push_back(*next);
+    }
+    return out;
+  }
+
+  std::size_t count(Time after, Time until) const {
+    if (ends_at_) until = std::min(until, *ends_at_ - Microseconds{1});
+    return static_cast<std::size_t>(spec_.count(after, until, anchor_));
+  }
+
+  // The newest `count` of them, oldest first. Halves the time until no more than those are left.
+  std::vector<Time> newest(std::size_t count, Time after, Time until) const {
+    Time many = after, few = std::max(after, until);
+    if (this->count(many, until) <= count) few = many;
+    while (few - many > Seconds{1}) {
+      const Time middle = many + (few - many) / 2;
+      (this->count(middle, until) > count ? many : few) = middle;
+    }
+    return oldest(count, few, until);
+  }
+
+ private:
+  const CronSpec& spec_;
+  const Time anchor_;
+  const std::optional<Time> ends_at_;
+};
 
 }  // namespace
 
@@ -33,35 +71,30 @@ DueTimes due_times(const CronSpec& spec, Time anchor, Time handled, Time now,
                    const MisfirePolicy& policy, const ScheduleBounds& bounds) {
   DueTimes due;
   if (bounds.starts_at) handled = std::max(handled, *bounds.starts_at - Microseconds{1});
-  const auto following = [&](Time after) {
-    std::optional<Time> next = spec.next(after, anchor);
-    if (next && bounds.ends_at && *next >= *bounds.ends_at) next.reset();
-    return next;
-  };
+  const Occurrences all(spec, anchor, bounds);
 
+  // What is on time.
+  const Time late_until = std::max(handled, now - policy.grace - Microseconds{1});
+  due.next = all.after(late_until);
+  for (; due.next && *due.next <= now; due.next = all.after(*due.next)) {
+    due.fire.push_back(*due.next);
+  }
+
+  // What is late: the newest may still fire, and the newest of the others is asked for, too.
   const std::size_t limit = late_limit(policy);
-  std::deque<Time> late;  // the newest late ones, which may still fire
-  due.next = following(handled);
-  while (due.next && *due.next <= now) {
-    const Time occurrence = *due.next;
-    if (now - occurrence <= policy.grace) {
-      due.fire.push_back(occurrence);
-    } else {
-      late.push_back(occurrence);
-      if (late.size() > limit) {
-        skip(due, late.front());
-        late.pop_front();
-      }
-    }
-    due.next = following(occurrence);
-  }
-
-  if (policy.kind == Misfire::last && !late.empty() &&
+  std::vector<Time> late = all.newest(limit + 1, handled, late_until);
+  std::size_t fires = std::min(late.size(), limit);
+  if (policy.kind == Misfire::last && fires > 0 &&
       (!due.fire.empty() || now - late.back() > policy.window)) {
-    skip(due, late.back());
-    late.clear();
+    fires = 0;
   }
-  due.fire.insert(due.fire.begin(), late.begin(), late.end());
+  const auto first = late.end() - static_cast<std::ptrdiff_t>(fires);
+  if (first != late.begin()) {
+    due.last_skipped = *std::prev(first);
+    due.skipped_count = static_cast<std::int64_t>(all.count(handled, *due.last_skipped));
+    due.skipped = all.oldest(DueTimes::kMaxListed, handled, *due.last_skipped);
+  }
+  due.fire.insert(due.fire.begin(), first, late.end());
   return due;
 }
 

@@ -137,4 +137,44 @@ std::optional<Time> CronSpec::next_interval(Time after, std::chrono::year last) 
   }
 }
 
+std::int64_t CronSpec::count(Time after, Time until, Time anchor) const {
+  if (until <= after) return 0;
+  if (every_ > Seconds{0}) {
+    const auto by = [&](Time time) { return std::max<std::int64_t>(0, (time - anchor) / every_); };
+    return by(until) - by(after);
+  }
+  const sys_seconds from = floor<Seconds>(after) + Seconds{1};
+  const sys_seconds to = floor<Seconds>(until) + Seconds{1};
+  return fields_.fixed_time ? count_fixed(from, to) : count_interval(from, to);
+}
+
+// Local times are counted as they come up for the first time. Those that a change skips, and the
+// one that it leads to, come up together.
+std::int64_t CronSpec::count_fixed(sys_seconds from, sys_seconds to) const {
+  std::int64_t count = 0;
+  while (from < to) {
+    const TimeZone::Span span = zone_.span_at(from);
+    sys_seconds until = std::min(to, span.end);
+    const bool change = from == span.begin;
+    if (change) until = from + Seconds{1};
+    const std::int64_t matches = fields_.count(zone_.new_at(from), zone_.new_at(until));
+    count += change ? std::min<std::int64_t>(matches, 1) : matches;
+    from = until;
+  }
+  return count;
+}
+
+// Goes through the spans of constant offset.
+std::int64_t CronSpec::count_interval(sys_seconds from, sys_seconds to) const {
+  std::int64_t count = 0;
+  while (from < to) {
+    const TimeZone::Span span = zone_.span_at(from);
+    const sys_seconds until = std::min(to, span.end);
+    count += fields_.count(LocalTime{from.time_since_epoch() + span.offset},
+                           LocalTime{until.time_since_epoch() + span.offset});
+    from = until;
+  }
+  return count;
+}
+
 }  // namespace postern

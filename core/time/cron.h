@@ -54,10 +54,17 @@ class CronSpec {
   // REQUIRES: both times are in 1970 or later.
   std::optional<Time> next(Time after, Time anchor) const;
 
+  // How many occurrences there are in after < t <= until. Cost: by months and clock changes, not by
+  // occurrences; 10 us for a year.
+  // REQUIRES: the same, and what is found lies before the year 10000.
+  std::int64_t count(Time after, Time until, Time anchor) const;
+
  private:
   CronSpec() = default;
   std::optional<Time> next_fixed(Time after, std::chrono::year last) const;
   std::optional<Time> next_interval(Time after, std::chrono::year last) const;
+  std::int64_t count_fixed(std::chrono::sys_seconds from, std::chrono::sys_seconds to) const;
+  std::int64_t count_interval(std::chrono::sys_seconds from, std::chrono::sys_seconds to) const;
 
   Seconds every_{0};  // 0: a cron expression, by the two below
   CronFields fields_;

@@ -49,6 +49,9 @@ struct Field {
 };
 
 std::uint64_t from_bit(std::uint64_t set, unsigned bit) { return set >> bit << bit; }
+std::uint64_t before_bit(std::uint64_t set, unsigned bit) {
+  return set & ((std::uint64_t{1} << bit) - 1);
+}
 unsigned first_bit(std::uint64_t set) { return static_cast<unsigned>(std::countr_zero(set)); }
 bool has(std::uint64_t set, unsigned bit) { return (set >> bit & 1) != 0; }
 
@@ -180,6 +183,36 @@ std::optional<Minutes> time_at_or_after(const CronFields& fields, Minutes from) 
   return Minutes{first_bit(later) * 60 + first_bit(fields.minutes)};
 }
 
+// How many times of a day match before `end` (0:00 to 24:00).
+int times_before(const CronFields& fields, Minutes end) {
+  const auto hour = static_cast<unsigned>(end.count() / 60);
+  const auto minute = static_cast<unsigned>(end.count() % 60);
+  int count = std::popcount(before_bit(fields.hours, hour)) * std::popcount(fields.minutes);
+  if (has(fields.hours, hour)) count += std::popcount(before_bit(fields.minutes, minute));
+  return count;
+}
+
+// The matching days of a month that need not match itself.
+std::uint64_t days_or_none(const CronFields& fields, const year_month& month) {
+  return has(fields.months, unsigned(month.month())) ? days_of(fields, month) : 0;
+}
+
+bool matches(const CronFields& fields, local_days date) {
+  const year_month_day day{date};
+  return has(days_or_none(fields, day.year() / day.month()), unsigned(day.day()));
+}
+
+// How many days match from the first of the month of `since` until before `date`.
+std::int64_t days_before(const CronFields& fields, year_month since, local_days date) {
+  const year_month_day day{date};
+  const year_month end = day.year() / day.month();
+  std::int64_t count = 0;
+  for (year_month month = since; month < end; month += std::chrono::months{1}) {
+    count += std::popcount(days_or_none(fields, month));
+  }
+  return count + std::popcount(before_bit(days_or_none(fields, end), unsigned(day.day())));
+}
+
 }  // namespace
 
 Parsed<CronFields> CronFields::parse(std::string_view text) {
@@ -241,9 +274,24 @@ std::optional<LocalTime> CronFields::at_or_after(LocalTime from, std::chrono::ye
       return local_days{month / std::chrono::day{first_bit(left)}} + first;
     }
     month += std::chrono::months{1};
-    left = has(months, unsigned(month.month())) ? days_of(*this, month) : 0;
+    left = days_or_none(*this, month);
   }
   return std::nullopt;
+}
+
+std::int64_t CronFields::count(LocalTime from, LocalTime to) const {
+  from = std::chrono::ceil<Minutes>(from);
+  to = std::chrono::ceil<Minutes>(to);
+  if (from >= to) return 0;
+  const local_days first = floor<std::chrono::days>(from), last = floor<std::chrono::days>(to);
+  const year_month_day start{first};
+  const year_month month = start.year() / start.month();
+  const auto times_until = [&](local_days date, LocalTime end) {
+    return matches(*this, date) ? times_before(*this, floor<Minutes>(end - date)) : 0;
+  };
+  const std::int64_t dates = days_before(*this, month, last) - days_before(*this, month, first);
+  return dates * std::popcount(hours) * std::popcount(minutes) + times_until(last, to) -
+         times_until(first, from);
 }
 
 }  // namespace postern

@@ -35,6 +35,9 @@ struct CronFields {
   // The first matching minute at `from` or later, up to the end of the year `last`; nullopt when
   // there is none. Takes one step for each month without a match.
   std::optional<LocalTime> at_or_after(LocalTime from, std::chrono::year last) const;
+
+  // How many minutes match in from <= t < to. Takes one step for each month.
+  std::int64_t count(LocalTime from, LocalTime to) const;
 };
 
 }  // namespace postern

@@ -47,4 +47,15 @@ sys_seconds TimeZone::first_instant_of(LocalTime local) const {
   return std::max(as_utc - span.offset, span.begin);
 }
 
+LocalTime TimeZone::new_at(sys_seconds time) const {
+  // What was shown two days ago is over, since clocks differ by less than that.
+  Span span = span_at(time - std::chrono::days{2});
+  LocalTime shown = LocalTime::min();
+  for (;; span = span_at(span.end)) {
+    const sys_seconds until = std::min(time, span.end);
+    shown = std::max(shown, LocalTime{until.time_since_epoch() + span.offset});
+    if (span.end >= time) return shown;
+  }
+}
+
 }  // namespace postern

@@ -43,6 +43,9 @@ class TimeZone {
   // The instant at which a wall clock shows `local` for the first time; for a skipped local time,
   // the instant of the clock change. Never decreases when `local` grows.
   std::chrono::sys_seconds first_instant_of(LocalTime local) const;
+  // The first local time that no wall clock has shown or skipped before `time`: that of `time`,
+  // unless it was set back lately.
+  LocalTime new_at(std::chrono::sys_seconds time) const;
 
  private:
   const date::time_zone* zone_ = nullptr;  // null: UTC; otherwise owned by the library, never freed

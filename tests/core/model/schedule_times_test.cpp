@@ -1,5 +1,6 @@
 #include "core/model/schedule_times.h"
 
+#include <random>
 #include <set>
 #include <string>
 
@@ -154,6 +155,96 @@ TEST(DueTimes, AccountForEachOccurrenceOnce) {
     std::multiset<Time> expected;
     for (Time time = kMidnight + 1h; time <= now; time += 1h) expected.insert(time);
     EXPECT_EQ(seen, expected) << "policy " << static_cast<int>(kind);
+  }
+}
+
+// The same, one occurrence after the other.
+DueTimes one_by_one(const CronSpec& spec, Time anchor, Time handled, Time now,
+                    const MisfirePolicy& policy, const ScheduleBounds& bounds) {
+  DueTimes due;
+  if (bounds.starts_at) handled = std::max(handled, *bounds.starts_at - 1us);
+  std::vector<Time> late, on_time;
+  for (auto next = spec.next(handled, anchor);; next = spec.next(*next, anchor)) {
+    if (next && bounds.ends_at && *next >= *bounds.ends_at) next.reset();
+    due.next = next;
+    if (!next || *next > now) break;
+    (now - *next <= policy.grace ? on_time : late).push_back(*next);
+  }
+  std::size_t fires = 0;
+  if (policy.kind == Misfire::all) fires = static_cast<std::size_t>(policy.limit);
+  if (policy.kind == Misfire::last && on_time.empty() && !late.empty() &&
+      now - late.back() <= policy.window) {
+    fires = 1;
+  }
+  const auto skipped = late.size() - std::min(late.size(), fires);
+  due.skipped_count = static_cast<std::int64_t>(skipped);
+  if (skipped > 0) due.last_skipped = late[skipped - 1];
+  due.skipped.assign(late.begin(), late.begin() + std::min(skipped, DueTimes::kMaxListed));
+  due.fire.assign(late.begin() + skipped, late.end());
+  due.fire.insert(due.fire.end(), on_time.begin(), on_time.end());
+  return due;
+}
+
+TEST(DueTimes, AreThoseOfGoingThroughThemOneByOne) {
+  const CronSpec specs[] = {
+      CronSpec::every(1s),
+      CronSpec::every(97s),
+      CronSpec::every(5h),
+      CronSpec::parse("* * * * *", "Europe/Berlin", "schedule").value(),
+      CronSpec::parse("*/7 1-3 * * *", "America/New_York", "schedule").value(),
+      CronSpec::parse("0-59/9 1-3 * * *", "America/New_York", "schedule").value(),
+      CronSpec::parse("30 2 * * *", "Europe/Berlin", "schedule").value(),
+      CronSpec::parse("15,45 * * * 1-5", "Australia/Lord_Howe", "schedule").value(),
+      CronSpec::parse("0 0 29 2 *", "", "schedule").value(),
+  };
+  std::mt19937_64 random(20241027);
+  const auto up_to = [&](std::int64_t most) {
+    return std::uniform_int_distribution<std::int64_t>(0, most)(random);
+  };
+  for (int i = 0; i < 2000; ++i) {
+    const CronSpec& spec = specs[i % std::size(specs)];
+    // Around one of the two changes of 2024.
+    const Time middle =
+        parse_rfc3339(i % 2 == 0 ? "2024-03-31T01:00:00Z" : "2024-11-03T06:00:00Z").value();
+    const Time handled = middle - Microseconds{up_to(4 * 86'400'000'000 >> up_to(20))};
+    const Time now = middle + Microseconds{up_to(4 * 86'400'000'000 >> up_to(20))};
+    const Time anchor = middle - Seconds{up_to(10 * 86'400)};
+    const MisfirePolicy policy{.kind = static_cast<Misfire>(up_to(2)),
+                               .window = Seconds{up_to(7200)},
+                               .limit = static_cast<int>(1 + up_to(99))};
+    ScheduleBounds bounds;
+    if (up_to(3) == 0) bounds.starts_at = middle + Microseconds{up_to(86'400'000'000)} - 12h;
+    if (up_to(3) == 0) bounds.ends_at = middle + Microseconds{up_to(86'400'000'000)} - 6h;
+    const DueTimes due = due_times(spec, anchor, handled, now, policy, bounds);
+    const DueTimes expected = one_by_one(spec, anchor, handled, now, policy, bounds);
+    ASSERT_EQ(due.fire, expected.fire) << i;
+    ASSERT_EQ(due.skipped, expected.skipped) << i;
+    ASSERT_EQ(due.skipped_count, expected.skipped_count) << i;
+    ASSERT_EQ(due.last_skipped, expected.last_skipped) << i;
+    ASSERT_EQ(due.next, expected.next) << i;
+  }
+}
+
+// One after the other they would be 26,000 million.
+TEST(DueTimes, OfManySchedulesAfterYearsAreCountedWithoutGoingThroughThem) {
+  const char* kZones[] = {"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"};
+  const Time now = kMidnight + 30s;
+  for (int i = 0; i < 500; ++i) {
+    const Time since = now - 600 * 24h - 30s;
+    const DueTimes seconds =
+        due_times(CronSpec::every(1s), since, since, now, {.kind = Misfire::all, .limit = 100});
+    EXPECT_EQ(seconds.skipped_count, 600 * 86'400 + 30 - 106);
+    EXPECT_EQ(seconds.fire.size(), 106U);
+    EXPECT_EQ(seconds.fire.back(), now);
+    EXPECT_EQ(seconds.last_skipped, now - 106s);
+    EXPECT_EQ(seconds.next, now + 1s);
+
+    const auto minutely = CronSpec::parse("* * * * *", kZones[i % 4], "schedule").value();
+    const DueTimes minutes = due_times(minutely, since, since, now, {.kind = Misfire::last});
+    EXPECT_EQ(minutes.skipped_count, 600 * 1440 - 1);
+    EXPECT_EQ(minutes.fire, std::vector{now - 30s});
+    EXPECT_EQ(minutes.last_skipped, now - 90s);
+    EXPECT_EQ(minutes.next, now + 30s);
   }
 }
 

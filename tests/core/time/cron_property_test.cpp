@@ -157,6 +157,16 @@ TEST(CronSpecProperty, AgreesWithAWallClock) {
       for (; time && *time < begin + 31 * 24h; time = parsed->next(*time, begin)) {
         found.push_back(*time);
       }
+      for (int look = 0; look < 50; ++look) {
+        const Time after = begin + random_between(random, 0, 31 * 24 * 3600) * 1s;
+        const Time until = after + random_between(random, -2, 15 * 24 * 3600) * 1s;
+        const auto counted = std::count_if(
+            found.begin(), found.end(), [&](Time each) { return after < each && each <= until; });
+        if (until >= begin + 31 * 24h) continue;
+        ASSERT_EQ(parsed->count(after, until, begin), counted)
+            << spec.text << " in " << zone << " from " << format_rfc3339(after) << " to "
+            << format_rfc3339(until);
+      }
       const std::vector<Time> expected = watch(spec, begin, shown, walls);
       const auto differ =
           std::mismatch(found.begin(), found.end(), expected.begin(), expected.end());
@@ -199,6 +209,7 @@ TEST(CronSpecProperty, IncreasesAndDoesNotDependOnTheStart) {
     if (!parsed) continue;  // it never fires
     const WallClock clock(zone);
     Time last = Time{Seconds{random_between(random, kFrom, 2'000'000'000)}};
+    const Time begin = last;
     for (int n = 0; n < 500 && last < kLimit; ++n) {
       const std::optional<Time> next = parsed->next(last, last);
       ASSERT_TRUE(next) << spec.text << " in " << zone << " after " << format_rfc3339(last);
@@ -206,6 +217,8 @@ TEST(CronSpecProperty, IncreasesAndDoesNotDependOnTheStart) {
       ASSERT_GT(*next, last) << spec.text << " in " << zone;
       ASSERT_EQ(parsed->next(last + (*next - last) / 3, last), next) << spec.text << " in " << zone;
       ASSERT_EQ(parsed->next(*next - 1us, last), next) << spec.text << " in " << zone;
+      ASSERT_EQ(parsed->count(begin, *next, last), n + 1) << spec.text << " in " << zone;
+      ASSERT_EQ(parsed->count(begin, *next - 1us, last), n) << spec.text << " in " << zone;
 
       const std::int64_t shown = WallClock::shown_at(*next);
       bool matches = spec.matches(wall(shown));
