@@ -2,6 +2,7 @@
 // Statements for a Channel.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,6 +44,7 @@ struct Firing {
   std::optional<Time> next_at, last_at;
   bool queue_bounded = false, queue_missing = false;
   std::int64_t missed = 0;
+  std::size_t bytes = 0;  // of the bodies
   std::vector<Occurrence> occurrences;
 };
 

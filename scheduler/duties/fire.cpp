@@ -19,11 +19,15 @@ constexpr auto kPlanning = 50ms;
 void fire_due(const DutyRun& run, const db::Due& due) {
   const auto until = std::chrono::steady_clock::now() + kPlanning;
   std::vector<db::Firing> firings;
-  std::size_t occurrences = 0;
+  std::size_t occurrences = 0, bytes = 0;
   for (const auto& each : due.schedules) {
     firings.push_back(plan_firing(each, due.now, due.paused, new_task_id));
     occurrences += firings.back().occurrences.size();
-    if (occurrences >= kOccurrences || std::chrono::steady_clock::now() > until) break;
+    bytes += firings.back().bytes;
+    if (occurrences >= kOccurrences || bytes >= kMostBytes ||
+        std::chrono::steady_clock::now() > until) {
+      break;
+    }
   }
   run.ask(db::kFire, db::fire_params(run.context().options.instance, firings),
           [run](const db::PgResult& result) {

@@ -74,6 +74,10 @@ db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
   for (const Time nominal : times.skipped) out.occurrences.push_back(skipped(nominal, "missed"));
   bool overlaps = due.overlaps;
   for (const Time nominal : times.fire) {
+    if (out.bytes >= kMostBytes) {
+      out.next_at = nominal;
+      break;
+    }
     out.last_at = std::max(out.last_at.value_or(nominal), nominal);
     if (paused) {
       out.occurrences.push_back(skipped(nominal, "paused"));
@@ -81,7 +85,9 @@ db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
       out.occurrences.push_back(skipped(nominal, "overlap"));
     } else {
       out.occurrences.push_back(fire(due, nominal, new_id()));
-      overlaps = schedule.overlap == Overlap::skip && out.occurrences.back().task;
+      const auto& task = out.occurrences.back().task;
+      if (task && task->spec.body) out.bytes += task->spec.body->size();
+      overlaps = schedule.overlap == Overlap::skip && task;
     }
   }
   return out;

@@ -89,6 +89,23 @@ TEST_F(PlanFiring, LateOnesByTheMisfirePolicy) {
             "12:00 missed 12:01 fire 12:02 fire -> 12:03 (last 12:02, missed 1)");
 }
 
+TEST_F(PlanFiring, MakesAsManyTasksAtOnceAsTheirBodiesPermit) {
+  due_.schedule.misfire = {.kind = Misfire::all, .limit = 100};
+  due_.schedule.task.body = std::string(kMostBytes / 2, 'x');
+  EXPECT_EQ(told("2026-01-01T12:03:30Z"), "12:00 fire 12:01 fire -> 12:02 (last 12:01, missed 0)");
+  due_.schedule.next_at = at("2026-01-01T12:02:00Z");
+  EXPECT_EQ(told("2026-01-01T12:03:30Z"), "12:02 fire 12:03 fire -> 12:04 (last 12:03, missed 0)");
+}
+
+TEST_F(PlanFiring, SaysHowManyItMissedInAYear) {
+  due_.schedule.spec = "@every 1s";
+  due_.schedule.misfire.kind = Misfire::all;
+  const auto firing = plan("2027-01-01T12:00:00Z");
+  EXPECT_EQ(firing.missed, 365 * 86'400 + 1 - 16);
+  EXPECT_EQ(firing.occurrences.size(), 100U + 16U);
+  EXPECT_EQ(firing.next_at, at("2027-01-01T12:00:01Z"));
+}
+
 TEST_F(PlanFiring, SkipsWhatWouldOverlap) {
   due_.schedule.misfire.kind = Misfire::all;
   due_.schedule.overlap = Overlap::skip;
