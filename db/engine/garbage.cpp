@@ -23,14 +23,6 @@ const Statement kFoldCounters{"fold_counters", R"sql(
     FROM folded GROUP BY tenant, queue, name
   ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value)sql"};
 
-// A dialect may delete a task that is being delivered. Its lease goes with the attempt's end, and
-// here when nobody is left to end it.
-const Statement kForgetLeases{"forget_leases", R"sql(
-  DELETE FROM postern.lease WHERE task = ANY(ARRAY(
-    SELECT l.task FROM postern.lease l
-     WHERE l.deferred IN (false, true) AND l.until < now() AND NOT EXISTS (SELECT FROM postern.task t WHERE t.id = l.task)
-     LIMIT 1000)))sql"};
-
 const Statement kExpireEntries{"expire_entries", "SELECT postern.expire_entries($1, 500)"};
 
 // An unreachable task keeps its edges, so that it comes back with what it waited for.

@@ -17,8 +17,6 @@ extern const Statement kFoldCounters;
 // Ends, up to 500 of each queue, the entries that waited longer than its max_age. Parameters: the
 // instance. Returns how many.
 extern const Statement kExpireEntries;
-// Forgets expired leases whose tasks are gone, up to 1,000 at a time.
-extern const Statement kForgetLeases;
 // Forgets what tasks waited for that are gone.
 extern const Statement kForgetDependencies;
 

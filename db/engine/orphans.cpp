@@ -4,28 +4,50 @@
 
 namespace postern::db {
 
-// Of the deferred leases, which may be many and wait long, those that have expired are read; of the
-// others all.
-const BuiltStatement kOrphans{"orphans", "SELECT " + spec_columns(Body::left_out) + R"sql(,
-         lease, lane, attempt, attempt_base, run_at, claimed_at, until, deadline < now() AS past_deadline, instance,
-         gone, deferred
-    FROM (
+// By ranges of the primary key, since an index of what belongs to an instance would be paid for by
+// each claim and settlement. Deferred leases, which may be many and wait long, have an index of
+// their own by the time when they run out. Whoever settles locks leases in their order; what is
+// forgotten here is in another, so what is locked is left to the next look.
+const BuiltStatement kOrphans{"orphans", R"sql(
+  WITH looked AS MATERIALIZED (
+    SELECT task, instance, until, deferred FROM postern.lease WHERE task > $2 ORDER BY task LIMIT 2000),
+  walked AS MATERIALIZED (
+    SELECT * FROM (
       SELECT l.task, l.instance, l.until,
              l.instance = ANY($1) OR l.instance IS NULL
                OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = l.instance) AS gone
-        FROM postern.lease l WHERE NOT l.deferred
-       UNION ALL
-      (SELECT l.task, l.instance, l.until, true FROM postern.lease l
-        WHERE l.deferred AND l.until < now() ORDER BY l.until LIMIT 500)) e
-    CROSS JOIN LATERAL (SELECT * FROM postern.task_live t WHERE t.id = e.task AND t.state = 'active') active
-   WHERE gone OR until < now()
-   ORDER BY gone DESC, until LIMIT 500)sql"};
+        FROM looked l WHERE NOT l.deferred OFFSET 0) l
+     WHERE gone OR until < now() ORDER BY task LIMIT 500),
+  found AS MATERIALIZED (
+    SELECT * FROM walked
+     UNION ALL
+    (SELECT l.task, l.instance, l.until, true FROM postern.lease l
+      WHERE l.deferred AND l.until < now() ORDER BY l.until LIMIT 500)),
+  forgotten AS (
+    DELETE FROM postern.lease WHERE task = ANY(ARRAY(
+      SELECT l.task FROM (
+        SELECT f.task FROM found f
+         WHERE f.until < now() AND NOT EXISTS (SELECT FROM postern.task t WHERE t.id = f.task) OFFSET 0) f
+       CROSS JOIN LATERAL (
+         SELECT task FROM postern.lease WHERE task = f.task AND until < now() FOR UPDATE SKIP LOCKED) l))),
+  next AS (
+    SELECT CASE WHEN (SELECT count(*) FROM walked) = 500 THEN (SELECT task FROM walked ORDER BY task DESC LIMIT 1)
+                WHEN (SELECT count(*) FROM looked) = 2000 THEN (SELECT task FROM looked ORDER BY task DESC LIMIT 1)
+            END AS next)
+  SELECT next.next, o.*
+    FROM next LEFT JOIN (
+      SELECT )sql" + spec_columns(Body::left_out) +
+                                             R"sql(,
+             lease, lane, attempt, attempt_base, run_at, claimed_at, until, deadline < now() AS past_deadline, instance,
+             gone, deferred
+        FROM found f CROSS JOIN LATERAL (
+          SELECT * FROM postern.task_live t WHERE t.id = f.task AND t.state = 'active' OFFSET 0) active) o ON true)sql"};
 
-Params orphans_params(std::span<const Uuid> dead) {
+Params orphans_params(std::span<const Uuid> dead, const TaskId& from) {
   Array ids(Oid::uuid);
   for (const auto& id : dead) ids.uuid(id);
   Params params;
-  params.array(ids);
+  params.array(ids).uuid(from);
   return params;
 }
 
@@ -55,13 +77,18 @@ constexpr Column<Orphan> kOrphanColumns[] = {
 
 }  // namespace
 
-std::vector<Orphan> orphans_from(const PgResult& result) {
+Orphans orphans_from(const PgResult& result) {
+  Orphans out;
   const SpecReader read_spec(result);
-  auto orphans = RowReader<Orphan>(result, kOrphanColumns).all();
-  for (std::size_t i = 0; i < orphans.size(); ++i) {
-    read_spec.read(static_cast<int>(i), orphans[i].task.spec);
+  const RowReader<Orphan> read_orphan(result, kOrphanColumns);
+  const int next = result.column("next"), id = result.column("id");
+  if (!result.is_null(0, next)) out.next = result.uuid(0, next);
+  for (int i = 0; i < result.rows(); ++i) {
+    if (result.is_null(i, id)) continue;  // there is none, but a row all the same
+    out.tasks.push_back(read_orphan(i));
+    read_spec.read(i, out.tasks.back().task.spec);
   }
-  return orphans;
+  return out;
 }
 
 }  // namespace postern::db

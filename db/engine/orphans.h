@@ -1,6 +1,7 @@
 // Rescue: the active tasks of schedulers that died. For a Channel.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,15 +11,21 @@
 
 namespace postern::db {
 
-// Active tasks whose instance is in `dead` or has no row, or whose lease ran out; up to 500,
-// without bodies.
+// Active tasks whose instance is in `dead` or has no row, or whose lease ran out; without bodies.
+// One look goes over 2,000 leases behind `from` in the order of their tasks, and returns up to 500
+// of them, and as many deferred ones that ran out, wherever they are. Leases that ran out and have
+// no task any more are forgotten.
 extern const BuiltStatement kOrphans;
-Params orphans_params(std::span<const Uuid> dead);
+Params orphans_params(std::span<const Uuid> dead, const TaskId& from);
 struct Orphan {
   Claimed task;
   Uuid instance;
   bool instance_gone;  // dead, or without a row; false: only the lease ran out
 };
-std::vector<Orphan> orphans_from(const PgResult& result);
+struct Orphans {
+  std::vector<Orphan> tasks;
+  std::optional<TaskId> next;  // from where to go on; nullopt: there are no more leases
+};
+Orphans orphans_from(const PgResult& result);
 
 }  // namespace postern::db

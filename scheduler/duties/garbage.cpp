@@ -32,10 +32,6 @@ void fold_counters(const DutyRun& run) {
   run.ask(db::kFoldCounters, {}, [](const db::PgResult&) {});
 }
 
-void forget_leases(const DutyRun& run) {
-  run.ask(db::kForgetLeases, {}, [](const db::PgResult&) {});
-}
-
 void forget_dependencies(const DutyRun& run) {
   run.ask(db::kForgetDependencies, {}, [](const db::PgResult&) {});
 }

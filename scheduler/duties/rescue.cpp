@@ -29,6 +29,7 @@ void Rescue::observe(std::span<const db::Heartbeat> beats, int connects, Monoton
   if (connects != std::exchange(connects_, connects) || gap) {
     seen_.clear();
     expired_.clear();
+    expired_before_.clear();
   }
   last_look_ = now;
   std::map<Uuid, Seen> seen;
@@ -49,23 +50,31 @@ std::vector<Uuid> Rescue::dead(Monotonic now) const {
   return dead;
 }
 
-std::vector<db::Orphan> Rescue::judge(std::vector<db::Orphan> orphans, Monotonic now) {
-  auto before = std::exchange(expired_, {});
-  std::erase_if(orphans, [&](const db::Orphan& orphan) {
+std::vector<db::Orphan> Rescue::judge(db::Orphans orphans, Monotonic now) {
+  std::erase_if(orphans.tasks, [&](const db::Orphan& orphan) {
     if (orphan.instance_gone) return false;
     const Key key{orphan.task.spec.id, orphan.task.lease};
-    const auto since = before.emplace(key, now).first->second;
-    expired_[key] = since;
-    return now - since < rescue_after_;
+    const auto before = expired_before_.find(key);
+    const auto since = before == expired_before_.end() ? now : before->second;
+    return now - expired_.emplace(key, since).first->second < rescue_after_;
   });
-  return orphans;
+  from_ = orphans.next.value_or(TaskId{});
+  if (!orphans.next) expired_before_ = std::exchange(expired_, {});
+  return std::move(orphans.tasks);
 }
 
 // --- the duty ------------------------------------------------------------------------------------
 
 namespace {
 
-void take_over(DutyContext& context, std::vector<db::Orphan> orphans) {
+// The leases of many tasks take many looks, which take at most this part of the connection's time:
+// one in so many when there is nothing to find.
+constexpr int kIdleShare = 49, kBusyShare = 4;
+// Results that wait for the database: those of the orphans wait until they are fewer.
+constexpr std::size_t kMostWaiting = 1000;
+constexpr auto kLookAgain = 50ms;
+
+int take_over(DutyContext& context, db::Orphans orphans) {
   int rescued = 0;
   for (const auto& orphan :
        context.rescue.judge(std::move(orphans), std::chrono::steady_clock::now())) {
@@ -75,17 +84,25 @@ void take_over(DutyContext& context, std::vector<db::Orphan> orphans) {
     ++rescued;
   }
   if (rescued > 0) log::warn("event=rescued tasks={}", rescued);
+  return rescued;
 }
 
 }  // namespace
 
 void rescue(const DutyRun& run) {
   auto& context = run.context();
-  run.ask(db::kOrphans, db::orphans_params(context.rescue.dead(run.begun())),
-          [&context, held = context.dispatcher.held()](const db::PgResult& result) {
+  if (context.dispatcher.settler().size() > kMostWaiting) {
+    run.again(run.begun() + kLookAgain);
+    return;
+  }
+  const auto dead = context.rescue.dead(run.begun());
+  run.ask(db::kOrphans, db::orphans_params(dead, context.rescue.from()),
+          [run, &context, held = context.dispatcher.held(),
+           somebody_died = !dead.empty()](const db::PgResult& result) {
             auto orphans = db::orphans_from(result);
+            const bool more = orphans.next.has_value();
             const auto held_now = context.dispatcher.held();
-            std::erase_if(orphans, [&](const db::Orphan& each) {
+            std::erase_if(orphans.tasks, [&](const db::Orphan& each) {
               // We live, even if somebody took our row away. The answer to a claim may be on its
               // way at this moment, so that we do not hold all tasks of ours.
               if (each.instance_gone && each.instance == context.options.instance) return true;
@@ -94,7 +111,10 @@ void rescue(const DutyRun& run) {
               const auto& id = each.task.spec.id;
               return held.contains(id) || held_now.contains(id);
             });
-            take_over(context, std::move(orphans));
+            const bool busy = take_over(context, std::move(orphans)) > 0 || somebody_died;
+            const auto now = std::chrono::steady_clock::now();
+            run.not_before(now + (busy ? kBusyShare : kIdleShare) * (now - run.begun()));
+            if (more) run.again();
           });
 }
 

@@ -33,8 +33,11 @@ class Rescue {
 
   // Those of `orphans` to be rescued now. A task whose scheduler lives although the lease
   // ran out must have been seen so twice, `rescue_after` apart: it may be the database's clock that
-  // jumped.
-  std::vector<db::Orphan> judge(std::vector<db::Orphan> orphans, Monotonic now);
+  // jumped. What one round of looks did not show is forgotten.
+  std::vector<db::Orphan> judge(db::Orphans orphans, Monotonic now);
+
+  // Where the next look begins. A round of looks goes over all leases.
+  const TaskId& from() const { return from_; }
 
  private:
   struct Seen {
@@ -50,7 +53,9 @@ class Rescue {
   std::map<Uuid, Seen> seen_;
   int connects_ = 0;
   Monotonic last_look_{};
-  std::map<Key, Monotonic> expired_;  // since when we have seen the lease expired
+  TaskId from_{};
+  std::map<Key, Monotonic> expired_;         // since when we have seen the lease expired
+  std::map<Key, Monotonic> expired_before_;  // the same, of the round before
 };
 
 }  // namespace postern::scheduler

@@ -21,7 +21,6 @@ std::vector<Duty> duty_table(const DutyOptions& options) {
       {"expire_keys", 1min, expire_keys},
       {"expire_entries", 5s, expire_entries},
       {"fold_counters", 1min, fold_counters},
-      {"forget_leases", 1min, forget_leases},
       {"forget_dependencies", 1h, forget_dependencies},
       {"forget_runs", 6h, forget_runs},
       {"note_lanes", 5s, note_lanes},

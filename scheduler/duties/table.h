@@ -33,7 +33,6 @@ void drop_partitions(const DutyRun& run);
 void expire_keys(const DutyRun& run);
 void expire_entries(const DutyRun& run);
 void fold_counters(const DutyRun& run);
-void forget_leases(const DutyRun& run);
 void forget_dependencies(const DutyRun& run);
 void forget_runs(const DutyRun& run);
 

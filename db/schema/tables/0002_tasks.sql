@@ -108,8 +108,8 @@ CREATE TABLE postern.lease (
   queue      text COLLATE "C" NOT NULL,
   resolved   text COLLATE "C"              -- the endpoint that the attempt goes to
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
--- For counting the attempts of a queue; and for the rescue, which reads those that are delivered, and of the deferred ones,
--- which may be many and wait long, only those that have expired.
+-- For counting the attempts of a queue; and for the rescue, which reads of the deferred ones, which may be many and wait long,
+-- those that have expired.
 CREATE INDEX lease_of_queue ON postern.lease (deferred, tenant, queue);
 CREATE INDEX lease_at ON postern.lease (tenant, resolved) WHERE resolved IS NOT NULL;
 CREATE INDEX lease_deferred ON postern.lease (until) WHERE deferred;

@@ -325,7 +325,7 @@ class Orphans : public Deliveries {
     claim(scheduler_, 1, "q", instance_);
   }
   std::vector<db::Orphan> orphans(const std::vector<Uuid>& dead = {}) {
-    return db::orphans_from(scheduler_.exec(db::kOrphans, db::orphans_params(dead)));
+    return db::orphans_from(scheduler_.exec(db::kOrphans, db::orphans_params(dead, {}))).tasks;
   }
   Uuid instance_ = random_uuid();
 };

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "db/engine/claim.h"
-#include "db/engine/garbage.h"
+#include "db/engine/orphans.h"
 #include "db/engine/settle.h"
 #include "db/engine/tick.h"
 #include "db/tasks/tasks.h"
@@ -195,10 +195,10 @@ TEST_F(Lease, OfATaskThatIsGoneIsForgottenOnceItHasExpired) {
   ASSERT_EQ(claim(scheduler_, 2).size(), 2U);
   owner_.script(
       "DELETE FROM postern.task WHERE id = (SELECT task FROM postern.lease ORDER BY task LIMIT 1)");
-  scheduler_.exec(db::kForgetLeases);
+  scheduler_.exec(db::kOrphans, db::orphans_params({}, {}));
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lease"), 2);
   owner_.script("UPDATE postern.lease SET until = now() - interval '1 second'");
-  scheduler_.exec(db::kForgetLeases);
+  scheduler_.exec(db::kOrphans, db::orphans_params({}, {}));
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lease"), 1) << "the other's task is there";
 }
 

@@ -9,6 +9,7 @@
 #include "db/engine/tick.h"
 #include "db/tasks/counter_id.h"
 #include "tests/support/database.h"
+#include "tests/support/reads.h"
 #include "tests/support/tasks.h"
 
 namespace postern::test {
@@ -52,27 +53,10 @@ class Plans : public ::testing::TestWithParam<Sizes> {
             .c_str());
   }
 
-  struct Read {
-    std::int64_t scanned;  // rows, by scans of whole tables
-    std::int64_t blocks;   // of the tables and their indexes
-  };
-  // What `work` reads of tasks and leases. The counts go back beyond this transaction.
+  // What `work` reads of tasks and leases.
   template <class Work>
-  Read read_by(Work work) {
-    const auto counts = [this] {
-      const auto row = scheduler_.exec({"", R"sql(
-        SELECT (SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relid = ANY(tables))::bigint,
-               (SELECT sum(pg_stat_get_xact_blocks_fetched(c.oid)) FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
-                 WHERE c.oid = ANY(tables) OR i.indrelid = ANY(tables))::bigint
-          FROM (SELECT ARRAY['postern.task'::regclass, 'postern.lease'::regclass]::oid[] AS tables) t)sql"});
-      return Read{row.integer(0, 0), row.integer(0, 1)};
-    };
-    db::Transaction transaction(scheduler_);
-    const auto before = counts();
-    work();
-    const auto after = counts();
-    transaction.commit();
-    return {after.scanned - before.scanned, after.blocks - before.blocks};
+  Reads read_by(Work work) {
+    return reads_of(scheduler_, "postern.task, postern.lease", work);
   }
 
   // What a scan passes on its way: dead entries of what was delivered, and what is leased.

@@ -18,6 +18,12 @@ class RescueTest : public testing::Test {
     rescue.observe(beats, connects, now);
   }
 
+  // A look, the last of its round or not.
+  std::vector<db::Orphan> judge(std::vector<db::Orphan> orphans, Monotonic at,
+                                std::optional<TaskId> next = std::nullopt) {
+    return rescue.judge({std::move(orphans), next}, at);
+  }
+
   const Uuid self = random_uuid(), other = random_uuid();
   Monotonic now{1h};
   Rescue rescue{self, "a", 60s};
@@ -66,22 +72,35 @@ TEST_F(RescueTest, BeginsAnewWhenItCouldNotLookForAWhile) {
 TEST_F(RescueTest, TakesTheTasksOfTheDeadAtOnce) {
   db::Orphan orphan;
   orphan.instance_gone = true;
-  EXPECT_EQ(rescue.judge({orphan}, now).size(), 1u);
+  EXPECT_EQ(judge({orphan}, now).size(), 1u);
 }
 
 TEST_F(RescueTest, TakesAnExpiredTaskOfTheLivingOnlyWhenItStaysSo) {
   db::Orphan orphan;
   orphan.task.lease = random_uuid();
   orphan.instance_gone = false;
-  EXPECT_TRUE(rescue.judge({orphan}, now).empty());
-  EXPECT_TRUE(rescue.judge({orphan}, now + 59s).empty());
-  EXPECT_EQ(rescue.judge({orphan}, now + 60s).size(), 1u);
+  EXPECT_TRUE(judge({orphan}, now).empty());
+  EXPECT_TRUE(judge({orphan}, now + 59s).empty());
+  EXPECT_EQ(judge({orphan}, now + 60s).size(), 1u);
 
   auto next_lease = orphan;
   next_lease.task.lease = random_uuid();
-  EXPECT_TRUE(rescue.judge({next_lease}, now + 61s).empty());
-  EXPECT_TRUE(rescue.judge({}, now + 62s).empty());
-  EXPECT_TRUE(rescue.judge({next_lease}, now + 200s).empty()) << "it was not expired between";
+  EXPECT_TRUE(judge({next_lease}, now + 61s).empty());
+  EXPECT_TRUE(judge({}, now + 62s).empty());
+  EXPECT_TRUE(judge({next_lease}, now + 200s).empty()) << "it was not expired between";
+}
+
+TEST_F(RescueTest, GoesOnWhereItsLastLookEnded) {
+  db::Orphan orphan;
+  orphan.task.lease = random_uuid();
+  orphan.instance_gone = false;
+  const TaskId next = random_uuid();
+  EXPECT_EQ(rescue.from(), TaskId{});
+  EXPECT_TRUE(judge({orphan}, now, next).empty());
+  EXPECT_EQ(rescue.from(), next);
+  EXPECT_TRUE(judge({}, now + 30s).empty());
+  EXPECT_EQ(rescue.from(), TaskId{});
+  EXPECT_EQ(judge({orphan}, now + 60s, next).size(), 1u) << "the round's other look was elsewhere";
 }
 
 TEST(BeatPeriod, IsShortEnoughForRescueAfter) {
