@@ -4,7 +4,7 @@
 
 namespace postern::db {
 
-const BuiltStatement kUnrouted{"unrouted", "SELECT " + task_columns(Body::whole) + R"sql(
+const BuiltStatement kUnrouted{"unrouted", "SELECT " + task_columns(Body::left_out) + R"sql(
    FROM postern.task WHERE lane IS NULL ORDER BY id LIMIT 500)sql"};
 
 std::vector<Task> unrouted_from(const PgResult& result) {
@@ -15,14 +15,17 @@ std::vector<Task> unrouted_from(const PgResult& result) {
 }
 
 // Queues that are new, then the tasks. Another scheduler may route the same tasks at the
-// same time: whoever comes second changes and counts nothing. One that core refuses ends as failed,
-// never silently.
+// same time: whoever comes second changes and counts nothing. What is locked by somebody else is
+// left for the next time, since it may wait for one of the others here. One that core refuses ends
+// as failed, never silently.
 const BuiltStatement kRoute{
     "route",
     R"sql(
   WITH r AS MATERIALIZED (
-    SELECT * FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[])
-      AS r(id, lane, url, tenant, queue, invalid)),
+    SELECT r.* FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[])
+             AS r(id, lane, url, tenant, queue, invalid)
+     CROSS JOIN LATERAL (
+       SELECT FROM postern.task t WHERE t.id = r.id AND t.lane IS NULL FOR UPDATE SKIP LOCKED) t),
   queues AS (
     INSERT INTO postern.queue (tenant, name)
     SELECT DISTINCT tenant, queue FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),

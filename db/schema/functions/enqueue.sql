@@ -35,6 +35,8 @@ BEGIN
     RAISE EXCEPTION 'method: must be GET, POST, PUT, PATCH or DELETE' USING ERRCODE = 'check_violation';
   ELSIF jsonb_typeof(headers) <> 'object' OR jsonb_path_exists(headers, '$.* ? (@.type() != "string")') THEN
     RAISE EXCEPTION 'headers: must be an object of strings' USING ERRCODE = 'check_violation';
+  ELSIF octet_length(concat(headers::text, tags::text, content_type, retry_policy)) > 65536 THEN
+    RAISE EXCEPTION 'headers, tags, content_type, retry_policy: at most 64 KiB together' USING ERRCODE = 'check_violation';
   ELSIF octet_length(bytes) > 16777216 THEN
     RAISE EXCEPTION 'payload: at most 16 MiB' USING ERRCODE = 'check_violation';
   END IF;

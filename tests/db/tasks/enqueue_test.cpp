@@ -196,5 +196,46 @@ TEST_F(Enqueue, WhatCoreRefusesEndsAsFailedAndStaysVisible) {
   EXPECT_EQ(counter(owner_, "finished_failed"), 1);
 }
 
+TEST_F(Enqueue, RoutingReadsNoBodiesAndABoundedRest) {
+  enqueue("'q', 'https://h.test/p', convert_to(repeat('x', 16777216), 'UTF8'), 'text/plain'");
+  EXPECT_FALSE(unrouted().at(0).spec.body);
+  for (const char* const much :
+       {"headers => jsonb_build_object('a', repeat('x', 65536))",
+        "tags => array_fill('tag'::text, ARRAY[100000])", "retry_policy => repeat('x', 65537)"}) {
+    EXPECT_THROW(enqueue(("'q', 'https://h.test/p', " + std::string(much)).c_str()), db::PgError);
+  }
+}
+
+// Another transaction may hold one of the tasks and want the others.
+TEST_F(Enqueue, WhatIsLockedIsRoutedTheNextTime) {
+  std::vector<db::Routing> routings;
+  for (int i = 0; i < 3; ++i) {
+    db::Routing routing;
+    routing.id = enqueue("'q', 'http://h.test/'");
+    routing.tenant = "default";
+    routing.queue = "q";
+    if (i == 2) routing.invalid = "why";
+    routing.url = "http://h.test/";
+    routing.lane = 7;
+    routings.push_back(routing);
+  }
+  const auto route = [&] {
+    return scheduler_.exec(db::kRoute, db::route_params(Uuid{}, routings)).integer(0, 0);
+  };
+  db::Transaction cancelling(owner_);
+  const auto lock = [&](int i) {
+    owner_.exec({"", "SELECT FROM postern.task WHERE id = $1 FOR UPDATE"},
+                db::Params().uuid(routings[static_cast<std::size_t>(i)].id));
+  };
+  lock(1);
+  lock(2);
+  EXPECT_EQ(route(), 1);
+  lock(0);
+  cancelling.commit();
+  EXPECT_EQ(route(), 1);
+  EXPECT_EQ(counter(owner_, "created"), 3);
+  EXPECT_TRUE(unrouted().empty());
+}
+
 }  // namespace
 }  // namespace postern::test
