@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
+#include "core/model/ids.h"
 #include "db/pg/connection.h"
 
 namespace postern::db {
@@ -11,13 +14,35 @@ namespace postern::db {
 // Forgets idempotency keys past their window, up to kKeysAtOnce at a time.
 extern const Statement kExpireKeys;
 constexpr std::int64_t kKeysAtOnce = 10'000;
-// Adds up the counters of instances without a row into one, and removes the rows of instances
-// silent for a day.
+// Adds up the counters of instances without a row into one, of 5,000 rows behind a place, and
+// removes the rows of instances silent for a day.
 extern const Statement kFoldCounters;
-// Ends, up to 500 of each queue, the entries that waited longer than its max_age. Parameters: the
-// instance. Returns how many.
+struct CounterPlace {
+  std::string tenant, queue, name;
+  Uuid instance;
+};
+Params fold_counters_params(const CounterPlace& from);
+// nullopt: there are no more. The same below.
+std::optional<CounterPlace> counters_behind(const PgResult& result);
+// Ends the entries that waited longer than the max_age of their queue, up to 200 of 2,000 behind a
+// place.
 extern const Statement kExpireEntries;
-// Forgets what tasks waited for that are gone.
+struct EntryPlace {
+  std::string tenant, queue;
+  TaskId id;
+};
+Params expire_entries_params(const Uuid& instance, const EntryPlace& from);
+struct ExpiredEntries {
+  std::int64_t ended;
+  std::optional<EntryPlace> behind;
+};
+ExpiredEntries expired_entries_from(const PgResult& result);
+// Forgets what tasks waited for that are gone, of 2,000 edges behind a place.
 extern const Statement kForgetDependencies;
+struct DependencyPlace {
+  Uuid depends_on, task;
+};
+Params forget_dependencies_params(const DependencyPlace& from);
+std::optional<DependencyPlace> dependencies_behind(const PgResult& result);
 
 }  // namespace postern::db

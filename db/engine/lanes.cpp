@@ -23,10 +23,30 @@ Params note_lanes_params(std::span<const LaneRow> lanes) {
   return params;
 }
 
-// A lane whose row is removed and that is used again gets a new one with its next claim.
+// A lane whose row is removed and that is used again gets a new one with its next claim. One that
+// is being noted is passed over.
 const Statement kCollectLanes{"collect_lanes", R"sql(
-  DELETE FROM postern.lane l
-   WHERE used_at < now() - interval '1 day'
-     AND NOT EXISTS (SELECT FROM postern.task t WHERE t.lane = l.id AND t.state = 'ready'))sql"};
+  WITH looked AS MATERIALIZED (
+    SELECT id, used_at FROM postern.lane WHERE id > $1 ORDER BY id LIMIT 5000),
+  collected AS (
+    DELETE FROM postern.lane WHERE id = ANY(ARRAY(
+      SELECT l.id FROM (
+        SELECT id FROM looked l WHERE used_at < now() - interval '1 day'
+           AND NOT EXISTS (SELECT FROM postern.task t WHERE t.lane = l.id AND t.state = 'ready') OFFSET 0) l
+       CROSS JOIN LATERAL (
+         SELECT FROM postern.lane o WHERE o.id = l.id AND o.used_at < now() - interval '1 day'
+            FOR UPDATE SKIP LOCKED) o)))
+  SELECT id FROM looked WHERE (SELECT count(*) FROM looked) = 5000 ORDER BY id DESC LIMIT 1)sql"};
+
+Params collect_lanes_params(std::int64_t from) {
+  Params params;
+  params.int8(from);
+  return params;
+}
+
+std::optional<std::int64_t> lanes_behind(const PgResult& result) {
+  if (result.rows() == 0) return std::nullopt;
+  return result.integer(0, 0);
+}
 
 }  // namespace postern::db

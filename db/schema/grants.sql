@@ -31,7 +31,7 @@ GRANT SELECT, INSERT ON postern.task_finished TO postern_scheduler;
 GRANT SELECT, INSERT, DELETE ON postern.sequel TO postern_scheduler;
 GRANT SELECT, INSERT, UPDATE ON postern.queue TO postern_scheduler;
 GRANT SELECT, UPDATE ON postern.schedule, postern.endpoint TO postern_scheduler;
-GRANT SELECT, DELETE ON postern.idempotency_key TO postern_scheduler;
+GRANT SELECT, DELETE, UPDATE (expires_at) ON postern.idempotency_key TO postern_scheduler;  -- UPDATE: to lock
 GRANT SELECT ON postern.tenant_secret, postern.task_live, postern.task_all TO postern_scheduler;
 GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_scheduler;
 GRANT EXECUTE ON FUNCTION

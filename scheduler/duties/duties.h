@@ -11,6 +11,8 @@
 #include "core/program/log_throttle.h"
 #include "core/time/time.h"
 #include "core/wire/scheduler_gauges.h"
+#include "db/engine/garbage.h"
+#include "db/engine/lanes.h"
 #include "db/pg/channel.h"
 #include "scheduler/delivery/dispatcher.h"
 #include "scheduler/duties/rescue.h"
@@ -48,6 +50,11 @@ struct DutyContext {
   Rescue rescue;
   std::mt19937_64 random;
   bool has_beaten = false;
+  // Where the duties go on that go over a table in parts.
+  db::CounterPlace counters_from = {};
+  db::EntryPlace entries_from = {};
+  db::DependencyPlace dependencies_from = {};
+  std::int64_t lanes_from = db::kFirstLane;
 };
 
 // Confined to one thread.

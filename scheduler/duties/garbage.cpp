@@ -1,4 +1,5 @@
-#include "db/engine/garbage.h"
+#include <chrono>
+#include <optional>
 
 #include "core/program/log.h"
 #include "db/engine/occurrences.h"
@@ -10,6 +11,17 @@ namespace {
 // As many as kForgetRuns forgets at most.
 constexpr std::int64_t kRunsAtOnce = 10'000;
 
+// Going over all rows of a table takes at most a tenth of the connection's time.
+constexpr int kShare = 9;
+
+// Begins the next part of the table, if there is one.
+template <class Place>
+void go_on(const DutyRun& run, Place& from, std::optional<Place> behind) {
+  const auto now = std::chrono::steady_clock::now();
+  from = behind.value_or(Place{});
+  if (behind) run.again(now + kShare * (now - run.begun()));
+}
+
 }  // namespace
 
 void expire_keys(const DutyRun& run) {
@@ -19,21 +31,28 @@ void expire_keys(const DutyRun& run) {
 }
 
 void expire_entries(const DutyRun& run) {
-  db::Params params;
-  params.uuid(run.context().options.instance);
-  run.ask(db::kExpireEntries, std::move(params), [](const db::PgResult& result) {
-    if (const auto ended = result.integer(0, 0); ended > 0) {
-      log::info("event=entries_expired tasks={}", ended);
-    }
-  });
+  auto& from = run.context().entries_from;
+  run.ask(db::kExpireEntries, db::expire_entries_params(run.context().options.instance, from),
+          [run, &from](const db::PgResult& result) {
+            const auto expired = db::expired_entries_from(result);
+            if (expired.ended > 0) log::info("event=entries_expired tasks={}", expired.ended);
+            go_on(run, from, expired.behind);
+          });
 }
 
 void fold_counters(const DutyRun& run) {
-  run.ask(db::kFoldCounters, {}, [](const db::PgResult&) {});
+  auto& from = run.context().counters_from;
+  run.ask(
+      db::kFoldCounters, db::fold_counters_params(from),
+      [run, &from](const db::PgResult& result) { go_on(run, from, db::counters_behind(result)); });
 }
 
 void forget_dependencies(const DutyRun& run) {
-  run.ask(db::kForgetDependencies, {}, [](const db::PgResult&) {});
+  auto& from = run.context().dependencies_from;
+  run.ask(db::kForgetDependencies, db::forget_dependencies_params(from),
+          [run, &from](const db::PgResult& result) {
+            go_on(run, from, db::dependencies_behind(result));
+          });
 }
 
 void forget_runs(const DutyRun& run) {

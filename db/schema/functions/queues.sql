@@ -21,28 +21,55 @@ BEGIN
   RETURN n;
 END $$;
 
--- Ends up to `p_limit` tasks of each queue that are older than its max_age. The age counts from the start time, or from the
--- creation once a task has been attempted. Returns their number.
-CREATE OR REPLACE FUNCTION postern.expire_entries(p_instance uuid, p_limit integer)
-RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Looks at up to `p_looks` tasks of queues with max_age, in the order of queues and ids behind a place, and ends up to
+-- `p_limit` of them that are older. The age counts from the start time, or from the creation once a task has been attempted.
+-- Returns how many, and the place behind which the next call goes on; NULL: there are no more. An empty queue counts as a task.
+CREATE OR REPLACE FUNCTION postern.expire_entries(
+  p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid,
+  OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  q record;
+  old record;
   t postern.task;
-  n integer := 0;
 BEGIN
-  FOR t IN
-    SELECT old.* FROM postern.queue q CROSS JOIN LATERAL (
-      SELECT * FROM postern.task k
-       WHERE k.tenant = q.tenant AND k.queue = q.name
-         AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
-         AND k.created_at < now() - q.max_age AND (k.attempt > k.attempt_base OR k.run_at < now() - q.max_age)
-       ORDER BY uuid_send(k.id) LIMIT p_limit FOR UPDATE SKIP LOCKED) old
-     WHERE q.max_age IS NOT NULL
+  ended := 0;
+  FOR q IN
+    SELECT k.tenant, k.name, now() - k.max_age AS before FROM postern.queue k
+     WHERE k.max_age IS NOT NULL AND (k.tenant, k.name) >= (p_tenant, p_queue) ORDER BY k.tenant, k.name
   LOOP
-    CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);
-    PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
-    n := n + 1;
+    FOR old IN
+      SELECT k.id, k.created_at < q.before AND (k.attempt > k.attempt_base OR k.run_at < q.before)
+                   AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id) AS over
+        FROM postern.task k
+       WHERE k.tenant = q.tenant AND k.queue = q.name
+         AND uuid_send(k.id) > CASE WHEN (q.tenant, q.name) = (p_tenant, p_queue) THEN uuid_send(p_id) ELSE '' END
+       ORDER BY uuid_send(k.id) LIMIT p_looks
+    LOOP
+      p_looks := p_looks - 1;
+      IF old.over THEN
+        SELECT * INTO t FROM postern.task k WHERE k.id = old.id FOR UPDATE SKIP LOCKED;
+        IF FOUND AND t.created_at < q.before AND (t.attempt > t.attempt_base OR t.run_at < q.before)
+           AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id) THEN
+          PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
+          ended := ended + 1;
+        END IF;
+      END IF;
+      IF p_looks <= 0 OR ended >= p_limit THEN
+        next_tenant := q.tenant;
+        next_queue := q.name;
+        next_id := old.id;
+        RETURN;
+      END IF;
+    END LOOP;
+    p_looks := p_looks - 1;
+    IF p_looks <= 0 THEN
+      next_tenant := q.tenant;
+      next_queue := q.name;
+      next_id := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+      RETURN;
+    END IF;
   END LOOP;
-  RETURN n;
 END $$;
 
 -- Makes room in a queue with max_entries, and returns how many of the `p_wanted` tasks may be inserted. It locks the queue

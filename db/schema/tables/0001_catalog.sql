@@ -88,6 +88,9 @@ CREATE TABLE postern.queue (
     AND retention_cancelled IN ('short', 'standard'))
 ) WITH (fillfactor = 50);                  -- a claim from a queue with a rate updates its row
 
+-- For finding the queues whose tasks may get too old, among many.
+CREATE INDEX queue_max_age ON postern.queue (tenant, name) WHERE max_age IS NOT NULL;
+
 -- Named targets. A task that names one gets its URL from it when it is delivered.
 CREATE TABLE postern.endpoint (
   tenant         text COLLATE "C" NOT NULL REFERENCES postern.tenant,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/database.h"
+#include "tests/support/reads.h"
 #include "tests/support/tasks.h"
 
 namespace postern::test {
@@ -29,7 +30,7 @@ TEST_F(Lanes, UnusedLanesAreCollectedAndWantedOnesKept) {
   note(new_task("unused"));
   insert(api, {wanted});
   owner_.script("UPDATE postern.lane SET used_at = now() - interval '2 days'");
-  scheduler_.exec(db::kCollectLanes);
+  scheduler_.exec(db::kCollectLanes, db::collect_lanes_params(db::kFirstLane));
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane WHERE queue = 'wanted'"), 1);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane WHERE queue = 'unused'"), 0);
 }
@@ -41,7 +42,7 @@ TEST_F(Lanes, ALaneInUseIsNotCollectedAndOneThatWasIsMadeAgain) {
   note(task);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane WHERE used_at = date_trunc('hour', now())"),
             1);
-  scheduler_.exec(db::kCollectLanes);
+  scheduler_.exec(db::kCollectLanes, db::collect_lanes_params(db::kFirstLane));
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane"), 1);
   owner_.script("DELETE FROM postern.lane");
   note(task);
@@ -55,6 +56,25 @@ TEST_F(Lanes, ABusyLaneIsWrittenOnceAnHour) {
   const auto before = scalar(version);
   note(task);
   EXPECT_EQ(scalar(version), before);
+}
+
+TEST_F(Lanes, ManyAreCollectedInParts) {
+  owner_.script(
+      "INSERT INTO postern.lane (id, tenant, queue, target, used_at) SELECT n, 'default', 'q', "
+      "'h.test', now() - abs(n % 2) * interval '2 days' FROM generate_series(-50000, 49999) n");
+  int parts = 0;
+  std::optional<std::int64_t> from = db::kFirstLane;
+  for (; from; ++parts) {
+    const auto before = scalar("SELECT count(*) FROM postern.lane");
+    const auto reads = reads_of(scheduler_, "postern.lane, postern.task", [&] {
+      from = db::lanes_behind(scheduler_.exec(db::kCollectLanes, db::collect_lanes_params(*from)));
+    });
+    EXPECT_LE(before - scalar("SELECT count(*) FROM postern.lane"), 2'500);
+    EXPECT_EQ(reads.scanned, 0);
+    EXPECT_LE(reads.blocks, 40'000);
+  }
+  EXPECT_EQ(parts, 21);
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane"), 50'000);
 }
 
 }  // namespace

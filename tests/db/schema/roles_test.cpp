@@ -26,7 +26,9 @@ TEST(Roles, AreDeniedWhatTheyDoNotNeed) {
            Case{"postern_api", "SELECT postern.make_partitions('short', 1)"},
            Case{"postern_api", "SELECT postern.drop_partition('short', now())"},
            Case{"postern_api", "SELECT postern.wake(gen_random_uuid(), '{}', 1)"},
-           Case{"postern_api", "SELECT postern.expire_entries(gen_random_uuid(), 1)"},
+           Case{
+               "postern_api",
+               "SELECT postern.expire_entries(gen_random_uuid(), 1, 1, '', '', gen_random_uuid())"},
            Case{"postern_api", "SELECT * FROM postern.allow('{}', '{}', '{}', '{}', '{}')"},
            Case{"postern_api", "DELETE FROM postern.sequel"},
            Case{"postern_api", "UPDATE postern.setting SET value = 'true'"},

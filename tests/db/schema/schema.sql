@@ -500,28 +500,52 @@ BEGIN
     headers::text, tags, bytes);
   RETURN v_id;
 END $_$;
-CREATE FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) RETURNS integer
+CREATE FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+  q record;
+  old record;
   t postern.task;
-  n integer := 0;
 BEGIN
-  FOR t IN
-    SELECT old.* FROM postern.queue q CROSS JOIN LATERAL (
-      SELECT * FROM postern.task k
-       WHERE k.tenant = q.tenant AND k.queue = q.name
-         AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
-         AND k.created_at < now() - q.max_age AND (k.attempt > k.attempt_base OR k.run_at < now() - q.max_age)
-       ORDER BY uuid_send(k.id) LIMIT p_limit FOR UPDATE SKIP LOCKED) old
-     WHERE q.max_age IS NOT NULL
+  ended := 0;
+  FOR q IN
+    SELECT k.tenant, k.name, now() - k.max_age AS before FROM postern.queue k
+     WHERE k.max_age IS NOT NULL AND (k.tenant, k.name) >= (p_tenant, p_queue) ORDER BY k.tenant, k.name
   LOOP
-    CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);
-    PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
-    n := n + 1;
+    FOR old IN
+      SELECT k.id, k.created_at < q.before AND (k.attempt > k.attempt_base OR k.run_at < q.before)
+                   AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id) AS over
+        FROM postern.task k
+       WHERE k.tenant = q.tenant AND k.queue = q.name
+         AND uuid_send(k.id) > CASE WHEN (q.tenant, q.name) = (p_tenant, p_queue) THEN uuid_send(p_id) ELSE '' END
+       ORDER BY uuid_send(k.id) LIMIT p_looks
+    LOOP
+      p_looks := p_looks - 1;
+      IF old.over THEN
+        SELECT * INTO t FROM postern.task k WHERE k.id = old.id FOR UPDATE SKIP LOCKED;
+        IF FOUND AND t.created_at < q.before AND (t.attempt > t.attempt_base OR t.run_at < q.before)
+           AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id) THEN
+          PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
+          ended := ended + 1;
+        END IF;
+      END IF;
+      IF p_looks <= 0 OR ended >= p_limit THEN
+        next_tenant := q.tenant;
+        next_queue := q.name;
+        next_id := old.id;
+        RETURN;
+      END IF;
+    END LOOP;
+    p_looks := p_looks - 1;
+    IF p_looks <= 0 THEN
+      next_tenant := q.tenant;
+      next_queue := q.name;
+      next_id := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+      RETURN;
+    END IF;
   END LOOP;
-  RETURN n;
 END $$;
 CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) RETURNS void
     LANGUAGE plpgsql
@@ -1706,6 +1730,7 @@ CREATE INDEX idempotency_key_expiry ON postern.idempotency_key USING btree (expi
 CREATE INDEX lease_at ON postern.lease USING btree (tenant, resolved) WHERE (resolved IS NOT NULL);
 CREATE INDEX lease_deferred ON postern.lease USING btree (until) WHERE deferred;
 CREATE INDEX lease_of_queue ON postern.lease USING btree (deferred, tenant, queue);
+CREATE INDEX queue_max_age ON postern.queue USING btree (tenant, name) WHERE (max_age IS NOT NULL);
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
@@ -1816,8 +1841,8 @@ GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay
 REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) TO postern_enqueue;
 REVOKE ALL ON FUNCTION postern.enqueue_row(p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_limit integer) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
@@ -1875,6 +1900,7 @@ GRANT SELECT ON TABLE postern.endpoint_minute TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint_minute TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.idempotency_key TO postern_api;
 GRANT SELECT,DELETE ON TABLE postern.idempotency_key TO postern_scheduler;
+GRANT UPDATE(expires_at) ON TABLE postern.idempotency_key TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.instance TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.instance TO postern_scheduler;
 GRANT USAGE ON SEQUENCE postern.job_id TO postern_api;
