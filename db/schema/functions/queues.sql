@@ -74,13 +74,13 @@ END $$;
 
 -- Makes room in a queue with max_entries, and returns how many of the `p_wanted` tasks may be inserted. It locks the queue
 -- until the caller's transaction ends. When the queue holds far more than the limit, because that was lowered, each call
--- discards up to 1,000 tasks more than it admits.
+-- discards up to 100 tasks more than it admits, because other creations wait for it.
 CREATE OR REPLACE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   q postern.queue;
   missing bigint;
-  most integer := p_wanted + 1000;
+  most integer := p_wanted + 100;
 BEGIN
   SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
   IF NOT FOUND OR q.max_entries IS NULL THEN

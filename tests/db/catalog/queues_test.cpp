@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "db/catalog/queue_defaults.h"
 #include "db/tasks/tasks.h"
 #include "tests/support/database.h"
+#include "tests/support/reads.h"
 
 namespace postern::test {
 namespace {
@@ -95,6 +100,59 @@ TEST_F(Queues, AnEndpointIsFoundByItsNameOrTheLongestThatItBeginsWith) {
                "INSERT INTO postern.endpoint (tenant, name, url) VALUES ('default', '', "
                "'http://e.test/')"});
   EXPECT_EQ(resolved("z"), "");
+}
+
+// Room is made in a queue of 100,000 tasks by handlers whose plans are from when it was empty. Of
+// the tasks that are older than all others some are being delivered.
+TEST_F(Queues, RoomIsMadeWithoutReadingTheQueue) {
+  owner_.script(
+      "ALTER TABLE postern.task SET (autovacuum_enabled = off);"
+      "INSERT INTO postern.queue (tenant, name, max_entries, discard_old) VALUES "
+      "('default', 'q', 1, true)");
+  const auto make_room = [&](int wanted) {
+    std::int64_t places = 0;
+    const auto reads = reads_of(api_, "postern.task, postern.lease, postern.counter", [&] {
+      places = api_.exec({"make_room",
+                          "SELECT postern.make_room('default', 'q', $1, "
+                          "'00000000-0000-0000-0000-000000000001')::bigint"},
+                         db::Params().int4(wanted))
+                   .integer(0, 0);
+    });
+    return std::pair(places, reads);
+  };
+  const auto fill = [&](int tasks) {
+    owner_.script(
+        fmt::format("INSERT INTO postern.task (id, tenant, queue, url, lane, state) SELECT "
+                    "postern.new_task_id(), 'default', 'q', 'http://h.test/', 1, 'ready' "
+                    "FROM generate_series(1, {}) n",
+                    tasks));
+    count("created", tasks);
+  };
+  for (int i = 0; i < 8; ++i) {
+    fill(1);
+    EXPECT_EQ(make_room(1).first, 1);
+  }
+  ASSERT_EQ(depth_in_sql(), 0);
+  fill(100'000);
+  owner_.script(
+      "INSERT INTO postern.lease (task, lease, instance, until, tenant, queue) SELECT id, "
+      "gen_random_uuid(), gen_random_uuid(), now() + interval '1 h', tenant, queue "
+      "FROM postern.task ORDER BY id LIMIT 100");
+
+  owner_.script("UPDATE postern.queue SET max_entries = 100000");
+  const auto [places, reads] = make_room(10);
+  EXPECT_EQ(places, 10);
+  EXPECT_EQ(depth_in_sql(), 99'990);
+  EXPECT_EQ(reads.scanned, 0);
+  EXPECT_LE(reads.blocks, 1'500);
+
+  owner_.script("UPDATE postern.queue SET max_entries = 10");
+  EXPECT_EQ(make_room(1).first, 1);
+  EXPECT_EQ(depth_in_sql(), 99'990 - 101);
+  EXPECT_EQ(make_room(1).second.scanned, 0);
+  owner_.script("UPDATE postern.queue SET max_entries = 10, discard_old = false");
+  EXPECT_EQ(make_room(1).first, 0);
+  EXPECT_EQ(depth_in_sql(), 99'990 - 202);
 }
 
 }  // namespace

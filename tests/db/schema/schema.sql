@@ -659,7 +659,7 @@ CREATE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer,
 DECLARE
   q postern.queue;
   missing bigint;
-  most integer := p_wanted + 1000;
+  most integer := p_wanted + 100;
 BEGIN
   SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
   IF NOT FOUND OR q.max_entries IS NULL THEN

@@ -78,10 +78,10 @@ TEST_F(QueueEndsTest, ALoweredBoundIsReachedByDiscarding) {
   ASSERT_EQ(create().status, 201);
   admin_.script(
       "INSERT INTO postern.task SELECT (jsonb_populate_record(t, jsonb_build_object('id', "
-      "postern.new_task_id()))).* FROM postern.task t, generate_series(1, 2500);"
-      "UPDATE postern.counter SET value = 2501 WHERE name = 'created'");
+      "postern.new_task_id()))).* FROM postern.task t, generate_series(1, 250);"
+      "UPDATE postern.counter SET value = 251 WHERE name = 'created'");
   ASSERT_EQ(patch(R"({"max_entries":3})").status, 200);
-  for (const std::int64_t left : {1501, 501, 3, 3}) {
+  for (const std::int64_t left : {151, 51, 3, 3}) {
     ASSERT_EQ(create().status, 201);
     EXPECT_EQ(live(), left);
   }
