@@ -301,7 +301,36 @@ Params endpoint_minutes_params(const Uuid& instance, std::span<const EndpointMin
   return params;
 }
 
-const Statement kExpireEndpointMinutes{"", R"sql(
-  DELETE FROM postern.endpoint_minute WHERE minute < now() - interval '1 day')sql"};
+// From endpoint to endpoint by the primary key, whose last part the minutes are: those of the last
+// day are not read.
+const Statement kExpireEndpointMinutes{"expire_endpoint_minutes", R"sql(
+  WITH RECURSIVE looked AS (
+    SELECT $1::text COLLATE "C" AS tenant, $2::text COLLATE "C" AS endpoint, 0 AS n
+    UNION ALL
+    SELECT m.tenant, m.endpoint, looked.n + 1
+      FROM looked CROSS JOIN LATERAL (
+        SELECT m.tenant, m.endpoint FROM postern.endpoint_minute m
+         WHERE (m.tenant, m.endpoint) > (looked.tenant, looked.endpoint)
+         ORDER BY m.tenant, m.endpoint LIMIT 1) m
+     WHERE looked.n < 100),
+  expired AS (
+    DELETE FROM postern.endpoint_minute m
+     USING (SELECT o.* FROM looked l CROSS JOIN LATERAL (
+              SELECT tenant, endpoint, minute, instance FROM postern.endpoint_minute
+               WHERE tenant = l.tenant AND endpoint = l.endpoint AND minute < now() - interval '1 day'
+               ORDER BY minute LIMIT 200) o OFFSET 0) o
+     WHERE m.tenant = o.tenant AND m.endpoint = o.endpoint AND m.minute = o.minute AND m.instance = o.instance)
+  SELECT tenant, endpoint FROM looked WHERE n = 100)sql"};
+
+Params expire_endpoint_minutes_params(const EndpointPlace& from) {
+  Params params;
+  params.text(from.tenant).text(from.endpoint);
+  return params;
+}
+
+std::optional<EndpointPlace> endpoints_behind(const PgResult& result) {
+  if (result.rows() == 0) return std::nullopt;
+  return EndpointPlace{std::string(result.text(0, 0)), std::string(result.text(0, 1))};
+}
 
 }  // namespace postern::db

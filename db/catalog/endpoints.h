@@ -77,7 +77,13 @@ struct EndpointMinute {
 // Adds them to what this instance has told before.
 extern const Statement kAddEndpointMinutes;
 Params endpoint_minutes_params(const Uuid& instance, std::span<const EndpointMinute> minutes);
-// Forgets those older than a day.
+// Forgets those older than a day, up to 200 of each of the 100 endpoints behind a place.
 extern const Statement kExpireEndpointMinutes;
+struct EndpointPlace {
+  std::string tenant, endpoint;
+};
+Params expire_endpoint_minutes_params(const EndpointPlace& from);
+// nullopt: there are no more.
+std::optional<EndpointPlace> endpoints_behind(const PgResult& result);
 
 }  // namespace postern::db

@@ -38,15 +38,15 @@ const Statement kCollectLanes{"collect_lanes", R"sql(
             FOR UPDATE SKIP LOCKED) o)))
   SELECT id FROM looked WHERE (SELECT count(*) FROM looked) = 5000 ORDER BY id DESC LIMIT 1)sql"};
 
-Params collect_lanes_params(std::int64_t from) {
+Params collect_lanes_params(const LanePlace& from) {
   Params params;
-  params.int8(from);
+  params.int8(from.id);
   return params;
 }
 
-std::optional<std::int64_t> lanes_behind(const PgResult& result) {
+std::optional<LanePlace> lanes_behind(const PgResult& result) {
   if (result.rows() == 0) return std::nullopt;
-  return result.integer(0, 0);
+  return LanePlace{result.integer(0, 0)};
 }
 
 }  // namespace postern::db

@@ -22,12 +22,14 @@ struct LaneRow {
 extern const Statement kNoteLanes;
 Params note_lanes_params(std::span<const LaneRow> lanes);
 
-// Removes the rows of lanes that were not used for a day and have no ready task, of 5,000 behind
-// `from`.
+// Removes the rows of lanes that were not used for a day and have no ready task, of 5,000 behind a
+// place.
 extern const Statement kCollectLanes;
-constexpr std::int64_t kFirstLane = std::numeric_limits<std::int64_t>::min();
-Params collect_lanes_params(std::int64_t from);
+struct LanePlace {
+  std::int64_t id = std::numeric_limits<std::int64_t>::min();
+};
+Params collect_lanes_params(const LanePlace& from);
 // nullopt: there are no more.
-std::optional<std::int64_t> lanes_behind(const PgResult& result);
+std::optional<LanePlace> lanes_behind(const PgResult& result);
 
 }  // namespace postern::db

@@ -13,7 +13,10 @@ void tell_health(const DutyRun& run) {
 }
 
 void expire_health(const DutyRun& run) {
-  run.ask(db::kExpireEndpointMinutes, {}, [](const db::PgResult&) {});
+  auto& from = run.context().endpoints_from;
+  run.ask(
+      db::kExpireEndpointMinutes, db::expire_endpoint_minutes_params(from),
+      [run, &from](const db::PgResult& result) { run.go_on(from, db::endpoints_behind(result)); });
 }
 
 }  // namespace postern::scheduler

@@ -1,6 +1,3 @@
-#include <chrono>
-#include <optional>
-
 #include "core/program/log.h"
 #include "db/engine/occurrences.h"
 #include "scheduler/duties/table.h"
@@ -10,17 +7,6 @@ namespace {
 
 // As many as kForgetRuns forgets at most.
 constexpr std::int64_t kRunsAtOnce = 10'000;
-
-// Going over all rows of a table takes at most a tenth of the connection's time.
-constexpr int kShare = 9;
-
-// Begins the next part of the table, if there is one.
-template <class Place>
-void go_on(const DutyRun& run, Place& from, std::optional<Place> behind) {
-  const auto now = std::chrono::steady_clock::now();
-  from = behind.value_or(Place{});
-  if (behind) run.again(now + kShare * (now - run.begun()));
-}
 
 }  // namespace
 
@@ -36,7 +22,7 @@ void expire_entries(const DutyRun& run) {
           [run, &from](const db::PgResult& result) {
             const auto expired = db::expired_entries_from(result);
             if (expired.ended > 0) log::info("event=entries_expired tasks={}", expired.ended);
-            go_on(run, from, expired.behind);
+            run.go_on(from, expired.behind);
           });
 }
 
@@ -44,14 +30,14 @@ void fold_counters(const DutyRun& run) {
   auto& from = run.context().counters_from;
   run.ask(
       db::kFoldCounters, db::fold_counters_params(from),
-      [run, &from](const db::PgResult& result) { go_on(run, from, db::counters_behind(result)); });
+      [run, &from](const db::PgResult& result) { run.go_on(from, db::counters_behind(result)); });
 }
 
 void forget_dependencies(const DutyRun& run) {
   auto& from = run.context().dependencies_from;
   run.ask(db::kForgetDependencies, db::forget_dependencies_params(from),
           [run, &from](const db::PgResult& result) {
-            go_on(run, from, db::dependencies_behind(result));
+            run.go_on(from, db::dependencies_behind(result));
           });
 }
 

@@ -11,10 +11,14 @@ using namespace std::chrono_literals;
 constexpr Milliseconds kLately = kMeasurePeriod - 2s;
 // Measuring takes at most a fiftieth of the connection's time, since other duties wait behind it.
 constexpr int kShare = 49;
+// Until a failure may be followed by the next try, which may take as long as the statement's
+// timeout.
+constexpr auto kAfterFailure = 1min;
 
 }  // namespace
 
 void measure_queues(const DutyRun& run) {
+  run.not_before(run.begun() + kAfterFailure);
   run.ask(db::kMeasureQueues, db::measure_queues_params(kLately), [run](const db::PgResult&) {
     const auto done = std::chrono::steady_clock::now();
     run.not_before(done + kShare * (done - run.begun()));

@@ -1,5 +1,3 @@
-#include <chrono>
-
 #include "db/engine/lanes.h"
 
 #include "scheduler/duties/table.h"
@@ -8,8 +6,6 @@ namespace postern::scheduler {
 namespace {
 
 constexpr std::size_t kLanesAtOnce = 500;
-// Before the next part of the lanes is collected.
-constexpr std::chrono::milliseconds kPause{200};
 
 }  // namespace
 
@@ -27,11 +23,7 @@ void note_lanes(const DutyRun& run) {
 void collect_lanes(const DutyRun& run) {
   auto& from = run.context().lanes_from;
   run.ask(db::kCollectLanes, db::collect_lanes_params(from),
-          [run, &from](const db::PgResult& result) {
-            const auto behind = db::lanes_behind(result);
-            from = behind.value_or(db::kFirstLane);
-            if (behind) run.again(std::chrono::steady_clock::now() + kPause);
-          });
+          [run, &from](const db::PgResult& result) { run.go_on(from, db::lanes_behind(result)); });
 }
 
 }  // namespace postern::scheduler

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "db/catalog/endpoints.h"
 #include "db/engine/heartbeat.h"
 #include "tests/support/database.h"
 #include "tests/support/reads.h"
@@ -141,6 +142,29 @@ TEST_F(Garbage, DependenciesOfTasksThatAreGoneAreForgottenInParts) {
   }
   EXPECT_EQ(parts, 11);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.dependency"), 100);
+}
+
+TEST_F(Garbage, MinutesOfEndpointsExpireWithoutReadingThoseOfToday) {
+  owner_.script(
+      "INSERT INTO postern.endpoint_minute SELECT 'default', 'e' || e, date_trunc('minute', now()) "
+      "- "
+      "m * interval '10 minutes', gen_random_uuid(), 1, 0, '{}' FROM generate_series(1, 1000) e, "
+      "generate_series(1, 150) m");
+  int parts = 0;
+  for (std::optional from = db::EndpointPlace{}; from; ++parts) {
+    const auto reads = reads_of(scheduler_, "postern.endpoint_minute", [&] {
+      from = db::endpoints_behind(
+          scheduler_.exec(db::kExpireEndpointMinutes, db::expire_endpoint_minutes_params(*from)));
+    });
+    EXPECT_EQ(reads.scanned, 0);
+    EXPECT_LE(reads.blocks, 10'000);
+  }
+  EXPECT_EQ(parts, 11);
+  EXPECT_EQ(
+      scalar(
+          "SELECT count(*) FROM postern.endpoint_minute WHERE minute < now() - interval '1 day'"),
+      0);
+  EXPECT_GE(scalar("SELECT count(*) FROM postern.endpoint_minute"), 143'000);
 }
 
 }  // namespace

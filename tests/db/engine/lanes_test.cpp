@@ -30,7 +30,7 @@ TEST_F(Lanes, UnusedLanesAreCollectedAndWantedOnesKept) {
   note(new_task("unused"));
   insert(api, {wanted});
   owner_.script("UPDATE postern.lane SET used_at = now() - interval '2 days'");
-  scheduler_.exec(db::kCollectLanes, db::collect_lanes_params(db::kFirstLane));
+  scheduler_.exec(db::kCollectLanes, db::collect_lanes_params({}));
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane WHERE queue = 'wanted'"), 1);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane WHERE queue = 'unused'"), 0);
 }
@@ -42,7 +42,7 @@ TEST_F(Lanes, ALaneInUseIsNotCollectedAndOneThatWasIsMadeAgain) {
   note(task);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane WHERE used_at = date_trunc('hour', now())"),
             1);
-  scheduler_.exec(db::kCollectLanes, db::collect_lanes_params(db::kFirstLane));
+  scheduler_.exec(db::kCollectLanes, db::collect_lanes_params({}));
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane"), 1);
   owner_.script("DELETE FROM postern.lane");
   note(task);
@@ -63,7 +63,7 @@ TEST_F(Lanes, ManyAreCollectedInParts) {
       "INSERT INTO postern.lane (id, tenant, queue, target, used_at) SELECT n, 'default', 'q', "
       "'h.test', now() - abs(n % 2) * interval '2 days' FROM generate_series(-50000, 49999) n");
   int parts = 0;
-  std::optional<std::int64_t> from = db::kFirstLane;
+  std::optional from = db::LanePlace{};
   for (; from; ++parts) {
     const auto before = scalar("SELECT count(*) FROM postern.lane");
     const auto reads = reads_of(scheduler_, "postern.lane, postern.task", [&] {
