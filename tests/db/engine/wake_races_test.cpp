@@ -198,5 +198,29 @@ TEST_F(WakeRaces, ManyTasksAreChangedWhileOneOfThemIs) {
   }
 }
 
+// The last of a chain has the smallest id, so that who locks both in their order has it first and
+// wants the other one. Nobody may hold that one and wait.
+TEST_F(WakeRaces, AChainIsGivenUpWhileSomebodyHoldsItsEnd) {
+  auto end = new_task();
+  const auto root = new_task();
+  const auto child = depending(root);
+  end.spec.dependencies = {child.spec.id};
+  insert(api_, {root, child, end});
+  follow_all();
+  settle(State::failed);
+  {
+    db::Transaction cancelling(other_);
+    other_.exec({"", "SELECT FROM postern.task WHERE id = $1 FOR UPDATE"},
+                db::Params().uuid(end.spec.id));
+    follow(scheduler_);
+    other_.exec({"", "SELECT FROM postern.task WHERE id = $1 FOR UPDATE"},
+                db::Params().uuid(child.spec.id));
+    cancelling.commit();
+  }
+  EXPECT_EQ(state(child), State::failed);
+  follow_all();
+  EXPECT_EQ(state(end), State::failed);
+}
+
 }  // namespace
 }  // namespace postern::test
