@@ -204,6 +204,7 @@ std::vector<TaskId> failed_tasks_of(PgConnection& connection, std::string_view t
   const auto rows = connection.exec(
       kFailedTasks, Params().text(tenant).text(name).time(since).time(until).int4(limit));
   std::vector<TaskId> out;
+  out.reserve(static_cast<std::size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) out.push_back(rows.uuid(i, 0));
   return out;
 }

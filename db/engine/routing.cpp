@@ -10,6 +10,7 @@ const BuiltStatement kUnrouted{"unrouted", "SELECT " + task_columns(Body::left_o
 std::vector<Task> unrouted_from(const PgResult& result) {
   std::vector<Task> out;
   const TaskReader read(result);
+  out.reserve(static_cast<std::size_t>(result.rows()));
   for (int i = 0; i < result.rows(); ++i) out.push_back(read(i));
   return out;
 }
