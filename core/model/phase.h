@@ -1,6 +1,6 @@
 // The phase of a task's life: finer than its state, because dialects distinguish more. Each dialect
-// has a word for each phase. Derived from the task's row alone; db/tasks/task_lists.cpp has the
-// same rule in SQL, for filters.
+// has a word for each phase. Derived from the task's row alone; db/tasks/list_statements.cpp
+// has the same rule in SQL, for filters.
 #pragma once
 
 #include <array>

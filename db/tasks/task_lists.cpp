@@ -14,8 +14,8 @@
 namespace postern::db {
 namespace {
 
-// So many entries are counted: in an index alone, and where each task has to be looked at.
-constexpr int kExactTotal = 10'000, kExactLooked = 5'000;
+// So many entries are counted in an index alone. Where each task has to be looked at, it is a look.
+constexpr int kExactTotal = 10'000;
 // So many attempts under way are read and sorted for a list of them; with more, those are looked
 // for among the live tasks.
 constexpr int kFewLeases = 2'000;
@@ -324,7 +324,7 @@ std::int64_t estimated_total(PgConnection& connection, std::string_view tenant,
 
 // Ignores where the page is.
 void TaskList::count(Page& page) {
-  const int most = judged() == Judged::by_index ? kExactTotal : kExactLooked;
+  const int most = judged() == Judged::by_index ? kExactTotal : kLook;
   Params all = params(range_of(filter_), most + 1, 0);
   const auto row = connection_.exec(count_tasks(parts_, judged()), all);
   page.total = row.integer(0, row.column("matching"));

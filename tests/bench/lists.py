@@ -48,7 +48,7 @@ def lists():
     within = f"created_since={hour[0]}&created_until={hour[1]}"
     return [("newest, all queues", ""), ("newest, big queue", "queue=big"), ("newest, small queue", "queue=small"),
             ("completed", "status=completed"), ("failed (1 in 1,000)", "status=failed"),
-            ("cancelled (none)", "status=cancelled"), ("pending (1 M delayed)", "status=pending"),
+            ("cancelled (none)", "status=cancelled"), ("pending (all the delayed ones)", "status=pending"),
             ("active (none)", "status=active"), ("blocked (none)", "status=blocked"),
             ("tag: every other task", "tag=common"), ("tag: 1 in 50,000, big queue", "queue=big&tag=rare"),
             ("tag: 1 in 50,000, all queues", "tag=rare"), ("tag: none", "tag=none"),

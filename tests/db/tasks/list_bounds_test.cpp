@@ -179,7 +179,7 @@ INSTANTIATE_TEST_SUITE_P(Plans, ListBounds, ::testing::Bool(), [](const auto& ea
 });
 
 // Of finished and of live tasks a look passes 2,500 entries each, and asks for the lease of each
-// live one where the state matters. A count passes 10,000 in all, or 5,000 and their leases.
+// live one where the state matters. A count passes 10,000 in all, or 2,500 and their leases.
 constexpr std::int64_t kOfLook = 3 * db::kLook + 500;
 constexpr std::int64_t kOfCount = 10'000 + 500;
 // Where an index leads to what is wanted.
