@@ -8,18 +8,24 @@ namespace postern::db {
 namespace {
 
 template <class T>
-void put(std::string& out, T value) {
-  for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>((static_cast<std::uint64_t>(value) >> shift) & 0xff));
+void put(char* out, T value) {
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    out[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)));
   }
 }
 
 template <class T>
 std::string big_endian(T value) {
-  std::string out;
-  put(out, value);
+  std::string out(sizeof(T), '\0');
+  put(out.data(), value);
   return out;
 }
+
+// The header of an array of one dimension: number of dimensions, has-null flag, element type,
+// length and lower bound. Without elements there is no dimension, and the header ends after the
+// type.
+constexpr std::size_t kArrayHeader = 20;
+constexpr std::size_t kEmptyArrayHeader = 12;
 
 std::string_view view(const Uuid& id) {
   return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
@@ -64,22 +70,40 @@ std::string_view type_name(Oid type) {
 std::int64_t to_pg_time(Time time) { return (time - Time{kPgEpoch}).count(); }
 Time from_pg_time(std::int64_t value) { return Time{kPgEpoch} + Microseconds{value}; }
 
-void Array::element(std::string_view bytes) {
+Array::Array(Oid element, std::size_t expected) : element_(element) {
+  constexpr std::size_t kGuess = 12;  // a number, or a short text
+  bytes_.reserve(kArrayHeader + expected * kGuess);
+  bytes_.resize(kArrayHeader);
+}
+
+template <class T>
+void Array::number(T value) {
+  const std::size_t at = bytes_.size();
+  bytes_.resize(at + sizeof(T));
+  put(bytes_.data() + at, value);
+}
+template <class T>
+void Array::fixed(T value) {
+  number(std::int32_t{sizeof(T)});
+  number(value);
   ++count_;
-  put(bytes_, static_cast<std::int32_t>(bytes.size()));
+}
+void Array::element(std::string_view bytes) {
+  number(static_cast<std::int32_t>(bytes.size()));
   bytes_.append(bytes);
+  ++count_;
 }
 void Array::null() {
   ++count_;
   has_null_ = true;
-  put(bytes_, std::int32_t{-1});
+  number(std::int32_t{-1});
 }
 void Array::text(std::string_view value) { element(value); }
-void Array::int8(std::int64_t value) { element(big_endian(value)); }
-void Array::int4(std::int32_t value) { element(big_endian(value)); }
-void Array::int2(std::int16_t value) { element(big_endian(value)); }
-void Array::float8(double value) { element(big_endian(std::bit_cast<std::int64_t>(value))); }
-void Array::boolean(bool value) { element(big_endian(std::int8_t{value})); }
+void Array::int8(std::int64_t value) { fixed(value); }
+void Array::int4(std::int32_t value) { fixed(value); }
+void Array::int2(std::int16_t value) { fixed(value); }
+void Array::float8(double value) { fixed(std::bit_cast<std::int64_t>(value)); }
+void Array::boolean(bool value) { fixed(static_cast<std::int8_t>(value)); }
 void Array::uuid(const Uuid& value) { element(view(value)); }
 void Array::time(Time value) { int8(to_pg_time(value)); }
 
@@ -118,7 +142,7 @@ Params& Params::float8(double value) {
              big_endian(std::bit_cast<std::int64_t>(value)));
 }
 Params& Params::boolean(bool value) {
-  return add(static_cast<std::uint32_t>(Oid::boolean), big_endian(std::int8_t{value}));
+  return add(static_cast<std::uint32_t>(Oid::boolean), big_endian(static_cast<std::int8_t>(value)));
 }
 Params& Params::uuid(const Uuid& value) {
   return add(static_cast<std::uint32_t>(Oid::uuid), std::string(view(value)));
@@ -127,19 +151,14 @@ Params& Params::time(Time value) {
   return add(static_cast<std::uint32_t>(Oid::timestamptz), big_endian(to_pg_time(value)));
 }
 
-// The binary format of an array: number of dimensions, has-null flag, element type, then length and
-// lower bound of the one dimension, then the elements. An empty array has no dimension.
-Params& Params::array(const Array& value) {
-  std::string out;
-  out.reserve(20 + value.bytes_.size());
-  put(out, std::int32_t{value.count_ > 0 ? 1 : 0});
-  put(out, std::int32_t{value.has_null_});
-  put(out, static_cast<std::uint32_t>(value.element_));
-  if (value.count_ > 0) {
-    put(out, value.count_);
-    put(out, std::int32_t{1});
-    out += value.bytes_;
-  }
+Params& Params::array(Array value) {
+  std::string& out = value.bytes_;
+  put(out.data(), std::int32_t{value.count_ > 0 ? 1 : 0});
+  put(out.data() + 4, std::int32_t{value.has_null_});
+  put(out.data() + 8, static_cast<std::uint32_t>(value.element_));
+  put(out.data() + 12, value.count_);
+  put(out.data() + 16, std::int32_t{1});
+  if (value.count_ == 0) out.resize(kEmptyArrayHeader);
   return add(array_oid(value.element_), std::move(out));
 }
 

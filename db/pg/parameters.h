@@ -32,7 +32,8 @@ std::string_view type_name(Oid type);
 // An array parameter under construction, one element after the other.
 class Array {
  public:
-  explicit Array(Oid element) : element_(element) {}
+  // `expected`: about how many elements there will be.
+  explicit Array(Oid element, std::size_t expected = 0);
   void null();
   void text(std::string_view value);  // also for bytea and json
   void text_or_null(std::string_view value) { value.empty() ? null() : text(value); }
@@ -48,10 +49,14 @@ class Array {
  private:
   friend class Params;
   void element(std::string_view bytes);
+  template <class T>
+  void number(T value);
+  template <class T>
+  void fixed(T value);
   Oid element_;
   std::int32_t count_ = 0;
   bool has_null_ = false;
-  std::string bytes_;
+  std::string bytes_;  // begins with room for the header, which Params writes
 };
 
 class Params {
@@ -74,7 +79,7 @@ class Params {
   Params& time(const std::optional<Time>& value) {
     return value ? time(*value) : null(Oid::timestamptz);
   }
-  Params& array(const Array& value);
+  Params& array(Array value);
 
   std::size_t size() const { return values_.size(); }
 

@@ -1,5 +1,6 @@
 #include "db/tasks/columns.h"
 
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@ namespace postern::db {
 namespace {
 
 using Bind = void (*)(Array&, const Insertion&);
+using Asks = bool (*)(const TaskSpec&);
 using ReadSpec = void (*)(TaskSpec&, const Cell&);
 using ReadTask = void (*)(Task&, const Cell&);
 
@@ -22,6 +24,11 @@ constexpr TaskColumn asked(const char* name, Oid type, Bind bind, ReadSpec read,
           .bind = bind,
           .inserted = inserted == nullptr ? name : inserted,
           .read_spec = read};
+}
+
+constexpr TaskColumn rare(TaskColumn column, Asks asks) {
+  column.asks = asks;
+  return column;
 }
 
 // The same for a text that is always there, and for one that is NULL when it is empty.
@@ -38,11 +45,16 @@ constexpr TaskColumn asked_text_or_null(const char* name) {
       [](Array& to, const Insertion& from) { to.text_or_null(from.task->spec.*member); },
       [](TaskSpec& spec, const Cell& cell) { spec.*member = cell.text(); });
 }
+template <std::string TaskSpec::*member>
+constexpr TaskColumn rare_text_or_null(const char* name) {
+  return rare(asked_text_or_null<member>(name),
+              [](const TaskSpec& spec) { return !(spec.*member).empty(); });
+}
 
 // A number of seconds that is NULL when it is 0.
 template <Seconds TaskSpec::*member>
-constexpr TaskColumn asked_seconds(const char* name) {
-  return asked(
+constexpr TaskColumn rare_seconds(const char* name) {
+  const TaskColumn column = asked(
       name, Oid::int8,
       [](Array& to, const Insertion& from) {
         const auto count = (from.task->spec.*member).count();
@@ -51,6 +63,7 @@ constexpr TaskColumn asked_seconds(const char* name) {
       [](TaskSpec& spec, const Cell& cell) {
         spec.*member = Seconds{cell.integer_or_null().value_or(0)};
       });
+  return rare(column, [](const TaskSpec& spec) { return (spec.*member).count() > 0; });
 }
 
 // A column that only Postern writes.
@@ -97,7 +110,7 @@ constexpr TaskColumn kColumns[] = {
           body ? to.text(*body) : to.null();
         },
         [](TaskSpec& spec, const Cell& cell) { spec.body = cell.text_or_null(); }),
-    asked_text_or_null<&TaskSpec::content_type>("content_type"),
+    rare_text_or_null<&TaskSpec::content_type>("content_type"),
     asked(
         "priority", Oid::int2,
         [](Array& to, const Insertion& from) {
@@ -118,51 +131,58 @@ constexpr TaskColumn kColumns[] = {
         [](TaskSpec& spec, const Cell& cell) {
           spec.timeout = Milliseconds{cell.integer_or_null().value_or(0)};
         }),
-    asked(
-        "deadline", Oid::timestamptz,
-        [](Array& to, const Insertion& from) {
-          const auto& deadline = from.task->spec.deadline;
-          deadline ? to.time(*deadline) : to.null();
-        },
-        [](TaskSpec& spec, const Cell& cell) { spec.deadline = cell.time_or_null(); }),
-    asked_text_or_null<&TaskSpec::key>("key"),
+    rare(asked(
+             "deadline", Oid::timestamptz,
+             [](Array& to, const Insertion& from) {
+               const auto& deadline = from.task->spec.deadline;
+               deadline ? to.time(*deadline) : to.null();
+             },
+             [](TaskSpec& spec, const Cell& cell) { spec.deadline = cell.time_or_null(); }),
+         [](const TaskSpec& spec) { return spec.deadline.has_value(); }),
+    rare_text_or_null<&TaskSpec::key>("key"),
     {.name = "key_seq",
      .moved = true,
+     .asks = [](const TaskSpec& spec) { return !spec.key.empty(); },
      .inserted = "CASE WHEN key IS NOT NULL THEN nextval('postern.key_seq') END"},
     // Lists travel as literals, because unnest would flatten arrays of arrays.
-    asked(
-        "tags", Oid::text,
-        [](Array& to, const Insertion& from) {
-          const auto& tags = from.task->spec.tags;
-          to.text_or_null(tags.empty() ? "" : text_array_literal(tags));
-        },
-        [](TaskSpec& spec, const Cell& cell) { spec.tags = cell.text_array(); }, "tags::text[]"),
-    asked(
-        "dependencies", Oid::text,
-        [](Array& to, const Insertion& from) {
-          const auto& dependencies = from.task->spec.dependencies;
-          to.text_or_null(dependencies.empty() ? "" : uuid_array_literal(dependencies));
-        },
-        [](TaskSpec& spec, const Cell& cell) { spec.dependencies = cell.uuid_array(); },
-        "dependencies::uuid[]"),
-    asked_text_or_null<&TaskSpec::on_complete_url>("on_complete_url"),
-    asked_text_or_null<&TaskSpec::on_failure_url>("on_failure_url"),
+    rare(asked(
+             "tags", Oid::text,
+             [](Array& to, const Insertion& from) {
+               const auto& tags = from.task->spec.tags;
+               to.text_or_null(tags.empty() ? "" : text_array_literal(tags));
+             },
+             [](TaskSpec& spec, const Cell& cell) { spec.tags = cell.text_array(); },
+             "tags::text[]"),
+         [](const TaskSpec& spec) { return !spec.tags.empty(); }),
+    rare(asked(
+             "dependencies", Oid::text,
+             [](Array& to, const Insertion& from) {
+               const auto& dependencies = from.task->spec.dependencies;
+               to.text_or_null(dependencies.empty() ? "" : uuid_array_literal(dependencies));
+             },
+             [](TaskSpec& spec, const Cell& cell) { spec.dependencies = cell.uuid_array(); },
+             "dependencies::uuid[]"),
+         [](const TaskSpec& spec) { return !spec.dependencies.empty(); }),
+    rare_text_or_null<&TaskSpec::on_complete_url>("on_complete_url"),
+    rare_text_or_null<&TaskSpec::on_failure_url>("on_failure_url"),
     asked_text_or_null<&TaskSpec::traceparent>("traceparent"),
-    asked_text_or_null<&TaskSpec::extra>("extra"),
+    rare_text_or_null<&TaskSpec::extra>("extra"),
     asked_text_or_null<&TaskSpec::idempotency_key>("idempotency_key"),
-    asked(
-        "job_id", Oid::int8,
-        [](Array& to, const Insertion& from) {
-          const auto& job_id = from.task->spec.job_id;
-          job_id ? to.int8(*job_id) : to.null();
-        },
-        [](TaskSpec& spec, const Cell& cell) { spec.job_id = cell.integer_or_null(); }),
-    asked_seconds<&TaskSpec::repeat>("repeat_seconds"),
-    asked_seconds<&TaskSpec::hold>("hold_seconds"),
-    asked(
-        "load_results", Oid::boolean,
-        [](Array& to, const Insertion& from) { to.boolean(from.task->spec.load_results); },
-        [](TaskSpec& spec, const Cell& cell) { spec.load_results = cell.boolean(); }),
+    rare(asked(
+             "job_id", Oid::int8,
+             [](Array& to, const Insertion& from) {
+               const auto& job_id = from.task->spec.job_id;
+               job_id ? to.int8(*job_id) : to.null();
+             },
+             [](TaskSpec& spec, const Cell& cell) { spec.job_id = cell.integer_or_null(); }),
+         [](const TaskSpec& spec) { return spec.job_id.has_value(); }),
+    rare_seconds<&TaskSpec::repeat>("repeat_seconds"),
+    rare_seconds<&TaskSpec::hold>("hold_seconds"),
+    rare(asked(
+             "load_results", Oid::boolean,
+             [](Array& to, const Insertion& from) { to.boolean(from.task->spec.load_results); },
+             [](TaskSpec& spec, const Cell& cell) { spec.load_results = cell.boolean(); }),
+         [](const TaskSpec& spec) { return spec.load_results; }),
 
     // A start is a time, or a delay from the database's now(); see insertion_sql.
     {.name = "delay_us",
@@ -243,6 +263,10 @@ std::string list_of(PieceOf piece_of) {
   return list;
 }
 
+bool is_left_out(const TaskColumn& column, Columns columns) {
+  return columns == Columns::common && column.asks != nullptr;
+}
+
 std::string selected(const TaskColumn& column, Body body) {
   const char* sql = column.selected;
   if (std::string_view(column.name) == "body") {
@@ -297,34 +321,48 @@ std::string moved_columns() {
   return list_of([](const TaskColumn& column) { return column.moved ? column.name : ""; });
 }
 
-std::string sent_columns() {
-  return list_of(
-      [](const TaskColumn& column) { return column.bind == nullptr ? "" : column.name; });
-}
-
-std::string sent_arrays(int first) {
-  return list_of([&first](const TaskColumn& column) {
-    return column.bind == nullptr ? std::string()
-                                  : fmt::format("${}::{}[]", first++, type_name(column.type));
+std::string sent_columns(Columns columns) {
+  return list_of([columns](const TaskColumn& column) {
+    return column.bind == nullptr || is_left_out(column, columns) ? "" : column.name;
   });
 }
 
-std::string inserted_columns() {
-  return list_of(
-      [](const TaskColumn& column) { return column.inserted == nullptr ? "" : column.name; });
+std::string sent_arrays(int first, Columns columns) {
+  return list_of([&first, columns](const TaskColumn& column) {
+    return column.bind == nullptr || is_left_out(column, columns)
+               ? std::string()
+               : fmt::format("${}::{}[]", first++, type_name(column.type));
+  });
 }
 
-std::string inserted_values() {
-  return list_of(
-      [](const TaskColumn& column) { return column.inserted == nullptr ? "" : column.inserted; });
+std::string inserted_columns(Columns columns) {
+  return list_of([columns](const TaskColumn& column) {
+    return column.inserted == nullptr || is_left_out(column, columns) ? "" : column.name;
+  });
 }
 
-void add_batch(Params& params, std::span<const Insertion> batch) {
+std::string inserted_values(Columns columns) {
+  return list_of([columns](const TaskColumn& column) {
+    return column.inserted == nullptr || is_left_out(column, columns) ? "" : column.inserted;
+  });
+}
+
+Columns columns_for(std::span<const Insertion> batch) {
   for (const auto& column : kColumns) {
-    if (column.bind == nullptr) continue;
-    Array array(column.type);
+    if (column.asks == nullptr) continue;
+    for (const auto& insertion : batch) {
+      if (column.asks(insertion.task->spec)) return Columns::all;
+    }
+  }
+  return Columns::common;
+}
+
+void add_batch(Params& params, std::span<const Insertion> batch, Columns columns) {
+  for (const auto& column : kColumns) {
+    if (column.bind == nullptr || is_left_out(column, columns)) continue;
+    Array array(column.type, batch.size());
     for (const auto& insertion : batch) column.bind(array, insertion);
-    params.array(array);
+    params.array(std::move(array));
   }
 }
 

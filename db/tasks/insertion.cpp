@@ -1,8 +1,12 @@
 #include "db/tasks/insertion.h"
 
 #include <map>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "db/tasks/tasks.h"
 
@@ -29,8 +33,8 @@ std::string insertion_sql(std::string_view where, int first) {
     INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
     SELECT $1, tenant, queue, 'created', count(*) FROM made GROUP BY tenant, queue ORDER BY tenant, queue
     ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value))sql",
-                     sent_arrays(first), sent_columns(), where, inserted_columns(),
-                     inserted_values());
+                     sent_arrays(first, Columns::all), sent_columns(Columns::all), where,
+                     inserted_columns(Columns::all), inserted_values(Columns::all));
 }
 
 const char kTellSchedulers[] = R"sql((
@@ -45,14 +49,64 @@ namespace {
 const BuiltStatement kInsert{"insert_tasks", "WITH " + insertion_sql("true", 2) +
                                                  " SELECT now() AS now, " + kTellSchedulers};
 
+// The same for tasks that wait for nothing, with all that can be known before: what there is to
+// count and whom to tell. It takes the server a third less time.
+const BuiltStatement kInsertCommon{
+    "insert_common_tasks",
+    fmt::format(R"sql(
+  WITH made AS (
+    INSERT INTO postern.task ({})
+    SELECT {}
+      FROM (SELECT n.*, NULL::text AS key, NULL::text AS dependencies,
+                   coalesce(start, now() + delay_us * interval '1 microsecond') AS run_at
+              FROM unnest({}) AS n({})) given),
+  counted AS (
+    INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
+    SELECT $1, tenant, queue, 'created', made FROM unnest($2::text[], $3::text[], $4::int8[]) AS n(tenant, queue, made)
+    ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value)
+  SELECT now() AS now, CASE WHEN $5::text IS NOT NULL THEN pg_notify('postern_ready', $5)::text END)sql",
+                inserted_columns(Columns::common), inserted_values(Columns::common),
+                sent_arrays(6, Columns::common), sent_columns(Columns::common))};
+
+// As kTellSchedulers: the lanes of those that may be ready; nullopt when all are surely delayed.
+std::optional<std::string> lanes_to_tell(std::span<const Insertion> batch) {
+  constexpr std::size_t kMaxLanes = 300;
+  std::set<std::int64_t> lanes;
+  for (const auto& [task, lane] : batch) {
+    if (task->run_at || task->delay <= Microseconds{0}) lanes.insert(lane);
+  }
+  if (lanes.empty()) return std::nullopt;
+  return lanes.size() <= kMaxLanes ? fmt::format("{}", fmt::join(lanes, ",")) : "";
+}
+
+Params common_params(const Uuid& instance, std::span<const Insertion> batch) {
+  std::map<std::pair<std::string_view, std::string_view>, std::int64_t> made;
+  for (const auto& insertion : batch) {
+    const TaskSpec& spec = insertion.task->spec;
+    ++made[{spec.tenant, spec.queue}];
+  }
+  Array tenants(Oid::text), queues(Oid::text), counts(Oid::int8);
+  for (const auto& [queue, count] : made) {
+    tenants.text(queue.first);
+    queues.text(queue.second);
+    counts.int8(count);
+  }
+  Params params;
+  params.uuid(instance).array(tenants).array(queues).array(counts);
+  const auto lanes = lanes_to_tell(batch);
+  lanes ? params.text(*lanes) : params.null(Oid::text);
+  return params;
+}
+
 }  // namespace
 
 Time insert_tasks(PgConnection& connection, const Uuid& instance,
                   std::span<const Insertion> batch) {
-  Params params;
-  params.uuid(instance);
-  add_batch(params, batch);
-  const auto row = connection.exec(kInsert, params);
+  const Columns columns = columns_for(batch);
+  const bool common = columns == Columns::common;
+  Params params = common ? common_params(instance, batch) : std::move(Params().uuid(instance));
+  add_batch(params, batch, columns);
+  const auto row = connection.exec(common ? kInsertCommon : kInsert, params);
   return row.time(0, row.column("now"));
 }
 

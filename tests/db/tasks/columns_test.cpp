@@ -115,5 +115,60 @@ TEST_F(TaskColumns, ACreatedTaskIsTheOneThatWasInserted) {
   EXPECT_EQ(states, (std::set{State::ready, State::delayed, State::blocked}));
 }
 
+std::string row_of(db::PgConnection& connection, const NewTask& task) {
+  const auto row =
+      connection.exec({"",
+                       "SELECT (to_jsonb(t) - '{id,created_at,updated_at,run_at}'::text[])::text "
+                       "FROM postern.task t "
+                       "WHERE id = $1"},
+                      db::Params().uuid(task.spec.id));
+  return std::string(row.text(0, 0));
+}
+
+TEST_F(TaskColumns, ATaskIsTheSameRowWithoutTheColumnsThatFewAskFor) {
+  const auto alone = new_task(), beside = new_task();
+  auto keyed = new_task();
+  keyed.spec.key = "k";
+  const std::vector<db::Insertion> common{{&alone, 1}}, all{{&beside, 1}, {&keyed, 1}};
+  ASSERT_EQ(db::columns_for(common), db::Columns::common);
+  ASSERT_EQ(db::columns_for(all), db::Columns::all);
+  insert(api_, {alone});
+  insert(api_, {beside, keyed});
+  EXPECT_EQ(row_of(owner_, alone), row_of(owner_, beside));
+}
+
+TEST_F(TaskColumns, WhatATaskAsksForIsNotLeftOut) {
+  using Ask = void (*)(TaskSpec&);
+  const std::vector<Ask> asks{
+      [](TaskSpec& spec) { spec.content_type = "text/plain"; },
+      [](TaskSpec& spec) { spec.deadline = Time{}; },
+      [](TaskSpec& spec) { spec.key = "k"; },
+      [](TaskSpec& spec) { spec.tags = {"a"}; },
+      [](TaskSpec& spec) { spec.dependencies = {new_task().spec.id}; },
+      [](TaskSpec& spec) { spec.on_complete_url = "http://a.test/"; },
+      [](TaskSpec& spec) { spec.on_failure_url = "http://a.test/"; },
+      [](TaskSpec& spec) { spec.extra = "{}"; },
+      [](TaskSpec& spec) { spec.job_id = 1; },
+      [](TaskSpec& spec) { spec.repeat = Seconds{1}; },
+      [](TaskSpec& spec) { spec.hold = Seconds{1}; },
+      [](TaskSpec& spec) { spec.load_results = true; },
+  };
+  std::set<std::string> left_out, asked;
+  for (const auto& column : db::task_column_table()) {
+    if (column.asks != nullptr) left_out.insert(column.name);
+  }
+  for (const Ask ask : asks) {
+    const auto plain = new_task();
+    auto task = new_task();
+    ask(task.spec);
+    const std::vector<db::Insertion> batch{{&plain, 1}, {&task, 1}};
+    EXPECT_EQ(db::columns_for(batch), db::Columns::all);
+    for (const auto& column : db::task_column_table()) {
+      if (column.asks != nullptr && column.asks(task.spec)) asked.insert(column.name);
+    }
+  }
+  EXPECT_EQ(asked, left_out);
+}
+
 }  // namespace
 }  // namespace postern::test
