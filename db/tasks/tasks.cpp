@@ -164,10 +164,14 @@ std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view ten
   return row.uuid(0, 0);
 }
 
-constexpr Statement kNextJobId{"next_job_id", "SELECT nextval('postern.job_id')"};
+constexpr Statement kNextJobIds{
+    "next_job_ids", "SELECT nextval('postern.job_id') AS id FROM generate_series(1, $1)"};
 
-std::int64_t next_job_id(PgConnection& connection) {
-  return connection.exec(kNextJobId).integer(0, 0);
+std::vector<std::int64_t> next_job_ids(PgConnection& connection, int count) {
+  const auto rows = connection.exec(kNextJobIds, Params().int4(count));
+  std::vector<std::int64_t> ids;
+  for (int i = 0; i < rows.rows(); ++i) ids.push_back(rows.integer(i, 0));
+  return ids;
 }
 
 }  // namespace postern::db

@@ -157,7 +157,8 @@ std::optional<TaskId> task_of_key(PgConnection& connection, std::string_view ten
 // Which task an integer id stands for; and the next that is free.
 std::optional<TaskId> task_of_job(PgConnection& connection, std::string_view tenant,
                                   std::int64_t job_id);
-std::int64_t next_job_id(PgConnection& connection);
+// So many of TaskMQ's numbers, ascending.
+std::vector<std::int64_t> next_job_ids(PgConnection& connection, int count);
 
 // Tasks in the database by the counters, all states: for /v1/info. Queues of the
 // tenant that are listed.

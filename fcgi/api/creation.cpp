@@ -130,11 +130,26 @@ Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const Http
     spec.idempotency_key = kept_key(caller, request);
     task->request_hash = view(sha256(request.body));
   }
-  if (traits(spec.dialect).numbers_tasks) {
-    spec.job_id = read_from(pool_, [](auto& connection) { return db::next_job_id(connection); });
-  }
+  if (traits(spec.dialect).numbers_tasks) spec.job_id = next_job_id();
   const std::int64_t lane = lane_id(spec.tenant, spec.queue, lane_target(spec));
   return Ready{std::move(*task), lane, queue->bounded};
+}
+
+// Drawn for many tasks at once: a round trip for each took longer than all the rest of its
+// creation. Those that are left when the program ends are never used.
+std::int64_t CreationApi::next_job_id() {
+  constexpr int kDrawn = 64;
+  std::unique_lock lock(mutex_);
+  if (job_ids_.empty()) {
+    lock.unlock();
+    const auto more =
+        read_from(pool_, [](auto& connection) { return db::next_job_ids(connection, kDrawn); });
+    lock.lock();
+    job_ids_.insert(job_ids_.end(), more.begin(), more.end());
+  }
+  const std::int64_t id = job_ids_.front();
+  job_ids_.pop_front();
+  return id;
 }
 
 // Where a task that names no queue goes; on the wires that have no setting for it, it must name

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -68,6 +69,7 @@ class CreationApi {
   // `make`: if it is not there.
   Result<QueueDefaults> queue_defaults(const std::string& tenant, const std::string& queue,
                                        std::string_view field, bool make);
+  std::int64_t next_job_id();
   bool has_endpoint(const std::string& tenant, const std::string& name);
 
   const Options options_;
@@ -78,10 +80,11 @@ class CreationApi {
     QueueDefaults defaults;
     std::chrono::steady_clock::time_point good_until;
   };
-  std::mutex mutex_;  // guards the caches
+  std::mutex mutex_;  // guards what follows
   std::unordered_map<std::string, CachedQueue> queues_;
   // Endpoints that were found, and until when they need not be looked for again.
   std::unordered_map<std::string, std::chrono::steady_clock::time_point> endpoints_;
+  std::deque<std::int64_t> job_ids_;  // drawn, not used yet
 };
 
 }  // namespace postern

@@ -20,7 +20,7 @@ class Periodic : public ::testing::Test {
   NewTask add() {
     auto task = new_task();
     task.spec.dialect = Dialect::taskmq;
-    task.spec.job_id = db::next_job_id(api_);
+    task.spec.job_id = db::next_job_ids(api_, 1).front();
     task.spec.max_attempts = 3;
     task.spec.repeat = kInterval;
     insert(api_, {task});

@@ -23,7 +23,7 @@ class Dialects : public ::testing::Test {
   NewTask in_dialect(Dialect dialect, const std::string& queue = "q") {
     auto task = new_task(queue);
     task.spec.dialect = dialect;
-    if (dialect == Dialect::taskmq) task.spec.job_id = db::next_job_id(api_);
+    if (dialect == Dialect::taskmq) task.spec.job_id = db::next_job_ids(api_, 1).front();
     return task;
   }
   void settle(const db::Claimed& claimed, State state, Reason reason = Reason::none,
