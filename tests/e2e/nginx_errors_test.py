@@ -18,6 +18,7 @@ class ErrorsOfNginx(NginxTest):
         for path in ("/", "/nothing.html", "/v2/tasks", "/healthz/x", "/healthz%0a", "/v1"):
             self.assertIn(self.api.get(path).status, (301, 404), path)
         self.assert_error(self.api.get("/nothing.html"), 404)
+        self.assertEqual(self.api.post("/V1/tasks", b"{}").status, 404)
         self.assertEqual(self.responder.requests, [])
 
     def test_methods(self):
