@@ -20,6 +20,10 @@ const EVP_MD* sha256_method() {
   return method;
 }
 
+struct FreeDigest {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
 struct FreeMac {
   void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
 };
@@ -43,8 +47,12 @@ MacContext hmac_context() {
 }  // namespace
 
 Sha256 sha256(std::string_view data) {
+  // Making a context took a third of the time of a short text.
+  thread_local const std::unique_ptr<EVP_MD_CTX, FreeDigest> context(EVP_MD_CTX_new());
   Sha256 out;
-  if (EVP_Digest(data.data(), data.size(), out.data(), nullptr, sha256_method(), nullptr) != 1) {
+  if (!context || EVP_DigestInit_ex(context.get(), sha256_method(), nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), data.data(), data.size()) != 1 ||
+      EVP_DigestFinal_ex(context.get(), out.data(), nullptr) != 1) {
     throw std::runtime_error("OpenSSL: SHA-256 failed");
   }
   return out;
