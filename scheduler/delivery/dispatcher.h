@@ -95,7 +95,8 @@ class Dispatcher {
 
   KnownLanes lanes_;
   std::optional<Claim> claiming_;  // the one claim under way
-  Monotonic claim_at_{};           // a small claim waits until then for more free slots
+  Monotonic claim_at_{};           // a claim may have to wait until then
+  bool brisk_ = false;             // the last one brought several tasks
   Monotonic not_before_{};         // after a failure
   bool stopped_ = false;
 
