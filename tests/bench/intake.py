@@ -50,6 +50,14 @@ EMPTY_SERVERS = """
 """
 
 
+def rate_beside(stack, seconds):
+    """Creates per second beside what the tables hold."""
+    creates(stack, BODY, seconds=1).run()
+    meter = cpu.Meter(cpu.stack_groups(stack)).start()
+    result = creates(stack, BODY, seconds=seconds).run()
+    return Turn(result["per_second"], meter.per_task(result["answers"], load=result["cpu"]))
+
+
 def postern(stack, seconds):
     creates(stack, BODY, seconds=1).run()  # warm-up: makes the queue, opens connections
 

@@ -1,11 +1,13 @@
-"""Measures webhooks per second from one backlog after the other while another transaction holds a snapshot, so that nothing
-that was updated or deleted can be cleaned away; and the same without. The tables are not emptied in between.
+"""Measures webhooks per second from one backlog after the other, and then creates per second, while another transaction holds
+a snapshot, so that nothing that was updated or deleted can be cleaned away; and the same without. The tables are not emptied
+in between.
 """
 
 import contextlib
 import subprocess
 import time
 
+import intake
 from dispatch import HOSTS, deliver, warmed_up
 from harness import forget_tasks, psql_command
 from report import Table, progress
@@ -42,11 +44,14 @@ def run(stack, options):
     with receiver(HOSTS) as target:
         warmed_up(stack, target, HOSTS)
         free, without = row("without", backlogs(stack, target, options, options.hold))
+        created_free = intake.rate_beside(stack, options.seconds or 10).rate
         forget_tasks(stack)
         warmed_up(stack, target, HOSTS)
         with held(stack):
             bound, beside = row("snapshot held", backlogs(stack, target, options, options.hold))
-    rows = [[*without, ""], [*beside, f"{bound / free:.2f} x"]]
+            created_bound = intake.rate_beside(stack, options.seconds or 10).rate
+    rows = [[*without, "", f"{created_free:,.0f}", ""],
+            [*beside, f"{bound / free:.2f} x", f"{created_bound:,.0f}", f"{created_bound / created_free:.2f} x"]]
     options.report.add(Table(f"snapshot: backlogs of {options.tasks:,} for {options.hold:.0f} s",
-                             ["", "backlogs", "webhooks/s", "first", "last", "to without"], rows))
+                             ["", "backlogs", "webhooks/s", "first", "last", "to without", "then creates/s", "to without"], rows))
     return True

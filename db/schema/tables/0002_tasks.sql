@@ -72,8 +72,8 @@ CREATE TABLE postern.task (
   CONSTRAINT task_has_target CHECK ((url IS NULL) <> (endpoint IS NULL)),
   CONSTRAINT task_dialect_known CHECK (dialect IN ('native', 'asyncqueue', 'taskmq', 'asyncjobs')),
   CONSTRAINT task_body_form_known CHECK (body_form IN ('payload', 'raw'))
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
-        autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.1);
+) WITH (fillfactor = 80, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_analyze_scale_factor = 0.1);
 
 -- The order of claims: by priority, then by start. Its parts ascend all three, so that a scan can begin at any (priority, start):
 -- claims begin behind what they have taken before, instead of walking over its dead entries until a vacuum.

@@ -319,7 +319,7 @@ CREATE TABLE postern.task (
     CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'blocked'::text]))),
     CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
 )
-WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
+WITH (fillfactor='80', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
 CREATE FUNCTION postern.claimed_tasks(p_ids uuid[]) RETURNS SETOF postern.task
     LANGUAGE plpgsql ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
