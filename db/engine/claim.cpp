@@ -30,9 +30,8 @@ const BuiltStatement kClaim{"claim", R"sql(
     FROM (SELECT c.*, c.unnest AS lease_until
             FROM ROWS FROM (postern.claimed_tasks((SELECT ids FROM claim)), unnest((SELECT untils FROM claim)),
                             postern.claimed_endpoints((SELECT tenants FROM claim), (SELECT endpoints FROM claim))) c) c
-    LEFT JOIN (SELECT tenant AS of_tenant, secret,
-                      CASE WHEN previous_until > now() THEN previous END AS previous
-                 FROM postern.tenant_secret) s ON s.of_tenant = c.tenant
+    LEFT JOIN LATERAL (SELECT secret, CASE WHEN previous_until > now() THEN previous END AS previous
+                         FROM postern.tenant_secret t WHERE t.tenant = c.tenant OFFSET 0) s ON true
     FULL JOIN (SELECT h.* FROM claim, unnest(held, waits, full_ups) AS h(held, wait_ms, full_up)) h ON false)sql"};
 
 Params claim_params(std::span<const LaneClaim> lanes, const Uuid& lease, const Uuid& instance,

@@ -23,18 +23,24 @@ const BuiltStatement kSettle{"settle", R"sql(
                          $8::text[], $9::text[], $10::int4[], $11::int4[], $12::text[], $13::bytea[])
       AS r(id, lease, to_state, reason, delay_ms, record, outcome, last_error, result_code,
            result_ms, result_headers, result_body)),
+  leased AS MATERIALIZED (
+    SELECT r.*, place FROM r CROSS JOIN LATERAL (
+      SELECT l.ctid AS place FROM postern.lease l WHERE l.task = r.id AND l.lease = r.lease OFFSET 0) l),
   freed AS MATERIALIZED (
-    DELETE FROM postern.lease l USING r
-     WHERE l.task = r.id AND l.lease = r.lease AND r.to_state <> 'active'
+    DELETE FROM postern.lease l USING leased r
+     WHERE l.ctid = r.place AND l.task = r.id AND l.lease = r.lease AND r.to_state <> 'active'
     RETURNING r.*, l.claimed_at, l.resolved, l.tenant, l.queue),
   held AS (
     UPDATE postern.lease l
        SET deferred = true, instance = NULL, until = now() + r.delay_ms * interval '1 millisecond'
-      FROM r WHERE l.task = r.id AND l.lease = r.lease AND r.to_state = 'active'
+      FROM leased r WHERE l.ctid = r.place AND l.task = r.id AND l.lease = r.lease AND r.to_state = 'active'
     RETURNING l.task),
+  found AS MATERIALIZED (
+    SELECT f.*, at FROM freed f CROSS JOIN LATERAL (
+      SELECT t.ctid AS at FROM postern.task t WHERE t.id = f.id AND f.to_state <> 'ready' OFFSET 0) t),
   over AS MATERIALIZED (
-    DELETE FROM postern.task t USING freed f
-     WHERE t.id = f.id AND f.to_state IN ('completed', 'failed')
+    DELETE FROM postern.task t USING found f
+     WHERE t.ctid = f.at AND t.id = f.id AND f.to_state IN ('completed', 'failed')
     RETURNING t.*, f.lease AS ended_lease, f.claimed_at AS begun_at, f.resolved AS went_to, f.to_state, f.reason AS why, f.record,
               f.last_error AS error, f.result_code AS code, f.result_ms AS ms, f.result_headers AS answer_headers,
               f.result_body AS answer,
@@ -66,7 +72,7 @@ const BuiltStatement kSettle{"settle", R"sql(
            attempts = CASE WHEN f.to_state = 'repeat' THEN json_build_array(f.record)
                            ELSE postern.recorded(t.attempts, f.record) END,
            last_error = f.last_error, claimed_at = f.claimed_at, resolved = f.resolved, updated_at = now()
-      FROM freed f WHERE t.id = f.id AND f.to_state IN ('delayed', 'repeat')),
+      FROM found f WHERE t.ctid = f.at AND t.id = f.id AND f.to_state IN ('delayed', 'repeat')),
   counted AS (
     INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
     SELECT $1, tenant, queue, name, count(*)

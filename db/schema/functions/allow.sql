@@ -57,7 +57,7 @@ BEGIN
                      ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON true) k
          WHERE k.tenant IS NOT NULL
          GROUP BY k.tenant, k.queue, k.endpoint) p
-      LEFT JOIN postern.queue d ON d.tenant = p.tenant AND d.name = p.queue
+      LEFT JOIN LATERAL (SELECT * FROM postern.queue k WHERE k.tenant = p.tenant AND k.name = p.queue OFFSET 0) d ON true
       LEFT JOIN LATERAL (SELECT o AS target FROM postern.endpoint_of(p.tenant, p.endpoint) o) r ON p.endpoint IS NOT NULL
      -- The sandbox queue is paused even if its row says otherwise.
      WHERE p.queue <> 'aq_test' AND d.paused IS NOT TRUE AND (r.target).paused IS NOT TRUE

@@ -47,7 +47,7 @@ BEGIN
                WHERE k.lane = p_lanes[n] AND k.state = 'ready'
                  AND ((100 - k.priority), k.run_at, k.id) >= (p_ranks[i], p_starts[i], p_ids[i])
                  AND (100 - k.priority) <= p_last_ranks[i]
-                 AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
+                 AND (SELECT l.task FROM postern.lease l WHERE l.task = k.id) IS NULL
                ORDER BY (100 - k.priority), k.run_at, k.id LIMIT p_free[n] FOR NO KEY UPDATE OF k SKIP LOCKED) r
              LIMIT p_free[n]) f
          LIMIT g.most) t),
@@ -86,7 +86,7 @@ END $$;
 CREATE OR REPLACE FUNCTION postern.claimed_tasks(p_ids uuid[]) RETURNS SETOF postern.task
 LANGUAGE plpgsql ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN QUERY SELECT t.* FROM unnest(p_ids) i CROSS JOIN LATERAL (SELECT * FROM postern.task k WHERE k.id = i) t;
+  RETURN QUERY SELECT t.* FROM unnest(p_ids) i CROSS JOIN LATERAL (SELECT * FROM postern.task k WHERE k.id = i OFFSET 0) t;
 END $$;
 
 -- What each of these endpoints says of a webhook, in the same order; a NULL is none. Nothing for NULL.
@@ -100,5 +100,6 @@ BEGIN
   END IF;
   RETURN QUERY SELECT n.name, e.url, e.method, e.headers::text, e.secret, e.previous, e.previous_until
                  FROM unnest(p_tenants, p_names) n(tenant, name)
-                 LEFT JOIN postern.endpoint e ON e.tenant = n.tenant AND e.name = n.name;
+                 LEFT JOIN LATERAL (
+                   SELECT * FROM postern.endpoint p WHERE p.tenant = n.tenant AND p.name = n.name OFFSET 0) e ON true;
 END $$;

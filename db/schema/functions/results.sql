@@ -9,6 +9,8 @@ BEGIN
     SELECT json_agg(json_build_array(f.id, replace(encode(f.result_body, 'base64'), E'\n', ''),
                                      (extract(epoch FROM f.finished_at) * 1000000)::bigint))
       FROM unnest(p_tasks) AS d(id)
-      JOIN postern.task_finished f ON f.id = d.id AND f.tenant = p_tenant
-       AND f.finished_at >= postern.finished_since(d.id) AND f.state = 'completed')::text;
+      CROSS JOIN LATERAL (
+        SELECT * FROM postern.task_finished k
+         WHERE k.id = d.id AND k.tenant = p_tenant AND k.finished_at >= postern.finished_since(d.id) AND k.state = 'completed'
+        OFFSET 0) f)::text;
 END $$;

@@ -71,9 +71,10 @@ BEGIN
       SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
         INTO live, broken
         FROM unnest(t.dependencies) AS d(id)
-        LEFT JOIN postern.task l ON l.id = d.id AND l.tenant = t.tenant
-        LEFT JOIN postern.task_finished f ON f.id = d.id AND f.tenant = t.tenant
-         AND f.finished_at >= postern.finished_since(d.id);
+        LEFT JOIN LATERAL (SELECT k.id FROM postern.task k WHERE k.id = d.id AND k.tenant = t.tenant OFFSET 0) l ON true
+        LEFT JOIN LATERAL (
+          SELECT k.state FROM postern.task_finished k
+           WHERE k.id = d.id AND k.tenant = t.tenant AND k.finished_at >= postern.finished_since(d.id) OFFSET 0) f ON true;
       IF broken THEN
         PERFORM postern.finish(t, p_instance, 'failed', 'unreachable', 'a task it depends on did not complete');
         more := true;

@@ -47,7 +47,7 @@ BEGIN
                      ORDER BY (100 - t.priority), t.run_at, t.id LIMIT 1) h ON true) k
          WHERE k.tenant IS NOT NULL
          GROUP BY k.tenant, k.queue, k.endpoint) p
-      LEFT JOIN postern.queue d ON d.tenant = p.tenant AND d.name = p.queue
+      LEFT JOIN LATERAL (SELECT * FROM postern.queue k WHERE k.tenant = p.tenant AND k.name = p.queue OFFSET 0) d ON true
       LEFT JOIN LATERAL (SELECT o AS target FROM postern.endpoint_of(p.tenant, p.endpoint) o) r ON p.endpoint IS NOT NULL
      -- The sandbox queue is paused even if its row says otherwise.
      WHERE p.queue <> 'aq_test' AND d.paused IS NOT TRUE AND (r.target).paused IS NOT TRUE
@@ -212,7 +212,7 @@ BEGIN
                WHERE k.lane = p_lanes[n] AND k.state = 'ready'
                  AND ((100 - k.priority), k.run_at, k.id) >= (p_ranks[i], p_starts[i], p_ids[i])
                  AND (100 - k.priority) <= p_last_ranks[i]
-                 AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
+                 AND (SELECT l.task FROM postern.lease l WHERE l.task = k.id) IS NULL
                ORDER BY (100 - k.priority), k.run_at, k.id LIMIT p_free[n] FOR NO KEY UPDATE OF k SKIP LOCKED) r
              LIMIT p_free[n]) f
          LIMIT g.most) t),
@@ -255,7 +255,8 @@ BEGIN
   END IF;
   RETURN QUERY SELECT n.name, e.url, e.method, e.headers::text, e.secret, e.previous, e.previous_until
                  FROM unnest(p_tenants, p_names) n(tenant, name)
-                 LEFT JOIN postern.endpoint e ON e.tenant = n.tenant AND e.name = n.name;
+                 LEFT JOIN LATERAL (
+                   SELECT * FROM postern.endpoint p WHERE p.tenant = n.tenant AND p.name = n.name OFFSET 0) e ON true;
 END $$;
 CREATE TABLE postern.task (
     id uuid NOT NULL,
@@ -325,7 +326,7 @@ CREATE FUNCTION postern.claimed_tasks(p_ids uuid[]) RETURNS SETOF postern.task
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  RETURN QUERY SELECT t.* FROM unnest(p_ids) i CROSS JOIN LATERAL (SELECT * FROM postern.task k WHERE k.id = i) t;
+  RETURN QUERY SELECT t.* FROM unnest(p_ids) i CROSS JOIN LATERAL (SELECT * FROM postern.task k WHERE k.id = i OFFSET 0) t;
 END $$;
 CREATE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) RETURNS void
     LANGUAGE plpgsql
@@ -755,8 +756,10 @@ BEGIN
     SELECT json_agg(json_build_array(f.id, replace(encode(f.result_body, 'base64'), E'\n', ''),
                                      (extract(epoch FROM f.finished_at) * 1000000)::bigint))
       FROM unnest(p_tasks) AS d(id)
-      JOIN postern.task_finished f ON f.id = d.id AND f.tenant = p_tenant
-       AND f.finished_at >= postern.finished_since(d.id) AND f.state = 'completed')::text;
+      CROSS JOIN LATERAL (
+        SELECT * FROM postern.task_finished k
+         WHERE k.id = d.id AND k.tenant = p_tenant AND k.finished_at >= postern.finished_since(d.id) AND k.state = 'completed'
+        OFFSET 0) f)::text;
 END $$;
 CREATE FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1047,9 +1050,10 @@ BEGIN
       SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
         INTO live, broken
         FROM unnest(t.dependencies) AS d(id)
-        LEFT JOIN postern.task l ON l.id = d.id AND l.tenant = t.tenant
-        LEFT JOIN postern.task_finished f ON f.id = d.id AND f.tenant = t.tenant
-         AND f.finished_at >= postern.finished_since(d.id);
+        LEFT JOIN LATERAL (SELECT k.id FROM postern.task k WHERE k.id = d.id AND k.tenant = t.tenant OFFSET 0) l ON true
+        LEFT JOIN LATERAL (
+          SELECT k.state FROM postern.task_finished k
+           WHERE k.id = d.id AND k.tenant = t.tenant AND k.finished_at >= postern.finished_since(d.id) OFFSET 0) f ON true;
       IF broken THEN
         PERFORM postern.finish(t, p_instance, 'failed', 'unreachable', 'a task it depends on did not complete');
         more := true;
