@@ -11,12 +11,16 @@
 #include "db/tasks/columns.h"
 
 namespace postern::db {
-// One statement, one commit, for all that has gathered. Whoever's lease a settlement names gives
-// it up (`freed`) or defers it (`held`), and nothing happens for one whose lease is another now:
-// that is the fence. Finished rows move, retries get the start that core decided; a task that is
-// given back needs nothing more, since its row was not touched by the claim. Attempts and endings
-// are counted, and what follows from an end is noted. A row appears in `r` once, so each goes one
-// way only; they come in the order of their ids, in which all who lock several tasks do.
+// One statement, one commit, for all that has gathered. Whoever's lease a settlement names gives it
+// up (`freed`) or defers it (`held`), and nothing happens for one whose lease is another now: that
+// is the fence. Finished rows move, retries get the start that core decided; a task that is given
+// back needs nothing more, since its row was not touched by the claim. Attempts and endings are
+// counted, and what follows from an end is noted. Leases and tasks are found by id first and then
+// taken by their place, because a join might scan the whole table. A row that somebody updates
+// meanwhile is not at its place any more and is left alone; but nobody else updates a task that is
+// leased, and of leases only a deferred one is extended, which is then not over yet. A row appears
+// in `r` once, so each goes one way only; they come in the order of their ids, in which all who
+// lock several tasks do.
 const BuiltStatement kSettle{"settle", R"sql(
   WITH r AS MATERIALIZED (
     SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int8[], $7::json[],
