@@ -124,7 +124,9 @@ class RowsOfAsyncJobs(StackTest):
         task = self.task()
         path = f"/v1/tasks/{task['id']}"
         self.wait_until(lambda: self.get(path).json["state"] == "complete")
+        self.api.post(f"/v1/endpoints/{self.type}/pause")  # else it may be over when it is read
         self.assertEqual(self.post(f"{path}/retry").json["state"], "retry")
+        self.api.post(f"/v1/endpoints/{self.type}/resume")
         self.receiver.wait_for(lambda _: len(self.receiver.at("/rows")) == 2)
 
     @covers("003", "endpoint POST /v1/tasks/retry")
