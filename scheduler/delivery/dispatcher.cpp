@@ -21,8 +21,9 @@ constexpr Seconds kGrace{30};
 constexpr auto kLatestStart = kGrace - 5s;
 // A claim waits as long as the last one took, so that the database does as much as there is work
 // for, and in batches: one for a quarter of the slots or less, for more of them to become free; and
-// one that follows a claim of several tasks, for more tasks, because at such a pace what a claim
-// costs besides its tasks matters more than the millisecond. Alone, a task is claimed at once.
+// one that follows a claim of several tasks, which were all there were, for more tasks, because at
+// such a pace what a claim costs besides its tasks matters more than the millisecond. Alone, a task
+// is claimed at once.
 constexpr int kSmallClaims = 4;
 constexpr std::size_t kSeveral = 8;
 constexpr Monotonic::duration kLongestGather = 10ms;
@@ -125,7 +126,9 @@ void Dispatcher::claimed(const db::PgResult& result) {
   const auto now = std::chrono::steady_clock::now();
   claim_at_ = now + std::min(kLongestGather, now - claim.sent_at);
   auto [tasks, held] = db::claimed_from(result, claim.lease, kGrace);
-  brisk_ = tasks.size() >= kSeveral;
+  std::size_t asked = 0;
+  for (const auto& lane : claim.asked) asked += static_cast<std::size_t>(lane.free);
+  brisk_ = tasks.size() >= kSeveral && tasks.size() < asked;
   lanes_.claimed(claim.asked, tasks);
   lanes_.hold(held, now);
   lane_memory_.took(now - claim.sent_at);

@@ -96,7 +96,7 @@ class Dispatcher {
   KnownLanes lanes_;
   std::optional<Claim> claiming_;  // the one claim under way
   Monotonic claim_at_{};           // a claim may have to wait until then
-  bool brisk_ = false;             // the last one brought several tasks
+  bool brisk_ = false;             // the last one brought several tasks, and all there were
   Monotonic not_before_{};         // after a failure
   bool stopped_ = false;
 
