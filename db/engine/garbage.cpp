@@ -80,7 +80,7 @@ const Statement kForgetDependencies{"forget_dependencies", R"sql(
     DELETE FROM postern.dependency d
      USING (SELECT * FROM looked l
              WHERE postern.finished_since(l.task) < now() - interval '2 days'
-               AND NOT EXISTS (SELECT FROM postern.task t WHERE t.id = l.task)
+               AND (SELECT t.id FROM postern.task t WHERE t.id = l.task) IS NULL
                AND NOT EXISTS (SELECT FROM postern.task_finished f WHERE f.id = l.task
                                   AND f.finished_at >= postern.finished_since(l.task)) OFFSET 0) o
      WHERE d.depends_on = o.depends_on AND d.task = o.task)

@@ -27,7 +27,7 @@ const BuiltStatement kOrphans{"orphans", R"sql(
     DELETE FROM postern.lease WHERE task = ANY(ARRAY(
       SELECT l.task FROM (
         SELECT f.task FROM found f
-         WHERE f.until < now() AND NOT EXISTS (SELECT FROM postern.task t WHERE t.id = f.task) OFFSET 0) f
+         WHERE f.until < now() AND (SELECT t.id FROM postern.task t WHERE t.id = f.task) IS NULL OFFSET 0) f
        CROSS JOIN LATERAL (
          SELECT task FROM postern.lease WHERE task = f.task AND until < now() FOR UPDATE SKIP LOCKED) l))),
   next AS (
