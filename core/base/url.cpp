@@ -72,9 +72,13 @@ const char* fault_of_name(std::string_view host) {
   return nullptr;
 }
 
-bool is_ipv6(const std::string& text) {
+// The one spelling of an IPv6 address (RFC 5952), so that an address has one lane; nullopt if
+// `text` is none.
+std::optional<std::string> ipv6_spelling(const std::string& text) {
   std::array<unsigned char, 16> address;
-  return inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
+  std::array<char, INET6_ADDRSTRLEN> spelling;
+  if (inet_pton(AF_INET6, text.c_str(), address.data()) != 1) return std::nullopt;
+  return inet_ntop(AF_INET6, address.data(), spelling.data(), spelling.size());
 }
 
 // nullopt unless `text` is 1 to 5 digits that make 1..65535.
@@ -131,9 +135,10 @@ Result<Url> parse_url(std::string_view text, std::string_view field) {
   if (authority.starts_with('[')) {
     const std::size_t close = authority.find(']');
     if (close == authority.npos) return refuse("its \"[\" is not closed");
-    url.host = to_lower(authority.substr(1, close - 1));
+    const auto address = ipv6_spelling(std::string(authority.substr(1, close - 1)));
+    if (!address) return refuse("what stands in brackets is not an IPv6 address");
+    url.host = *address;
     url.is_ipv6_literal = true;
-    if (!is_ipv6(url.host)) return refuse("what stands in brackets is not an IPv6 address");
     authority.remove_prefix(close + 1);
   } else {
     const std::size_t size = std::min(authority.find(':'), authority.size());

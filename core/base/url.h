@@ -11,7 +11,7 @@ namespace postern {
 
 struct Url {
   std::string scheme;  // "http" or "https"
-  std::string host;    // lower case; an IPv6 literal without its brackets
+  std::string host;    // lower case; an IPv6 literal as RFC 5952 spells it, without its brackets
   int port = 0;        // 1..65535, the scheme's default filled in
   std::string path;    // path and query as given, at least "/"
   bool is_ipv6_literal = false;
