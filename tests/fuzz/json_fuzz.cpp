@@ -1,0 +1,69 @@
+#include <boost/json.hpp>
+
+#include "core/base/json.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace {
+
+using namespace postern;
+using fuzz::require;
+
+// By Boost alone, which knows nothing of our scanner.
+boost::json::value parsed(std::string_view text, bool& valid) {
+  boost::json::parse_options options;
+  options.max_depth = kMaxJsonDepth;
+  boost::json::error_code error;
+  auto value = boost::json::parse(text, error, {}, options);
+  valid = !error;
+  return value;
+}
+
+void read_value(std::string_view raw, const boost::json::value& expected) {
+  bool valid = false;
+  require(parsed(raw, valid) == expected && valid, "a member's bytes are its value");
+  switch (json_kind(raw)) {
+    case JsonKind::string: {
+      const auto text = json_string(raw, "field");
+      require(text && *text == std::string_view(expected.as_string()),
+              "a string is decoded as Boost decodes it");
+      return;
+    }
+    case JsonKind::array: {
+      const auto elements = json_elements(raw);
+      require(elements.size() == expected.as_array().size(), "an array has its elements");
+      for (std::size_t i = 0; i < elements.size(); ++i)
+        read_value(elements[i], expected.as_array()[i]);
+      return;
+    }
+    case JsonKind::object: {
+      const auto members = json_members(raw);
+      if (!members) return;  // a doubled key
+      require(members->size() == expected.as_object().size(), "an object has its members");
+      return;
+    }
+    case JsonKind::null: require(expected.is_null(), "null"); return;
+    case JsonKind::boolean: require(expected.is_bool(), "a boolean"); return;
+    case JsonKind::number: require(expected.is_number(), "a number"); return;
+  }
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto text = fuzz::text_of(data, size);
+  if (const auto members = parse_json_object(text)) {
+    bool valid = false;
+    const auto whole = parsed(text, valid);
+    require(valid && whole.is_object(), "what is accepted is an object");
+    require(members->size() == whole.as_object().size(), "no member is lost");
+    for (const auto& [key, raw] : *members) {
+      require(raw.data() >= text.data() && raw.data() + raw.size() <= text.data() + text.size(),
+              "a member is a part of the text");
+      const auto* expected = whole.as_object().if_contains(key);
+      require(expected != nullptr, "a key is decoded as Boost decodes it");
+      read_value(raw, *expected);
+    }
+  }
+  (void)parse_go_object(text);
+  return 0;
+}
