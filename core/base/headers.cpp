@@ -34,7 +34,19 @@ bool is_value_char(char c) {
   return c == '\t' || (byte >= 0x20 && byte != 0x7f);
 }
 
-bool is_reserved(std::string_view name) {
+// As CGI makes a variable of a name: HTTP_WEBHOOK_ID comes of Webhook-Id, of Webhook_Id, and with
+// some servers of Webhook.Id.
+std::string folded(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) {
+    if (!is_alphanumeric(c)) c = '-';
+  }
+  return out;
+}
+
+bool is_reserved(std::string_view given) {
+  const std::string text = folded(given);
+  const std::string_view name = text;
   return std::any_of(kReservedNames.begin(), kReservedNames.end(),
                      [&](std::string_view word) { return equal_ignoring_case(name, word); }) ||
          std::any_of(kReservedPrefixes.begin(), kReservedPrefixes.end(),

@@ -22,9 +22,10 @@ using Headers = std::vector<Header>;
 // most 256 bytes, values hold no control byte but HTAB, at most 4,096 bytes each, no name twice (in
 // any case), none of the names that belong to the connection or to Postern (host, content-length,
 // transfer-encoding, connection, te, upgrade, expect, trailer, keep-alive, proxy-*, http2-settings,
-// webhook-*, postern-*, aj-*, x-asyncqueue-*). Reasons: "headers_too_many", "header_name_invalid",
-// "header_value_invalid", "header_reserved", "header_repeated"; the field is `field` + "." + the
-// name.
+// webhook-*, postern-*, aj-*, x-asyncqueue-*), with any character that is no letter or digit in
+// place of "-": to a receiver behind CGI they are one name. Reasons: "headers_too_many",
+// "header_name_invalid", "header_value_invalid", "header_reserved", "header_repeated"; the field is
+// `field` + "." + the name.
 Result<void> check_headers(const Headers& headers, std::string_view field);
 
 }  // namespace postern

@@ -48,7 +48,7 @@ TEST(CheckHeaders, RefusesValuesThatCouldSplitARequest) {
   EXPECT_EQ(outcome_of("X-A", std::string(4096, 'a')), "ok");
 }
 
-TEST(CheckHeaders, RefusesReservedNamesInAnyCase) {
+TEST(CheckHeaders, RefusesReservedNamesInAnyCaseAndAsCgiFoldsThem) {
   for (const char* name : {"host",
                            "Host",
                            "HOST",
@@ -69,7 +69,14 @@ TEST(CheckHeaders, RefusesReservedNamesInAnyCase) {
                            "Webhook-Signature",
                            "Postern-Attempt",
                            "AJ-Error",
-                           "X-AsyncQueue-Signature"}) {
+                           "X-AsyncQueue-Signature",
+                           "Webhook_Signature",
+                           "Content_Length",
+                           "transfer.encoding",
+                           "KEEP_ALIVE",
+                           "aj_x",
+                           "X_AsyncQueue-Signature",
+                           "Proxy~Authorization"}) {
     EXPECT_EQ(outcome_of(name, "x"), std::string("header_reserved headers.") + name);
   }
 }
