@@ -28,12 +28,15 @@ bool may_log_database_fault() {
 }
 
 // A fault's text can quote a row or a path, so the client only learns its kind.
-Error error_of(const HttpRequest& request, const std::exception& fault) {
+// Nor is the path logged, which may hold a token, but the route; nginx's access log has the path of
+// the request's id.
+Error error_of(const HttpRequest& request, const Match<Route>& match, const std::exception& fault) {
   const bool of_database = is_database_fault(fault);
   if (!of_database || may_log_database_fault()) {
     const std::string_view what = fault.what();
-    log::error("request failed request_id={} method={} path={} error=\"{}\"",
-               log_safe(request.request_id), log_safe(request.method), log_safe(request.path),
+    log::error("request failed request_id={} method={} route={} error=\"{}\"",
+               log_safe(request.request_id), log_safe(request.method),
+               match.route == nullptr ? std::string_view() : match.route->pattern,
                log_safe(what.substr(0, what.find('\n'))));
   }
   if (of_database) return told_of(fault);
@@ -104,7 +107,7 @@ void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
       reply(result ? *result : table->render_error(result.error()));
     });
   } catch (const std::exception& fault) {
-    finish(error_of(request, fault));
+    finish(error_of(request, way.match, fault));
   }
 }
 

@@ -30,8 +30,7 @@ class VariantStack(Stack):
         return {}
 
     def _nginx_command(self):
-        servers, places = nginx.ready_vhost(self.state["http_port"], self.state["tls_port"],
-                                            self.certificate, self.dir / "certificate.key")
+        servers, places = self._vhost()
         places |= self.places_of_variant()
         places["location / { include postern/location.conf; }"] = (
             self.in_server + "\n    location / { include postern/location.conf; }")

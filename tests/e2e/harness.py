@@ -25,10 +25,15 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import leaks  # noqa: E402
 from postgres import scratch_folder, tail  # noqa: E402
 from process import Process  # noqa: E402
 from receiver import Answer, Receiver, Request  # noqa: E402, F401
 from stack import BIN, Stack  # noqa: E402
+
+
+# nginx's access log, written at once: a test finds what it caused.
+AS_SHIPPED, AT_ONCE = " postern buffer=64k flush=1s;", " postern;"
 
 
 def wait_until(condition, timeout=30, what=None):
@@ -77,7 +82,9 @@ class Api:
         try:
             self.connection.request(method, path, body, headers)
             answer = self.connection.getresponse()
-            return Reply(answer.status, answer.headers, answer.read())
+            reply = Reply(answer.status, answer.headers, answer.read())
+            leaks.learn_exchange(path, headers, body, reply.body)
+            return reply
         except BaseException:
             self.connection.close()
             raise
@@ -105,7 +112,7 @@ def uuid_of(task_id):
 
 class StackTest(unittest.TestCase):
     """A stack for all classes of a file that have the same settings; a receiver and an admin's client for
-    each test.
+    each test. A test fails when a secret is in a log after it.
 
     `settings` are POSTERN_* for the programs.
     """
@@ -121,12 +128,18 @@ class StackTest(unittest.TestCase):
             folder = scratch_folder()
             unittest.addModuleCleanup(folder.cleanup)
             stack = cls.stack_type(folder.name, cls.settings)
+            stack.places = {**stack.places, AS_SHIPPED: AT_ONCE}
+            stack.leaks = leaks.Watch(stack.log, stack.dir / "nginx")
+            unittest.addModuleCleanup(stack.leaks.check)  # what was written while it stopped
             unittest.addModuleCleanup(stack.kill)
             stack.start()
+            for name in ("admin_key", "worker_key", "read_key", "jwt_secret", "webhook_secret"):
+                leaks.learn(stack.state[name])
             cls._stacks[kind] = stack
         cls.stack = cls._stacks[kind]
 
     def setUp(self):
+        self.addCleanup(self.stack.leaks.check)
         self.receiver = Receiver()
         self.addCleanup(self.receiver.close)
         self.api = self.client("admin")

@@ -9,10 +9,11 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import Api, Reply, wait_until
+from harness import AS_SHIPPED, AT_ONCE, Api, Reply, wait_until
 from harness_fcgi import Responder
 
 # From tests/support, which harness.py has made importable.
+import leaks
 import nginx
 from process import Process
 from stack import free_ports, make_certificate
@@ -70,11 +71,15 @@ class NginxTest(unittest.TestCase):
             "127.0.0.0/8 1;": "127.0.0.1 1;",  # so that 127.0.0.2 may not read the metrics
             "fastcgi_read_timeout 40s;": "fastcgi_read_timeout 1s;",
             "fastcgi_read_timeout 3s;": "fastcgi_read_timeout 1s;",
-            "rate=1000r/s": "rate=1r/s",  # so that the burst of an address is soon used up
+            # So that a burst is used up however slow the machine is.
+            "rate=100r/s": "rate=1r/s",
+            "rate=1000r/s": "rate=1r/s",
+            AS_SHIPPED: AT_ONCE,
         })
         cls.responder = Responder(str(cls.folder / "fcgi.sock"), lambda *request: cls.answer(*request))
         cls.addClassCleanup(cls.responder.stop)
         cls.nginx = cls.folder / "nginx"
+        cls.leaks = leaks.Watch(cls.nginx)
         command = nginx.command(cls.nginx, cls.folder / "fcgi.sock", servers, places)
         process = Process(cls.folder / "nginx.pid", cls.nginx)
         process.spawn(command, cwd=cls.nginx, stdin=subprocess.DEVNULL)
@@ -85,6 +90,7 @@ class NginxTest(unittest.TestCase):
     def setUp(self):
         cls = type(self)
         cls.verdict, cls.kept_for, cls.replies = "ok", 5, {}
+        self.addCleanup(self.leaks.check)
         self.responder.requests.clear()
         self.responder.auth_requests.clear()
         self.api = self.client(key=self.id())

@@ -14,6 +14,8 @@ import struct
 import threading
 import time
 
+import leaks
+
 
 @dataclasses.dataclass
 class Answer:
@@ -81,6 +83,7 @@ class Receiver:
         self._server.server_close()
 
     def _record(self, request):
+        leaks.learn_url(request.headers.get("Postern-Complete-Url", ""))
         with self._changed:
             self.requests.append(request)
             answers = self._answers.get(request.path, [Answer()])

@@ -36,6 +36,8 @@ DEFAULTS = {
 
 
 class Stack:
+    places = {}  # what else to replace in nginx's configuration (nginx.command)
+
     def __init__(self, folder, settings=None):
         self.dir = pathlib.Path(folder).resolve()
         self.run, self.log = self.dir / "run", self.dir / "log"
@@ -160,9 +162,12 @@ class Stack:
             self._spawn("nginx", self._nginx_command(), cwd=self.dir / "nginx")
 
     def _nginx_command(self):
+        return nginx.command(self.dir / "nginx", self.run / "fcgi.sock", *self._vhost())
+
+    def _vhost(self):
         servers, places = nginx.ready_vhost(self.state["http_port"], self.state["tls_port"],
                                             self.certificate, self.dir / "certificate.key")
-        return nginx.command(self.dir / "nginx", self.run / "fcgi.sock", servers, places)
+        return servers, {**places, **self.places}
 
     def _start_handlers(self):
         if not self.programs["socket"].pid:
