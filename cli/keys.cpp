@@ -105,9 +105,11 @@ std::string nginx_map(const Context& context, db::PgConnection& connection) {
       refuse(fmt::format("the name \"{}\" of its key has characters that nginx would misread",
                          owner->name));
     }
-    // The map's key lacks the prefix of all keys, which nginx/keys.conf removes before the lookup.
-    out += fmt::format("\"{}\" \"{} {} {}\";\n", line.substr(kPrefix.size()), owner->name,
-                       owner->role, owner->tenant);
+    // The map's key lacks the prefix of all keys, which nginx/keys.conf removes before the lookup,
+    // and stands in the entry again, for nginx finds it in any case.
+    const std::string_view key = std::string_view(line).substr(kPrefix.size());
+    out +=
+        fmt::format("\"{0}\" \"{0} {1} {2} {3}\";\n", key, owner->name, owner->role, owner->tenant);
   }
   return out;
 }

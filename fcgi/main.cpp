@@ -84,7 +84,9 @@ int serve(const Settings& settings) {
        .max_body_of = [&](const HttpRequest& request) { return dispatch.max_body(request); },
        .idle_exit = settings.idle_exit},
       queue, [&](const HttpRequest& request, const Reply& reply) {
-        if (request.service == "auth") return reply(authenticate(pool, jwt, request));
+        if (request.service == "auth") {
+          return reply(authenticate(pool, jwt, request, settings.auth != "none"));
+        }
         dispatch.answer(request, reply);
       });
 

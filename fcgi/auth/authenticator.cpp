@@ -8,11 +8,13 @@
 
 #include "core/base/crypto.h"
 #include "core/base/headers.h"
+#include "core/base/json_writer.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
 #include "core/program/clock.h"
 #include "core/program/log.h"
 #include "db/catalog/keys.h"
+#include "fcgi/auth/admission.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
@@ -25,9 +27,9 @@ constexpr std::size_t kMaxCredential = 4096;
 constexpr char kKeepSeconds[] = "5";
 
 struct Answer {
-  std::string_view verdict;
+  Verdict verdict;
   db::Identity identity;
-  bool sandbox = false;
+  std::string sandbox = {};  // as HttpRequest has it
 };
 
 // The one credential given; nullopt when what is given cannot be one. Empty: none is given.
@@ -56,44 +58,86 @@ bool is_jwt(std::string_view credential) {
 Answer judge_jwt(const JwtKeys& jwt, std::string_view token, const HttpRequest& request) {
   const Time now = wall_clock();
   auto claims = verify_jwt(token, jwt.secrets, now, jwt.rules);
-  if (!claims) return {"invalid", {}};
+  if (!claims) return {Verdict::invalid, {}};
   std::string& tenant = claims->tenant;
   if (tenant.empty()) tenant = request.tenant.empty() ? kDefaultTenant : request.tenant;
-  if (!check_tenant(tenant, "tenant")) return {"invalid", {}};
-  if (!request.tenant.empty() && request.tenant != tenant) return {"forbidden", {}};
-  return {"ok", {std::move(claims->subject), std::move(claims->role), std::move(tenant)}};
+  if (!check_tenant(tenant, "tenant")) return {Verdict::invalid, {}};
+  if (!request.tenant.empty() && request.tenant != tenant) return {Verdict::forbidden, {}};
+  return {Verdict::ok, {std::move(claims->subject), std::move(claims->role), std::move(tenant)}};
 }
 
 Answer judge(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
   const auto key = credential(request);
-  if (!key) return {"invalid", {}};
-  if (key->empty()) return {"missing", {}};
+  if (!key) return {Verdict::invalid, {}};
+  if (key->empty()) return {Verdict::missing, {}};
   if (is_jwt(*key)) return judge_jwt(jwt, *key, request);
   try {
     const Sha256 hash = sha256(*key);
     auto identity =
         read_from(pool, [&](auto& connection) { return db::authenticate(connection, hash); });
-    if (!identity) return {"invalid", {}};
-    if (!request.tenant.empty() && request.tenant != identity->tenant) return {"forbidden", {}};
-    return {"ok", std::move(*identity), key->starts_with(kSandboxKeyPrefix)};
+    if (!identity) return {Verdict::invalid, {}};
+    if (!request.tenant.empty() && request.tenant != identity->tenant)
+      return {Verdict::forbidden, {}};
+    return {Verdict::ok, std::move(*identity), key->starts_with(kSandboxKeyPrefix) ? "1" : ""};
   } catch (const std::exception& error) {
     const std::string_view what = error.what();
     log::warn("authenticator failed error=\"{}\"", log_safe(what.substr(0, what.find('\n'))));
-    return {"unavailable", {}};
+    return {Verdict::unavailable, {}};
   }
+}
+
+std::string_view name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::absent: return "";
+    case Verdict::ok: return "ok";
+    case Verdict::missing: return "missing";
+    case Verdict::invalid: return "invalid";
+    case Verdict::forbidden: return "forbidden";
+    case Verdict::unavailable: return "unavailable";
+  }
+  return "";
+}
+
+// nginx knows 401 and 403 as refusals.
+int status_of(const Error& refusal) {
+  if (refusal.code == Errc::unauthenticated) return 401;
+  return refusal.code == Errc::forbidden ? 403 : 503;
+}
+
+// What a handler would say to this caller: to one that only reads, or one that creates.
+Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
+  HttpRequest request;
+  request.tenant = question.tenant;
+  request.verdict = answer.verdict;
+  request.role = answer.identity.role;
+  request.key_tenant = answer.identity.tenant;
+  request.sandbox = answer.sandbox;
+  return admit(request, question.access == "create" ? Access::create : Access::read, true);
 }
 
 }  // namespace
 
-HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
-  const Answer answer = judge(pool, jwt, request);
+HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request,
+                          bool require_identity) {
+  if (!require_identity) return {204, {}, {}};
+  Answer answer = judge(pool, jwt, request);
+  const Result<Caller> caller = admitted(request, answer);
   HttpResponse response{204, {}, {}};
-  response.header("Postern-Verdict", std::string(answer.verdict));
+  if (!caller) {
+    const Error& refusal = caller.error();
+    response.status = status_of(refusal);
+    response.header("Postern-Reason", refusal.reason);
+    response.header("Postern-Message", json_quote(refusal.message));
+    // nginx cuts the spaces off a header's end, so that another role would come out of "admin ".
+    answer.identity.role.clear();
+    if (answer.verdict == Verdict::ok) answer.verdict = Verdict::forbidden;
+  }
+  response.header("Postern-Verdict", std::string(name(answer.verdict)));
   response.header("Postern-Identity", answer.identity.name);
   response.header("Postern-Role", answer.identity.role);
   response.header("Postern-Tenant", answer.identity.tenant);
-  response.header("Postern-Sandbox", answer.sandbox ? "1" : "");
-  response.header("X-Accel-Expires", answer.verdict == "unavailable" ? "0" : kKeepSeconds);
+  response.header("Postern-Sandbox", answer.sandbox);
+  response.header("X-Accel-Expires", answer.verdict == Verdict::unavailable ? "0" : kKeepSeconds);
   return response;
 }
 

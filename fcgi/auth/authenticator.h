@@ -7,11 +7,14 @@
 
 namespace postern {
 
-// Always 204, with the verdict in headers (Postern-Verdict, -Identity, -Role, -Tenant), because
-// nginx would turn other statuses into a 500 for the client. X-Accel-Expires says how long nginx
-// may keep the answer. A credential with two points in it is a JSON Web Token: `sub` is the
-// identity, `role` the role, `tenant` the tenant (that of the vhost, else "default", when it names
-// none). Never throws.
-HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request);
+// 204 for a caller who is let in, 401 or 403 for one who is not, 503 when nobody can tell, so that
+// nginx refuses before it reads a body. The verdict stands in headers (Postern-Verdict, -Identity,
+// -Role, -Tenant, -Sandbox), and why it refuses in Postern-Reason and Postern-Message (a JSON
+// string), in the words of `admit`. X-Accel-Expires says how long nginx may keep the answer. A
+// credential with two points in it is a JSON Web Token: `sub` is the identity, `role` the role,
+// `tenant` the tenant (that of the vhost, else "default", when it names none). Without
+// `require_identity` everybody is let in, and nobody is told apart. Never throws.
+HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request,
+                          bool require_identity = true);
 
 }  // namespace postern

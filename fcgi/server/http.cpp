@@ -32,6 +32,7 @@ constexpr std::array kParams{
     Param{"POSTERN_SANDBOX", &HttpRequest::sandbox},
     Param{"POSTERN_KEY_TENANT", &HttpRequest::key_tenant},
     Param{"POSTERN_SERVICE", &HttpRequest::service},
+    Param{"POSTERN_ACCESS", &HttpRequest::access},
     Param{"POSTERN_AUTHORIZATION", &HttpRequest::authorization},
     Param{"POSTERN_API_KEY", &HttpRequest::api_key},
 };

@@ -39,6 +39,7 @@ struct HttpRequest {
 
   // "auth": the question of nginx's subrequest, which alone carries the credentials.
   std::string service;
+  std::string access;  // "create": whether they may create is part of the question
   std::string authorization;
   std::string api_key;
 };

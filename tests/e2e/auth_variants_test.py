@@ -124,6 +124,27 @@ class StaticKeys(StackTest):
         self.assertEqual(self.client("read").post("/v1/tasks", {}).status, 403)
         self.assertEqual(self.client("read").get("/v1/tasks").status, 200)
 
+    def test_a_key_is_compared_to_the_letter(self):
+        key = self.stack.state["admin_key"]
+        for other in (key.swapcase(), key.lower(), key.upper(), key[:-1] + key[-1].swapcase(), key + "x", key[:-1]):
+            if other != key:
+                for headers in ({"X-API-Key": other}, {"Authorization": f"Bearer {other}"}):
+                    self.assertEqual(self.client().get("/v1/tasks", headers=headers).status, 401, other)
+
+    def test_who_may_not_is_refused_by_nginx_before_it_reads_the_body(self):
+        for key, path, status, body in (
+                (None, "/v1/tasks", 401, "credential_missing"), ("postern_wrong", "/v1/tasks", 401, "credential_invalid"),
+                (self.stack.state["read_key"], "/v1/tasks/batch", 403, "role_not_allowed"),
+                (None, "/asyncqueue/v1/tasks", 401, "API key required"),
+                ("postern_wrong", "/asyncqueue/v1/tasks", 401, "Invalid or revoked API key"),
+                (None, "/taskmq/add-job", 401, "Invalid or missing token")):
+            reply = self.client().post(path, b"{", headers={
+                "Content-Length": "100", **({"X-API-Key": key} if key else {})})
+            self.assertEqual(reply.status, status)
+            self.assertIn(body, reply.body.decode())
+        self.assertEqual(self.client().get("/healthz").status, 200)
+        self.assertEqual(self.client().post("/v1/signals/none", {"status": "completed"}).status, 404)
+
     def test_other_keys_and_forged_identities_are_refused(self):
         self.assertEqual(self.client("worker").get("/v1/tasks").status, 401)  # a key, but not in the map
         self.assertEqual(self.client().get("/v1/tasks", headers=POSING).status, 401)
@@ -134,7 +155,8 @@ class StaticKeys(StackTest):
         file = self.stack.dir / "keys.map"
         self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
         before = file.read_text()
-        self.assertIn(f'"{self.stack.state["read_key"].removeprefix("postern_")}" "read-', before)
+        key = self.stack.state["read_key"].removeprefix("postern_")
+        self.assertIn(f'"{key}" "{key} read-', before)
         for bad in (["postern_unknown"], ["another"], [self.stack.state["admin_key"], 'a" "b'], ["$evil"]):
             done = self.stack.export(bad)
             self.assertEqual(done.returncode, 1)

@@ -23,6 +23,7 @@ OTHER_SERVERS = """
         listen 127.0.0.1:{mounted};
         set $postern_base /queue;
         set $postern_tenant acme;
+        set $postern_connection_limit off;
         include postern/server.conf;
         location ^~ /queue/ {{ include postern/location.conf; }}
         location / {{ return 200 "the site"; }}
@@ -59,6 +60,16 @@ ERRORS = {
 class NginxTest(unittest.TestCase):
     """nginx in front of a responder, and a client whose key is not in nginx's cache."""
 
+    places = {}  # what else to replace in nginx's configuration (nginx.command)
+
+    # What the authenticator answers for a verdict: status, reason, message.
+    refusals = {
+        "missing": (401, "credential_missing", r'"Give a \"key\"."'),
+        "invalid": (401, "credential_invalid", '"It is unknown."'),
+        "forbidden": (403, "role_not_allowed", r'"The role \"read\" may not."'),
+        "unavailable": (503, "authenticator_unavailable", '"Try again."'),
+    }
+
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-", dir="/tmp"))
@@ -75,6 +86,7 @@ class NginxTest(unittest.TestCase):
             "rate=100r/s": "rate=1r/s",
             "rate=1000r/s": "rate=1r/s",
             AS_SHIPPED: AT_ONCE,
+            **cls.places,
         })
         cls.responder = Responder(str(cls.folder / "fcgi.sock"), lambda *request: cls.answer(*request))
         cls.addClassCleanup(cls.responder.stop)
@@ -98,8 +110,10 @@ class NginxTest(unittest.TestCase):
     @classmethod
     def answer(cls, params, _body):
         if params.get("POSTERN_SERVICE") == "auth":
-            return (f"Status: 204\r\nX-Accel-Expires: {cls.kept_for}\r\nPostern-Verdict: {cls.verdict}\r\n"
-                    "Postern-Identity: somebody\r\nPostern-Role: admin\r\nPostern-Tenant: theirs\r\n\r\n")
+            status, reason, message = cls.refusals.get(cls.verdict, (204, "", ""))
+            return (f"Status: {status}\r\nX-Accel-Expires: {cls.kept_for}\r\nPostern-Verdict: {cls.verdict}\r\n"
+                    "Postern-Identity: somebody\r\nPostern-Role: admin\r\nPostern-Tenant: theirs\r\n"
+                    f"Postern-Reason: {reason}\r\nPostern-Message: {message}\r\n\r\n")
         return cls.replies.get(params["DOCUMENT_URI"], "Status: 200\r\n\r\nfrom the handler")
 
     def client(self, port=None, **options):

@@ -5,11 +5,15 @@ Most tests have a recording FastCGI responder in the place of the handler (harne
 has the whole stack.
 """
 
+import re
 import signal
 import unittest
 
 from harness import Api, StackTest, wait_until
 from harness_nginx import NginxTest
+
+# From tests/support, which harness.py has made importable.
+import nginx
 
 # All parameters that the handler may get.
 PARAMETERS = {
@@ -36,13 +40,11 @@ class WhatTheHandlerSees(NginxTest):
             "POSTERN_KEY_TENANT": "theirs"})
 
     def test_no_header_becomes_a_parameter(self):
-        type(self).verdict = "missing"
         names = [name for name in PARAMETERS if not name.startswith("CONTENT")]
         spoofed = {spelling: "spoofed" for name in names + ["POSTERN_SERVICE", "PROXY"]
                    for spelling in (name, name.replace("_", "-"), f"X-{name}", f"HTTP_{name}")}
         self.assertEqual(self.client().get("/v1/tasks", headers=spoofed).status, 200)
         self.assertNotIn("spoofed", self.params().values())
-        self.assertEqual(self.params()["POSTERN_VERDICT"], "missing")
         self.assertNotIn("spoofed", self.responder.auth_requests[0].values())
 
     def test_a_chunked_body_arrives_whole_with_its_length(self):
@@ -79,7 +81,7 @@ class Authentication(NginxTest):
         self.client().post("/v1/tasks", b"the body", headers={
             "Authorization": "Bearer 1", "X-API-Key": self.id()})
         [params] = self.responder.auth_requests
-        self.assertEqual(set(params), {"REQUEST_METHOD", "REQUEST_ID", "REMOTE_ADDR", "POSTERN_SERVICE",
+        self.assertEqual(set(params), {"REQUEST_METHOD", "REQUEST_ID", "REMOTE_ADDR", "POSTERN_SERVICE", "POSTERN_ACCESS",
                                        "POSTERN_TENANT", "POSTERN_AUTHORIZATION", "POSTERN_API_KEY"})
         self.assertEqual((params["POSTERN_AUTHORIZATION"], params["POSTERN_API_KEY"]),
                          ("Bearer 1", self.id()))
@@ -103,14 +105,21 @@ class Authentication(NginxTest):
         type(self).kept_for = 1
         self.api.get("/v1/tasks")
         type(self).verdict = "invalid"
-        wait_until(lambda: self.api.get("/v1/tasks") and len(self.responder.auth_requests) == 2)
-        self.assertEqual(self.responder.requests[-1][0]["POSTERN_VERDICT"], "invalid")
+        wait_until(lambda: self.api.get("/v1/tasks").status == 401)
+        self.assertEqual(len(self.responder.auth_requests), 2)
+        for _ in range(5):  # a refusal is kept, too
+            self.assertEqual(self.api.get("/v1/tasks").status, 401)
+        self.assertLessEqual(len(self.responder.auth_requests), 3)
 
     def test_unavailable_is_never_cached(self):
         type(self).verdict, type(self).kept_for = "unavailable", 0
         for _ in range(3):
-            self.api.get("/v1/tasks")
+            reply = self.api.get("/v1/tasks")
+            self.assertEqual((reply.status, reply.json["error"]), (503, {
+                "code": "unavailable", "message": "Try again.", "details": {"reason": "authenticator_unavailable"}}))
+            self.assertIn("Retry-After", reply.headers)
         self.assertEqual(len(self.responder.auth_requests), 3)
+        self.assertEqual(self.api.get("/readyz").status, 200)
 
     def test_only_nginx_can_read_the_credentials(self):
         self.api.get("/v1/tasks?secret")
@@ -125,6 +134,77 @@ class Authentication(NginxTest):
         for path in ("/_postern/auth", "/_postern/error"):
             self.assert_error(self.api.get(path), 404)
         self.assertEqual(self.responder.requests, [])
+
+
+def routes():
+    """(method, path, dialect, whether it needs no identity) of every route of the handlers."""
+    for source in sorted((nginx.REPO / "fcgi/dialects").glob("*/routes.cpp")):
+        for method, path, access in re.findall(r'Route{"(\w+)", "(.+?)", Access::(\w+)', source.read_text()):
+            yield method, re.sub("{.+?}", "7", path), source.parent.name, access == "open"
+
+
+class Refusals(NginxTest):
+    """What needs an identity and has none does not reach the handler, and its body is not read."""
+
+    def test_every_route_that_needs_an_identity_is_refused_without_one_and_no_other(self):
+        type(self).verdict, type(self).kept_for = "missing", 0
+        self.assertGreater(len(list(routes())), 80)
+        for method, path, dialect, is_open in routes():
+            for mount in {f"/{dialect}", "" if dialect != "taskmq" else "/taskmq"} - {"/native"}:
+                with self.subTest(f"{method} {mount}{path}"):
+                    self.responder.requests.clear()
+                    reply = self.api.request(method, mount + path, b"{}" if method != "GET" else None)
+                    self.assertEqual(reply.status, 200 if is_open else 401)
+                    self.assertEqual(len(self.responder.requests), is_open)
+                    self.assertEqual(self.params()["POSTERN_VERDICT"] if is_open else "", "")
+
+    def test_what_only_looks_open_is_not(self):
+        type(self).verdict = "missing"
+        for path in ("/v1/queues/a%20/healthz", "/v1/tasks/a%20/readyz", "/v1/signals/", "/v1/tasks/7/complete/x",
+                     "/v1/healthz", "/v1/tasks/healthz", "/v1/info/metrics"):
+            self.assertEqual(self.api.get(path).status, 401, path)
+        self.assertEqual(self.responder.requests, [])
+
+    def test_each_mount_has_its_own_form(self):
+        own = {
+            "/v1/tasks": lambda code, reason, said, _: {
+                "error": {"code": code, "message": said, "details": {"reason": reason}}},
+            "/asyncqueue/v1/tasks": lambda *told: {"error": told[-1]["asyncqueue"]},
+            "/taskmq/add-job": lambda *told: {"detail": told[-1]["taskmq"]},
+        }
+        own["/asyncjobs/v1/tasks"] = own["/v1/tasks"]
+        for verdict, status, code, reason, said, texts in (
+                ("missing", 401, "unauthenticated", "credential_missing", 'Give a "key".',
+                 {"asyncqueue": "API key required", "taskmq": "Invalid or missing token"}),
+                ("invalid", 401, "unauthenticated", "credential_invalid", "It is unknown.",
+                 {"asyncqueue": "Invalid or revoked API key", "taskmq": "Invalid or missing token"}),
+                ("forbidden", 403, "forbidden", "role_not_allowed", 'The role "read" may not.',
+                 {"asyncqueue": "Access denied", "taskmq": "Insufficient permissions"}),
+                ("unavailable", 503, "unavailable", "authenticator_unavailable", "Try again.",
+                 {"asyncqueue": "Try again.", "taskmq": "Try again."})):
+            type(self).verdict = verdict
+            for path, form in own.items():
+                with self.subTest(f"{verdict} {path}"):
+                    reply = self.client(key=f"{self.id()}{verdict}").post(path, b"{}")
+                    self.assertEqual((reply.status, reply.json), (status, form(code, reason, said, texts)))
+                    self.assertEqual(reply.headers.get_all("WWW-Authenticate"), ["Bearer"] if status == 401 else None)
+                    self.assertEqual("Retry-After" in reply.headers, status == 503)
+                    self.assertEqual(reply.headers["Cache-Control"], "no-store")
+        self.assertEqual(self.responder.requests, [])
+
+    def test_the_answer_comes_before_the_body(self):
+        type(self).verdict = "missing"
+        head = "POST /v1/tasks/batch HTTP/1.1\nHost: a\nContent-Length: 16000000\n\n"
+        self.assertEqual(self.raw(head + "{").status, 401)
+
+    def test_a_batch_needs_who_may_create(self):
+        for path in ("/v1/tasks/batch", "/asyncjobs/v1/tasks/batch"):
+            self.api.post(path, b"{}")
+            self.assertEqual(self.responder.auth_requests[-1]["POSTERN_ACCESS"], "create")
+        self.assertEqual(len(self.responder.auth_requests), 1)
+        self.api.post("/v1/tasks", b"{}")
+        self.assertEqual(self.responder.auth_requests[-1]["POSTERN_ACCESS"], "")
+        self.assertEqual(len(self.responder.auth_requests), 2)
 
 
 class WithTheHandlers(StackTest):

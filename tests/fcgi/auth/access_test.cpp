@@ -208,16 +208,22 @@ class AuthenticatorTest : public WireTest {
     db::create_key(admin_, sha256("old-key"), "old", "admin", "default",
                    *parse_rfc3339("2020-01-01T00:00:00Z"));
   }
+  // The headers, and the status as "status".
   std::map<std::string, std::string> verdict(std::string authorization, std::string api_key = {},
-                                             std::string tenant = {}) {
+                                             std::string tenant = {}, std::string access = {}) {
     HttpRequest question;
     question.service = "auth";
+    question.access = std::move(access);
     question.authorization = std::move(authorization);
     question.api_key = std::move(api_key);
     question.tenant = std::move(tenant);
     const HttpResponse response = authenticate(pool_, jwt_, question);
-    EXPECT_EQ(response.status, 204);
-    return {response.headers.begin(), response.headers.end()};
+    std::map<std::string, std::string> out{response.headers.begin(), response.headers.end()};
+    EXPECT_EQ(response.status == 204, out.at("Postern-Verdict") == "ok");
+    EXPECT_EQ(response.status == 204, out.count("Postern-Reason") == 0);
+    EXPECT_EQ(out.count("Postern-Message"), out.count("Postern-Reason"));
+    out["status"] = std::to_string(response.status);
+    return out;
   }
 };
 
@@ -235,19 +241,51 @@ TEST_F(AuthenticatorTest, KnowsKeys) {
 
 TEST_F(AuthenticatorTest, RefusesEverythingElse) {
   EXPECT_EQ(verdict("").at("Postern-Verdict"), "missing");
+  EXPECT_EQ(verdict("").at("status"), "401");
+  EXPECT_EQ(verdict("").at("Postern-Reason"), "credential_missing");
   for (auto& answer :
        {verdict("Bearer wrong"), verdict("Bearer "), verdict("Bearer"), verdict("secret-key"),
         verdict("Basic c2VjcmV0"), verdict("Bearer secret-key", "other"), verdict("Bearer old-key"),
         verdict("Bearer " + std::string(4097, 'x')), verdict("", std::string(100'000, 'x')),
         verdict("Bearer secret-key x")}) {
     EXPECT_EQ(answer.at("Postern-Verdict"), "invalid");
+    EXPECT_EQ(answer.at("status"), "401");
+    EXPECT_EQ(answer.at("Postern-Reason"), "credential_invalid");
+    EXPECT_EQ(answer.at("Postern-Message"), "\"The API key is unknown, revoked or expired.\"");
     EXPECT_EQ(answer.at("Postern-Role"), "");
     EXPECT_EQ(answer.at("Postern-Tenant"), "");
     EXPECT_EQ(answer.at("X-Accel-Expires"), "5");
   }
   EXPECT_EQ(verdict("Bearer secret-key", "", "acme").at("Postern-Verdict"), "forbidden");
+  EXPECT_EQ(verdict("Bearer secret-key", "", "acme").at("status"), "403");
+  EXPECT_EQ(verdict("Bearer secret-key", "", "acme").at("Postern-Reason"), "tenant_not_allowed");
   db::revoke_key(admin_, "default", "ci");
   EXPECT_EQ(verdict("Bearer secret-key").at("Postern-Verdict"), "invalid");
+}
+
+TEST_F(AuthenticatorTest, ARoleThatMayNotCreateIsRefusedWhereOneMust) {
+  db::create_key(admin_, sha256("admin-key"), "root", "admin", "default", std::nullopt);
+  db::create_key(admin_, sha256("aq_test_key"), "box", "admin", "default", std::nullopt);
+  for (const char* key : {"Bearer admin-key", "Bearer aq_test_key"}) {
+    EXPECT_EQ(verdict(key, "", "", "create").at("status"), "204");
+  }
+  auto answer = verdict("Bearer secret-key", "", "", "create");
+  EXPECT_EQ(answer.at("status"), "403");
+  EXPECT_EQ(answer.at("Postern-Verdict"), "forbidden");
+  EXPECT_EQ(answer.at("Postern-Identity"), "ci");
+  EXPECT_EQ(answer.at("Postern-Reason"), "role_not_allowed");
+  EXPECT_EQ(answer.at("Postern-Message"), R"("The role \"worker\" may not do this.")");
+}
+
+TEST_F(AuthenticatorTest, LetsEverybodyInWhenToldSo) {
+  for (const char* credential : {"", "Bearer wrong", "nonsense"}) {
+    HttpRequest question;
+    question.service = "auth";
+    question.authorization = credential;
+    const HttpResponse response = authenticate(pool_, jwt_, question, false);
+    EXPECT_EQ(response.status, 204);
+    EXPECT_TRUE(response.headers.empty());
+  }
 }
 
 TEST_F(AuthenticatorTest, KnowsSandboxKeys) {
@@ -261,13 +299,22 @@ TEST_F(AuthenticatorTest, KnowsTokens) {
   const auto bearer = [&](const std::string& claims) {
     return "Bearer " + make_jwt(R"({"exp":4102444800,)" + claims + "}", kSecret);
   };
+  // nginx would cut the spaces off, and an admin would come out.
+  for (const std::string role : {"admin ", " admin", "admin\\t", "Admin", "", "root",
+                                 "admin\\u0000", "\\r\\nPostern-Role: admin"}) {
+    auto refused = verdict(bearer(R"("sub":"app","role":")" + role + R"(")"));
+    EXPECT_EQ(refused.at("status"), "403") << role;
+    EXPECT_EQ(refused.at("Postern-Verdict"), "forbidden") << role;
+    EXPECT_EQ(refused.at("Postern-Role"), "") << role;
+    EXPECT_EQ(refused.at("Postern-Reason"), "role_not_allowed") << role;
+  }
   auto answer = verdict(bearer(R"("sub":"app","role":"worker")"));
   EXPECT_EQ(answer.at("Postern-Verdict"), "ok");
   EXPECT_EQ(answer.at("Postern-Identity"), "app");
   EXPECT_EQ(answer.at("Postern-Role"), "worker");
   EXPECT_EQ(answer.at("Postern-Tenant"), "default");
-  EXPECT_EQ(verdict(bearer(R"("sub":"app")"), "", "acme").at("Postern-Tenant"), "acme");
-  EXPECT_EQ(verdict(bearer(R"("tenant":"acme")")).at("Postern-Tenant"), "acme");
+  EXPECT_EQ(verdict(bearer(R"("role":"read")"), "", "acme").at("Postern-Tenant"), "acme");
+  EXPECT_EQ(verdict(bearer(R"("role":"read","tenant":"acme")")).at("Postern-Tenant"), "acme");
   EXPECT_EQ(verdict(bearer(R"("tenant":"acme")"), "", "default").at("Postern-Verdict"),
             "forbidden");
   EXPECT_EQ(verdict(bearer(R"("tenant":"no tenant")")).at("Postern-Verdict"), "invalid");
@@ -289,8 +336,12 @@ TEST_F(AuthenticatorTest, SurvivesALostConnectionAndSaysWhenItCannotTell) {
   HttpRequest question;
   question.authorization = "Bearer secret-key";
   const HttpResponse response = authenticate(nowhere, {}, question);
-  EXPECT_EQ(response.headers[0].second, "unavailable");
-  EXPECT_EQ(response.headers.back().second, "0");
+  EXPECT_EQ(response.status, 503);
+  const std::map<std::string, std::string> headers{response.headers.begin(),
+                                                   response.headers.end()};
+  EXPECT_EQ(headers.at("Postern-Verdict"), "unavailable");
+  EXPECT_EQ(headers.at("Postern-Reason"), "authenticator_unavailable");
+  EXPECT_EQ(headers.at("X-Accel-Expires"), "0");
 }
 
 }  // namespace
