@@ -41,6 +41,17 @@ class Tls(NginxTest):
              "-d", "abc", f"https://localhost:{self.tls}/v1/tasks"], capture_output=True, text=True)
         self.assertEqual(said.stdout, "from the handler 2 200", said.stderr)
 
+    def test_http_2_without_an_identity_and_with_a_large_body(self):
+        type(self).verdict = "missing"
+        body = self.folder / "body"
+        body.write_bytes(bytes(4 << 20))
+        said = subprocess.run(
+            ["curl", "-sS", "--http2", "--cacert", self.certificate, "-w", " %{http_version} %{http_code}",
+             "--data-binary", f"@{body}", f"https://localhost:{self.tls}/v1/tasks/batch"], capture_output=True, text=True)
+        self.assertIn('"credential_missing"', said.stdout, said.stderr)
+        self.assertTrue(said.stdout.endswith(" 2 401"), said.stdout)
+        self.assertEqual(self.responder.requests, [])
+
     def test_old_versions_are_refused(self):
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             with self.assertRaisesRegex(ssl.SSLError, "ALERT_PROTOCOL_VERSION"):
