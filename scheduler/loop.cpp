@@ -12,6 +12,7 @@
 #include "core/program/log.h"
 #include "db/engine/attempt_times.h"
 #include "db/engine/heartbeat.h"
+#include "scheduler/delivery/environment.h"
 #include "scheduler/delivery/outcome.h"
 
 namespace postern::scheduler {
@@ -36,11 +37,12 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
       results_{"results", db::Channel(database, "")},
       others_{"duties", db::Channel(database, "")},
       http_(std::in_place, client_options(), policy),
-      dispatcher_({instance_, settings.slots, settings.places, settings.public_url},
-                  claims_.channel, results_.channel, *http_),
-      duties_({instance_, settings.name, settings.rescue_after, settings.retention_short,
-               settings.retention_standard},
-              others_.channel, results_.channel, dispatcher_, [this] { return gauges(); }) {
+      dispatcher_({instance_, settings.slots, settings.places, settings.public_url}, claims_.store,
+                  results_.store, *http_, machine()),
+      duties_(
+          {instance_, settings.name, settings.rescue_after, settings.retention_short,
+           settings.retention_standard},
+          others_.store, results_.store, dispatcher_, [this] { return gauges(); }, machine()) {
   if (systemd_.watchdog_period()) watchdog_at_ = Clock::now();
 }
 

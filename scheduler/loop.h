@@ -10,6 +10,7 @@
 #include "core/base/uuid.h"
 #include "core/program/config.h"
 #include "core/program/log_throttle.h"
+#include "db/engine/pg_store.h"
 #include "db/pg/channel.h"
 #include "scheduler/delivery/dispatcher.h"
 #include "scheduler/duties/duties.h"
@@ -35,6 +36,7 @@ class Loop {
   struct Line {
     const char* name;
     db::Channel channel;
+    db::PgStore store{channel};
     bool was_connected = false;
     LogThrottle log_away = {};
   };

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "core/program/clock.h"
 #include "core/program/log.h"
 #include "scheduler/delivery/outcome.h"
 #include "scheduler/delivery/webhook.h"
@@ -33,12 +32,13 @@ constexpr auto kForgetEvery = 1min;
 
 }  // namespace
 
-Dispatcher::Dispatcher(const Options& options, db::Channel& claims, db::Channel& settles,
-                       HttpClient& http)
+Dispatcher::Dispatcher(const Options& options, db::Store& claims, db::Store& settles,
+                       Transport& http, Environment& environment)
     : options_(options),
       claims_(claims),
       http_(http),
-      settler_(settles),
+      environment_(environment),
+      settler_(settles, environment),
       pacing_(options.slots, options.places) {}
 
 void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) { lanes_.add(lanes); }
@@ -63,11 +63,11 @@ void Dispatcher::refresh_lanes(Monotonic now) {
   }
 }
 
-void Dispatcher::finish(const HttpClient::Finished& finished, Monotonic now) {
+void Dispatcher::finish(const Transport::Finished& finished, Monotonic now) {
   const auto node = in_flight_.extract(finished.id);
   if (node.empty()) return;
   const auto& result = finished.result;
-  const auto wall = wall_clock();
+  const auto wall = environment_.wall_clock();
   pacing_.finished(node.mapped().lane, finished.id,
                    {result.kind, result.status, result.duration, asked_delay(result, wall)}, now);
   lanes_.attempt_ended(node.mapped().lane);
@@ -108,24 +108,23 @@ void Dispatcher::claim(Monotonic now) {
       free_slots(), [&](auto lane) { return pacing_.room(lane, now); },
       [&](const LaneRoom& room) { return budget.take(room); }, now);
   if (asked.empty()) return;
-  claiming_ = {std::move(asked), random_uuid(), now};
+  claiming_ = {std::move(asked), environment_.new_uuid(), now};
   // Of the lanes that share a queue's or endpoint's limit the first takes what is left of it.
   // Chance is fair to any two, which a fixed order or a rotation is not.
   std::shuffle(claiming_->asked.begin(), claiming_->asked.end(), random_);
   std::vector<db::LaneClaim> recalled;
   recalled.reserve(claiming_->asked.size());
   for (const auto& slots : claiming_->asked) recalled.push_back(lane_memory_.recall(slots, now));
-  claims_.submit(
-      db::kClaim, db::claim_params(recalled, claiming_->lease, options_.instance, kGrace),
-      [this](const db::PgResult& result) { claimed(result); },
-      [this](const db::PgError& error) { claim_failed(error); });
+  claims_.claim(recalled, claiming_->lease, options_.instance, kGrace,
+                {[this](db::ClaimAnswer answer) { claimed(std::move(answer)); },
+                 [this](const db::PgError& error) { claim_failed(error); }});
 }
 
-void Dispatcher::claimed(const db::PgResult& result) {
+void Dispatcher::claimed(db::ClaimAnswer answer) {
   const Claim claim = *std::exchange(claiming_, std::nullopt);
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = environment_.now();
   claim_at_ = now + std::min(kLongestGather, now - claim.sent_at);
-  auto [tasks, held] = db::claimed_from(result, claim.lease, kGrace);
+  auto& [tasks, held] = answer;
   std::size_t asked = 0;
   for (const auto& lane : claim.asked) asked += static_cast<std::size_t>(lane.free);
   brisk_ = tasks.size() >= kSeveral && tasks.size() < asked;
@@ -141,7 +140,7 @@ void Dispatcher::claimed(const db::PgResult& result) {
 
 void Dispatcher::claim_failed(const db::PgError& error) {
   const Claim claim = *std::exchange(claiming_, std::nullopt);
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = environment_.now();
   // A lost connection comes back when it can; a refusal would come again at once.
   if (error.connection_lost()) {
     lost_claims_.add(claim.lease, now);
@@ -176,7 +175,8 @@ void Dispatcher::send(Monotonic now) {
       give_back(task);
     } else if (task.past_deadline || (deadline && *deadline < task.claimed_at + waited)) {
       settler_.add(past_deadline(task));
-    } else if (auto request = webhook(task, wall_clock(), options_.public_url); !request) {
+    } else if (auto request = webhook(task, environment_.wall_clock(), options_.public_url);
+               !request) {
       settler_.add(not_sent(task, request.error(), random()));
     } else {
       // The request holds them now.
@@ -199,7 +199,7 @@ void Dispatcher::give_back(const db::Claimed& task) {
 
 void Dispatcher::stop_claiming() {
   stopped_ = true;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = environment_.now();
   for (const auto& [id, asked_at] : std::exchange(to_send_, {})) {
     const auto node = in_flight_.extract(id);
     give_back(node.mapped());

@@ -13,8 +13,9 @@
 
 #include "core/program/log_throttle.h"
 #include "db/engine/claim.h"
-#include "db/pg/channel.h"
+#include "db/engine/store.h"
 #include "scheduler/delivery/endpoint_health.h"
+#include "scheduler/delivery/environment.h"
 #include "scheduler/delivery/lane_memory.h"
 #include "scheduler/delivery/lane_use.h"
 #include "scheduler/delivery/lanes.h"
@@ -34,8 +35,9 @@ class Dispatcher {
     int places = 4096;            // and those that wait for an answer besides
     std::string public_url = {};  // for the receivers that tell an attempt's end later
   };
-  // The channels and the client must outlive it.
-  Dispatcher(const Options& options, db::Channel& claims, db::Channel& settles, HttpClient& http);
+  // What is given by reference must outlive it. Claims and settlements have a connection each.
+  Dispatcher(const Options& options, db::Store& claims, db::Store& settles, Transport& http,
+             Environment& environment);
 
   // These lanes may have work. From then on they are claimed from.
   void add_lanes(std::span<const std::int64_t> lanes);
@@ -71,12 +73,12 @@ class Dispatcher {
     Monotonic sent_at;
   };
 
-  void finish(const HttpClient::Finished& finished, Monotonic now);
+  void finish(const Transport::Finished& finished, Monotonic now);
   void refresh_lanes(Monotonic now);
   bool may_claim(Monotonic now) const;
   int free_slots() const;
   void claim(Monotonic now);
-  void claimed(const db::PgResult& result);
+  void claimed(db::ClaimAnswer answer);
   void claim_failed(const db::PgError& error);
   void take(db::Claimed task, Monotonic asked_at, Monotonic now);
   void send(Monotonic now);
@@ -84,8 +86,9 @@ class Dispatcher {
   double random() { return std::uniform_real_distribution<>()(random_); }
 
   const Options options_;
-  db::Channel& claims_;
-  HttpClient& http_;
+  db::Store& claims_;
+  Transport& http_;
+  Environment& environment_;
   Settler settler_;
   Pacing pacing_;
   EndpointHealth health_;
@@ -108,7 +111,7 @@ class Dispatcher {
   std::deque<Unsent> to_send_;  // those of them that wait for their turn
   std::uint64_t next_transfer_ = 0;
   Monotonic forget_at_{};  // when pacing forgets idle lanes
-  std::mt19937_64 random_{std::random_device{}()};
+  std::mt19937_64 random_{environment_.seed()};
   LogThrottle log_claim_failed_;
 };
 

@@ -21,10 +21,11 @@ constexpr auto kPause = 1s;
 
 }  // namespace
 
-Settler::Settler(db::Channel& channel) : channel_(channel), limit_(kMost) {}
+Settler::Settler(db::Store& store, Environment& environment)
+    : store_(store), environment_(environment), limit_(kMost) {}
 
 void Settler::add(db::Settlement settlement) {
-  if (waiting_.empty()) oldest_ = std::chrono::steady_clock::now();
+  if (waiting_.empty()) oldest_ = environment_.now();
   waiting_.push_back(std::move(settlement));
 }
 
@@ -32,12 +33,12 @@ void Settler::turn(Monotonic now, bool hurry) {
   due_ = waiting_.size() >= kEnough
              ? not_before_
              : std::max({hurry ? oldest_ : oldest_ + gather_, sent_at_ + kSpacing, not_before_});
-  if (waiting_.empty() || !sent_.empty() || !channel_.connected() || now < due_) return;
+  if (waiting_.empty() || !sent_.empty() || !store_.connected() || now < due_) return;
   send();
 }
 
 std::optional<Monotonic> Settler::wake_at() const {
-  if (waiting_.empty() || !sent_.empty() || !channel_.connected()) return std::nullopt;
+  if (waiting_.empty() || !sent_.empty() || !store_.connected()) return std::nullopt;
   return due_;
 }
 
@@ -55,18 +56,17 @@ void Settler::send() {
   const auto last = std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(most));
   sent_.assign(std::move_iterator(waiting_.begin()), std::move_iterator(last));
   waiting_.erase(waiting_.begin(), last);
-  sent_at_ = std::chrono::steady_clock::now();
-  channel_.submit(
-      db::kSettle, db::settle_params(counters_.next(), sent_),
-      [this](const db::PgResult& result) { settled(db::settled_from(result)); },
-      [this](const db::PgError& error) { refused(error); });
+  sent_at_ = environment_.now();
+  store_.settle(counters_.next(), sent_,
+                {[this](const db::Settled& done) { settled(done); },
+                 [this](const db::PgError& error) { refused(error); }});
 }
 
 void Settler::settled(const db::Settled& done) {
   const auto& ids = done.tasks;
   sequels_ = sequels_ || done.sequels;
   settled_some_ = settled_some_ || !ids.empty();
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = environment_.now();
   gather_ = std::min(kLongestGather, now - sent_at_);
   const auto batch = std::exchange(sent_, {});
   limit_ = std::min(limit_ * 2, kMost);
@@ -108,7 +108,7 @@ void Settler::refused(const db::PgError& error) {
   } else {
     repeated_ = repeated_ || error.connection_lost();
     // A lost connection comes back when it can; a refusal would come again at once.
-    if (!error.connection_lost()) not_before_ = std::chrono::steady_clock::now() + kPause;
+    if (!error.connection_lost()) not_before_ = environment_.now() + kPause;
     if (const auto more = log_refused_.pass()) {
       log::warn("event=settle_failed tasks={} more={} error={}", sent_.size(), *more,
                 log_safe(error.what()));

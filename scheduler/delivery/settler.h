@@ -12,16 +12,17 @@
 #include "core/program/log_throttle.h"
 #include "db/engine/attempt_times.h"
 #include "db/engine/settle.h"
-#include "db/pg/channel.h"
+#include "db/engine/store.h"
 #include "db/tasks/counter_id.h"
+#include "scheduler/delivery/environment.h"
 
 namespace postern::scheduler {
 
 // Confined to one thread.
 class Settler {
  public:
-  // `channel` must outlive it.
-  explicit Settler(db::Channel& channel);
+  // Both must outlive it.
+  Settler(db::Store& store, Environment& environment);
 
   void add(db::Settlement settlement);
 
@@ -49,7 +50,8 @@ class Settler {
   void settled(const db::Settled& done);
   void refused(const db::PgError& error);
 
-  db::Channel& channel_;
+  db::Store& store_;
+  Environment& environment_;
   db::CounterId counters_;
   std::vector<db::Settlement> waiting_;
   std::vector<db::Settlement> sent_;  // in the statement under way

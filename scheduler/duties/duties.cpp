@@ -9,16 +9,19 @@
 
 namespace postern::scheduler {
 
-Duties::Duties(DutyOptions options, db::Channel& duties, db::Channel& results,
-               Dispatcher& dispatcher, std::function<SchedulerGauges()> gauges)
+Duties::Duties(DutyOptions options, db::Store& duties, db::Store& results, Dispatcher& dispatcher,
+               std::function<SchedulerGauges()> gauges, Environment& environment)
     : duties_(duties),
       results_(results),
-      context_{options, dispatcher, std::move(gauges),
+      context_{options,
+               dispatcher,
+               environment,
+               std::move(gauges),
                Rescue(options.instance, options.name, options.rescue_after),
-               std::mt19937_64(std::random_device()())},
+               std::mt19937_64(environment.seed())},
       table_(duty_table(options)) {}
 
-db::Channel& Duties::channel(const Duty& duty) const {
+db::Store& Duties::store(const Duty& duty) const {
   return duty.connection == Duty::Connection::results ? results_ : duties_;
 }
 
@@ -30,7 +33,7 @@ Duty& Duties::duty_of(DutyFunction run) {
 // One at a time on the duties' connection, so that each waits for one statement at most before its
 // own turn comes, and so that it can tell how long its own took.
 bool Duties::may_run(const Duty& duty) const {
-  if (duty.under_way > 0 || !channel(duty).connected()) return false;
+  if (duty.under_way > 0 || !store(duty).connected()) return false;
   if (duty.connection == Duty::Connection::results) return true;
   return context_.has_beaten && !stopped_ && duties_.pending() == 0;
 }
@@ -63,30 +66,30 @@ Monotonic Duties::wake_at() const {
 
 void Duties::look_for_work() { duty_of(promote).next = {}; }
 
-void DutyRun::ask(const db::Statement& statement, db::Params params, Done done) const {
-  auto* const duties = duties_;
-  auto* const duty = duty_;
-  const auto failed = [duties, duty](const std::string& why) {
-    if (const auto more = duties->log_failed_.pass()) {
-      log::error("event=duty_failed duty={} more={} error={}", duty->name, *more, log_safe(why));
-    }
-  };
-  ++duty->under_way;
-  duties->channel(*duty).submit(
-      statement, std::move(params),
-      [duty, failed, done = std::move(done)](const db::PgResult& result) {
-        --duty->under_way;
-        try {
-          done(result);
-        } catch (const std::exception& fault) {
-          failed(fault.what());
-        }
-      },
-      [duty, failed](const db::PgError& error) {
-        --duty->under_way;
-        // A lost connection is the loop's to report.
-        if (!error.connection_lost() && !error.sqlstate().empty()) failed(error.what());
-      });
+void DutyRun::ask(const db::Statement& statement, db::Params params,
+                  std::function<void(const db::PgResult&)> done) const {
+  store().submit(statement, std::move(params), reply<const db::PgResult&>(std::move(done)));
+}
+
+void DutyRun::end(const std::function<void()>& done) const {
+  --duty_->under_way;
+  try {
+    done();
+  } catch (const std::exception& fault) {
+    log_failed(fault.what());
+  }
+}
+
+void DutyRun::fail(const db::PgError& error) const {
+  --duty_->under_way;
+  // A lost connection is the loop's to report.
+  if (!error.connection_lost() && !error.sqlstate().empty()) log_failed(error.what());
+}
+
+void DutyRun::log_failed(std::string_view why) const {
+  if (const auto more = duties_->log_failed_.pass()) {
+    log::error("event=duty_failed duty={} more={} error={}", duty_->name, *more, log_safe(why));
+  }
 }
 
 void DutyRun::also(DutyFunction other, Monotonic when) const {
@@ -94,6 +97,6 @@ void DutyRun::also(DutyFunction other, Monotonic when) const {
   next = std::min(next, when);
 }
 
-int DutyRun::connects() const { return duties_->channel(*duty_).connects(); }
+int DutyRun::connects() const { return store().connects(); }
 
 }  // namespace postern::scheduler

@@ -16,7 +16,7 @@
 #include "db/catalog/endpoints.h"
 #include "db/engine/garbage.h"
 #include "db/engine/lanes.h"
-#include "db/pg/channel.h"
+#include "db/engine/store.h"
 #include "scheduler/delivery/dispatcher.h"
 #include "scheduler/duties/rescue.h"
 
@@ -49,6 +49,7 @@ struct Duty {
 struct DutyContext {
   const DutyOptions options;
   Dispatcher& dispatcher;
+  Environment& environment;
   const std::function<SchedulerGauges()> gauges;
   Rescue rescue;
   std::mt19937_64 random;
@@ -65,10 +66,10 @@ struct DutyContext {
 class Duties {
  public:
   // The heartbeat goes over `results`, so that it waits for no other duty; all others go over
-  // `duties`, one at a time. The channels and the dispatcher must outlive it. `gauges`: what the
+  // `duties`, one at a time. What is given by reference must outlive it. `gauges`: what the
   // heartbeat tells about this scheduler.
-  Duties(DutyOptions options, db::Channel& duties, db::Channel& results, Dispatcher& dispatcher,
-         std::function<SchedulerGauges()> gauges);
+  Duties(DutyOptions options, db::Store& duties, db::Store& results, Dispatcher& dispatcher,
+         std::function<SchedulerGauges()> gauges, Environment& environment);
 
   // Begins the duties that are due.
   void turn(Monotonic now);
@@ -89,11 +90,11 @@ class Duties {
   friend class DutyRun;
 
   bool may_run(const Duty& duty) const;
-  db::Channel& channel(const Duty& duty) const;
+  db::Store& store(const Duty& duty) const;
   Duty& duty_of(DutyFunction run);
 
-  db::Channel& duties_;
-  db::Channel& results_;
+  db::Store& duties_;
+  db::Store& results_;
   DutyContext context_;
   std::vector<Duty> table_;
   std::size_t turn_of_ = 0;  // the duty that is looked at first
@@ -104,16 +105,27 @@ class Duties {
 // One run of a duty, until what it asked is answered. Copies are the same run.
 class DutyRun {
  public:
-  using Done = std::function<void(const db::PgResult&)>;
-
   DutyRun(Duties& duties, Duty& duty, Monotonic begun)
       : duties_(&duties), duty_(&duty), begun_(begun) {}
 
   DutyContext& context() const { return duties_->context_; }
   Monotonic begun() const { return begun_; }
+  Monotonic now() const { return context().environment.now(); }
 
-  // Sends a statement. What goes wrong is logged, and the duty comes again when its period is over.
-  void ask(const db::Statement& statement, db::Params params, Done done) const;
+  // The duty's connection, for one question whose reply comes from `reply`, and that reply. What
+  // goes wrong is logged, and the duty comes again when its period is over.
+  db::Store& store() const { return duties_->store(*duty_); }
+  template <class Answer>
+  db::Reply<Answer> reply(std::function<void(Answer)> done) const {
+    begin();
+    return {[*this, done = std::move(done)](Answer answer) {
+              end([&] { done(std::forward<Answer>(answer)); });
+            },
+            [*this](const db::PgError& error) { fail(error); }};
+  }
+  // Sends a statement of housekeeping.
+  void ask(const db::Statement& statement, db::Params params,
+           std::function<void(const db::PgResult&)> done) const;
 
   // The duty, or another one, is due at `when` already, if that is sooner; {}: at once.
   void again(Monotonic when = {}) const { also(duty_->run, when); }
@@ -123,7 +135,7 @@ class DutyRun {
   template <class Place>
   void go_on(Place& from, const std::optional<Place>& behind) const {
     constexpr int kShare = 9;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = this->now();
     from = behind.value_or(Place{});
     if (behind) again(now + kShare * (now - begun_));
   }
@@ -134,6 +146,11 @@ class DutyRun {
   int connects() const;
 
  private:
+  void begin() const { ++duty_->under_way; }
+  void end(const std::function<void()>& done) const;
+  void fail(const db::PgError& error) const;
+  void log_failed(std::string_view why) const;
+
   Duties* duties_;
   Duty* duty_;
   Monotonic begun_;

@@ -1,7 +1,6 @@
 #include <vector>
 
 #include "core/program/log.h"
-#include "core/program/task_ids.h"
 #include "db/engine/occurrences.h"
 #include "scheduler/duties/schedules.h"
 #include "scheduler/duties/table.h"
@@ -17,35 +16,35 @@ constexpr std::size_t kOccurrences = 1000;
 constexpr auto kPlanning = 50ms;
 
 void fire_due(const DutyRun& run, const db::Due& due) {
-  const auto until = std::chrono::steady_clock::now() + kPlanning;
+  auto& environment = run.context().environment;
+  const auto until = environment.now() + kPlanning;
   std::vector<db::Firing> firings;
   std::size_t occurrences = 0, bytes = 0;
   for (const auto& each : due.schedules) {
-    firings.push_back(plan_firing(each, due.now, due.paused, new_task_id));
+    firings.push_back(
+        plan_firing(each, due.now, due.paused, [&] { return environment.new_task_id(); }));
     occurrences += firings.back().occurrences.size();
     bytes += firings.back().bytes;
-    if (occurrences >= kOccurrences || bytes >= kMostBytes ||
-        std::chrono::steady_clock::now() > until) {
+    if (occurrences >= kOccurrences || bytes >= kMostBytes || environment.now() > until) {
       break;
     }
   }
-  run.ask(db::kFire, db::fire_params(run.context().options.instance, firings),
-          [run](const db::PgResult& result) {
-            const auto fired = db::fired_from(result);
-            if (fired.missed > 0) log::warn("event=occurrences_missed count={}", fired.missed);
-            // There may be more, and when the next are due is not known; unless another scheduler
-            // took all of them, and will look.
-            if (fired.schedules > 0) run.also(promote);
-          });
+  run.store().fire(run.context().options.instance, firings,
+                   run.reply<db::Fired>([run](const db::Fired& fired) {
+                     if (fired.missed > 0)
+                       log::warn("event=occurrences_missed count={}", fired.missed);
+                     // There may be more, and when the next are due is not known; unless another
+                     // scheduler took all of them, and will look.
+                     if (fired.schedules > 0) run.also(promote);
+                   }));
 }
 
 }  // namespace
 
 void fire(const DutyRun& run) {
-  run.ask(db::kDueSchedules, {}, [run](const db::PgResult& result) {
-    const auto due = db::due_from(result);
+  run.store().due_schedules(run.reply<db::Due>([run](const db::Due& due) {
     if (!due.schedules.empty()) fire_due(run, due);
-  });
+  }));
 }
 
 }  // namespace postern::scheduler

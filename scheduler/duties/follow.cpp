@@ -1,7 +1,6 @@
 #include <vector>
 
 #include "core/model/lane.h"
-#include "core/program/task_ids.h"
 #include "core/wire/callback.h"
 #include "db/engine/sequels.h"
 #include "scheduler/duties/table.h"
@@ -19,14 +18,14 @@ void see_to(const DutyRun& run, const std::vector<db::Sequel>& sequels) {
   for (const auto& sequel : sequels) {
     // By now it may have been retried and ended otherwise: that end has a sequel of its own.
     if (!sequel.ended || !has_callback(*sequel.ended)) continue;
-    auto task = callback_of(*sequel.ended, new_task_id());
+    auto task = callback_of(*sequel.ended, run.context().environment.new_task_id());
     const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
     callbacks.push_back({sequel.id, std::move(task), lane});
   }
   const bool more = sequels.size() == db::kSequelsAtOnce;
   const auto done = [run, more](const db::PgResult& result) {
     const auto woken = db::woken_from(result);
-    if (!woken) return run.again(std::chrono::steady_clock::now() + kBusy);
+    if (!woken) return run.again(run.now() + kBusy);
     run.context().dispatcher.add_lanes(parse_lanes(woken->lanes));
     if (more || woken->more) run.again();
     if (woken->later) run.also(promote);

@@ -20,7 +20,7 @@ constexpr auto kAfterFailure = 1min;
 void measure_queues(const DutyRun& run) {
   run.not_before(run.begun() + kAfterFailure);
   run.ask(db::kMeasureQueues, db::measure_queues_params(kLately), [run](const db::PgResult&) {
-    const auto done = std::chrono::steady_clock::now();
+    const auto done = run.now();
     run.not_before(done + kShare * (done - run.begun()));
   });
 }

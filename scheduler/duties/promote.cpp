@@ -16,7 +16,7 @@ constexpr auto kSpacing = 5ms;
 constexpr int kShare = 4;
 
 void promoted(const DutyRun& run, const db::Tick& tick) {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = run.now();
   auto& dispatcher = run.context().dispatcher;
   for (const auto lane : tick.ready_lanes) dispatcher.lane_memory().found(lane);
   dispatcher.add_lanes(tick.ready_lanes);
@@ -41,8 +41,8 @@ void promoted(const DutyRun& run, const db::Tick& tick) {
 
 void promote(const DutyRun& run) {
   const auto known = run.context().dispatcher.lane_memory().marked(run.begun());
-  run.ask(db::kTick, db::tick_params(kPromotions, known),
-          [run](const db::PgResult& result) { promoted(run, db::tick_from(result)); });
+  run.store().tick(kPromotions, known,
+                   run.reply<db::Tick>([run](const db::Tick& tick) { promoted(run, tick); }));
 }
 
 }  // namespace postern::scheduler

@@ -76,8 +76,7 @@ constexpr auto kLookAgain = 50ms;
 
 int take_over(DutyContext& context, db::Orphans orphans) {
   int rescued = 0;
-  for (const auto& orphan :
-       context.rescue.judge(std::move(orphans), std::chrono::steady_clock::now())) {
+  for (const auto& orphan : context.rescue.judge(std::move(orphans), context.environment.now())) {
     const double random = std::uniform_real_distribution<>()(context.random);
     context.dispatcher.settler().add(orphan.task.deferred ? deferral_over(orphan.task, random)
                                                           : lost(orphan.task, random));
@@ -96,26 +95,26 @@ void rescue(const DutyRun& run) {
     return;
   }
   const auto dead = context.rescue.dead(run.begun());
-  run.ask(db::kOrphans, db::orphans_params(dead, context.rescue.from()),
-          [run, &context, held = context.dispatcher.held(),
-           somebody_died = !dead.empty()](const db::PgResult& result) {
-            auto orphans = db::orphans_from(result);
-            const bool more = orphans.next.has_value();
-            const auto held_now = context.dispatcher.held();
-            std::erase_if(orphans.tasks, [&](const db::Orphan& each) {
-              // We live, even if somebody took our row away. The answer to a claim may be on its
-              // way at this moment, so that we do not hold all tasks of ours.
-              if (each.instance_gone && each.instance == context.options.instance) return true;
-              // What we held when we asked may have been settled since, and what a claim brought
-              // since is held now.
-              const auto& id = each.task.spec.id;
-              return held.contains(id) || held_now.contains(id);
-            });
-            const bool busy = take_over(context, std::move(orphans)) > 0 || somebody_died;
-            const auto now = std::chrono::steady_clock::now();
-            run.not_before(now + (busy ? kBusyShare : kIdleShare) * (now - run.begun()));
-            if (more) run.again();
-          });
+  run.store().orphans(
+      dead, context.rescue.from(),
+      run.reply<db::Orphans>([run, &context, held = context.dispatcher.held(),
+                              somebody_died = !dead.empty()](db::Orphans orphans) {
+        const bool more = orphans.next.has_value();
+        const auto held_now = context.dispatcher.held();
+        std::erase_if(orphans.tasks, [&](const db::Orphan& each) {
+          // We live, even if somebody took our row away. The answer to a claim may be on its
+          // way at this moment, so that we do not hold all tasks of ours.
+          if (each.instance_gone && each.instance == context.options.instance) return true;
+          // What we held when we asked may have been settled since, and what a claim brought
+          // since is held now.
+          const auto& id = each.task.spec.id;
+          return held.contains(id) || held_now.contains(id);
+        });
+        const bool busy = take_over(context, std::move(orphans)) > 0 || somebody_died;
+        const auto now = run.now();
+        run.not_before(now + (busy ? kBusyShare : kIdleShare) * (now - run.begun()));
+        if (more) run.again();
+      }));
 }
 
 }  // namespace postern::scheduler

@@ -56,8 +56,23 @@ struct WaitFd {
   bool ready = false;  // set by wait()
 };
 
+// Who carries out transfers: HttpClient, or a test in its place. Confined to one thread.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  // Starts a transfer; its result comes from take_finished under `id`, never from within this call.
+  virtual void start(std::uint64_t id, OutgoingRequest request) = 0;
+
+  struct Finished {
+    std::uint64_t id;
+    HttpResult result;
+  };
+  virtual std::vector<Finished> take_finished() = 0;
+};
+
 // Confined to one thread.
-class HttpClient {
+class HttpClient final : public Transport {
  public:
   struct Options {
     std::string user_agent;
@@ -74,22 +89,17 @@ class HttpClient {
   // `policy` must outlive the client. REQUIRES: a CurlGlobal exists. Throws std::runtime_error when
   // libcurl, c-ares or epoll cannot be set up.
   HttpClient(Options options, const AddressPolicy& policy);
-  ~HttpClient();
+  ~HttpClient() override;
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // Starts a transfer; its result comes from take_finished under `id`, never from within this call.
-  void start(std::uint64_t id, OutgoingRequest request);
+  void start(std::uint64_t id, OutgoingRequest request) override;
 
   // Blocks until a transfer can make progress, one of `fds` is ready, or `timeout` is over; then
   // advances the transfers.
   void wait(std::span<WaitFd> fds, std::chrono::milliseconds timeout);
 
-  struct Finished {
-    std::uint64_t id;
-    HttpResult result;
-  };
-  std::vector<Finished> take_finished();
+  std::vector<Finished> take_finished() override;
 
   // Transfers under way.
   std::size_t active() const;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "db/engine/pg_store.h"
 #include "tests/scheduler/support/client.h"
 #include "tests/scheduler/support/http_server.h"
 #include "tests/support/database.h"
@@ -69,7 +70,9 @@ class UnsentTasks : public ::testing::Test {
   Client client_;
   db::Channel claims_{database_.options("postern_scheduler"), ""};
   db::Channel settles_{database_.options("postern_scheduler"), ""};
-  Dispatcher dispatcher_{{.instance = random_uuid()}, claims_, settles_, client_.http};
+  db::PgStore claim_store_{claims_}, settle_store_{settles_};
+  Dispatcher dispatcher_{
+      {.instance = random_uuid()}, claim_store_, settle_store_, client_.http, machine()};
   Monotonic::duration passed_{};  // besides the real time
 };
 
