@@ -41,11 +41,11 @@ void Rescue::observe(std::span<const db::Heartbeat> beats, int connects, Monoton
   seen_ = std::move(seen);
 }
 
-std::vector<Uuid> Rescue::dead(Monotonic now) const {
+std::vector<Uuid> Rescue::dead() const {
   std::vector<Uuid> dead;
   for (const auto& [id, seen] : seen_) {
     const auto after = seen.name == name_ ? std::min(rescue_after_, kOwnNameAfter) : rescue_after_;
-    if (id != self_ && now - seen.since >= after) dead.push_back(id);
+    if (id != self_ && last_look_ - seen.since >= after) dead.push_back(id);
   }
   return dead;
 }
@@ -56,7 +56,9 @@ std::vector<db::Orphan> Rescue::judge(db::Orphans orphans, Monotonic now) {
     const Key key{orphan.task.spec.id, orphan.task.lease};
     const auto before = expired_before_.find(key);
     const auto since = before == expired_before_.end() ? now : before->second;
-    return now - expired_.emplace(key, since).first->second < rescue_after_;
+    const Microseconds lasts = orphan.task.lease_until - orphan.task.claimed_at;
+    const auto after = std::max<Microseconds>(rescue_after_, lasts);
+    return now - expired_.emplace(key, since).first->second < after;
   });
   from_ = orphans.next.value_or(TaskId{});
   if (!orphans.next) expired_before_ = std::exchange(expired_, {});
@@ -94,7 +96,7 @@ void rescue(const DutyRun& run) {
     run.again(run.begun() + kLookAgain);
     return;
   }
-  const auto dead = context.rescue.dead(run.begun());
+  const auto dead = context.rescue.dead();
   run.store().orphans(
       dead, context.rescue.from(),
       run.reply<db::Orphans>([run, &context, held = context.dispatcher.held(),

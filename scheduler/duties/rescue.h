@@ -27,13 +27,15 @@ class Rescue {
   // database was away.
   void observe(std::span<const db::Heartbeat> beats, int connects, Monotonic now);
 
-  // The schedulers whose beat has not changed for `rescue_after`, by our own clock. One that bore
-  // our own name, whose restart we are, is dead after 11 s already.
-  std::vector<Uuid> dead(Monotonic now) const;
+  // The schedulers whose beat has not changed for `rescue_after`, by our own clock and up to our
+  // last observation: since then they may have beaten. One that bore our own name, whose restart we
+  // are, is dead after 11 s already.
+  std::vector<Uuid> dead() const;
 
   // Those of `orphans` to be rescued now. A task whose scheduler lives although the lease
-  // ran out must have been seen so twice, `rescue_after` apart: it may be the database's clock that
-  // jumped. What one round of looks did not show is forgotten.
+  // ran out must have been seen so twice, `rescue_after` apart and as long as the lease was made
+  // for: it may be the database's clock that jumped, and the attempt be under way. What one round
+  // of looks did not show is forgotten.
   std::vector<db::Orphan> judge(db::Orphans orphans, Monotonic now);
 
   // Where the next look begins. A round of looks goes over all leases.

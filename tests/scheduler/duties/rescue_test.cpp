@@ -32,41 +32,47 @@ class RescueTest : public testing::Test {
 TEST_F(RescueTest, DeclaresDeadWhoHasNotBeatenForSoLong) {
   for (int i = 0; i <= 11; ++i) {
     look({{self, "a", i}, {other, "b", 7}});
-    EXPECT_EQ(rescue.dead(now), Ids{}) << i;
+    EXPECT_EQ(rescue.dead(), Ids{}) << i;
   }
   look({{self, "a", 12}, {other, "b", 7}});
-  EXPECT_EQ(rescue.dead(now), Ids{other});
+  EXPECT_EQ(rescue.dead(), Ids{other});
   look({{self, "a", 13}, {other, "b", 8}});
-  EXPECT_EQ(rescue.dead(now), Ids{}) << "it was only slow";
+  EXPECT_EQ(rescue.dead(), Ids{}) << "it was only slow";
 }
 
 TEST_F(RescueTest, NeverDeclaresItselfDead) {
   for (int i = 0; i < 30; ++i) look({{self, "a", 7}});
-  EXPECT_EQ(rescue.dead(now), Ids{});
+  EXPECT_EQ(rescue.dead(), Ids{});
 }
 
 TEST_F(RescueTest, DeclaresItsOwnPredecessorDeadSooner) {
   look({{other, "a", 7}});
   look({{other, "a", 7}});
   look({{other, "a", 7}});
-  EXPECT_EQ(rescue.dead(now), Ids{}) << "after 10 s";
+  EXPECT_EQ(rescue.dead(), Ids{}) << "after 10 s";
   look({{other, "a", 7}});
-  EXPECT_EQ(rescue.dead(now), Ids{other}) << "after 15 s";
+  EXPECT_EQ(rescue.dead(), Ids{other}) << "after 15 s";
 }
 
 TEST_F(RescueTest, BeginsAnewAfterAReconnect) {
   for (int i = 0; i <= 11; ++i) look({{other, "b", 7}});
   look({{other, "b", 7}}, 2);
-  EXPECT_EQ(rescue.dead(now), Ids{});
+  EXPECT_EQ(rescue.dead(), Ids{});
   for (int i = 0; i < 12; ++i) look({{other, "b", 7}}, 2);
-  EXPECT_EQ(rescue.dead(now), Ids{other});
+  EXPECT_EQ(rescue.dead(), Ids{other});
 }
 
 TEST_F(RescueTest, BeginsAnewWhenItCouldNotLookForAWhile) {
   look({{other, "b", 7}});
   now += 10min;
   look({{other, "b", 7}});
-  EXPECT_EQ(rescue.dead(now), Ids{});
+  EXPECT_EQ(rescue.dead(), Ids{});
+}
+
+TEST_F(RescueTest, BelievesNoBeatForLongerThanItLooked) {
+  look({{other, "b", 7}});
+  now += 10min;  // it stood still, and what it does next is to take over tasks
+  EXPECT_EQ(rescue.dead(), Ids{});
 }
 
 TEST_F(RescueTest, TakesTheTasksOfTheDeadAtOnce) {
@@ -88,6 +94,17 @@ TEST_F(RescueTest, TakesAnExpiredTaskOfTheLivingOnlyWhenItStaysSo) {
   EXPECT_TRUE(judge({next_lease}, now + 61s).empty());
   EXPECT_TRUE(judge({}, now + 62s).empty());
   EXPECT_TRUE(judge({next_lease}, now + 200s).empty()) << "it was not expired between";
+}
+
+TEST_F(RescueTest, LeavesAnExpiredTaskOfTheLivingForAsLongAsItsLeaseWasMadeFor) {
+  db::Orphan orphan;
+  orphan.task.lease = random_uuid();
+  orphan.task.claimed_at = Time{1h};
+  orphan.task.lease_until = Time{1h + 630s};
+  orphan.instance_gone = false;
+  EXPECT_TRUE(judge({orphan}, now).empty());
+  EXPECT_TRUE(judge({orphan}, now + 629s).empty());
+  EXPECT_EQ(judge({orphan}, now + 630s).size(), 1u);
 }
 
 TEST_F(RescueTest, GoesOnWhereItsLastLookEnded) {
