@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/crash_point.h"
+
 namespace postern::db {
 namespace {
 
@@ -104,6 +106,7 @@ void Channel::drive_ready(Monotonic now) {
       const auto progress = connection_->flush();
       wants_write_ = progress == PgConnection::Progress::writing;
       if (progress == PgConnection::Progress::failed) return lose(now, connection_->error());
+      if (sent_ == Sent::statement) crash_point(queue_.front().statement->label(), "sent");
     }
     if (!connection_->alive()) lose(now, connection_->error());
   } catch (const PgError& error) {
@@ -114,6 +117,7 @@ void Channel::drive_ready(Monotonic now) {
 void Channel::send_head() {
   const auto& job = queue_.front();
   const bool prepared = connection_->prepared(*job.statement);
+  if (prepared) crash_point(job.statement->label(), "unsent");
   const bool sent = prepared ? connection_->send(*job.statement, job.params)
                              : connection_->send_prepare(*job.statement, job.params);
   if (!sent) throw PgError(connection_->error(), "", true);
@@ -143,6 +147,7 @@ bool Channel::take_results() {
   }
   Job job = std::move(queue_.front());
   queue_.pop_front();
+  crash_point(job.statement->label(), "answered");
   if (refused || !result) {
     job.failed(refused ? *refused : PgError("the server sent no result", "", true));
   } else {

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/crash_point.h"
+
 namespace postern::db {
 namespace {
 
@@ -196,6 +198,13 @@ PgResult PgConnection::check(pg_result* result) const {
 }
 
 PgResult PgConnection::exec(const Statement& statement, const Params& params) {
+  crash_point(statement.label(), "unsent");
+  auto result = execute(statement, params);
+  crash_point(statement.label(), "answered");
+  return result;
+}
+
+PgResult PgConnection::execute(const Statement& statement, const Params& params) {
   const Bound bound(params.values_);
   const auto* types = params.types_.data();
   if (!prepare_ || *statement.name == '\0') {

@@ -26,6 +26,9 @@ namespace postern::db {
 struct Statement {
   const char* name;  // "" = not prepared
   const char* sql;
+
+  // Its name, or its text when it has none.
+  const char* label() const { return *name != '\0' ? name : sql; }
 };
 
 // A statement whose text is put together when the program starts.
@@ -142,6 +145,7 @@ class PgConnection {
 
  private:
   PgConnection(pg_conn* conn, bool prepare);
+  PgResult execute(const Statement& statement, const Params& params);
   PgResult check(pg_result* result) const;
 
   std::unique_ptr<pg_conn, PgFinish> conn_;

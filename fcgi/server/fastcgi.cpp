@@ -24,6 +24,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/base/crash_point.h"
 #include "core/program/log.h"
 
 namespace postern {
@@ -113,6 +114,7 @@ class FastCgiServer::Exchange {
 
   void answer(const HttpResponse& response) {
     if (!open_) return;
+    crash_point("reply", "unsent");
     std::optional<BlockingSection> away;
     if (response.rest || response.body.size() > kLarge) away.emplace();
     const std::string head = response_head(response);
@@ -120,6 +122,7 @@ class FastCgiServer::Exchange {
     FCGX_PutStr(response.body.data(), static_cast<int>(response.body.size()), request_.out);
     if (response.rest && !write_rest(response)) return end();
     FCGX_Finish_r(&request_);
+    crash_point("reply", "sent");
     if (!keep_ || request_.ipcFd < 0) return end();
     open_ = false;
     server_.keep_connection(std::exchange(request_.ipcFd, -1));

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/base/crash_point.h"
 #include "scheduler/http/connections.h"
 #include "scheduler/http/resolver.h"
 #include "scheduler/http/transfer.h"
@@ -152,6 +153,10 @@ struct HttpClient::Impl {
     give_up_unresolved();
     connections.advance(poll_fds[0].revents != 0,
                         [this](Transfer& transfer, CURLcode code) { end(transfer, code); });
+    if (kCrashPoints && std::any_of(running.begin(), running.end(),
+                                    [](const auto& each) { return each->sent(); })) {
+      crash_point("webhook", "sent");
+    }
   }
 
   void resolve(bool ready) {

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/crash_point.h"
 #include "core/model/answer_limits.h"
 
 namespace postern::scheduler {
@@ -209,6 +210,7 @@ curl_socket_t Transfer::open_socket(void* self, curlsocktype purpose,
 // on the first one: only the task's retry policy may repeat it.
 int Transfer::before_send(void* self, char*, char*, int, int) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
+  crash_point("webhook", "unsent");
   return std::exchange(transfer.sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
@@ -249,6 +251,7 @@ std::size_t Transfer::on_body(char* data, std::size_t, std::size_t size, void* s
 }
 
 HttpResult Transfer::end(CURLcode code) {
+  crash_point("webhook", "answered");
   auto [kind, error] = verdict(code);
   if (kind == Kind::answered) result_.status = status();
   return end(kind, std::move(error));

@@ -58,6 +58,8 @@ class Transfer {
   std::uint64_t id() const { return id_; }
   const OutgoingRequest& request() const { return request_; }
   Clock::time_point deadline() const { return started_ + request_.timeout; }
+  // Whether the request has been given to a connection.
+  bool sent() const { return sent_; }
   // A hash of what a connection must lead to if the request is to go over it.
   std::size_t origin() const { return origin_; }
   CURL* easy() { return easy_.get(); }
@@ -98,8 +100,8 @@ class Transfer {
 
   int addresses_denied_ = 0;
   int sockets_opened_ = 0;
-  int socket_error_ = 0;       // errno of socket(), for example when no descriptor is left
-  bool sent_ = false;          // the request has been given to a connection
+  int socket_error_ = 0;  // errno of socket(), for example when no descriptor is left
+  bool sent_ = false;
   bool answer_begun_ = false;  // the final answer's headers are complete
   bool answer_cut_ = false;    // Postern cut the answer for its length
   std::size_t received_ = 0;   // bytes of the body
