@@ -102,12 +102,13 @@ class Api:
         self.connection.close()
 
 
+# Crockford's base 32, and Python's.
+_DIGITS = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
+
+
 def uuid_of(task_id):
     """The UUID, as in the tables, of an id of the API: 26 digits in Crockford's base 32."""
-    number = 0
-    for digit in task_id.removeprefix("task_"):
-        number = 32 * number + "0123456789abcdefghjkmnpqrstvwxyz".index(digit)
-    return str(uuid.UUID(int=number))
+    return str(uuid.UUID(int=int(task_id.removeprefix("task_").translate(_DIGITS), 32)))
 
 
 class StackTest(unittest.TestCase):

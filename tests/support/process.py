@@ -35,6 +35,11 @@ class Process:
             return None
         return pid if _start_time(pid) == started else None
 
+    @property
+    def status(self):
+        """The exit status of a program that this process started and that has ended."""
+        return self._child.wait()
+
     def spawn(self, command, **options):
         """Starts it in a session of its own, so that Ctrl-C in the terminal does not reach it."""
         self.stop(signal.SIGKILL)

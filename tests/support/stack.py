@@ -180,12 +180,14 @@ class Stack:
     def _start_scheduler(self):
         if not self.programs["scheduler"].pid:
             before = self.postgres.psql("SELECT clock_timestamp()")
-            self._spawn("scheduler", [BIN / "postern-scheduler"],
-                        env=self._environment("postern_scheduler"))
+            self._spawn_scheduler()
             wait_for(lambda: self.postgres.psql(
                 "SELECT 1 FROM postern.instance WHERE program = 'postern-scheduler' "
                 f"AND started_at >= '{before}' LIMIT 1"),
                 self.programs["scheduler"], self.log / "scheduler.log")
+
+    def _spawn_scheduler(self):
+        self._spawn("scheduler", [BIN / "postern-scheduler"], env=self._environment("postern_scheduler"))
 
     def _api_is_ready(self):
         try:
