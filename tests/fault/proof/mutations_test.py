@@ -50,8 +50,10 @@ MUTATIONS = {
 
 def run(*command):
     """(exit status, output)"""
-    # The hashes of ccache contain no path of the copy, so what is not mutated has been compiled before.
-    environment = {**os.environ, "CCACHE_BASEDIR": str(COPY), "POSTERN_BIN": str(BUILD / "bin")}
+    # As ./dev sets it for ccache, so what is not mutated has been compiled before.
+    environment = {**os.environ, "CCACHE_BASEDIR": str(COPY), "CCACHE_NOHASHDIR": "1",
+                   "CCACHE_SLOPPINESS": "pch_defines,time_macros,include_file_mtime,include_file_ctime",
+                   "POSTERN_BIN": str(BUILD / "bin")}
     done = subprocess.run(command, cwd=COPY, env=environment, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     return done.returncode, done.stdout
