@@ -123,7 +123,7 @@ class Checker:
                 receipt.left, receipt.status = line["t"], line["status"]
         self.acked = {}  # task -> its first post
         for number, outcome in self.outcomes.items():
-            for task in map(uuid_of, outcome["ids"]):
+            for task in map(uuid_of, filter(None, outcome["ids"])):
                 self.acked.setdefault(task, self.posts[number])
         # number of the task -> the posts that asked for it, in order
         self.intents = collections.defaultdict(list)
@@ -156,7 +156,10 @@ class Checker:
             post = self.posts[number]
             if outcome["status"] >= 500 and not outcome["polite"]:
                 self.broken("I20", f"post {number}: {outcome['status']}")
-            for task, wanted in zip(map(uuid_of, outcome["ids"]), post["numbers"]):
+            for name, wanted in zip(outcome["ids"], post["numbers"]):
+                if not name:
+                    continue
+                task = uuid_of(name)
                 row = self.rows.get(task)
                 if not row:
                     self.broken("I1", f"{task}: acknowledged with {outcome['status']}, and there is no row")

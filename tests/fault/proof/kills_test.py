@@ -10,7 +10,6 @@ of its faults.
 """
 
 import collections
-import os
 import random
 import statistics
 import subprocess
@@ -53,22 +52,20 @@ class Kills(unittest.TestCase):
         return process
 
     def test_nothing_is_lost(self):
-        seed = os.environ.get("POSTERN_SEED")
         settings = {"POSTERN_RESCUE_AFTER": "2s"} if SIZE == "short" else {}
-        with Proof(int(seed) if seed else None, settings, proxied=True) as self.proof:
+        with Proof(settings, proxied=True) as self.proof:
             proof, dice, began = self.proof, random.Random(), time.monotonic()
             dice.seed(proof.seed)
             proof.another = self.another
             order = [fault for fault in FAULTS for _ in range(fault[1][COLUMN])]
             dice.shuffle(order)
-            # At first and at last nothing happens.
             proof.load(clients=CLIENTS, calm=SIZE == "short")
             figures = collections.defaultdict(list)
-            for fault in order:
-                proof.more(dice.randint(1, 2 * TASKS // (len(order) + 2)), 300)
+            for number, fault in enumerate(order):
+                proof.until(TASKS * (number + dice.random()) / len(order))
                 figures[fault[0]].append(fault[2](proof))
-            while proof.generator.acked < TASKS:
-                proof.more(100)
+                print(f"{time.monotonic() - began:.0f} s: {fault[0]}, {proof.generator.acked} tasks", flush=True)
+            proof.until(TASKS)
             loaded = time.monotonic() - began
             checker = proof.finish()
             table = self.table(checker, figures, loaded, time.monotonic() - began)

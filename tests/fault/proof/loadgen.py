@@ -4,7 +4,8 @@ Before a request leaves, its intent is on disk; its outcome follows. What is cre
 seed and the number of the task. Lines of the ledger, with times of the monotonic clock:
 
     {"post": 7, "t": …, "numbers": [31], "key": …, "delay": 0, "retries": 20, "path": "/ok", "after": [ids]}
-    {"outcome": 7, "t": …, "status": 201, "ids": ["task_…"]}      status 0: no answer came
+    {"outcome": 7, "t": …, "status": 201, "ids": ["task_…"]}      status 0: no answer came;
+                   an id is null: that task of the batch was not acknowledged
                    "polite": of a 5xx, whether it says `unavailable` and when to try again
     {"cancel": "task_…", "t": …}, {"cancelled": "task_…", "t": …, "status": 200}
 """
@@ -69,31 +70,28 @@ def plan(kinds, seed, number):
 
 
 class LoadGenerator:
-    """`goal`: acknowledged tasks, then it ends by itself; `rate`: tasks in a second at most, 0: no limit;
-    `calm`: see CALM."""
+    """`rate`: tasks in a second at most, 0: no limit; `calm`: see CALM."""
 
-    def __init__(self, url, key, sink, ledger, seed, clients=16, goal=0, rate=0, calm=False):
+    def __init__(self, url, key, sink, ledger, seed, clients=16, rate=0, calm=False):
         self._acked = multiprocessing.Value("l", 0)
         self._began = multiprocessing.Value("d", 0)
         self._stopping = multiprocessing.Event()
         self._process = multiprocessing.Process(target=_run, args=(
-            url, key, sink, ledger, CALM if calm else KINDS, seed, clients, goal, rate, self._acked,
-            self._began, self._stopping))
+            url, key, sink, ledger, CALM if calm else KINDS, seed, clients, rate, self._acked, self._began,
+            self._stopping))
         self._process.start()
 
     @property
     def acked(self):
         """Tasks that were acknowledged so far."""
+        if not self._process.is_alive():
+            raise AssertionError(f"the load generator ended with {self._process.exitcode}")
         return self._acked.value
 
     @property
     def acked_since(self):
         """The latest time at which a request was sent that has been acknowledged."""
         return self._began.value
-
-    @property
-    def running(self):
-        return self._process.is_alive()
 
     def stop(self):
         """Waits for the clients' last answers; then the ledger is complete."""
@@ -114,16 +112,16 @@ def _run(url, key, sink, path, *rest):
 
 
 class _Clients:
-    def __init__(self, url, key, sink, ledger, kinds, seed, clients, goal, rate, acked, began, stopping):
+    def __init__(self, url, key, sink, ledger, kinds, seed, clients, rate, acked, began, stopping):
         self.host, self.port = url.removeprefix("http://").split(":")
         self.key, self.sink, self.ledger, self.kinds, self.seed = key, sink, ledger, kinds, seed
-        self.clients, self.goal, self.rate = clients, goal, rate
+        self.clients, self.rate = clients, rate
         self.acked, self.began, self.stopping = acked, began, stopping
         self.posts, self.numbers = itertools.count(1), itertools.count(1)
         self.first = time.monotonic()
 
     def over(self):
-        return self.stopping.is_set() or 0 < self.goal <= self.acked.value
+        return self.stopping.is_set()
 
     async def run(self):
         await asyncio.gather(*(self.client() for _ in range(self.clients)))
@@ -167,7 +165,7 @@ class _Clients:
             await asyncio.sleep(0.1)
 
     async def post(self, connection, wish, numbers, key=None, after=None, atomic=None):
-        """Returns the ids of the tasks if they were acknowledged."""
+        """Returns the ids of the tasks if they were acknowledged; None for one of a batch that was not."""
         retries = FEW_RETRIES if wish.also == "few retries" else RETRIES
         post, began = next(self.posts), time.monotonic()
         await self.ledger.intend(post=post, t=began, numbers=numbers, key=key, delay=wish.delay, retries=retries,
@@ -184,11 +182,13 @@ class _Clients:
         ids = []
         if status in (200, 201):
             results = json.loads(answer)
-            ids = [each["task"]["id"] for each in results["results"]] if "results" in results else [results["id"]]
+            tasks = [each.get("task") for each in results.get("results", [{"task": results}])]
+            ids = [task and task["id"] for task in tasks]
             if status == 201 or "results" in results:  # no replay
                 with self.acked.get_lock():
-                    self.acked.value += len(ids)
-            self.began.value = max(self.began.value, began)
+                    self.acked.value += len(ids) - ids.count(None)
+            if any(ids):
+                self.began.value = max(self.began.value, began)
         self.ledger.note(outcome=post, t=time.monotonic(), status=status, ids=ids, polite=connection.polite)
         if status not in (200, 201):
             await asyncio.sleep(0.05)  # leaves the processor to the program that is restarting

@@ -1,8 +1,9 @@
 """A stack under load that faults are injected into, and the verdict on what came of it.
 
-    with Proof(seed=7, settings={…}) as proof:
-        proof.load(goal=1000)
-        proof.kill("scheduler")
+    with Proof(settings={…}) as proof:
+        proof.load()
+        proof.more(1000)
+        proof.kill_scheduler()
         proof.finish()
     proof.checker.violations
 """
@@ -38,8 +39,10 @@ KEPT = BIN.parent / "proof"
 
 
 class Proof:
-    def __init__(self, seed=None, settings=None, proxied=False):
-        self.seed = secrets.randbelow(1 << 31) if seed is None else seed
+    """POSTERN_SEED of the environment repeats a run's tasks."""
+
+    def __init__(self, settings=None, proxied=False):
+        self.seed = int(os.environ.get("POSTERN_SEED", secrets.randbelow(1 << 31)))
         self.settings = SETTINGS | (settings or {})
         self.stack_type = ProxiedStack if proxied else Stack
         self.faults = []
@@ -82,10 +85,12 @@ class Proof:
                                        self.dir / "ledger", self.seed, **options)
 
     def more(self, count, timeout=120):
-        """Waits until `count` more tasks were acknowledged, or the load is over."""
-        goal = self.generator.acked + count
-        self.wait_until(lambda: self.generator.acked >= goal or not self.generator.running, timeout,
-                        f"{count} more tasks")
+        """Waits until `count` more tasks were acknowledged."""
+        self.until(self.generator.acked + count, timeout)
+
+    def until(self, goal, timeout=1200):
+        """Waits until `goal` tasks were acknowledged."""
+        self.wait_until(lambda: self.generator.acked >= goal, timeout, f"{goal} tasks")
 
     def wait_until(self, condition, timeout=60, what=None):
         return wait_until(condition, timeout, what)
@@ -130,7 +135,7 @@ class Proof:
 
     def acknowledged_since(self, fault):
         since = time.monotonic()
-        self.wait_until(lambda: self.generator.acked_since > since or not self.generator.running)
+        self.wait_until(lambda: self.generator.acked_since > since)
         return time.monotonic() - fault.at
 
     def drain_scheduler(self):
