@@ -22,6 +22,8 @@ ATTACKS = [
            steps.discard_what_is_old, steps.taken_or_full, setup=steps.a_full_queue),
     Attack(7, "retry_nothing", "a worker key: retries of an id that is not there, 350/s",
            steps.retry_what_is_not_there, steps.not_found),
+    Attack(7, "retry_hundreds", "the same with a hundred such ids each",
+           steps.retry_hundreds_that_are_not_there, steps.not_found),
     Attack(8, "paused_lanes", "10,000 endpoints, and 5,000 lanes in a paused queue",
            slots.more_of_them, slots.taken_or_over_quota, setup=slots.many_endpoints_and_lanes),
     Attack(9, "batches_of_ones", "16 batches of 16 MiB with eight million numbers each",
@@ -39,8 +41,8 @@ ATTACKS = [
            odd.make_and_cancel, odd.works_and_doctor_tells, setup=odd.serializable),
     Attack(16, "odd_names", "roles, headers and retry policies that are nearly right",
            odd.odd_names, odd.all_refused),
-    Attack(16, "endless_record", "the handlers' socket: FastCGI parameters of 2 GiB",
-           odd.endless_record, odd.nobody_ended),
+    Attack(16, "endless_records", "the handlers' socket: FastCGI parameters of 2 GiB",
+           odd.endless_records, odd.nobody_ended),
 ]
 
 if __name__ == "__main__":

@@ -108,8 +108,7 @@ def odd_times(ground):
         said = sql(ground, f"SELECT postern.enqueue('odd', '{ground.receiver}', '{{}}', {option})")
         seen["refused" if "ERROR" in said else f"taken: {option}"] += 1
     api = ground.api()
-    for field, value in (("run_at", "infinity"), ("run_at", "9999-12-31T23:59:59Z"), ("deadline", "9999-12-31T23:59:59Z"),
-                         ("run_at", "294276-12-31T00:00:00Z"), ("deadline", "-infinity"), ("delay", 1e300)):
+    for field, value in (("run_at", "infinity"), ("run_at", "9999-12-31T23:59:59Z"), ("run_at", "294276-12-31T00:00:00Z"), ("deadline", "-infinity"), ("delay", 1e300)):
         reply = api.post("/v1/tasks", {"queue": "odd", "webhook_url": ground.receiver, field: value})
         seen["refused" if reply.status == 400 else f"taken: {field} {value}"] += 1
     api.close()
@@ -224,24 +223,24 @@ def odd_names(ground):
     return seen
 
 
-def endless_record(ground):
-    """Who may write to the handlers' socket says that a parameter's name has 2 GiB."""
+def endless_records(ground):
+    """Who may write to the handlers' socket says that the name or the value of a parameter has 2 GiB."""
     begin = struct.pack(">BBHHBx", 1, 1, 1, 8, 0) + struct.pack(">HB5x", 1, 0)
-    params = struct.pack(">II", 0xFFFFFFFF, 0xFFFFFFFF) + b"x" * 16
-    record = struct.pack(">BBHHBx", 1, 4, 1, len(params), 0) + params
+    most = 0x7FFFFFFF
     seen = collections.Counter()
-    for _ in range(3):
+    for name, value in ((most, most), (most, 0), (0, most), (most - 2, 0), (0, most - 2), (most - 16, 1), (1 << 30, 1 << 30)):
+        params = struct.pack(">II", 1 << 31 | name, 1 << 31 | value) + b"x" * 16
+        record = struct.pack(">BBHHBx", 1, 4, 1, len(params), 0) + params
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(2)
+            connection.settimeout(1)
             connection.connect(ground.fcgi)
             connection.sendall(begin + record)
             try:
-                seen["closed" if not connection.recv(1000) else "answered"] += 1
+                seen["answered" if connection.recv(1000) else "closed"] += 1
             except TimeoutError:
                 seen["none"] += 1
             except ConnectionError:
                 seen["closed"] += 1
-    time.sleep(ground.seconds / 2)
     return seen
 
 

@@ -105,11 +105,18 @@ def taken_or_full(_pair, seen):
 
 # --- a lock for all ------------------------------------------------------------------------------
 
-
 def retry_what_is_not_there(ground):
-    nobody = {"ids": ["task_01jz0000000000000000000000"]}
-    return clients(7, ground.seconds, again_and_again, ground, "worker",
-                   lambda api, _: api.post("/v1/tasks/retry", nobody), 50)
+    return _retry(ground, 1)
+
+
+def retry_hundreds_that_are_not_there(ground):
+    return _retry(ground, 100)
+
+
+def _retry(ground, ids):
+    nobody = {"ids": [f"0197b000-0000-7000-8000-00000000{number:04}" for number in range(ids)]}
+    return clients(16, ground.seconds, again_and_again, ground, "worker",
+                   lambda api, _: api.post("/v1/tasks/retry", nobody), 350 / 16)
 
 
 def not_found(_pair, seen):
