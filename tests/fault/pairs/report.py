@@ -41,7 +41,7 @@ def main(folder):
     rows = [json.loads(file.read_text()) for file in sorted(pathlib.Path(folder).glob("*.json"))]
     if not rows:
         return
-    size = "full size" if all(row["full"] for row in rows) else "small, for every day"
+    size = "at full size" if all(row["full"] for row in rows) else "smaller than it says, for every day"
     print(f"\nOne tenant attacks, another works ({size}). Its figures before / during / after; peak memory of "
           f"{' / '.join(PROGRAMS)}:\n\n{table(rows)}\n")
 
