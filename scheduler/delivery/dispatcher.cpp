@@ -19,11 +19,11 @@ constexpr Seconds kGrace{30};
 // An answer later than this is too late to start: the transfer might outlive its lease.
 constexpr auto kLatestStart = kGrace - 5s;
 // A claim waits as long as the last one took, so that the database does as much as there is work
-// for, and in batches: one for a quarter of the slots or less, for more of them to become free; and
-// one that follows a claim of several tasks, which were all there were, for more tasks, because at
-// such a pace what a claim costs besides its tasks matters more than the millisecond. Alone, a task
-// is claimed at once.
-constexpr int kSmallClaims = 4;
+// for, and in batches: one for less than half of the slots, of which a quarter may be free for
+// other tenants alone, for more of them to become free; and one that follows a claim of several
+// tasks, which were all there were, for more tasks, because at such a pace what a claim costs
+// besides its tasks matters more than the millisecond. Alone, a task is claimed at once.
+constexpr int kSmallClaims = 2;
 constexpr std::size_t kSeveral = 8;
 constexpr Monotonic::duration kLongestGather = 10ms;
 constexpr int kSentAtOnce = 32;
@@ -85,7 +85,7 @@ int Dispatcher::free_slots() const {
 
 bool Dispatcher::may_claim(Monotonic now) const {
   if (claiming_ || stopped_ || !claims_.connected() || now < not_before_) return false;
-  if (lanes_.empty()) return false;
+  if (!lanes_.may_share()) return false;
   const int free = free_slots();
   return free > 0 && (now >= claim_at_ || (free >= options_.slots / kSmallClaims && !brisk_));
 }

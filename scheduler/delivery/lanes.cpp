@@ -20,7 +20,12 @@ constexpr int kMostWoken = 256;
 }  // namespace
 
 void KnownLanes::add(std::span<const LaneId> lanes) {
-  for (const auto lane : lanes) lanes_[lane] = true;
+  for (const auto lane : lanes) put_back(lane);
+}
+
+void KnownLanes::put_back(LaneId lane) {
+  lanes_[lane] = true;
+  all_have_their_share_ = false;
 }
 
 // The first lane of each tenant that has some, from the one whose turn it is.
@@ -76,11 +81,17 @@ std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of, co
   Turns turns;
   const auto first_lanes = next_tenants(kMostLooked);
   int without = 0;
+  all_have_their_share_ = first_lanes.size() < kMostLooked;
   for (const auto lane : first_lanes) {
     if (without >= free) break;
-    auto tenant = look_at(lane, free, kMostLooked / first_lanes.size(), room_of, now);
+    const auto room = room_of(lane);
+    if (room.tenant_allowance <= 0) continue;
+    all_have_their_share_ = false;
+    auto tenant = look_at(lane, std::min(free, room.tenant_allowance),
+                          kMostLooked / first_lanes.size(), room_of, now);
     if (tenant.lanes.empty()) continue;
-    const int held = tenant.lanes.front().room.of_tenant;
+    tenant.allowance = room.tenant_allowance;
+    const int held = room.of_tenant;
     if (held == 0) ++without;
     turns.emplace(held, tenants.size());
     tenants.push_back(std::move(tenant));
@@ -96,6 +107,7 @@ std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of, co
     if (take(claimant.room)) {
       --free;
       ++held_by_tenant;
+      --tenant.allowance;
       last_favoured_ = claimant.lane->first;
       favoured_[lane_tenant(last_favoured_)] = last_favoured_;
       claimant.room.idle = false;
@@ -103,7 +115,7 @@ std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of, co
     } else if (claimant.got == 0) {
       hold(claimant.lane, claimant.room, now);
     }
-    if (!tenant.turns.empty()) turns.emplace(held_by_tenant, of);
+    if (tenant.allowance > 0 && !tenant.turns.empty()) turns.emplace(held_by_tenant, of);
   }
 
   std::vector<db::LaneSlots> shares;
@@ -154,17 +166,18 @@ void KnownLanes::unhold(HeldLanes::iterator held) {
 }
 
 void KnownLanes::attempt_ended(LaneId lane) {
+  all_have_their_share_ = false;
   const auto held = held_.find(lane);
   if (held == held_.end() || held->second.queue != &by_pacing_) return;
   unhold(held);
-  lanes_[lane] = true;
+  put_back(lane);
 }
 
 void KnownLanes::wake(Queue& queue) {
   for (int woken = 0; woken < kMostWoken && !queue.empty(); ++woken) {
     const LaneId lane = queue.begin()->second;
     unhold(held_.find(lane));
-    lanes_[lane] = true;
+    put_back(lane);
   }
 }
 
@@ -172,7 +185,7 @@ void KnownLanes::release(Monotonic now) {
   while (!by_time_.empty() && by_time_.begin()->first <= now) {
     const LaneId lane = by_time_.begin()->second;
     unhold(held_.find(lane));
-    lanes_[lane] = true;
+    put_back(lane);
   }
 }
 

@@ -27,6 +27,9 @@ class KnownLanes {
 
   bool empty() const { return lanes_.empty(); }
   std::size_t size() const { return lanes_.size(); }
+  // Whether share() may give some away. Not when those that are left are of tenants that have what
+  // they may, until an attempt has ended or was parked, or lanes have come.
+  bool may_share() const { return !lanes_.empty() && !all_have_their_share_; }
 
   using RoomOf = std::function<LaneRoom(LaneId lane)>;
   // Whether one more attempt fits into what all lanes together may have.
@@ -36,7 +39,7 @@ class KnownLanes {
   // all lanes, counting the slots that they hold already. What does not divide goes to the next
   // ones in turn, and so do the slots when there are more tenants or lanes: no more of them are
   // looked at than it takes. One lane alone gets what it may have. Those that may have nothing are
-  // held.
+  // held; the lanes of a tenant that may have nothing are not looked at.
   std::vector<db::LaneSlots> share(int free, const RoomOf& room_of, const Take& take,
                                    Monotonic now);
 
@@ -52,7 +55,10 @@ class KnownLanes {
   // end was settled, for those that a claim has held; an attempt has ended or was parked, for the
   // rest.
   void place_freed() { wake(by_claim_); }
-  void room_freed() { wake(by_pacing_); }
+  void room_freed() {
+    all_have_their_share_ = false;
+    wake(by_pacing_);
+  }
   // Takes back those whose time has come.
   void release(Monotonic now);
   // When to call release; nullopt: none is held.
@@ -74,6 +80,7 @@ class KnownLanes {
   struct Tenant {
     std::vector<Claimant> lanes;
     Turns turns;
+    int allowance = 0;
   };
   struct Held {
     Monotonic until;
@@ -85,12 +92,14 @@ class KnownLanes {
   std::vector<LaneId> next_tenants(std::size_t most) const;
   Tenant look_at(LaneId first_lane, int free, std::size_t most_looks, const RoomOf& room_of,
                  Monotonic now);
+  void put_back(LaneId lane);
   void hold(LaneId lane, Queue& queue, Monotonic until, bool waits);
   Known::iterator hold(Known::iterator lane, const LaneRoom& room, Monotonic now);
   void unhold(HeldLanes::iterator held);
   void wake(Queue& queue);
 
   Known lanes_;
+  bool all_have_their_share_ = false;  // the tenants of lanes_, as share() found
   LaneId last_favoured_ = 0;
   boost::unordered_flat_map<LaneTenant, LaneId> favoured_;  // the same for each tenant
   HeldLanes held_;

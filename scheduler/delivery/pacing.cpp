@@ -79,6 +79,7 @@ LaneRoom Pacing::room(LaneId id, Monotonic now) const {
   LaneRoom room{lane.in_slots,
                 parking_.tenant_slots(tenant),
                 0,
+                parking_.tenant_room(tenant),
                 lane.in_flight == 0,
                 pace(lane, now),
                 tenant,
@@ -129,8 +130,9 @@ int Pacing::bound(const Lane& lane, LaneTenant tenant, Pace pace) const {
     case Pace::slow: return std::min({share, of_tenant, places});
     case Pace::doubtful:
     case Pace::probe:
-      return std::min(
-          {share, of_tenant, std::max(places, first ? 1 : 0), parking_.free_slots(pace, first)});
+      return std::min({share, of_tenant, std::max(places, first ? 1 : 0),
+                       parking_.free_slots(pace, first),
+                       parking_.tenant_room(tenant, pace, first)});
   }
   throw std::logic_error("bound: not a Pace");
 }
@@ -142,12 +144,13 @@ bool Pacing::fits(const Lane& lane, LaneTenant tenant, Pace pace) const {
   const bool first = lane.in_flight == 0;
   const int of_tenant = parking_.tenant_places(tenant, true);
   switch (pace) {
-    case Pace::quick: return parking_.slots() + of_tenant > 0;
+    case Pace::quick: return parking_.slots() + of_tenant > 0 && parking_.tenant_room(tenant) > 0;
     case Pace::slow: return of_tenant > 0 && parking_.free_places(true) > 0;
     case Pace::doubtful:
     case Pace::probe:
       return of_tenant > 0 && (first || parking_.free_places(true) > 0) &&
-             parking_.free_slots(pace, true) > 0;
+             parking_.free_slots(pace, true) > 0 && parking_.tenant_room(tenant) > 0 &&
+             parking_.tenant_room(tenant, pace, true) > 0;
   }
   throw std::logic_error("fits: not a Pace");
 }
@@ -187,9 +190,9 @@ void Pacing::started(LaneId id, AttemptNumber attempt, Monotonic now) {
 }
 
 bool Pacing::turn(Monotonic now) {
-  while (const auto lane = parking_.park_next(now)) {
+  while (const auto parked = parking_.park_next(now)) {
     freed_ = true;
-    --lanes_.find(*lane)->second.in_slots;
+    if (parked->held_slot) --lanes_.find(parked->lane)->second.in_slots;
   }
   return std::exchange(freed_, false);
 }

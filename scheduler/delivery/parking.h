@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -33,10 +34,11 @@ enum class Pace {
 
 // What a lane may have of the next claim.
 struct LaneRoom {
-  int in_slots = 0;   // what it holds already
-  int of_tenant = 0;  // and all lanes of its tenant
-  int allowance = 0;  // how many more attempts may start now
-  bool idle = true;   // it has none in flight
+  int in_slots = 0;                                        // what it holds already
+  int of_tenant = 0;                                       // and all lanes of its tenant
+  int allowance = 0;                                       // how many more attempts may start now
+  int tenant_allowance = std::numeric_limits<int>::max();  // and how many of all its tenant's lanes
+  bool idle = true;                                        // it has none in flight
   Pace pace = Pace::doubtful;
   LaneTenant tenant = 0;
   // Without allowance: when it gets one if nothing else happens. nullopt: when some attempt has
@@ -49,7 +51,8 @@ class Parking {
  public:
   Parking(int slots, int places);
 
-  // Returns whether it holds a slot.
+  // Returns whether it holds a slot. One of a tenant that has its share of them begins in a place,
+  // if there is one.
   bool start(AttemptNumber attempt, LaneId lane, Pace pace, Monotonic now);
   // REQUIRES: it was started, and has not ended.
   struct Ended {
@@ -58,8 +61,13 @@ class Parking {
   };
   Ended end(AttemptNumber attempt);
 
-  // Parks the next attempt whose time has come, and returns its lane.
-  std::optional<LaneId> park_next(Monotonic now);
+  // Parks the next attempt whose time has come.
+  struct Parked {
+    LaneId lane;
+    bool held_slot;  // false: it began in a place
+    bool operator==(const Parked&) const = default;
+  };
+  std::optional<Parked> park_next(Monotonic now);
   // When to call it again. nullopt: nothing can be parked before an attempt ends or starts.
   std::optional<Monotonic> wake_at() const;
 
@@ -74,21 +82,42 @@ class Parking {
   // The places left of a tenant's share, which is half of them. Below zero when quick attempts
   // turned out not to be.
   int tenant_places(LaneTenant tenant, bool first) const;
-  // The slots that it holds.
+  // Three quarters of the slots, and of the parts of them that are for doubtful attempts and
+  // probes, are the most that one tenant holds, so that some are free when another one comes. What
+  // it may have besides begins in places, so that a tenant alone has as many attempts under way as
+  // if it held all of them.
+  //
+  // Those that it holds, or for which it has a place.
   int tenant_slots(LaneTenant tenant) const;
+  // How many more it may start, and how many of this pace.
+  int tenant_room(LaneTenant tenant) const;
+  int tenant_room(LaneTenant tenant, Pace pace, bool first) const;
 
   // No lane has more attempts under way: an eighth of the places, but at least as many as slots.
   int lane_share() const;
   int slots() const { return slots_; }
 
  private:
+  enum class Where {
+    slot,
+    beside,  // in a place, and counts for its tenant like one in a slot until it would be parked
+    place,
+  };
   struct Attempt {
     LaneId lane;
     Pace pace;
-    bool parked;
+    Where where;
+  };
+  struct TenantSlots {
+    int all = 0;
+    std::array<int, 4> by_pace{};
   };
   static std::size_t index(Pace pace) { return static_cast<std::size_t>(pace); }
   int taken() const;
+  int part(Pace pace, bool first) const;
+  const TenantSlots& slots_of(LaneTenant tenant) const;
+  int room(int held, int most) const;
+  void leave_slot(const Attempt& attempt);
   void drop_ended();
 
   const int slots_;
@@ -98,11 +127,9 @@ class Parking {
   std::array<int, 4> in_slots_by_pace_{};
   boost::unordered_flat_map<AttemptNumber, Attempt> attempts_;
   // By tenant, without zeros: the places as in taken(), and the slots.
-  using ByTenant = boost::unordered_flat_map<LaneTenant, int>;
-  static void take_one(ByTenant& counts, LaneId lane);
-  static int count(const ByTenant& counts, LaneTenant tenant);
-  ByTenant places_of_, slots_of_;
-  // In slots, as they began; the first is under way, those behind it may have ended.
+  boost::unordered_flat_map<LaneTenant, int> places_of_;
+  boost::unordered_flat_map<LaneTenant, TenantSlots> slots_of_;
+  // In slots or beside them, as they began; the first is under way, those behind it may have ended.
   std::deque<std::pair<AttemptNumber, Monotonic>> queue_;
 };
 
@@ -118,7 +145,11 @@ class ClaimBudget {
   // What it has taken.
   int places_ = 0;
   std::array<int, 4> slots_{};  // by pace
-  boost::unordered_flat_map<LaneTenant, int> places_of_;
+  struct OfTenant {
+    int places = 0;
+    std::array<int, 4> slots{};
+  };
+  boost::unordered_flat_map<LaneTenant, OfTenant> tenants_;
 };
 
 }  // namespace postern::scheduler

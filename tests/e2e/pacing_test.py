@@ -87,5 +87,29 @@ class Parking(StackTest):
         self.assertFalse([state for state in states if state["status"] not in ("active", "pending")])
 
 
+class Tenants(StackTest):
+    settings = {"POSTERN_SLOTS": "8", "POSTERN_PLACES": "8"}
+
+    def test_one_whose_hundreds_of_lanes_hang_leaves_slots_to_another(self):
+        self.stack.postern("tenant", "create", "--name", "crowd")
+        crowd = self.client()
+        crowd.key = self.stack.postern("key", "create", "--role", "admin", "--name", "crowd", "--tenant", "crowd")["key"]
+        never, receiver = threading.Event(), self.receiver
+        receiver.on("/hang", Answer(until=never))
+
+        def batch(path):
+            tasks = [{"queue": f"crowd-{i}", "webhook_url": receiver.url(path), "timeout": 1800} for i in range(300)]
+            self.assertEqual(crowd.post("/v1/tasks/batch", {"tasks": tasks}).status, 200)
+
+        batch("/well")  # then its lanes are known for quick answers, and may have every slot
+        receiver.wait_for(lambda requests: len(receiver.at("/well")) == 300)
+        batch("/hang")
+        self.wait_until(lambda: len(receiver.at("/hang")) >= 8 + 8 * 3 // 4, 30, "it holds what it may hold")
+        for queue in ("one", "two"):
+            for task in [self.create(queue=queue) for _ in range(10)]:
+                self.assertEqual(self.finished(task)["status"], "completed")
+        self.assertEqual(len(receiver.at("/hang")), 8 + 8 * 3 // 4)
+
+
 if __name__ == "__main__":
     unittest.main()

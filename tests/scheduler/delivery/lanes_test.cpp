@@ -110,6 +110,34 @@ TEST(KnownLanes, WhatATenantMayNotHaveGoesToTheOthers) {
             (std::map<LaneTenant, int>{{1, 2}, {2, 30}, {3, 30}}));
 }
 
+TEST(KnownLanes, ATenantGetsNoMoreThanItMayHaveOverAllItsLanes) {
+  KnownLanes lanes;
+  int allowance = 30;
+  for (LaneId lane = 0; lane < 5'000; ++lane) lanes.add(Lanes{of_tenant(1, lane)});
+  lanes.add(Lanes{of_tenant(2, 1)});
+  const auto room_of = [&](LaneId lane) {
+    auto all = room(0, 10);
+    if (lane_tenant(lane) == 1) all.tenant_allowance = allowance;
+    return all;
+  };
+  EXPECT_EQ(by_tenant(share(lanes, 100, room_of)), (std::map<LaneTenant, int>{{1, 30}, {2, 10}}));
+  allowance = 0;
+  EXPECT_EQ(by_tenant(share(lanes, 100, room_of)), (std::map<LaneTenant, int>{{2, 10}}));
+  EXPECT_EQ(lanes.size(), 5'001U) << "none is held: they need not be asked one by one";
+  EXPECT_TRUE(lanes.may_share());
+  lanes.claimed(std::vector<db::LaneSlots>{{of_tenant(2, 1), 10}}, {});
+  EXPECT_TRUE(share(lanes, 100, room_of).empty());
+  EXPECT_FALSE(lanes.may_share()) << "or the scheduler would ask for ever";
+  lanes.attempt_ended(of_tenant(1, 7));
+  EXPECT_TRUE(lanes.may_share());
+  EXPECT_TRUE(share(lanes, 100, room_of).empty());
+  lanes.room_freed();
+  EXPECT_TRUE(lanes.may_share());
+  EXPECT_TRUE(share(lanes, 100, room_of).empty());
+  lanes.add(Lanes{of_tenant(2, 1)});
+  EXPECT_EQ(by_tenant(share(lanes, 100, room_of)), (std::map<LaneTenant, int>{{2, 10}}));
+}
+
 TEST(KnownLanes, TakesTurnsWhenThereAreMoreTenantsThanSlots) {
   KnownLanes lanes;
   for (LaneId tenant = 1; tenant <= 5; ++tenant) {

@@ -45,6 +45,47 @@ TEST(PacingShares, ATenantWithManyLanesDoesNotSlowOneWithFew) {
   EXPECT_EQ(simulation.ready(lane), 0);
 }
 
+// At the first instant, before anything that hangs is parked.
+TEST(PacingShares, ATenantWhoseLanesAllHangAtOnceLeavesSlotsToAnother) {
+  for (const bool known : {true, false}) {
+    Simulation simulation;
+    bool hangs = !known;
+    std::vector<LaneId> crowd;
+    for (int i = 0; i < 300; ++i) {
+      crowd.push_back(simulation.add_lane(
+          [&](Monotonic, std::mt19937&) {
+            return hangs ? std::nullopt : std::optional<Milliseconds>(kQuick);
+          },
+          true, "crowd"));
+      simulation.add_tasks(crowd.back(), known ? 20 : 0);
+    }
+    simulation.run_for(1s);
+    hangs = true;
+    for (const LaneId lane : crowd) simulation.add_tasks(lane, 100);
+    simulation.run_for(5ms);
+    simulation.begin_counting();
+    const LaneId one = simulation.add_lane(answers_in(kQuick), false, "modest");
+    for (int i = 0; i < 200; ++i) {
+      simulation.add_task(one);
+      simulation.run_for(2ms);
+    }
+    EXPECT_LE(simulation.waited(1), kSoon) << known;
+    EXPECT_LE(simulation.most_slots_hanging, simulation.slots * 3 / 4) << known;
+    EXPECT_EQ(simulation.ready(one), 0) << known;
+  }
+}
+
+TEST(PacingShares, ATenantAloneHasAsManyUnderWayAsThereAreSlots) {
+  Simulation simulation;
+  for (int i = 0; i < 64; ++i) simulation.add_tasks(simulation.add_lane(answers_in(80ms)), 1'000);
+  simulation.run_for(2s);
+  simulation.begin_counting();
+  simulation.run_for(5s);
+  EXPECT_GE(simulation.started, 5'000 / 80 * simulation.slots * 9 / 10);
+  EXPECT_LE(simulation.most_in_flight, simulation.slots);
+  EXPECT_LE(simulation.turns, 4 * simulation.started) << "nor does it poll for more";
+}
+
 TEST(PacingShares, TheSmallBeginningDoesNotSlowManyTasks) {
   Simulation simulation;
   const LaneId lane = simulation.add_lane(answers_in(kQuick));

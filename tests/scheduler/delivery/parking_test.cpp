@@ -40,7 +40,7 @@ TEST(Parking, AnAttemptLeavesItsSlotAfterATenthOfASecond) {
   all.now = kStart + 99ms;
   EXPECT_EQ(all.park(), 0);
   all.now = kStart + 100ms;
-  EXPECT_EQ(all.parking.park_next(all.now), LaneId{kTenant} << 40 | 100);
+  EXPECT_EQ(all.parking.park_next(all.now), (Parking::Parked{LaneId{kTenant} << 40 | 100, true}));
   EXPECT_EQ(all.park(), 0);
   EXPECT_EQ(all.parking.free_slots(), 3);
   EXPECT_EQ(all.parking.parked(), 1);
@@ -132,7 +132,8 @@ TEST(Parking, CountsATenantsPlaces) {
   Parked all(16, 100);
   EXPECT_EQ(all.parking.tenant_places(kTenant, true), 50);
   EXPECT_EQ(all.parking.tenant_places(kTenant, false), 44);
-  EXPECT_EQ(Parking(16, 20).tenant_places(kTenant, true), 16) << "as many as slots at least";
+  EXPECT_EQ(Parking(16, 25).tenant_places(kTenant, true), 15) << "as many as slots at least";
+  EXPECT_EQ(Parking(16, 20).tenant_places(kTenant, true), 12) << "but a quarter is for others";
   const auto slow = all.start(Pace::slow);
   all.start(Pace::quick);
   all.start(Pace::doubtful, kTenant + 1);
@@ -147,8 +148,51 @@ TEST(Parking, CountsATenantsPlaces) {
   EXPECT_EQ(all.parking.tenant_places(kTenant, true), 50);
 }
 
+TEST(Parking, ATenantLeavesAQuarterOfTheSlotsAndOfTheirPartsToOthers) {
+  for (const auto& [pace, most] :
+       {std::pair{Pace::quick, 16}, {Pace::doubtful, 8}, {Pace::probe, 4}}) {
+    Parked all(16, 100);
+    const int free = all.parking.free_slots(pace, true);
+    EXPECT_EQ(free, most);
+    EXPECT_EQ(all.parking.tenant_room(kTenant, pace, true), most);
+    for (int i = 0; i < most; ++i) all.start(pace);
+    EXPECT_EQ(all.parking.free_slots(pace, true), most / 4);
+    EXPECT_EQ(all.parking.parked(), most / 4) << "the rest begins in places";
+    EXPECT_EQ(all.parking.tenant_slots(kTenant), most);
+    EXPECT_EQ(all.parking.tenant_room(kTenant, pace, true), 0);
+    EXPECT_EQ(all.parking.tenant_room(kTenant + 1, pace, true), most);
+    for (AttemptNumber each = 100; all.parking.tenant_slots(kTenant) > 0; ++each)
+      all.parking.end(each);
+    EXPECT_EQ(all.parking.free_slots(pace, true), most);
+    EXPECT_EQ(all.parking.parked(), 0);
+  }
+}
+
+TEST(Parking, OneThatBeganInAPlaceLeavesItsTenantsShareInTime) {
+  Parked all(16, 4);
+  for (int i = 0; i < 16; ++i) all.start();
+  EXPECT_EQ(all.parking.parked(), 4);
+  EXPECT_EQ(all.parking.tenant_room(kTenant), 0);
+  for (AttemptNumber each = 100; each < 112; ++each) all.parking.end(each);
+  EXPECT_EQ(all.parking.tenant_room(kTenant), 8) << "no place is left for more";
+  EXPECT_EQ(all.parking.wake_at(), kStart + 100ms) << "they need no place";
+  all.now += 100ms;
+  EXPECT_EQ(all.parking.park_next(all.now), (Parking::Parked{LaneId{kTenant} << 40 | 112, false}));
+  EXPECT_EQ(all.park(), 3);
+  EXPECT_EQ(all.parking.parked(), 4);
+  EXPECT_EQ(all.parking.tenant_slots(kTenant), 0);
+  EXPECT_EQ(all.parking.tenant_room(kTenant), 12);
+  for (AttemptNumber each = 112; each < 116; ++each) EXPECT_FALSE(all.parking.end(each).held_slot);
+  EXPECT_EQ(all.parking.tenant_room(kTenant), 16);
+}
+
 LaneRoom wants(Pace pace, bool idle = false, LaneTenant tenant = kTenant) {
-  return {0, 0, 1'000, idle, pace, tenant, {}};
+  LaneRoom room;
+  room.allowance = 1'000;
+  room.idle = idle;
+  room.pace = pace;
+  room.tenant = tenant;
+  return room;
 }
 
 int fit(const Parking& parking, const LaneRoom& room) {

@@ -6,7 +6,7 @@ namespace postern::scheduler::test {
 namespace {
 
 // As the dispatcher has them.
-constexpr int kSmallClaims = 8;
+constexpr int kSmallClaims = 2;
 constexpr auto kGather = 5ms;
 constexpr auto kClaimTakes = 1ms;
 
@@ -65,7 +65,7 @@ void Simulation::turn() {
   if (pacing.turn(now)) known_.room_freed();
   known_.release(now);
   if (may_claim()) claim();
-  if (pacing.free_slots() > 0) return;
+  if (pacing.free_slots() > slots / 4) return;
   int hanging = 0;
   for (const auto& lane : lanes_) {
     if (lane.hangs) hanging += pacing.room(lane.id, now).in_slots;
@@ -75,7 +75,7 @@ void Simulation::turn() {
 
 bool Simulation::may_claim() const {
   const int free = pacing.free_slots();
-  return !claiming_ && !known_.empty() && free > 0 &&
+  return !claiming_ && known_.may_share() && free > 0 &&
          (free >= slots / kSmallClaims || now >= claim_at_);
 }
 
@@ -85,7 +85,7 @@ std::optional<Monotonic> Simulation::wake_at() const {
     if (at && (!wake || *at < *wake)) wake = at;
   };
   if (known_.waiting()) sooner(pacing.wake_at());
-  if (!claiming_ && !known_.empty() && pacing.free_slots() > 0) sooner(std::max(now, claim_at_));
+  if (!claiming_ && known_.may_share() && pacing.free_slots() > 0) sooner(std::max(now, claim_at_));
   return wake;
 }
 

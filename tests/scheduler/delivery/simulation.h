@@ -60,7 +60,7 @@ class Simulation {
   int started = 0;
   int turns = 0;
   int claims = 0;
-  // Slots held by lanes that hang when no slot was free.
+  // Slots held by lanes that hang when none was free, or only those that one tenant may not have.
   int most_slots_hanging = 0;
   std::map<std::string, int> most_of_tenant;
   int in_flight = 0;
