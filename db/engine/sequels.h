@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/model/task.h"
@@ -15,14 +16,20 @@ namespace postern::db {
 
 constexpr int kSequelsAtOnce = 500;
 
-// The oldest ones, up to kSequelsAtOnce. Locks nothing.
+// The oldest ones of up to 10 tenants in turn, those behind `behind` first: up to `most` in all, of
+// each tenant its share, and no more than 4 MiB to be told in callbacks. Locks nothing.
 extern const BuiltStatement kSequels;
+Params sequels_params(std::string_view behind = {}, int most = kSequelsAtOnce);
 struct Sequel {
   std::int64_t id = 0;
   TaskId task;
   std::optional<Task> ended;  // when its callback is to be made: the task as it ended
 };
-std::vector<Sequel> sequels_from(const PgResult& result);
+struct Sequels {
+  std::vector<Sequel> sequels;
+  std::string tenant;  // the last one in turn
+};
+Sequels sequels_from(const PgResult& result);
 
 // A callback to be inserted if and only if its sequel is taken away by us.
 struct Callback {
@@ -30,18 +37,19 @@ struct Callback {
   NewTask task;
   std::int64_t lane;
 };
-// Wakes what waits for `sequels` and takes them away, those in front first, a bounded part at a
-// time.
+// Wakes what waits for `sequels` and takes them away, those in front first: looks at about `most`
+// tasks.
 extern const BuiltStatement kWake;
-Params wake_params(const Uuid& instance, std::span<const Sequel> sequels);
+Params wake_params(const Uuid& instance, std::span<const Sequel> sequels,
+                   int most = kSequelsAtOnce);
 // The same, and inserts the callbacks of those that it takes away.
 extern const BuiltStatement kFollow;
 Params follow_params(const Uuid& instance, std::span<const Sequel> sequels,
-                     std::span<const Callback> callbacks);
+                     std::span<const Callback> callbacks, int most = kSequelsAtOnce);
 struct Woken {
   std::string lanes;  // that have ready tasks now, as notifications name them; may repeat
-  bool later;         // a tick is to look: some will be ready, or were under somebody's lock
-  bool more;          // of the sequels some are left, or new ones are there
+  bool later;         // a tick is to look: some will be ready
+  bool busy;          // some are under somebody's lock, and have sequels for a moment later
 };
 // nullopt: another scheduler was at it, nothing was done; ask again.
 std::optional<Woken> woken_from(const PgResult& result);

@@ -11,24 +11,22 @@ namespace {
 
 // Rows are locked before any counter, and counters taken in the order of their queues: see
 // lock_tasks.
-std::string each_sql(std::string_view call, bool is_retry) {
+std::string each_sql(std::string_view call) {
   return fmt::format(R"sql(
   SELECT n.at, postern.{} AS outcome
     FROM (SELECT a.* FROM unnest($3::int4[], $4::uuid[], $5::timestamptz[]) AS a(at, id, since)
-            LEFT JOIN postern.lock_tasks($1, $4, {}) AS l ON l.task = a.id
+            LEFT JOIN postern.lock_tasks($1, $4) AS l ON l.task = a.id
            ORDER BY l.of_queue, a.id, a.at OFFSET 0) AS n)sql",
-                     call, is_retry);
+                     call);
 }
 
-const BuiltStatement kCancelEach{"cancel_each",
-                                 each_sql("cancel_task($1, n.id, n.since, $2)", false)};
+const BuiltStatement kCancelEach{"cancel_each", each_sql("cancel_task($1, n.id, n.since, $2)")};
 const BuiltStatement kRetryEach{"retry_each",
-                                each_sql("retry_task($1, n.id, n.since, $2, $6, $7, $8)", true)};
+                                each_sql("retry_task($1, n.id, n.since, $2, $6, $7, $8)")};
 
 // Along the index of (tenant, queue, id), so that a step reads what it looks at and no more. By
 // queue first, as then the counters are taken in one order. `since`: no end of the task is older.
-std::string sweep_sql(std::string_view table, std::string_view call, bool is_retry,
-                      std::string_view since) {
+std::string sweep_sql(std::string_view table, std::string_view call, std::string_view since) {
   return fmt::format(R"sql(
   WITH looked AS MATERIALIZED (
     SELECT queue, id, state, tags, created_at, {since} AS since FROM postern.{table}
@@ -43,7 +41,7 @@ std::string sweep_sql(std::string_view table, std::string_view call, bool is_ret
   said AS MATERIALIZED (
     SELECT postern.{call} AS what
       FROM (SELECT c.*
-              FROM (SELECT count(*) FROM postern.lock_tasks($1, ARRAY(SELECT id FROM chosen), {is_retry})) AS locked
+              FROM (SELECT count(*) FROM postern.lock_tasks($1, ARRAY(SELECT id FROM chosen))) AS locked
              CROSS JOIN chosen c ORDER BY c.queue, uuid_send(c.id) OFFSET 0) AS n),
   seen AS (SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM chosen) AS chosen)
   SELECT (SELECT count(*) FROM said WHERE what = 'done') AS done, l.queue, l.id,
@@ -53,17 +51,16 @@ std::string sweep_sql(std::string_view table, std::string_view call, bool is_ret
                              UNION ALL
                              SELECT queue, id FROM looked WHERE seen.chosen < $11 AND seen.looked = 10000) u
        ORDER BY queue DESC, uuid_send(id) DESC LIMIT 1) l ON true)sql",
-                     fmt::arg("since", since), fmt::arg("table", table), fmt::arg("call", call),
-                     fmt::arg("is_retry", is_retry));
+                     fmt::arg("since", since), fmt::arg("table", table), fmt::arg("call", call));
 }
 
 // Not prepared: planned with the parameters it has, since a plan for any of them would read all
 // queues of a tenant to find one.
-const BuiltStatement kCancelSweep{"", sweep_sql("task", "cancel_task($1, id, since, $10)", false,
-                                                "created_at - interval '1 day'")};
+const BuiltStatement kCancelSweep{
+    "", sweep_sql("task", "cancel_task($1, id, since, $10)", "created_at - interval '1 day'")};
 const BuiltStatement kRetrySweep{
-    "", sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13)", true,
-                  "finished_at")};
+    "",
+    sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13)", "finished_at")};
 
 void add_retry_rules(Params& params) {
   params.array(dialects_with(&DialectTraits::retries_waiting));

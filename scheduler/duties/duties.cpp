@@ -8,6 +8,14 @@
 #include "scheduler/duties/table.h"
 
 namespace postern::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A step that takes longer is halved, since all other duties wait behind it.
+constexpr Milliseconds kLongStep = 200ms;
+
+}  // namespace
 
 Duties::Duties(DutyOptions options, db::Store& duties, db::Store& results, Dispatcher& dispatcher,
                std::function<SchedulerGauges()> gauges, Environment& environment)
@@ -66,9 +74,19 @@ Monotonic Duties::wake_at() const {
 
 void Duties::look_for_work() { duty_of(promote).next = {}; }
 
-void DutyRun::ask(const db::Statement& statement, db::Params params,
-                  std::function<void(const db::PgResult&)> done) const {
+void DutyRun::ask(const db::Statement& statement, db::Params params, Done done) const {
   store().submit(statement, std::move(params), reply<const db::PgResult&>(std::move(done)));
+}
+
+void DutyRun::step(const db::Statement& statement, db::Params params, Done done) const {
+  ask(statement, std::move(params),
+      [duty = duty_, run = *this, since = now(),
+       done = std::move(done)](const db::PgResult& result) {
+        const auto took = run.now() - since;
+        if (took > kLongStep) duty->shrink();
+        if (took < kLongStep / 4) duty->grow();
+        done(result);
+      });
 }
 
 void DutyRun::end(const std::function<void()>& done) const {
@@ -82,6 +100,7 @@ void DutyRun::end(const std::function<void()>& done) const {
 
 void DutyRun::fail(const db::PgError& error) const {
   --duty_->under_way;
+  if (!error.connection_lost()) duty_->shrink();
   // A lost connection is the loop's to report.
   if (!error.connection_lost() && !error.sqlstate().empty()) log_failed(error.what());
 }

@@ -2,6 +2,7 @@
 // statement and what follows from its answer.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -43,6 +44,10 @@ struct Duty {
   Monotonic next = {};        // when it is due
   Monotonic not_before = {};  // whoever asks for it
   int under_way = 0;          // statements
+  int halvings = 0;           // of its steps, since they took too long or failed
+
+  void shrink() { halvings = std::min(halvings + 1, 12); }
+  void grow() { halvings = std::max(halvings - 1, 0); }
 };
 
 // What the duties work with.
@@ -55,6 +60,7 @@ struct DutyContext {
   std::mt19937_64 random;
   bool has_beaten = false;
   // Where the duties go on that go over a table in parts.
+  std::string followed = {};  // the tenant whose sequels were the last in turn
   db::CounterPlace counters_from = {};
   db::EntryPlace entries_from = {};
   db::DependencyPlace dependencies_from = {};
@@ -123,9 +129,14 @@ class DutyRun {
             },
             [*this](const db::PgError& error) { fail(error); }};
   }
-  // Sends a statement of housekeeping.
-  void ask(const db::Statement& statement, db::Params params,
-           std::function<void(const db::PgResult&)> done) const;
+  // Sends a statement of housekeeping. When it fails, the duty's next steps are half as large.
+  using Done = std::function<void(const db::PgResult&)>;
+  void ask(const db::Statement& statement, db::Params params, Done done) const;
+  // The same with one whose time depends on how much part() lets it do: when that was too long for
+  // whoever waits behind it, the duty's next steps are smaller, until they are short again.
+  void step(const db::Statement& statement, db::Params params, Done done) const;
+  // How much one step may do: `most`, or less while steps of that size take too long or fail.
+  int part(int most) const { return std::max(1, most >> duty_->halvings); }
 
   // The duty, or another one, is due at `when` already, if that is sooner; {}: at once.
   void again(Monotonic when = {}) const { also(duty_->run, when); }

@@ -12,6 +12,8 @@ using namespace std::chrono_literals;
 
 // Until another scheduler, which sees to the sequels at this moment, is through.
 constexpr auto kBusy = 20ms;
+// Until whoever holds one of the tasks at this moment is through.
+constexpr auto kHeld = 5ms;
 
 void see_to(const DutyRun& run, const std::vector<db::Sequel>& sequels) {
   std::vector<db::Callback> callbacks;
@@ -22,29 +24,33 @@ void see_to(const DutyRun& run, const std::vector<db::Sequel>& sequels) {
     const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
     callbacks.push_back({sequel.id, std::move(task), lane});
   }
-  const bool more = sequels.size() == db::kSequelsAtOnce;
-  const auto done = [run, more](const db::PgResult& result) {
+  const auto done = [run](const db::PgResult& result) {
+    const auto now = run.now();
     const auto woken = db::woken_from(result);
-    if (!woken) return run.again(run.now() + kBusy);
+    if (!woken) return run.again(now + kBusy);
     run.context().dispatcher.add_lanes(parse_lanes(woken->lanes));
-    if (more || woken->more) run.again();
+    run.again(woken->busy ? now + kHeld : now);  // there may be more
     if (woken->later) run.also(promote);
   };
   const auto& instance = run.context().options.instance;
+  const int most = run.part(db::kSequelsAtOnce);
   if (callbacks.empty()) {
-    run.ask(db::kWake, db::wake_params(instance, sequels), done);
+    run.step(db::kWake, db::wake_params(instance, sequels, most), done);
   } else {
-    run.ask(db::kFollow, db::follow_params(instance, sequels, callbacks), done);
+    run.step(db::kFollow, db::follow_params(instance, sequels, callbacks, most), done);
   }
 }
 
 }  // namespace
 
 void follow(const DutyRun& run) {
-  run.ask(db::kSequels, {}, [run](const db::PgResult& result) {
-    const auto sequels = db::sequels_from(result);
-    if (!sequels.empty()) see_to(run, sequels);
-  });
+  auto& behind = run.context().followed;
+  run.ask(db::kSequels, db::sequels_params(behind, run.part(db::kSequelsAtOnce)),
+          [run, &behind](const db::PgResult& result) {
+            auto [sequels, tenant] = db::sequels_from(result);
+            behind = std::move(tenant);
+            if (!sequels.empty()) see_to(run, sequels);
+          });
 }
 
 }  // namespace postern::scheduler

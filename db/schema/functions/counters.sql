@@ -7,14 +7,15 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + 1
 $$;
 
--- Counts the end of a live task. A task of the SQL door that ends before it was routed is counted as created here too.
+-- Counts the end of a live task. A task of the SQL door that ends before it was routed is counted as created here too, after its
+-- end: so whoever ends tasks of both kinds takes the two counters in one order.
 CREATE OR REPLACE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  PERFORM postern.count_one(p_instance, t.tenant, t.queue, p_name);
   IF t.lane IS NULL THEN
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'created');
   END IF;
-  PERFORM postern.count_one(p_instance, t.tenant, t.queue, p_name);
 END $$;
 
 -- What counting `p_value` under this name does to how many live tasks a queue holds. core/model/queue.h says the same of a

@@ -27,13 +27,9 @@ END $$;
 
 -- Locks those of the tasks that exist, and returns the queue of each. A transaction that changes several tasks calls this
 -- first: it locks rows in the order of their ids, before any counter, so that two such transactions cannot deadlock.
--- `p_retry`: also holds wake, because a retry goes on to dependent tasks, which are not in the order of ids.
-CREATE OR REPLACE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean)
+CREATE OR REPLACE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[])
 RETURNS TABLE (task uuid, of_queue text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF p_retry THEN
-    PERFORM postern.hold_wake();
-  END IF;
   FOR task IN SELECT DISTINCT w FROM unnest(p_ids) w ORDER BY w LOOP
     SELECT t.queue INTO of_queue FROM postern.task t
      WHERE t.id = task AND t.tenant = p_tenant FOR UPDATE;

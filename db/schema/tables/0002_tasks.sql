@@ -183,6 +183,7 @@ CREATE TABLE postern.sequel (
   past     uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'  -- dependents up to this one have been seen to
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX sequel_of_task ON postern.sequel (task);
+CREATE INDEX sequel_of_tenant ON postern.sequel (tenant, id);
 
 -- Live tasks as they are, with the attempt that is under way. All who read states read this view.
 CREATE VIEW postern.task_live AS

@@ -33,11 +33,13 @@ class WakeRaces : public ::testing::Test {
     scheduler_.exec(db::kSettle, db::settle_params(Uuid{}, std::span(&end, 1)));
   }
   static void follow(db::PgConnection& connection) {
-    const auto sequels = db::sequels_from(connection.exec(db::kSequels));
-    connection.exec(db::kFollow, db::follow_params(Uuid{}, sequels, {}));
+    connection.exec(db::kFollow, db::follow_params(Uuid{}, sequels(connection), {}));
+  }
+  static std::vector<db::Sequel> sequels(db::PgConnection& connection) {
+    return db::sequels_from(connection.exec(db::kSequels, db::sequels_params())).sequels;
   }
   void follow_all() {
-    while (!db::sequels_from(scheduler_.exec(db::kSequels)).empty()) follow(scheduler_);
+    while (!sequels(scheduler_).empty()) follow(scheduler_);
   }
   State state(const NewTask& task) { return read(api_, task.spec.id)->state; }
   // Until so many connections wait for a lock, or none of these is under way any more.
@@ -142,6 +144,80 @@ TEST_F(WakeRaces, WhatItDependsOnIsRetriedWhileTheChildIsGivenUp) {
   EXPECT_EQ(state(child), State::ready);
 }
 
+TEST_F(WakeRaces, AChildIsMadeWhileWhatItDependsOnIsRetried) {
+  const auto root = new_task();
+  insert(api_, {root});
+  settle(State::failed);
+  const auto child = depending(root);
+  db::Transaction retrying(other_);
+  EXPECT_EQ(db::retry_task(other_, "default", root.spec.id, Uuid{}).kind,
+            db::Transition::Kind::done);
+  insert(api_, {child});
+  follow(scheduler_);
+  EXPECT_EQ(state(child), State::blocked);
+  retrying.commit();
+  follow_all();
+  EXPECT_EQ(state(child), State::blocked);
+  settle(State::completed);
+  follow_all();
+  EXPECT_EQ(state(child), State::ready);
+}
+
+TEST_F(WakeRaces, OneIsBroughtBackWhileSomebodyHoldsIt) {
+  const auto root = new_task();
+  insert(api_, {root});
+  const auto child = depending(root);
+  insert(api_, {child});
+  settle(State::failed);
+  follow_all();
+  {
+    db::Transaction holding(other_);
+    other_.exec({"", "SELECT FROM postern.task_finished WHERE id = $1 FOR UPDATE"},
+                db::Params().uuid(child.spec.id));
+    EXPECT_EQ(db::retry_task(api_, "default", root.spec.id, Uuid{}).kind,
+              db::Transition::Kind::done);
+    follow(scheduler_);  // does not wait
+    EXPECT_EQ(state(child), State::failed);
+  }
+  follow_all();
+  EXPECT_EQ(state(child), State::blocked);
+}
+
+// Of any number of requests none keeps the chains of others from going on, nor waits for them.
+TEST_F(WakeRaces, ARetryAndALookDoNotWaitForEachOther) {
+  const auto root = new_task(), other_root = new_task("other");
+  insert(api_, {root, other_root});
+  const auto child = depending(root), other_child = depending(other_root);
+  insert(api_, {child, other_child});
+  settle(claim(scheduler_, 1).at(0), State::failed);
+  follow_all();
+  settle(claim(scheduler_, 1, "other").at(0), State::completed);
+  api_.script("SET lock_timeout = '5s'");
+  {
+    db::Transaction retrying(api_);
+    const std::vector ids{root.spec.id, new_task().spec.id};
+    const auto done =
+        db::transit_each(api_, db::BulkVerb::retry, "default", ids, Uuid{}, std::nullopt);
+    EXPECT_EQ(done.at(0).kind, db::Transition::Kind::done);
+    EXPECT_EQ(done.at(1).kind, db::Transition::Kind::missing);
+    follow(scheduler_);
+    EXPECT_EQ(state(other_child), State::ready);
+    retrying.commit();
+  }
+  settle(claim(scheduler_, 1).at(0), State::failed);
+  follow_all();
+  {
+    db::Transaction looking(other_);
+    other_.exec(db::kWake, db::wake_params(Uuid{}, {}));
+    EXPECT_EQ(db::retry_task(api_, "default", root.spec.id, Uuid{}).kind,
+              db::Transition::Kind::done);
+    EXPECT_EQ(db::retry_task(api_, "default", new_task().spec.id, Uuid{}).kind,
+              db::Transition::Kind::missing);
+  }
+  follow_all();
+  EXPECT_EQ(state(child), State::blocked);
+}
+
 // Each changes the counters of both queues, in opposite orders.
 TEST_F(WakeRaces, TwoRetriesWhoseDependentsAreInEachOthersQueues) {
   const auto one = new_task("a"), two = new_task("b");
@@ -154,18 +230,15 @@ TEST_F(WakeRaces, TwoRetriesWhoseDependentsAreInEachOthersQueues) {
   }
   follow_all();
   auto another = database_.connect("postern_api");
-  db::Transaction looking(other_);
-  other_.exec({"", "SELECT postern.hold_wake()"});
   const auto retry = [](db::PgConnection& connection, const NewTask& task) {
     return std::async(std::launch::async, [&connection, id = task.spec.id] {
       return db::retry_task(connection, "default", id, Uuid{});
     });
   };
   auto first = retry(api_, one), second = retry(another, two);
-  until_waiting(2, first, second);
-  looking.commit();
   EXPECT_EQ(first.get().kind, db::Transition::Kind::done);
   EXPECT_EQ(second.get().kind, db::Transition::Kind::done);
+  follow_all();
   EXPECT_EQ(state(after_one), State::blocked);
   EXPECT_EQ(state(after_two), State::blocked);
 }

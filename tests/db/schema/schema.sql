@@ -333,10 +333,10 @@ CREATE FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+  PERFORM postern.count_one(p_instance, t.tenant, t.queue, p_name);
   IF t.lane IS NULL THEN
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'created');
   END IF;
-  PERFORM postern.count_one(p_instance, t.tenant, t.queue, p_name);
 END $$;
 CREATE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
     LANGUAGE sql
@@ -582,12 +582,6 @@ CREATE FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timesta
   SELECT state FROM postern.task_finished
    WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
 $$;
-CREATE FUNCTION postern.hold_wake() RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  SELECT pg_advisory_xact_lock(hashtextextended('postern.wake', 0))
-$$;
 CREATE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -603,14 +597,11 @@ BEGIN
   END IF;
   waits := coalesce(state IN ('ready', 'delayed', 'blocked'), false);
 END $$;
-CREATE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) RETURNS TABLE(task uuid, of_queue text)
+CREATE FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) RETURNS TABLE(task uuid, of_queue text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  IF p_retry THEN
-    PERFORM postern.hold_wake();
-  END IF;
   FOR task IN SELECT DISTINCT w FROM unnest(p_ids) w ORDER BY w LOOP
     SELECT t.queue INTO of_queue FROM postern.task t
      WHERE t.id = task AND t.tenant = p_tenant FOR UPDATE;
@@ -769,7 +760,7 @@ DECLARE
   w uuid;
   n integer := 0;
 BEGIN
-  FOR w IN SELECT task FROM postern.lock_tasks(p_tenant, p_ids, true) LOOP
+  FOR w IN SELECT task FROM postern.lock_tasks(p_tenant, p_ids) LOOP
     PERFORM FROM postern.task_finished
       WHERE id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
         AND state = 'failed';
@@ -779,32 +770,6 @@ BEGIN
   END LOOP;
   RETURN n;
 END $$;
-CREATE FUNCTION postern.retry_finished(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-  t postern.task_finished;
-  frontier uuid[] := ARRAY[p_id];
-BEGIN
-  SELECT * INTO t FROM postern.task_finished
-   WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
-  IF NOT FOUND THEN
-    RETURN (SELECT state FROM postern.task_live WHERE id = p_id AND tenant = p_tenant);
-  END IF;
-  PERFORM postern.revive(t, p_instance);
-  LOOP
-    SELECT array_agg(DISTINCT d.task) INTO frontier FROM postern.dependency d WHERE d.depends_on = ANY(frontier);
-    EXIT WHEN frontier IS NULL;
-    FOR t IN SELECT f.* FROM unnest(frontier) AS n(id)
-               JOIN postern.task_finished f ON f.id = n.id AND f.tenant = p_tenant
-                AND f.finished_at >= postern.finished_since(n.id) AND f.reason = 'unreachable' ORDER BY f.id FOR UPDATE OF f
-    LOOP
-      PERFORM postern.revive(t, p_instance);
-    END LOOP;
-  END LOOP;
-  RETURN 'done';
-END $$;
 CREATE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -812,30 +777,26 @@ CREATE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp w
 DECLARE
   found record;
   t postern.task;
-  rules text;
+  over postern.task_finished;
 BEGIN
-  IF EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = p_id)
-     OR EXISTS (SELECT FROM postern.task_finished f
-                 WHERE f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant
-                   AND f.reason = 'unreachable') THEN
-    PERFORM postern.hold_wake();
-  END IF;
   SELECT * INTO found FROM postern.lock_task(p_tenant, p_id, p_since);
   t := found.t;
   IF t.id IS NOT NULL THEN
-    rules := coalesce(p_rules, t.dialect);
-    IF found.waits AND rules = ANY(p_waiting) THEN
+    IF found.waits AND coalesce(p_rules, t.dialect) = ANY(p_waiting) THEN
       PERFORM postern.restart(t);
       RETURN 'done';
     END IF;
     RETURN found.state;
   END IF;
-  rules := coalesce(p_rules, (SELECT f.dialect FROM postern.task_finished f
-                               WHERE f.id = p_id AND f.finished_at >= p_since AND f.tenant = p_tenant));
-  IF found.state = 'completed' AND rules <> ALL(p_completed) THEN
-    RETURN found.state;
+  SELECT * INTO over FROM postern.task_finished
+   WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant FOR UPDATE;
+  IF over.id IS NULL THEN  -- gone, or somebody else has just retried it
+    RETURN (SELECT state FROM postern.task_live WHERE id = p_id AND tenant = p_tenant);
+  ELSIF over.state = 'completed' AND coalesce(p_rules, over.dialect) <> ALL(p_completed) THEN
+    RETURN over.state;
   END IF;
-  RETURN postern.retry_finished(p_tenant, p_id, p_since, p_instance);
+  PERFORM postern.revive(over, p_instance);
+  RETURN 'done';
 END $$;
 CREATE TABLE postern.task_finished (
     id uuid NOT NULL,
@@ -916,7 +877,7 @@ BEGIN
   INSERT INTO postern.task SELECT t.*;
   INSERT INTO postern.dependency (task, depends_on)
   SELECT DISTINCT t.id, d FROM unnest(t.dependencies) d ON CONFLICT DO NOTHING;
-  IF waits THEN
+  IF waits OR cardinality(postern.awaited(ARRAY[t.id])) > 0 THEN
     INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
   END IF;
   IF t.lane IS NOT NULL THEN  -- otherwise routing will count it as created
@@ -1004,18 +965,21 @@ $$;
 CREATE FUNCTION postern.total_change(p_name text, p_value bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN (p_name = 'created'::text) THEN p_value WHEN (p_name = ANY (ARRAY['deleted'::text, 'forgotten'::text])) THEN (- p_value) ELSE (0)::bigint END;
-CREATE FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) RETURNS record
+CREATE FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   s postern.sequel;
   t postern.task;
+  f postern.task_finished;
+  of_tenant text;
+  share integer;
+  looks integer;
   dependents uuid[];
   looked uuid[] := '{}';
-  live integer;
-  held integer;
-  broken boolean;
+  held uuid[] := '{}';
+  deps record;
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.wake', 0)) THEN
     RETURN;
@@ -1023,19 +987,21 @@ BEGIN
   done := '{}';
   lanes := '{}';
   later := false;
-  more := false;
-  FOR s IN SELECT * FROM postern.sequel q WHERE q.id = ANY(p_sequels) ORDER BY q.id LOOP
-    IF cardinality(looked) >= p_most THEN
-      more := true;
-      EXIT;
+  share := greatest(1, p_most / greatest(1, (
+    SELECT count(DISTINCT q.tenant) FROM postern.sequel q WHERE q.id = ANY(p_sequels))));
+  FOR s IN SELECT * FROM postern.sequel q WHERE q.id = ANY(p_sequels) ORDER BY q.tenant, q.id LOOP
+    IF s.tenant IS DISTINCT FROM of_tenant THEN
+      of_tenant := s.tenant;
+      looks := share;
     END IF;
+    CONTINUE WHEN looks <= 0;
     dependents := ARRAY(
       SELECT d.task FROM postern.dependency d
-       WHERE d.depends_on = s.task AND d.task > s.past ORDER BY d.task LIMIT p_most);
-    IF cardinality(dependents) = p_most THEN
-      INSERT INTO postern.sequel (task, tenant, queue, past) VALUES (s.task, s.tenant, s.queue, dependents[p_most]);
-      more := true;
+       WHERE d.depends_on = s.task AND d.task > s.past ORDER BY d.task LIMIT looks);
+    IF cardinality(dependents) = looks THEN
+      INSERT INTO postern.sequel (task, tenant, queue, past) VALUES (s.task, s.tenant, s.queue, dependents[looks]);
     END IF;
+    looks := looks - 1 - cardinality(dependents);
     looked := looked || s.task || dependents;
     IF s.key IS NOT NULL THEN
       looked := looked || ARRAY(
@@ -1045,30 +1011,20 @@ BEGIN
     END IF;
     done := done || s.id;
   END LOOP;
-  FOR t IN SELECT * FROM postern.task k WHERE k.state = 'blocked' AND k.id = ANY(looked) ORDER BY k.id FOR UPDATE LOOP
+  held := ARRAY(SELECT n.id FROM unnest(looked) AS n(id)
+                 WHERE (SELECT k.state FROM postern.task k WHERE k.id = n.id) = 'blocked');
+  FOR t IN SELECT * FROM postern.task k WHERE k.state = 'blocked' AND k.id = ANY(looked) ORDER BY k.id FOR UPDATE SKIP LOCKED LOOP
+    held := array_remove(held, t.id);
     IF t.dependencies IS NOT NULL THEN
-      SELECT count(l.id), coalesce(bool_or(l.id IS NULL AND f.state IS DISTINCT FROM 'completed'), false)
-        INTO live, broken
-        FROM unnest(t.dependencies) AS d(id)
-        LEFT JOIN LATERAL (SELECT k.id FROM postern.task k WHERE k.id = d.id AND k.tenant = t.tenant OFFSET 0) l ON true
-        LEFT JOIN LATERAL (
-          SELECT k.state FROM postern.task_finished k
-           WHERE k.id = d.id AND k.tenant = t.tenant AND k.finished_at >= postern.finished_since(d.id) OFFSET 0) f ON true;
-      IF broken THEN
+      deps := postern.weigh_dependencies(t.tenant, t.dependencies);
+      IF deps.unsure THEN
+        held := held || t.id;
+        CONTINUE;
+      ELSIF deps.broken THEN
         PERFORM postern.finish(t, p_instance, 'failed', 'unreachable', 'a task it depends on did not complete');
-        more := true;
         CONTINUE;
       END IF;
-      IF live > 0 THEN
-        -- A transaction that is ending one of them right now may have looked for dependents before this task was inserted.
-        SELECT count(*) INTO held FROM (
-          SELECT FROM postern.task l WHERE l.id = ANY(t.dependencies) AND l.tenant = t.tenant FOR KEY SHARE SKIP LOCKED) k;
-        IF held < live THEN
-          INSERT INTO postern.sequel (task, tenant, queue, key) VALUES (t.id, t.tenant, t.queue, t.key);
-          later := true;
-        END IF;
-        CONTINUE;
-      END IF;
+      CONTINUE WHEN deps.live > 0;
     END IF;
     -- Two questions with an index each, since a key may have any number of tasks; the first in an order that only its own has.
     CONTINUE WHEN t.key IS NOT NULL AND (
@@ -1088,6 +1044,55 @@ BEGIN
       later := true;
     END IF;
   END LOOP;
+  FOR f IN SELECT o.* FROM unnest(looked) AS n(id) CROSS JOIN LATERAL (
+             SELECT * FROM postern.task_finished k
+              WHERE k.id = n.id AND k.finished_at >= postern.finished_since(n.id) AND k.reason = 'unreachable' OFFSET 0) o
+            WHERE o.updated_at <> now() LOOP  -- what has just ended so is not looked at again
+    deps := postern.weigh_dependencies(f.tenant, f.dependencies);
+    CONTINUE WHEN deps.broken AND NOT deps.unsure;
+    PERFORM FROM postern.task_finished k
+      WHERE k.id = f.id AND k.finished_at = f.finished_at FOR UPDATE SKIP LOCKED;
+    IF deps.unsure OR NOT FOUND THEN
+      held := held || f.id;
+      CONTINUE;
+    END IF;
+    PERFORM postern.revive(f, p_instance);
+  END LOOP;
+  busy := cardinality(held) > 0;
+  INSERT INTO postern.sequel (task, tenant, queue, key)
+  SELECT n.id, k.tenant, k.queue, k.key FROM (SELECT DISTINCT id FROM unnest(held) AS h(id)) n CROSS JOIN LATERAL (
+    SELECT a.tenant, a.queue, a.key FROM postern.task a WHERE a.id = n.id
+    UNION ALL
+    SELECT a.tenant, a.queue, a.key FROM postern.task_finished a
+     WHERE a.id = n.id AND a.finished_at >= postern.finished_since(n.id) OFFSET 0) k;
+END $$;
+CREATE FUNCTION postern.weigh_dependencies(p_tenant text, p_ids uuid[], OUT live integer, OUT broken boolean, OUT unsure boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  failed uuid[];
+  gone boolean;
+BEGIN
+  SELECT count(l.id), array_agg(f.id) FILTER (WHERE l.id IS NULL AND f.state <> 'completed'),
+         coalesce(bool_or(l.id IS NULL AND f.id IS NULL), false)
+    INTO live, failed, gone
+    FROM unnest(p_ids) AS d(id)
+    LEFT JOIN LATERAL (SELECT k.id FROM postern.task k WHERE k.id = d.id AND k.tenant = p_tenant OFFSET 0) l ON true
+    LEFT JOIN LATERAL (
+      SELECT k.id, k.state FROM postern.task_finished k
+       WHERE k.id = d.id AND k.tenant = p_tenant AND k.finished_at >= postern.finished_since(d.id) OFFSET 0) f ON true;
+  broken := gone OR failed IS NOT NULL;
+  unsure := false;
+  IF failed IS NOT NULL AND NOT gone THEN
+    unsure := NOT EXISTS (
+      SELECT FROM unnest(failed) AS d(id) CROSS JOIN LATERAL (
+        SELECT FROM postern.task_finished k
+         WHERE k.id = d.id AND k.finished_at >= postern.finished_since(d.id) FOR KEY SHARE SKIP LOCKED) f);
+  ELSIF live > 0 AND NOT broken THEN
+    unsure := live > (SELECT count(*) FROM (
+      SELECT FROM postern.task l WHERE l.id = ANY(p_ids) AND l.tenant = p_tenant FOR KEY SHARE SKIP LOCKED) k);
+  END IF;
 END $$;
 CREATE TABLE postern.api_key (
     hash bytea NOT NULL,
@@ -1738,6 +1743,7 @@ CREATE INDEX queue_max_age ON postern.queue USING btree (tenant, name) WHERE (ma
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
+CREATE INDEX sequel_of_tenant ON postern.sequel USING btree (tenant, id);
 CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue, uuid_send(id)) WHERE (state = 'blocked'::text);
 CREATE INDEX task_delayed ON postern.task USING btree (run_at) WHERE (state = 'delayed'::text);
 CREATE INDEX task_finished_ended ON ONLY postern.task_finished USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
@@ -1851,10 +1857,9 @@ REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state t
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.hold_wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[], p_retry boolean) TO postern_api;
+REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) TO postern_api;
 REVOKE ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) FROM PUBLIC;
@@ -1878,7 +1883,6 @@ REVOKE ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) FROM PU
 GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;
-REVOKE ALL ON FUNCTION postern.retry_finished(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) TO postern_api;
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
@@ -1892,8 +1896,9 @@ REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM 
 GRANT ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) TO postern_api;
 REVOKE ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) TO postern_api;
-REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.weigh_dependencies(p_tenant text, p_ids uuid[], OUT live integer, OUT broken boolean, OUT unsure boolean) FROM PUBLIC;
 GRANT SELECT ON TABLE postern.applied TO postern_api;
 GRANT SELECT ON TABLE postern.applied TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;
