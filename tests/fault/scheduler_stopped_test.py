@@ -53,6 +53,21 @@ class SchedulerStopped(StackTest):
         self.assertEqual(self.finished(later)["attempt_count"], 1)
         self.assertEqual(len(self.receiver.requests), len(tasks) + 1)
 
+    def test_a_second_sigterm_ends_it_at_once(self):
+        tasks, event = self.held("/slow", 20)
+        pid = self.scheduler.pid
+        os.kill(pid, signal.SIGTERM)
+        log = self.stack.log / "scheduler.log"
+        self.wait_until(lambda: f"in_flight={len(tasks)}" in log.read_text())
+        os.kill(pid, signal.SIGTERM)
+        self.wait_until(lambda: not self.scheduler.pid)
+        self.assertEqual(self.scheduler.status, 1)
+        # As after a kill: what was under way is repeated once its scheduler is known to be dead.
+        event.set()
+        self.stack.start()
+        self.assertEqual([self.finished(task)["attempt_count"] for task in tasks], [2] * len(tasks))
+        self.assertEqual(len(self.receiver.requests), 2 * len(tasks))
+
     def test_a_frozen_scheduler_overwrites_nothing(self):
         to_first, to_second = threading.Event(), threading.Event()
         self.addCleanup(to_first.set)
