@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from stack import Stack  # noqa: E402
 
-READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery, outside of a transaction: the end of a statement's answer
+READY = b"Z\x00\x00\x00\x05"  # ReadyForQuery, the end of a statement's answer; a byte with the state follows
 
 
 class Proxy:
@@ -78,7 +78,7 @@ class Proxy:
                 time.sleep(3)
             if not cut.is_set():
                 client.sendall(data)
-            elif data.endswith(READY):
+            elif data[:-1].endswith(READY):
                 return
 
 
