@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
 
 from attack import Ground, step_back  # noqa: E402
 from figures import MIB, Memory, figures, memory_limits, slower, write_row  # noqa: E402
-from harness import BIN, Api, Stack, scratch_folder, wait_until  # noqa: E402
+from harness import BIN, Stack, scratch_folder, wait_until  # noqa: E402
 
 import victim  # noqa: E402
 
@@ -77,9 +77,6 @@ class Pair:
     def api(self, role="admin"):
         """A client of the attacker's."""
         return self.ground.api(role)
-
-    def victim_api(self):
-        return Api(self.stack.url, self.victim_key)
 
     def wait_until(self, condition, seconds, what):
         return wait_until(condition, seconds, what)

@@ -52,6 +52,14 @@ def _name(text):
         return head[9:12].decode()
 
 
+def _together(count, work):
+    threads = [threading.Thread(target=work, args=[number]) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def without_credential(ground):
     """Whole bodies all at once; and as many of which only a part comes, until the end."""
     seen, lock = collections.Counter(), threading.Lock()
@@ -69,11 +77,7 @@ def without_credential(ground):
         time.sleep(max(0, until - time.monotonic()))
         upload.socket.close()
 
-    threads = [threading.Thread(target=work, args=[number % 2 == 0]) for number in range(2 * count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _together(2 * count, lambda number: work(number % 2 == 0))
     return seen
 
 
@@ -93,7 +97,7 @@ def batches_of_ones(ground):
     ones += b" " * (BODY - len(ones))
     seen, lock = collections.Counter(), threading.Lock()
 
-    def work():
+    def work(_):
         upload = _Upload(ground, ground.keys["admin"])
         upload.send(ones)
         answer = upload.answer(60)
@@ -101,11 +105,7 @@ def batches_of_ones(ground):
             seen[answer] += 1
 
     begun = time.monotonic()
-    threads = [threading.Thread(target=work) for _ in range(ground.size(16, 6))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _together(ground.size(16, 6), work)
     time.sleep(max(0, begun + ground.seconds - time.monotonic()))
     return seen
 
