@@ -110,7 +110,7 @@ HEADERS = (
     ("X", 1, "invalid_type"),
     *((name, "1", "header_reserved") for name in (
         "Host", "content-LENGTH", "Transfer-Encoding", "Connection", "TE", "Expect", "Upgrade", "Trailer",
-        "Keep-Alive", "Proxy-Authorization", "webhook-id", "Postern-Attempt")),
+        "Keep-Alive", "Proxy-Authorization", "webhook-id", "Postern-Attempt", "Webhook_Signature", "Content_Length")),
 )
 QUERIES = (
     ("limit=0", "limit_invalid", "limit"),
@@ -210,6 +210,17 @@ class BadInput(StackTest):
             self.post_refused({**TASK, "headers": {name: value}}, reason, f"headers.{name[:256]}"
                               if reason != "invalid_type" else f"headers.{name[:100]}")
         self.post_refused({**TASK, "headers": {"X-A": "1", "x-a": "2"}}, "header_repeated", "headers.x-a")
+
+    def test_reserved_headers_at_every_door(self):
+        for name in ("Webhook-Signature", "Webhook_Signature", "Content_Length"):
+            headers, url = {name: "1"}, "http://a.test/"
+            for path, body in (("/v1/endpoints", {"name": "e", "url": url, "headers": headers}),
+                               ("/v1/schedules", {"name": "s", "schedule": "@daily", "queue": "q", "webhook_url": url,
+                                                  "headers": headers}),
+                               ("/asyncqueue/v1/tasks", {"targetUrl": url, "headers": headers})):
+                reply = self.api.post(path, body)
+                self.assertEqual(reply.status, 400, f"{path} {name}")
+                self.assertIn(name, reply.body.decode())
 
     def test_bodies_over_the_limit(self):
         for size in (300 * 1024 + 1, 512 * 1024, 512 * 1024 + 1, 3_000_000):

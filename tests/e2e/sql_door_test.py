@@ -75,9 +75,10 @@ class SqlDoor(StackTest):
             self.assertIn("must", self.sql(text))
 
     def test_other_mistakes_end_as_invalid(self):
-        task = self.finished({"id": self.sql(self.enqueue("/x", more=""", headers => '{"Host": "else"}'"""))})
-        self.assertEqual((task["status"], task["reason"], task["attempts"]), ("failed", "invalid", []))
-        self.assertIn("Host", task["last_error"])
+        for name in ("Host", "Webhook_Signature", "Content_Length"):
+            task = self.finished({"id": self.sql(self.enqueue("/x", more=f""", headers => '{{"{name}": "else"}}'"""))})
+            self.assertEqual((task["status"], task["reason"], task["attempts"]), ("failed", "invalid", []))
+            self.assertIn(name, task["last_error"])
         self.assertEqual(self.receiver.requests, [])
 
     def test_a_role_enqueues_for_its_tenant_and_can_read_nothing(self):
