@@ -4,10 +4,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <set>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "core/base/url.h"
+#include "core/model/closed_ports.h"
 #include "core/program/clock.h"
+#include "core/wire/scheduler_gauges.h"
 #include "db/schema/drift.h"
 #include "db/schema/migrations.h"
 
@@ -120,6 +124,36 @@ Verdict scheduler(db::PgConnection& connection) {
           "start postern-scheduler: nothing is delivered without one"};
 }
 
+// Endpoints with a port that a scheduler would refuse.
+Verdict egress(db::PgConnection& connection) {
+  const auto gauges = connection.exec({"", R"sql(
+    SELECT gauges::text FROM postern.instance
+     WHERE program = 'postern-scheduler' AND beat_at > now() - interval '30 seconds')sql"});
+  std::set<int> allowed;
+  for (int i = 0; i < gauges.rows(); ++i) {
+    const auto ports = scheduler_gauges_from(gauges.text(i, 0)).egress_ports_allow;
+    allowed.insert(ports.begin(), ports.end());
+  }
+  // A port is written in a URL only where it is not the scheme's.
+  const auto endpoints = connection.exec({"", R"sql(
+    SELECT tenant, name, url FROM postern.endpoint WHERE url ~ '^https?://[^/?#]*:[0-9]+([/?#]|$)'
+     ORDER BY tenant, name LIMIT 100000)sql"});
+  constexpr int kNamed = 10;
+  std::string closed;
+  int count = 0;
+  for (int i = 0; i < endpoints.rows(); ++i) {
+    const auto url = parse_url(endpoints.text(i, 2), "url");
+    if (!url || closed_port(url->port).empty() || allowed.contains(url->port)) continue;
+    if (++count > kNamed) continue;
+    closed += fmt::format("{}{}/{} ({}, {})", closed.empty() ? "" : ", ", endpoints.text(i, 0),
+                          endpoints.text(i, 1), url->port, closed_port(url->port));
+  }
+  if (count > kNamed) closed += fmt::format(" and {} more", count - kNamed);
+  return {count == 0, count == 0 ? "no endpoint has a closed port" : "closed: " + closed,
+          "tasks for them fail as egress_denied: change the endpoints, or name the ports in the "
+          "schedulers' egress_ports_allow"};
+}
+
 Verdict clock(db::PgConnection& connection) {
   const auto row = connection.exec({"", "SELECT clock_timestamp()"});
   const auto here = wall_clock();
@@ -177,6 +211,7 @@ constexpr Check kChecks[] = {
     {"partitions", partitions},
     {"stray rows", stray_rows},
     {"scheduler", scheduler},
+    {"egress", egress},
     {"clock", clock},
     {"oldest transaction", oldest_transaction},
     {"held back vacuum", prepared_transactions},

@@ -92,7 +92,7 @@ int main(int argc, char** argv) try {
   const auto signals = block_signals();
   if (settings.name.empty()) settings.name = host_name();
   fit_descriptors(settings);
-  const auto policy = scheduler::AddressPolicy::make(settings.egress_allow);
+  const auto policy = scheduler::AddressPolicy::make(settings.egress_allow, settings.egress_ports_allow);
   if (!policy) throw std::runtime_error(policy.error().message);
 
   db::PgConnection::Options database;

@@ -47,6 +47,7 @@ struct Settings {
   int slots = 256;
   int places = 4096;
   std::vector<std::string> egress_allow;  // CIDRs
+  std::vector<int> egress_ports_allow;
   Seconds rescue_after{60};
   Seconds drain_timeout{30};
   Seconds retention_short{86'400};

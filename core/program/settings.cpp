@@ -139,14 +139,30 @@ bool set_name(Settings& settings, const std::string& value) {
   return value.empty() || check_key(value, "name").has_value();
 }
 
-bool set_egress_allow(Settings& settings, const std::string& value) {
-  settings.egress_allow.clear();
+// The parts of `value` between commas and spaces.
+std::vector<std::string> parts_of(const std::string& value) {
+  std::vector<std::string> parts;
   std::size_t at = 0;
   while ((at = value.find_first_not_of(", ", at)) != std::string::npos) {
     const std::size_t end = std::min(value.find_first_of(", ", at), value.size());
-    settings.egress_allow.push_back(value.substr(at, end - at));
-    if (!parse_cidr(settings.egress_allow.back())) return false;
+    parts.push_back(value.substr(at, end - at));
     at = end;
+  }
+  return parts;
+}
+
+bool set_egress_allow(Settings& settings, const std::string& value) {
+  settings.egress_allow = parts_of(value);
+  return std::ranges::all_of(settings.egress_allow,
+                             [](const auto& part) { return parse_cidr(part).has_value(); });
+}
+
+bool set_egress_ports_allow(Settings& settings, const std::string& value) {
+  settings.egress_ports_allow.clear();
+  for (const auto& part : parts_of(value)) {
+    const auto port = integer(part);
+    if (!port || *port < 1 || *port > 65'535) return false;
+    settings.egress_ports_allow.push_back(static_cast<int>(*port));
   }
   return true;
 }
@@ -222,7 +238,14 @@ constexpr Setting kSettings[] = {
      "how many webhooks besides may wait for a slow answer", set_number<&S::places, 1, 50'000>},
     {"egress_allow", Users::scheduler, "CIDRS",
      "networks such as 10.0.0.0/8 or fd00::/8, separated by commas", "",
-     "private networks that webhooks may reach all the same", set_egress_allow, true},
+     "private networks that webhooks may reach all the same, and ports of this host's own "
+     "addresses besides 80 and 443",
+     set_egress_allow, true},
+    {"egress_ports_allow", Users::scheduler, "PORTS",
+     "ports from 1 to 65535 such as 25 or 6443,8500, separated by commas", "",
+     "ports that webhooks may go to although a mail server, a database or the like is usually "
+     "behind them",
+     set_egress_ports_allow, true},
     {"rescue_after", Users::scheduler, "DURATION", kDurationOver0, "1m",
      "tasks of a scheduler that has been silent for so long are given to others",
      set_duration<&S::rescue_after, 1>},

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::string_view kSlots = "slots", kInFlight = "in_flight", kParked = "parked",
                            kUnsettled = "unsettled", kEgressDenied = "egress_denied",
-                           kLanes = "lanes", kLane = "lane", kState = "state";
+                           kEgressPorts = "egress_ports_allow", kLanes = "lanes", kLane = "lane",
+                           kState = "state";
 
 std::int64_t count(const boost::json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);
@@ -27,6 +28,9 @@ std::string to_json(const SchedulerGauges& gauges) {
   json.member(kParked, gauges.parked);
   json.member(kUnsettled, gauges.unsettled);
   json.member(kEgressDenied, gauges.egress_denied);
+  json.key(kEgressPorts).begin_array();
+  for (const int port : gauges.egress_ports_allow) json.number(port);
+  json.end_array();
   json.key(kLanes).begin_array();
   for (const auto& [lane, state] : gauges.lanes) {
     json.begin_object().member(kLane, lane).member(kState, state).end_object();
@@ -46,6 +50,12 @@ SchedulerGauges scheduler_gauges_from(std::string_view json) {
   out.parked = count(object, kParked);
   out.unsettled = count(object, kUnsettled);
   out.egress_denied = count(object, kEgressDenied);
+  const auto* ports = object.if_contains(kEgressPorts);
+  if (ports != nullptr && ports->is_array()) {
+    for (const auto& each : ports->get_array()) {
+      if (each.is_int64()) out.egress_ports_allow.push_back(static_cast<int>(each.get_int64()));
+    }
+  }
   const auto* lanes = object.if_contains(kLanes);
   if (lanes == nullptr || !lanes->is_array()) return out;
   for (const auto& each : lanes->get_array()) {

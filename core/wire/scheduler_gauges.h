@@ -22,6 +22,7 @@ struct SchedulerGauges {
   std::int64_t parked = 0;  // of those in flight
   std::int64_t unsettled = 0;
   std::int64_t egress_denied = 0;
+  std::vector<int> egress_ports_allow = {};  // as set
   std::vector<Lane> lanes;
 };
 

@@ -5,11 +5,17 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "core/model/closed_ports.h"
+#include "scheduler/http/own_addresses.h"
 
 namespace postern::scheduler {
 namespace {
@@ -46,6 +52,10 @@ constexpr std::string_view kSpecial[] = {
     "2001:db8::/32",    // documentation
     "3fff::/20",        // documentation
 };
+// What this host has there it has for everybody.
+constexpr int kHttp = 80;
+constexpr int kHttps = 443;
+
 constexpr std::string_view kGlobalUnicast = "2000::/3";
 
 // True when `cidr` contains `address` and is of the same family. "::/0" means all of IPv6 and not
@@ -91,8 +101,17 @@ std::optional<IpAddress> embedded_ipv4(const IpAddress& address) {
 
 }  // namespace
 
-Result<AddressPolicy> AddressPolicy::make(std::span<const std::string> allow) {
+Result<AddressPolicy> AddressPolicy::make(std::span<const std::string> allow,
+                                          std::span<const int> ports, IsOwn is_own) {
   AddressPolicy policy;
+  policy.ports_.assign(ports.begin(), ports.end());
+  policy.is_own_ = std::move(is_own);
+  if (!policy.is_own_) {
+    policy.is_own_ = [own = std::make_shared<OwnAddresses>()](const IpAddress& address,
+                                                              Monotonic now) {
+      return own->contains(address, now);
+    };
+  }
   for (const std::string& text : allow) {
     const auto cidr = parse_cidr(text);
     if (!cidr) {
@@ -110,29 +129,37 @@ bool AddressPolicy::allows(const sockaddr& address) const {
   if (address.sa_family == AF_INET) {
     sockaddr_in in;
     std::memcpy(&in, &address, sizeof in);
-    return allows(ipv4_address(&in.sin_addr));
+    return allows(ipv4_address(&in.sin_addr), ntohs(in.sin_port));
   }
   if (address.sa_family == AF_INET6) {
     sockaddr_in6 in6;
     std::memcpy(&in6, &address, sizeof in6);
     IpAddress bytes;
     std::memcpy(bytes.data(), &in6.sin6_addr, bytes.size());
-    return allows(bytes);
+    return allows(bytes, ntohs(in6.sin6_port));
   }
   return false;
 }
 
-bool AddressPolicy::allows(const std::string& address) const {
+bool AddressPolicy::allows(const std::string& address, int port) const {
   const auto bytes = parse_ip_address(address);
-  return bytes && allows(*bytes);
+  return bytes && allows(*bytes, port);
 }
 
-bool AddressPolicy::allows(const IpAddress& address) const {
+bool AddressPolicy::allows_port(int port) const {
+  return closed_port(port).empty() || std::ranges::find(ports_, port) != ports_.end();
+}
+
+bool AddressPolicy::allows(const IpAddress& address, int port) const {
+  if (!allows_port(port)) return false;
   const std::optional<IpAddress> inner = embedded_ipv4(address);
   if (any_covers(tables().metadata, address)) return false;
   if (inner && any_covers(tables().metadata, *inner)) return false;
   if (any_covers(allow_, address)) return true;
-  if (inner) return allows(*inner);
+  if (port != kHttp && port != kHttps && is_own_(address, std::chrono::steady_clock::now())) {
+    return false;
+  }
+  if (inner) return allows(*inner, port);
   if (any_covers(tables().special, address)) return false;
   return is_ipv4(address) || contains(tables().global_unicast, address);
 }

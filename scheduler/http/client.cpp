@@ -94,6 +94,9 @@ struct HttpClient::Impl {
     transfer->begin(id, std::move(request));
 
     const Url& url = transfer->request().url;
+    if (!policy.allows_port(url.port)) {
+      return fail(std::move(transfer), Kind::egress_denied, kPortDenied);
+    }
     if (is_address(url)) return run(std::move(transfer), nullptr);
     if (const Addresses* known = resolver.recall(url.host)) {
       return run_or_fail(std::move(transfer), *known);
@@ -117,9 +120,10 @@ struct HttpClient::Impl {
     if (found.empty()) {
       return fail(std::move(transfer), Kind::name_not_resolved, "name could not be resolved");
     }
+    const int port = transfer->request().url.port;
     Addresses allowed;
     std::copy_if(found.begin(), found.end(), std::back_inserter(allowed),
-                 [&](const std::string& address) { return policy.allows(address); });
+                 [&](const std::string& address) { return policy.allows(address, port); });
     if (allowed.empty()) return fail(std::move(transfer), Kind::egress_denied, kEgressDenied);
     run(std::move(transfer), &allowed);
   }

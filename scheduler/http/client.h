@@ -34,7 +34,7 @@ struct HttpResult {
     answered,  // `status`, `headers` and `body` are set
     timed_out,
     name_not_resolved,
-    egress_denied,  // the address policy denies all addresses of the host
+    egress_denied,  // the address policy denies all addresses of the host, or the port
     not_connected,  // refused, unreachable, TLS handshake failed, ...
     broken,         // connected, but no complete answer: reset, closed, not HTTP
   };

@@ -23,6 +23,7 @@ namespace postern::scheduler {
 inline constexpr long kMaxIdleSeconds = 3;
 
 inline constexpr char kEgressDenied[] = "address not allowed by the egress policy";
+inline constexpr char kPortDenied[] = "port not allowed by the egress policy";
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }

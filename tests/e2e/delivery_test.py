@@ -2,13 +2,15 @@
 """Failing receivers: the record of each attempt, and what the retry policy makes of it."""
 
 import datetime
+import json
 import select
 import socket
+import subprocess
 import threading
 import time
 import unittest
 
-from harness import Answer, StackTest
+from harness import BIN, Answer, StackTest
 
 SOON = {"intervals": [0.1]}  # a retry policy for tests that do not check the delay
 
@@ -160,6 +162,41 @@ class Egress(StackTest):
                         self.assertEqual(self.api.post(f"/v1/tasks/{task['id']}/retry").status, 200)
                         self.wait_until(lambda: self.get(task)["attempt_count"] == 2)
             self.assertEqual(select.select([listener], [], [], 0)[0], [])
+
+
+class ClosedPorts(StackTest):
+    settings = {"POSTERN_EGRESS_PORTS_ALLOW": "17, 4045"}
+
+    def test_are_refused_at_every_door_although_the_address_is_allowed(self):
+        for port in (22, 25, 5432, 6379, 11211):
+            url = f"http://127.0.0.1:{port}/"
+            self.assertEqual(self.api.request("PUT", "/v1/endpoints/closed", {"url": url}).status // 100, 2)
+            for task in (self.create(webhook_url=url), self.create(webhook_url=None, endpoint="closed"),
+                         self.create(webhook_url=f"http://[::ffff:127.0.0.1]:{port}/")):
+                over = self.finished(task)
+                self.assertEqual((over["status"], over["reason"], over["attempt_count"]), ("failed", "egress_denied", 1))
+                self.assertEqual(over["last_error"], "port not allowed by the egress policy")
+        caller = self.create(on_complete_url="http://127.0.0.1:22/")
+        self.assertEqual(self.finished(caller)["status"], "completed")
+        self.wait_until(lambda: "egress_denied" in self.stack.postgres.psql(
+            "SELECT reason FROM postern.task_finished WHERE url = 'http://127.0.0.1:22/'"
+            f" AND encode(body, 'escape') LIKE '%{caller['id']}%'"), 30, "the callback is refused")
+        allowed = self.finished(self.create(webhook_url="http://127.0.0.1:4045/", max_retries=0))
+        self.assertEqual(allowed["reason"], "exhausted")  # it was tried
+
+    def test_the_doctor_names_endpoints_that_have_one(self):
+        def egress():
+            rows = json.loads(subprocess.run([BIN / "postern", "doctor", "--json"], capture_output=True, text=True,
+                                             env=self.stack._environment("postgres")).stdout)
+            return next(row for row in rows if row["check"] == "egress")
+        for name, url in (("mail", "http://127.0.0.1:25/"), ("npp", "http://127.0.0.1:4045/"),
+                          ("web", "http://127.0.0.1:8080/"), ("closed", "http://127.0.0.1/")):
+            self.assertEqual(self.api.request("PUT", f"/v1/endpoints/{name}", {"url": url}).status // 100, 2)
+        self.wait_until(lambda: "npp" not in egress()["finding"], 30, "the scheduler has told what it allows")
+        found = egress()
+        self.assertEqual((found["verdict"], found["finding"]), ("WRONG", "closed: default/mail (25, smtp)"))
+        self.assertEqual(self.api.delete("/v1/endpoints/mail").status // 100, 2)
+        self.assertEqual(egress()["verdict"], "ok")
 
 
 if __name__ == "__main__":

@@ -123,6 +123,9 @@ TEST(Settings, RefuseWrongValuesOfTheScheduler) {
        {"10.0.0.0/8", "0.0.0.0/0", "10.1.2.3/32", "::/0", "::1/128", "10.0.0.0/8, fd00::/8"},
        {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "/8", "10/8", "010.0.0.0/8",
         "::1/129", "::1%lo/128", "localhost/8", "10.0.0.0/8;::/0", "10.0.0.0/8,x"}},
+      {"egress-ports-allow",
+       {"25", "1,65535", "25, 6443 8500"},
+       {"0", "65536", "-1", "smtp", "25;26", "25,x", "1-100", "0x19"}},
       {"rescue-after", {"1", "1s", "60"}, {"0", "0s", "x"}},
       {"drain-timeout", {"0", "30s"}, {"", "-1s"}},
       {"retention-short", {"1d"}, {"0"}},
@@ -161,6 +164,13 @@ TEST(Settings, GatherEgressNetworks) {
     EXPECT_EQ(parsing.sentence, "");
     EXPECT_EQ(parsing.settings.egress_allow, expected);
   }
+}
+
+TEST(Settings, GatherEgressPorts) {
+  const Parsing parsing = with_flags(
+      {"--egress-ports-allow", "25, 6443", "--egress-ports-allow=8500"}, Program::scheduler);
+  EXPECT_EQ(parsing.sentence, "");
+  EXPECT_EQ(parsing.settings.egress_ports_allow, (std::vector{25, 6443, 8500}));
 }
 
 TEST(Settings, TrimTheSlashOfThePublicUrl) {

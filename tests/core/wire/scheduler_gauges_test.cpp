@@ -8,7 +8,7 @@ namespace postern {
 namespace {
 
 TEST(SchedulerGauges, AreReadAsTheyWereWritten) {
-  SchedulerGauges written{256, 9, 3, 2, 1, {}};
+  SchedulerGauges written{256, 9, 3, 2, 1, {25, 6443}, {}};
   written.lanes = {{std::numeric_limits<std::int64_t>::min(), "open"}, {7, "throttled"}};
   const auto read = scheduler_gauges_from(to_json(written));
   EXPECT_EQ(read.slots, 256);
@@ -16,6 +16,7 @@ TEST(SchedulerGauges, AreReadAsTheyWereWritten) {
   EXPECT_EQ(read.parked, 3);
   EXPECT_EQ(read.unsettled, 2);
   EXPECT_EQ(read.egress_denied, 1);
+  EXPECT_EQ(read.egress_ports_allow, (std::vector{25, 6443}));
   ASSERT_EQ(read.lanes.size(), 2U);
   EXPECT_EQ(read.lanes[0].lane, std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(read.lanes[0].state, "open");

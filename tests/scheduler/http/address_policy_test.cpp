@@ -11,21 +11,23 @@
 namespace postern::scheduler {
 namespace {
 
-bool allows_sockaddr(const AddressPolicy& policy, const std::string& address) {
+bool allows_sockaddr(const AddressPolicy& policy, const std::string& address, int port) {
   sockaddr_in in{};
   in.sin_family = AF_INET;
+  in.sin_port = htons(static_cast<std::uint16_t>(port));
   if (inet_pton(AF_INET, address.c_str(), &in.sin_addr) == 1) {
     return policy.allows(reinterpret_cast<const sockaddr&>(in));
   }
   sockaddr_in6 in6{};
   in6.sin6_family = AF_INET6;
+  in6.sin6_port = htons(static_cast<std::uint16_t>(port));
   EXPECT_EQ(inet_pton(AF_INET6, address.c_str(), &in6.sin6_addr), 1) << address;
   return policy.allows(reinterpret_cast<const sockaddr&>(in6));
 }
 
-bool allows(const AddressPolicy& policy, const std::string& address) {
-  const bool by_sockaddr = allows_sockaddr(policy, address);
-  EXPECT_EQ(policy.allows(address), by_sockaddr) << address << " as text";
+bool allows(const AddressPolicy& policy, const std::string& address, int port = 8080) {
+  const bool by_sockaddr = allows_sockaddr(policy, address, port);
+  EXPECT_EQ(policy.allows(address, port), by_sockaddr) << address << " as text";
   return by_sockaddr;
 }
 
@@ -159,6 +161,55 @@ TEST(AddressPolicy, NeverAllowsMetadata) {
   EXPECT_TRUE(allows(policy, "fd00:ec2::255"));
 }
 
+// 8.8.8.8 and 2606:4700::1111 are this host's.
+AddressPolicy at_home(const std::vector<std::string>& cidrs, const std::vector<int>& ports = {}) {
+  return AddressPolicy::make(cidrs, ports,
+                             [](const IpAddress& address, Monotonic) {
+                               return address == *parse_ip_address("8.8.8.8") ||
+                                      address == *parse_ip_address("2606:4700::1111");
+                             })
+      .value();
+}
+
+TEST(AddressPolicy, AllowsOfTheHostsOwnAddressesThePortsOfHttpAlone) {
+  const auto closed = at_home({});
+  const auto open = at_home({"8.8.8.0/24", "2606:4700::/32"});
+  for (const char* own : {"8.8.8.8", "::ffff:8.8.8.8", "::8.8.8.8", "64:ff9b::808:808",
+                          "2002:808:808::1", "2606:4700::1111"}) {
+    EXPECT_TRUE(allows(closed, own, 80)) << own;
+    EXPECT_TRUE(allows(closed, own, 443)) << own;
+    for (const int port : {81, 8080, 3000, 9000, 65'535}) {
+      EXPECT_FALSE(allows(closed, own, port)) << own << " " << port;
+    }
+  }
+  for (const char* own : {"8.8.8.8", "::ffff:8.8.8.8", "2606:4700::1111"}) {
+    EXPECT_TRUE(allows(open, own, 8080)) << own;
+    EXPECT_FALSE(allows(open, own, 5432)) << own;
+  }
+  EXPECT_TRUE(allows(closed, "8.8.8.9", 8080)) << "somebody else's";
+  EXPECT_TRUE(allows(closed, "2606:4700::1112", 8080));
+}
+
+TEST(AddressPolicy, DeniesClosedPortsEverywhere) {
+  const auto policy = at_home({"127.0.0.0/8", "::/0"});
+  for (const int port : {0, 22, 25, 53, 2375, 3306, 5432, 6379, 10'250, 11'211, 27'017}) {
+    EXPECT_FALSE(policy.allows_port(port)) << port;
+    for (const char* address :
+         {"1.1.1.1", "127.0.0.1", "::1", "2606:4700::1112", "::ffff:1.1.1.1"}) {
+      EXPECT_FALSE(allows(policy, address, port)) << address << " " << port;
+    }
+  }
+  for (const int port : {80, 443, 3000, 8000, 8080, 8443, 49'152}) {
+    EXPECT_TRUE(policy.allows_port(port)) << port;
+  }
+  const auto with_mail = at_home({}, {25, 5432});
+  EXPECT_TRUE(allows(with_mail, "1.1.1.1", 25));
+  EXPECT_TRUE(allows(with_mail, "1.1.1.1", 5432));
+  EXPECT_FALSE(allows(with_mail, "1.1.1.1", 22));
+  EXPECT_FALSE(allows(with_mail, "127.0.0.1", 25)) << "the address is private all the same";
+  EXPECT_FALSE(allows(with_mail, "8.8.8.8", 25)) << "nor has this host a port for everybody there";
+}
+
 TEST(AddressPolicy, DeniesOtherFamilies) {
   sockaddr_un local{};
   local.sun_family = AF_UNIX;
@@ -169,7 +220,7 @@ TEST(AddressPolicy, DeniesWhatIsNoNumericAddress) {
   const AddressPolicy policy = allowing({"0.0.0.0/0", "::/0"});
   for (const std::string text : {"", "localhost", "8.8.8", "8.8.8.8 ", "134744072", "0x8.8.8.8",
                                  "8.8.8.08", "[2606:4700::1111]", "2606:4700::1111%lo"}) {
-    EXPECT_FALSE(policy.allows(text)) << text;
+    EXPECT_FALSE(policy.allows(text, 80)) << text;
   }
 }
 

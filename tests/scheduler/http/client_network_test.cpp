@@ -58,6 +58,20 @@ TEST(Egress, IsDeniedToAddressesThatAreNotAllowed) {
       << "after one that was not";
 }
 
+TEST(Egress, IsDeniedToClosedPortsBeforeANameIsLookedUp) {
+  Client client({.user_agent = "",
+                 .ca_file = "",
+                 .kept_connections = 0,
+                 .dns_servers = "127.0.0.1:1",
+                 .read_headers = {}});
+  for (const char* url : {"http://127.0.0.1:22/", "http://[::1]:5432/", "https://name.test:6379/",
+                          "http://[::ffff:127.0.0.1]:25/"}) {
+    EXPECT_EQ(summary(client.fetch(request_to(url))),
+              "egress_denied: port not allowed by the egress policy")
+        << url;
+  }
+}
+
 TEST(Egress, IsCheckedForTheAddressesOfAName) {
   const std::map<std::string, DnsReply> zone = {
       {"internal.test", {.addresses = {"127.0.0.1"}}},
@@ -241,7 +255,7 @@ TEST(Waiting, EndsAtTheCallersDescriptorsAndTimeout) {
 
 TEST(Waiting, ReturnsNoResultWithinStart) {
   Client client({}, {});
-  client.http.start(1, request_to("http://127.0.0.1:1/"));
+  client.http.start(1, request_to("http://127.0.0.1:2/"));
   EXPECT_TRUE(client.http.take_finished().empty());
   EXPECT_EQ(client.http.active(), 1u);
   EXPECT_EQ(summary(client.finish_all()[1]), kDenied);

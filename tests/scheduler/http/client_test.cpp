@@ -37,7 +37,7 @@ std::string on_the_wire(OutgoingRequest request) {
 
 TEST(OutgoingRequest, ArrivesAsItWasGiven) {
   OutgoingRequest request =
-      request_to("http://127.0.0.1:1/hook/%41?a=b&c=%20", "POST", "{\"a\":\"\"}");
+      request_to("http://127.0.0.1:2/hook/%41?a=b&c=%20", "POST", "{\"a\":\"\"}");
   request.headers = {{"Content-Type", "application/json"},
                      {"X-Empty", ""},
                      {"X-Blank", " \t"},
@@ -79,7 +79,7 @@ TEST(OutgoingRequest, HasNoOtherHeadersThanTheNecessaryOnes) {
       {"PATCH", "hello", "Content-Length: 5\r\n\r\nhello"},
   };
   for (const Case& c : cases) {
-    const std::string seen = on_the_wire(request_to("http://127.0.0.1:1/", c.method, c.body));
+    const std::string seen = on_the_wire(request_to("http://127.0.0.1:2/", c.method, c.body));
     EXPECT_TRUE(seen == fmt::format("{} / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n"
                                     "User-Agent: Postern/test\r\nAccept: */*\r\n{}",
                                     c.method, c.rest))
@@ -89,9 +89,9 @@ TEST(OutgoingRequest, HasNoOtherHeadersThanTheNecessaryOnes) {
 
 TEST(OutgoingRequest, IgnoresTheProxiesOfTheEnvironment) {
   for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) {
-    setenv(name, "http://127.0.0.1:1", 1);
+    setenv(name, "http://127.0.0.1:2", 1);
   }
-  EXPECT_NE(on_the_wire(request_to("http://127.0.0.1:1/")), "");
+  EXPECT_NE(on_the_wire(request_to("http://127.0.0.1:2/")), "");
   for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) unsetenv(name);
 }
 
@@ -105,7 +105,7 @@ TEST(HttpAnswer, IsClassified) {
       {ok("hello"), "answered 200 hello"},
       {kHead + "Content-Length: 0\r\n\r\n", "answered 200 "},
       {"HTTP/1.1 204 No Content\r\n\r\n", "answered 204 "},
-      {"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+      {"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:2/\r\nContent-Length: 0\r\n\r\n",
        "answered 302 "},
       {"HTTP/1.1 410 Gone\r\nContent-Length: 4\r\n\r\ngone", "answered 410 gone"},
       {"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", "answered 503 "},

@@ -208,7 +208,7 @@ TEST(Connections, ThatGetNoDescriptorAreReported) {
   const HttpResult result = client.fetch(request_to(server.url()));
   setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_EQ(summary(result), "not_connected: no socket: Too many open files");
-  EXPECT_EQ(summary(client.fetch(request_to("http://127.0.0.1:1/"))),
+  EXPECT_EQ(summary(client.fetch(request_to("http://127.0.0.1:2/"))),
             "not_connected: connection refused");
   EXPECT_EQ(summary(client.fetch(request_to(server.url()))), "answered 200 ok");
 }
