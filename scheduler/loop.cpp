@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "core/program/log.h"
+#include "db/catalog/notices.h"
 #include "db/engine/attempt_times.h"
 #include "db/engine/heartbeat.h"
 #include "scheduler/delivery/environment.h"
@@ -117,6 +118,7 @@ void Loop::read_signals() {
 void Loop::read_notifications() {
   for (const auto& notification : claims_.channel.take_notifications()) {
     if (!duties_.has_beaten()) continue;
+    if (notification.payload == db::kLimitsChanged) dispatcher_.limits_changed();
     const auto lanes = parse_lanes(notification.payload);
     lanes.empty() ? duties_.look_for_work() : dispatcher_.add_lanes(lanes);
   }

@@ -4,6 +4,7 @@
 
 #include "core/base/headers_json.h"
 #include "core/base/url.h"
+#include "db/catalog/notices.h"
 #include "db/catalog/schedulers.h"
 #include "db/pg/rows.h"
 
@@ -43,7 +44,7 @@ Params settings_params(std::string_view tenant, std::string_view name,
 }
 
 // The schedulers look at once: what was held back may go.
-constexpr char kTell[] = "pg_notify('postern_ready', '')";
+const std::string kTell = fmt::format("pg_notify('postern_ready', '{}')", kLimitsChanged);
 
 constexpr char kInsertEndpoint[] = R"sql(
   INSERT INTO postern.endpoint AS e (tenant, name, url, method, headers, paused, timeout_ms, max_in_flight, rate_count,

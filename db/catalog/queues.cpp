@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "db/catalog/notices.h"
 #include "db/pg/rows.h"
 
 namespace postern::db {
@@ -122,8 +123,8 @@ constexpr char kInsertQueue[] = R"sql(
 
 // The queues that `change` returns, and the schedulers are told.
 std::string told_sql(const std::string& change, std::string_view more_columns = "") {
-  return fmt::format("WITH w AS ({}) SELECT {}{}, pg_notify('postern_ready', '') FROM w", change,
-                     select_list(kColumns), more_columns);
+  return fmt::format("WITH w AS ({}) SELECT {}{}, pg_notify('postern_ready', '{}') FROM w", change,
+                     select_list(kColumns), more_columns, kLimitsChanged);
 }
 
 const BuiltStatement kCreate{

@@ -41,6 +41,8 @@ class Dispatcher {
 
   // These lanes may have work. From then on they are claimed from.
   void add_lanes(std::span<const std::int64_t> lanes);
+  // What the last claims have held back may be permitted now.
+  void limits_changed() { lanes_.limits_changed(); }
 
   // Collects results, settles, claims: whatever can be done without waiting.
   void turn(Monotonic now);

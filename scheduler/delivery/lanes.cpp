@@ -7,20 +7,31 @@
 namespace postern::scheduler {
 namespace {
 
-// Whoever waits for an attempt to end is told at once; this is for the case that he is not.
+// Whoever waits for an attempt to end, or for a limit to change, is told at once; this is for the
+// case that he is not.
 constexpr Milliseconds kResultWait{1'000};
+// So many lanes of a tenant that claims have held are asked again when their time has come; more of
+// them take turns, some at a time, since each would find what the others have found.
+constexpr int kAskedInTime = 256;
+constexpr Milliseconds kTurn{1};
+constexpr Milliseconds kTurnsAtOnce{50};
+constexpr Milliseconds kLookAgain{1'000};
 // A claim looks at no more tenants and no more lanes than these if they hold slots; the next one
 // goes on from there.
 constexpr std::size_t kMostLooked = 1'024;
 // The turns within so many tenants are remembered.
 constexpr std::size_t kMostFavoured = 10'000;
-// So many are asked again at once when something has come free.
+// So many are asked again at once when something has come free, and so many of a tenant.
 constexpr int kMostWoken = 256;
+constexpr int kMostWokenOfTenant = 128;
 
 }  // namespace
 
 void KnownLanes::add(std::span<const LaneId> lanes) {
-  for (const auto lane : lanes) put_back(lane);
+  for (const auto lane : lanes) {
+    const auto held = held_.find(lane);
+    if (held == held_.end() || held->second.queue != &by_claim_) put_back(lane);
+  }
 }
 
 void KnownLanes::put_back(LaneId lane) {
@@ -81,7 +92,7 @@ std::vector<db::LaneSlots> KnownLanes::share(int free, const RoomOf& room_of, co
   Turns turns;
   const auto first_lanes = next_tenants(kMostLooked);
   int without = 0;
-  all_have_their_share_ = first_lanes.size() < kMostLooked;
+  all_have_their_share_ = !first_lanes.empty();
   for (const auto lane : first_lanes) {
     if (without >= free) break;
     const auto room = room_of(lane);
@@ -140,8 +151,20 @@ void KnownLanes::claimed(std::span<const db::LaneSlots> asked, std::span<const d
 
 void KnownLanes::hold(std::span<const db::HeldLane> lanes, Monotonic now) {
   for (const auto& [lane, wait, full_up] : lanes) {
-    hold(lane, by_claim_, now + wait, full_up);
+    lanes_.erase(lane);
+    const auto until = now + std::min(wait, kResultWait);
+    hold(lane, by_claim_, turn_of(lane_tenant(lane), until), full_up);
+    ++held_of_[lane_tenant(lane)].count;
   }
+}
+
+// When a lane that is to be asked again at `until` is asked, as one of its tenant's.
+Monotonic KnownLanes::turn_of(LaneTenant tenant, Monotonic until) {
+  auto& held = held_of_[tenant];
+  if (held.count < kAskedInTime) return until;
+  held.last = std::max(held.last + kTurn, until);
+  const auto part = held.last.time_since_epoch() % kTurnsAtOnce;
+  return held.last + (kTurnsAtOnce - part);
 }
 
 KnownLanes::Known::iterator KnownLanes::hold(Known::iterator lane, const LaneRoom& room,
@@ -155,13 +178,21 @@ void KnownLanes::hold(LaneId lane, Queue& queue, Monotonic until, bool waits) {
   const Held how{until, &queue, waits ? ++last_ticket_ : 0};
   held_.emplace(lane, how);
   by_time_.emplace(until, lane);
-  if (waits) queue.emplace(how.ticket, lane);
+  if (waits) queue[lane_tenant(lane)].emplace(how.ticket, lane);
 }
 
 void KnownLanes::unhold(HeldLanes::iterator held) {
   const auto& [lane, how] = *held;
   by_time_.erase({how.until, lane});
-  if (how.ticket != 0) how.queue->erase(how.ticket);
+  if (how.ticket != 0) {
+    const auto of_tenant = how.queue->find(lane_tenant(lane));
+    of_tenant->second.erase(how.ticket);
+    if (of_tenant->second.empty()) how.queue->erase(of_tenant);
+  }
+  if (how.queue == &by_claim_) {
+    const auto of_tenant = held_of_.find(lane_tenant(lane));
+    if (--of_tenant->second.count == 0) held_of_.erase(of_tenant);
+  }
   held_.erase(held);
 }
 
@@ -174,14 +205,39 @@ void KnownLanes::attempt_ended(LaneId lane) {
 }
 
 void KnownLanes::wake(Queue& queue) {
-  for (int woken = 0; woken < kMostWoken && !queue.empty(); ++woken) {
-    const LaneId lane = queue.begin()->second;
+  int woken = 0;
+  for (auto tenants = queue.size(); tenants > 0 && woken < kMostWoken; --tenants) {
+    auto next = queue.upper_bound(last_woken_);
+    if (next == queue.end()) next = queue.begin();
+    last_woken_ = next->first;
+    std::vector<LaneId> lanes;
+    for (const auto& [ticket, lane] : next->second) {
+      if (lanes.size() == kMostWokenOfTenant || woken == kMostWoken) break;
+      lanes.push_back(lane);
+      ++woken;
+    }
+    for (const LaneId lane : lanes) {
+      unhold(held_.find(lane));
+      put_back(lane);
+    }
+  }
+}
+
+void KnownLanes::release_by_claim(Monotonic now) {
+  limits_changed_ = false;
+  look_again_at_ = now + kLookAgain;
+  std::vector<LaneId> lanes;
+  for (const auto& [lane, how] : held_) {
+    if (how.queue == &by_claim_) lanes.push_back(lane);
+  }
+  for (const LaneId lane : lanes) {
     unhold(held_.find(lane));
     put_back(lane);
   }
 }
 
 void KnownLanes::release(Monotonic now) {
+  if (limits_changed_ && now >= look_again_at_) release_by_claim(now);
   while (!by_time_.empty() && by_time_.begin()->first <= now) {
     const LaneId lane = by_time_.begin()->second;
     unhold(held_.find(lane));
@@ -191,7 +247,8 @@ void KnownLanes::release(Monotonic now) {
 
 std::optional<Monotonic> KnownLanes::release_at() const {
   if (by_time_.empty()) return std::nullopt;
-  return by_time_.begin()->first;
+  const auto first = by_time_.begin()->first;
+  return limits_changed_ ? std::min(first, look_again_at_) : first;
 }
 
 std::vector<LaneId> parse_lanes(std::string_view payload) {

@@ -22,7 +22,8 @@ namespace postern::scheduler {
 
 class KnownLanes {
  public:
-  // These may have work, says a tick or a notification.
+  // These may have work, says a tick or a notification. That changes nothing for those that a claim
+  // has held back.
   void add(std::span<const LaneId> lanes);
 
   bool empty() const { return lanes_.empty(); }
@@ -47,13 +48,17 @@ class KnownLanes {
   // it has been added since: its new work may have come too late for that claim.
   void claimed(std::span<const db::LaneSlots> asked, std::span<const db::Claimed> tasks);
 
-  // These have more work than they may be given at `now`; they come back when their time has come.
+  // These have more work than they may be given at `now`; they come back when their time has come,
+  // after a second at most. Where a tenant has hundreds of them they take turns, a thousand in a
+  // second.
   void hold(std::span<const db::HeldLane> lanes, Monotonic now);
+  // All of them are to be asked again: at the next release(), and once a second at most.
+  void limits_changed() { limits_changed_ = true; }
   // An attempt of this lane has ended, so it may have another one.
   void attempt_ended(LaneId lane);
-  // Those that wait for others' attempts may be asked again, the first of them if they are many: an
-  // end was settled, for those that a claim has held; an attempt has ended or was parked, for the
-  // rest.
+  // Those that wait for others' attempts may be asked again, of each tenant the first of them if
+  // they are many: an end was settled, for those that a claim has held; an attempt has ended or was
+  // parked, for the rest.
   void place_freed() { wake(by_claim_); }
   void room_freed() {
     all_have_their_share_ = false;
@@ -68,7 +73,8 @@ class KnownLanes {
 
  private:
   using Known = std::map<LaneId, bool>;  // whether it was added since the last share()
-  using Queue = std::map<std::uint64_t, LaneId>;
+  // By tenant, and then by their turn; no tenant is without lanes.
+  using Queue = std::map<LaneTenant, std::map<std::uint64_t, LaneId>>;
   struct Claimant {
     Known::iterator lane;
     LaneRoom room;
@@ -87,16 +93,23 @@ class KnownLanes {
     Queue* queue;              // by_claim_ or by_pacing_
     std::uint64_t ticket = 0;  // its turn there; 0: only time helps
   };
+  // Of a tenant's lanes that claims have held.
+  struct HeldOfTenant {
+    int count = 0;
+    Monotonic last{};  // when the last of those that take turns is to be asked
+  };
   using HeldLanes = boost::unordered_flat_map<LaneId, Held>;
 
   std::vector<LaneId> next_tenants(std::size_t most) const;
   Tenant look_at(LaneId first_lane, int free, std::size_t most_looks, const RoomOf& room_of,
                  Monotonic now);
   void put_back(LaneId lane);
+  Monotonic turn_of(LaneTenant tenant, Monotonic until);
   void hold(LaneId lane, Queue& queue, Monotonic until, bool waits);
   Known::iterator hold(Known::iterator lane, const LaneRoom& room, Monotonic now);
   void unhold(HeldLanes::iterator held);
   void wake(Queue& queue);
+  void release_by_claim(Monotonic now);
 
   Known lanes_;
   bool all_have_their_share_ = false;  // the tenants of lanes_, as share() found
@@ -106,6 +119,10 @@ class KnownLanes {
   std::set<std::pair<Monotonic, LaneId>> by_time_;  // all of held_
   Queue by_claim_, by_pacing_;                      // those that wait for others' attempts
   std::uint64_t last_ticket_ = 0;
+  LaneTenant last_woken_ = 0;
+  boost::unordered_flat_map<LaneTenant, HeldOfTenant> held_of_;
+  bool limits_changed_ = false;
+  Monotonic look_again_at_{};  // not earlier, even if limits have changed
 };
 
 // The lane ids of a notification, "1,-2,3". Empty means: look yourself; so does anything that is

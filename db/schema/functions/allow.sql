@@ -20,7 +20,8 @@ END $$;
 -- What may be claimed: of each lane at most `p_free`, within the limits of queues and endpoints. `p_tenants`, `p_queues` and
 -- `p_endpoints` say what the lane stands for; where the tenant is NULL, its first ready task is looked at. Limits are weighed
 -- once for a queue and target together, not for each of their lanes, and hold over any number of schedulers, because the row of
--- a limited queue or endpoint is locked until the claim commits. Nothing is returned for what is paused.
+-- a limited queue or endpoint is locked until the claim commits. What is paused may be asked again in a second; whoever ends a
+-- pause tells the schedulers. Nothing is returned while the whole engine is paused.
 CREATE OR REPLACE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[],
                                          p_endpoints text[])
 RETURNS SETOF postern.allowance
@@ -37,6 +38,7 @@ DECLARE
   queue_left double precision;     -- what the queue and the endpoint permit still; NULL: anything
   endpoint_left double precision;
   remaining jsonb := '{}';         -- the same by queue and endpoint: what this call has permitted is not active yet
+  spent jsonb := '{}';             -- of queues that permit nothing more: how long their lanes wait, and whether an end helps
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
@@ -44,7 +46,9 @@ BEGIN
   FOR w IN
     SELECT p.*, d.timeout_ms, d.max_runtime, (r.target).name, (r.target).timeout_ms AS endpoint_ms,
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
-           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited
+           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
+           -- The sandbox queue is paused even if its row says otherwise.
+           p.queue = 'aq_test' OR d.paused IS TRUE OR (r.target).paused IS TRUE AS paused
       FROM (
         SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
           FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,
@@ -58,9 +62,9 @@ BEGIN
          WHERE k.tenant IS NOT NULL
          GROUP BY k.tenant, k.queue, k.endpoint) p
       LEFT JOIN LATERAL (SELECT * FROM postern.queue k WHERE k.tenant = p.tenant AND k.name = p.queue OFFSET 0) d ON true
-      LEFT JOIN LATERAL (SELECT o AS target FROM postern.endpoint_of(p.tenant, p.endpoint) o) r ON p.endpoint IS NOT NULL
-     -- The sandbox queue is paused even if its row says otherwise.
-     WHERE p.queue <> 'aq_test' AND d.paused IS NOT TRUE AND (r.target).paused IS NOT TRUE
+      LEFT JOIN LATERAL (
+        SELECT o AS target
+          FROM postern.endpoint_of(p.tenant, CASE WHEN d.paused IS NOT TRUE AND p.queue <> 'aq_test' THEN p.endpoint END) o) r ON true
      ORDER BY p.lanes[1]
   LOOP
     g.lanes := w.lanes;
@@ -74,11 +78,21 @@ BEGIN
     g.wait_ms := NULL;
     g.full_up := false;
 
-    IF w.queue_limited OR w.endpoint_limited THEN
+    IF w.paused THEN
+      g.most := 0;
+      g.wait_ms := 1000;
+    ELSIF w.queue_limited OR w.endpoint_limited THEN
       queue_place := 'q' || w.tenant || '/' || w.queue;
       endpoint_place := 'e' || w.tenant || '/' || w.name;
       q := NULL;
       e := NULL;
+      IF spent ? queue_place THEN
+        g.most := 0;
+        g.wait_ms := (spent #>> ARRAY[queue_place, '0'])::integer;
+        g.full_up := (spent #>> ARRAY[queue_place, '1'])::boolean;
+        RETURN NEXT g;
+        CONTINUE;
+      END IF;
       IF w.queue_limited THEN
         SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
       END IF;
@@ -89,7 +103,12 @@ BEGIN
         g.most := 0;
         g.wait_ms := 5;
       ELSE
-        CONTINUE WHEN q.paused OR e.paused;
+        IF q.paused OR e.paused THEN
+          g.most := 0;
+          g.wait_ms := 1000;
+          RETURN NEXT g;
+          CONTINUE;
+        END IF;
         IF w.endpoint_limited THEN
           g.endpoint_ms := e.timeout_ms;
           g.default_ms := coalesce(e.timeout_ms, w.timeout_ms, 30000);
@@ -126,6 +145,9 @@ BEGIN
             CASE WHEN endpoint_bucket.tokens - g.most < 1 THEN (1 - endpoint_bucket.tokens + g.most) / endpoint_bucket.per_second END));
           g.full_up := g.wait_ms IS NULL;
           g.wait_ms := coalesce(g.wait_ms, 200);
+          IF queue_left - g.most < 1 THEN
+            spent := spent || jsonb_build_object(queue_place, jsonb_build_array(g.wait_ms, g.full_up));
+          END IF;
         END IF;
       END IF;
     END IF;

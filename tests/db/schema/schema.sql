@@ -27,6 +27,7 @@ DECLARE
   queue_left double precision;     -- what the queue and the endpoint permit still; NULL: anything
   endpoint_left double precision;
   remaining jsonb := '{}';         -- the same by queue and endpoint: what this call has permitted is not active yet
+  spent jsonb := '{}';             -- of queues that permit nothing more: how long their lanes wait, and whether an end helps
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
@@ -34,7 +35,9 @@ BEGIN
   FOR w IN
     SELECT p.*, d.timeout_ms, d.max_runtime, (r.target).name, (r.target).timeout_ms AS endpoint_ms,
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
-           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited
+           (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
+           -- The sandbox queue is paused even if its row says otherwise.
+           p.queue = 'aq_test' OR d.paused IS TRUE OR (r.target).paused IS TRUE AS paused
       FROM (
         SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
           FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,
@@ -48,9 +51,9 @@ BEGIN
          WHERE k.tenant IS NOT NULL
          GROUP BY k.tenant, k.queue, k.endpoint) p
       LEFT JOIN LATERAL (SELECT * FROM postern.queue k WHERE k.tenant = p.tenant AND k.name = p.queue OFFSET 0) d ON true
-      LEFT JOIN LATERAL (SELECT o AS target FROM postern.endpoint_of(p.tenant, p.endpoint) o) r ON p.endpoint IS NOT NULL
-     -- The sandbox queue is paused even if its row says otherwise.
-     WHERE p.queue <> 'aq_test' AND d.paused IS NOT TRUE AND (r.target).paused IS NOT TRUE
+      LEFT JOIN LATERAL (
+        SELECT o AS target
+          FROM postern.endpoint_of(p.tenant, CASE WHEN d.paused IS NOT TRUE AND p.queue <> 'aq_test' THEN p.endpoint END) o) r ON true
      ORDER BY p.lanes[1]
   LOOP
     g.lanes := w.lanes;
@@ -63,11 +66,21 @@ BEGIN
     g.most := NULL;
     g.wait_ms := NULL;
     g.full_up := false;
-    IF w.queue_limited OR w.endpoint_limited THEN
+    IF w.paused THEN
+      g.most := 0;
+      g.wait_ms := 1000;
+    ELSIF w.queue_limited OR w.endpoint_limited THEN
       queue_place := 'q' || w.tenant || '/' || w.queue;
       endpoint_place := 'e' || w.tenant || '/' || w.name;
       q := NULL;
       e := NULL;
+      IF spent ? queue_place THEN
+        g.most := 0;
+        g.wait_ms := (spent #>> ARRAY[queue_place, '0'])::integer;
+        g.full_up := (spent #>> ARRAY[queue_place, '1'])::boolean;
+        RETURN NEXT g;
+        CONTINUE;
+      END IF;
       IF w.queue_limited THEN
         SELECT * INTO q FROM postern.queue k WHERE k.tenant = w.tenant AND k.name = w.queue FOR UPDATE SKIP LOCKED;
       END IF;
@@ -78,7 +91,12 @@ BEGIN
         g.most := 0;
         g.wait_ms := 5;
       ELSE
-        CONTINUE WHEN q.paused OR e.paused;
+        IF q.paused OR e.paused THEN
+          g.most := 0;
+          g.wait_ms := 1000;
+          RETURN NEXT g;
+          CONTINUE;
+        END IF;
         IF w.endpoint_limited THEN
           g.endpoint_ms := e.timeout_ms;
           g.default_ms := coalesce(e.timeout_ms, w.timeout_ms, 30000);
@@ -115,6 +133,9 @@ BEGIN
             CASE WHEN endpoint_bucket.tokens - g.most < 1 THEN (1 - endpoint_bucket.tokens + g.most) / endpoint_bucket.per_second END));
           g.full_up := g.wait_ms IS NULL;
           g.wait_ms := coalesce(g.wait_ms, 200);
+          IF queue_left - g.most < 1 THEN
+            spent := spent || jsonb_build_object(queue_place, jsonb_build_array(g.wait_ms, g.full_up));
+          END IF;
         END IF;
       END IF;
     END IF;
@@ -431,11 +452,28 @@ CREATE TABLE postern.endpoint (
 )
 WITH (fillfactor='50');
 CREATE FUNCTION postern.endpoint_of(p_tenant text, p_name text) RETURNS SETOF postern.endpoint
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE STRICT ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT p.* FROM postern.endpoint p
-   WHERE p.tenant = p_tenant AND starts_with(p_name, p.name) ORDER BY length(p.name) DESC LIMIT 1
-$$;
+DECLARE
+  key text := p_name;
+  near postern.endpoint;
+  same integer;
+BEGIN
+  LOOP
+    SELECT * INTO near FROM postern.endpoint p WHERE p.tenant = p_tenant AND p.name <= key COLLATE "C" ORDER BY p.name DESC LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    IF starts_with(key, near.name) THEN
+      RETURN NEXT near;
+      EXIT;
+    END IF;
+    same := least(length(near.name), length(key)) - 1;
+    WHILE left(near.name, same) <> left(key, same) LOOP
+      same := same - 1;
+    END LOOP;
+    key := left(key, same);
+  END LOOP;
+END $$;
 CREATE FUNCTION postern.enqueue(queue text, url text, payload jsonb DEFAULT NULL::jsonb, delay interval DEFAULT '00:00:00'::interval, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 5, max_retries integer DEFAULT NULL::integer, headers jsonb DEFAULT NULL::jsonb, method text DEFAULT 'POST'::text, timeout interval DEFAULT NULL::interval, deadline timestamp with time zone DEFAULT NULL::timestamp with time zone, retry_policy text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[]) RETURNS uuid
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
