@@ -1,5 +1,6 @@
 // postern-scheduler: takes due tasks from PostgreSQL and calls their webhooks. Wires the parts; the
 // loop does the work.
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -26,6 +27,9 @@ using namespace postern;
 // Exit codes, besides 0 and config's 2.
 constexpr int kCannotStart = 1;
 constexpr int kDatabaseUnfit = 3;
+
+// Memory blocks of so many bytes go back to the system at once.
+constexpr int kLargeBlock = 256 * 1024;
 
 // The signals that end the program, from now on read from a descriptor. A second thread would
 // inherit the mask.
@@ -87,12 +91,15 @@ bool wait_for_database(const db::PgConnection::Options& options, const sigset_t&
 }  // namespace
 
 int main(int argc, char** argv) try {
+  // Otherwise glibc raises it with each large body that is freed, and keeps the next ones.
+  mallopt(M_MMAP_THRESHOLD, kLargeBlock);
   Settings settings = read_settings(Program::scheduler, argc, argv);
   start_logging(settings.log_level);
   const auto signals = block_signals();
   if (settings.name.empty()) settings.name = host_name();
   fit_descriptors(settings);
-  const auto policy = scheduler::AddressPolicy::make(settings.egress_allow, settings.egress_ports_allow);
+  const auto policy =
+      scheduler::AddressPolicy::make(settings.egress_allow, settings.egress_ports_allow);
   if (!policy) throw std::runtime_error(policy.error().message);
 
   db::PgConnection::Options database;

@@ -113,19 +113,18 @@ bool set_public_url(Settings& settings, const std::string& value) {
          (parse_url(value, "public_url") && value.find_first_of("?#") == std::string::npos);
 }
 
-bool set_max_body(Settings& settings, const std::string& value) {
+template <auto member, std::int64_t min, std::int64_t max>
+bool set_bytes(Settings& settings, const std::string& value) {
   std::string_view digits = value;
   std::int64_t unit = 1;
   if (digits.ends_with('k')) unit = 1024;
   if (digits.ends_with('m')) unit = 1024 * 1024;
   if (unit > 1) digits.remove_suffix(1);
   const std::optional<std::int64_t> number = integer(digits);
-  constexpr std::int64_t kMin = 1024;
-  constexpr std::int64_t kMax = 64 * 1024 * 1024;
-  if (!number || *number < 1 || *number > kMax || *number * unit < kMin || *number * unit > kMax) {
+  if (!number || *number < 1 || *number > max || *number * unit < min || *number * unit > max) {
     return false;
   }
-  settings.max_body = *number * unit;
+  settings.*member = *number * unit;
   return true;
 }
 
@@ -168,6 +167,7 @@ bool set_egress_ports_allow(Settings& settings, const std::string& value) {
 }
 
 using S = Settings;
+constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr char kSwitch[] = "true or false";
 constexpr char kDuration[] = "a duration such as 30s, 5m, 1h30m or 7d";
 constexpr char kDurationOver0[] = "a duration of at least 1 second such as 30s, 5m, 1h30m or 7d";
@@ -223,7 +223,8 @@ constexpr Setting kSettings[] = {
     {"jwt_require_exp", Users::fcgi, nullptr, kSwitch, "true",
      "refuse JSON Web Tokens that never end", set_switch<&S::jwt_require_exp>},
     {"max_body", Users::fcgi, "BYTES", "1k to 64m: bytes, or a number with k or m", "512k",
-     "the largest request body that is accepted, in bytes or with k or m", set_max_body},
+     "the largest request body that is accepted, in bytes or with k or m",
+     set_bytes<&S::max_body, 1024, 64 * kMiB>},
     {"idempotency_window", Users::fcgi, "DURATION", kDurationOver0, "10m",
      "how long an Idempotency-Key is remembered", set_duration<&S::idempotency_window, 1>},
     {"pool_size", Users::fcgi, "NUMBER", "a number from 1 to 64", "8",
@@ -236,6 +237,12 @@ constexpr Setting kSettings[] = {
      set_number<&S::slots, 1, 10'000>},
     {"places", Users::scheduler, "NUMBER", "a number from 1 to 50000", "4096",
      "how many webhooks besides may wait for a slow answer", set_number<&S::places, 1, 50'000>},
+    {"bodies_in_flight", Users::scheduler, "BYTES", "1m to 65536m: bytes, or a number with k or m",
+     "256m",
+     "how many bytes of webhooks' bodies are held in memory until they are sent, in bytes or with "
+     "k "
+     "or m; a tenant has three quarters of them at most",
+     set_bytes<&S::bodies_in_flight, kMiB, 65'536 * kMiB>},
     {"egress_allow", Users::scheduler, "CIDRS",
      "networks such as 10.0.0.0/8 or fd00::/8, separated by commas", "",
      "private networks that webhooks may reach all the same, and ports of this host's own "

@@ -27,6 +27,14 @@ constexpr int kSmallClaims = 2;
 constexpr std::size_t kSeveral = 8;
 constexpr Monotonic::duration kLongestGather = 10ms;
 constexpr int kSentAtOnce = 32;
+
+// What a task holds in memory until its request is made of it.
+std::size_t bytes_of(const db::Claimed& task) {
+  std::size_t bytes = task.spec.body ? task.spec.body->size() : 0;
+  for (const auto& result : task.results) bytes += result.body.size();
+  return bytes;
+}
+
 constexpr auto kPause = 1s;
 constexpr auto kForgetEvery = 1min;
 
@@ -39,11 +47,13 @@ Dispatcher::Dispatcher(const Options& options, db::Store& claims, db::Store& set
       http_(http),
       environment_(environment),
       settler_(settles, environment),
-      pacing_(options.slots, options.places) {}
+      pacing_(options.slots, options.places),
+      bodies_(options.bodies_in_flight) {}
 
 void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) { lanes_.add(lanes); }
 
 void Dispatcher::turn(Monotonic now) {
+  for (const auto id : http_.take_sent()) let_go(id);
   for (const auto& finished : http_.take_finished()) finish(finished, now);
   settler_.turn(now, in_flight_.empty());
   refresh_lanes(now);
@@ -66,6 +76,7 @@ void Dispatcher::refresh_lanes(Monotonic now) {
 void Dispatcher::finish(const Transport::Finished& finished, Monotonic now) {
   const auto node = in_flight_.extract(finished.id);
   if (node.empty()) return;
+  let_go(finished.id);
   const auto& result = finished.result;
   const auto wall = environment_.wall_clock();
   pacing_.finished(node.mapped().lane, finished.id,
@@ -105,13 +116,24 @@ std::optional<Monotonic> Dispatcher::wake_at() const {
 void Dispatcher::claim(Monotonic now) {
   auto budget = pacing_.budget();
   auto asked = lanes_.share(
-      free_slots(), [&](auto lane) { return pacing_.room(lane, now); },
+      free_slots(),
+      [&](auto lane) {
+        auto room = pacing_.room(lane, now);
+        if (!bodies_.has_room(room.tenant)) room.tenant_allowance = 0;
+        return room;
+      },
       [&](const LaneRoom& room) { return budget.take(room); }, now);
   if (asked.empty()) return;
   claiming_ = {std::move(asked), environment_.new_uuid(), now};
   // Of the lanes that share a queue's or endpoint's limit the first takes what is left of it.
   // Chance is fair to any two, which a fixed order or a rotation is not.
   std::shuffle(claiming_->asked.begin(), claiming_->asked.end(), random_);
+  // A claim ends when it has brought some MiB of bodies: those come first who hold the least.
+  if (bodies_.held() > 0) {
+    std::ranges::stable_sort(claiming_->asked, {}, [this](const db::LaneSlots& slots) {
+      return bodies_.held_by(lane_tenant(slots.lane));
+    });
+  }
   std::vector<db::LaneClaim> recalled;
   recalled.reserve(claiming_->asked.size());
   for (const auto& slots : claiming_->asked) recalled.push_back(lane_memory_.recall(slots, now));
@@ -157,6 +179,7 @@ void Dispatcher::take(db::Claimed task, Monotonic asked_at, Monotonic now) {
   // Its receiver may have stopped answering since the claim was sent, or its tenant has its share.
   if (stopped_ || !pacing_.may_start(task.lane, now)) return give_back(task);
   pacing_.started(task.lane, next_transfer_, now);
+  bodies_.hold(next_transfer_, lane_tenant(task.lane), bytes_of(task));
   to_send_.push_back({next_transfer_, asked_at});
   in_flight_.emplace(next_transfer_++, std::move(task));
 }
@@ -183,10 +206,13 @@ void Dispatcher::send(Monotonic now) {
       task.spec.body.reset();
       task.spec.headers.clear();
       task.secrets.clear();
+      task.results.clear();
+      bodies_.hold(id, lane_tenant(task.lane), request->body.size());
       http_.start(id, std::move(*request));
       continue;
     }
     pacing_.given_back(task.lane, id, now);
+    let_go(id);
     lanes_.attempt_ended(task.lane);
     in_flight_.erase(found);
   }
@@ -204,7 +230,13 @@ void Dispatcher::stop_claiming() {
     const auto node = in_flight_.extract(id);
     give_back(node.mapped());
     pacing_.given_back(node.mapped().lane, id, now);
+    let_go(id);
   }
+}
+
+// Its body is in memory no longer.
+void Dispatcher::let_go(std::uint64_t transfer) {
+  if (bodies_.let_go(transfer)) lanes_.share_freed();
 }
 
 void Dispatcher::give_back_in_flight() {

@@ -14,6 +14,7 @@
 #include "core/program/log_throttle.h"
 #include "db/engine/claim.h"
 #include "db/engine/store.h"
+#include "scheduler/delivery/body_budget.h"
 #include "scheduler/delivery/endpoint_health.h"
 #include "scheduler/delivery/environment.h"
 #include "scheduler/delivery/lane_memory.h"
@@ -34,6 +35,7 @@ class Dispatcher {
     int slots = 256;              // attempts that may be answered soon
     int places = 4096;            // and those that wait for an answer besides
     std::string public_url = {};  // for the receivers that tell an attempt's end later
+    std::size_t bodies_in_flight = std::size_t{256} << 20;  // bytes that were not sent yet
   };
   // What is given by reference must outlive it. Claims and settlements have a connection each.
   Dispatcher(const Options& options, db::Store& claims, db::Store& settles, Transport& http,
@@ -85,6 +87,7 @@ class Dispatcher {
   void take(db::Claimed task, Monotonic asked_at, Monotonic now);
   void send(Monotonic now);
   void give_back(const db::Claimed& task);
+  void let_go(std::uint64_t transfer);
   double random() { return std::uniform_real_distribution<>()(random_); }
 
   const Options options_;
@@ -93,6 +96,7 @@ class Dispatcher {
   Environment& environment_;
   Settler settler_;
   Pacing pacing_;
+  BodyBudget bodies_;
   EndpointHealth health_;
   LostClaims lost_claims_;
   LaneUse lane_use_;

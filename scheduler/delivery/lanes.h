@@ -61,9 +61,11 @@ class KnownLanes {
   // parked, for the rest.
   void place_freed() { wake(by_claim_); }
   void room_freed() {
-    all_have_their_share_ = false;
+    share_freed();
     wake(by_pacing_);
   }
+  // A tenant that could have nothing may have something.
+  void share_freed() { all_have_their_share_ = false; }
   // Takes back those whose time has come.
   void release(Monotonic now);
   // When to call release; nullopt: none is held.

@@ -11,6 +11,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMost = 512;
+// Of answers and errors, in one statement.
+constexpr std::size_t kMostBytes = std::size_t{4} << 20;
 // A result waits for others as long as the last statement took, unless nothing else is under way;
 // and so long after the last one began, since a statement for one result costs as much as for ten
 // (at 500 tasks/s half of what settling took). It waits no longer once so many are there.
@@ -18,6 +20,11 @@ constexpr Monotonic::duration kLongestGather = 10ms;
 constexpr Monotonic::duration kSpacing = 4ms;
 constexpr std::size_t kEnough = 128;
 constexpr auto kPause = 1s;
+
+std::size_t bytes_of(const db::Settlement& settlement) {
+  return settlement.last_error.size() + (settlement.result ? settlement.result->body.size() : 0) +
+         (settlement.attempt ? settlement.attempt->response.size() : 0);
+}
 
 }  // namespace
 
@@ -52,8 +59,11 @@ std::set<TaskId> Settler::tasks() const {
 
 // One statement takes the oldest.
 void Settler::send() {
-  const auto most = std::min(waiting_.size(), limit_);
-  const auto last = std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(most));
+  auto last = waiting_.begin();
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < limit_ && last != waiting_.end() && bytes < kMostBytes; ++i) {
+    bytes += bytes_of(*last++);
+  }
   sent_.assign(std::move_iterator(waiting_.begin()), std::move_iterator(last));
   waiting_.erase(waiting_.begin(), last);
   sent_at_ = environment_.now();

@@ -71,6 +71,7 @@ struct HttpClient::Impl {
   std::vector<TransferPtr> running;
   std::vector<TransferPtr> spare;
   std::vector<Finished> finished;
+  std::vector<std::uint64_t> sent;
   std::int64_t denied = 0;
   std::vector<pollfd> poll_fds;
 
@@ -86,7 +87,7 @@ struct HttpClient::Impl {
   void start(std::uint64_t id, OutgoingRequest request) {
     TransferPtr transfer;
     if (spare.empty()) {
-      transfer = std::make_unique<Transfer>(options, policy, connections.sockets());
+      transfer = std::make_unique<Transfer>(options, policy, connections.sockets(), sent);
     } else {
       transfer = std::move(spare.back());
       spare.pop_back();
@@ -214,6 +215,8 @@ void HttpClient::wait(std::span<WaitFd> fds, std::chrono::milliseconds timeout) 
 std::vector<HttpClient::Finished> HttpClient::take_finished() {
   return std::exchange(impl_->finished, {});
 }
+
+std::vector<std::uint64_t> HttpClient::take_sent() { return std::exchange(impl_->sent, {}); }
 
 std::size_t HttpClient::active() const { return impl_->running.size() + impl_->unresolved.size(); }
 std::int64_t HttpClient::egress_denied() const { return impl_->denied; }

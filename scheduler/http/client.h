@@ -69,6 +69,10 @@ class Transport {
     HttpResult result;
   };
   virtual std::vector<Finished> take_finished() = 0;
+
+  // Those that have let go of their body since the last call, because all of it was sent: only
+  // bodies too large to be sent in one piece.
+  virtual std::vector<std::uint64_t> take_sent() = 0;
 };
 
 // Confined to one thread.
@@ -100,6 +104,7 @@ class HttpClient final : public Transport {
   void wait(std::span<WaitFd> fds, std::chrono::milliseconds timeout);
 
   std::vector<Finished> take_finished() override;
+  std::vector<std::uint64_t> take_sent() override;
 
   // Transfers under way.
   std::size_t active() const;

@@ -24,6 +24,9 @@ constexpr std::size_t kBodyRead = std::size_t{1024} * 1024;
 constexpr std::size_t kHeadersKept = 100;
 constexpr std::size_t kHeaderBytesKept = std::size_t{16} * 1024;
 constexpr Milliseconds kConnectTimeout{5000};
+// libcurl's buffer for what it sends. A larger body is read piece by piece and then let go, since
+// its answer may take long.
+constexpr std::size_t kSendBuffer = std::size_t{16} * 1024;
 constexpr char kSystemCaFile[] = "/etc/ssl/certs/ca-certificates.crt";
 
 template <class T>
@@ -76,8 +79,8 @@ std::string tls_error(CURLcode code, std::string_view message) {
 }  // namespace
 
 Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& policy,
-                   SocketSet& sockets)
-    : policy_(policy), sockets_(sockets), read_headers_(options.read_headers) {
+                   SocketSet& sockets, std::vector<std::uint64_t>& sent)
+    : policy_(policy), sockets_(sockets), read_headers_(options.read_headers), sent_ids_(sent) {
   CURL* easy = easy_.get();
   if (!easy || !dns_cache_) throw std::bad_alloc();
   set(easy, CURLOPT_PRIVATE, this);
@@ -92,7 +95,7 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
   set(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(kConnectTimeout.count()));
   set(easy, CURLOPT_MAXAGE_CONN, kMaxIdleSeconds);
-  set(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16'384L);  // 64 KiB each by default
+  set(easy, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(kSendBuffer));  // 64 KiB by default
 
   // A file without a directory: only then does libcurl parse the certificates once and not for
   // each connection.
@@ -113,6 +116,9 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
   set(easy, CURLOPT_OPENSOCKETDATA, this);
   set(easy, CURLOPT_PREREQFUNCTION, before_send);
   set(easy, CURLOPT_PREREQDATA, this);
+  // Without a function to seek: libcurl must not send a request twice.
+  set(easy, CURLOPT_READFUNCTION, read_body);
+  set(easy, CURLOPT_READDATA, this);
   set(easy, CURLOPT_HEADERFUNCTION, on_header);
   set(easy, CURLOPT_HEADERDATA, this);
   set(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -126,7 +132,7 @@ void Transfer::begin(std::uint64_t id, OutgoingRequest request) {
   started_ = Clock::now();
   addresses_denied_ = sockets_opened_ = socket_error_ = 0;
   sent_ = answer_begun_ = answer_cut_ = false;
-  received_ = header_bytes_ = 0;
+  given_ = received_ = header_bytes_ = 0;
   curl_error_[0] = '\0';
 }
 
@@ -139,7 +145,8 @@ void Transfer::prepare(const Addresses* addresses) {
   if (with_body) {
     set(easy, CURLOPT_POST, 1L);
     set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-    set(easy, CURLOPT_POSTFIELDS, request_.body.data());
+    const char* whole = request_.body.size() > kSendBuffer ? nullptr : request_.body.data();
+    set(easy, CURLOPT_POSTFIELDS, whole);
   } else {
     set(easy, CURLOPT_HTTPGET, 1L);
   }
@@ -214,6 +221,20 @@ int Transfer::before_send(void* self, char*, char*, int, int) noexcept {
   return std::exchange(transfer.sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
+std::size_t Transfer::read_body(char* to, std::size_t, std::size_t size, void* self) noexcept {
+  auto& transfer = *static_cast<Transfer*>(self);
+  std::string& body = transfer.request_.body;
+  const std::size_t part = std::min(size, body.size() - transfer.given_);
+  std::copy_n(body.data() + transfer.given_, part, to);
+  transfer.given_ += part;
+  if (part > 0 && transfer.given_ == body.size()) {
+    std::string().swap(body);  // an assignment would keep its memory
+    transfer.given_ = 0;
+    transfer.sent_ids_.push_back(transfer.id_);
+  }
+  return part;
+}
+
 std::size_t Transfer::on_header(char* data, std::size_t, std::size_t size, void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
   if (transfer.answer_begun_) return size;  // trailers
@@ -265,7 +286,7 @@ HttpResult Transfer::end(Kind kind, std::string error) {
     result_.body.clear();
   }
   result_.duration = std::chrono::round<Milliseconds>(Clock::now() - started_);
-  request_ = {};
+  const auto ended = std::move(request_);  // an assignment of {} would keep its memory
   return std::exchange(result_, {});
 }
 

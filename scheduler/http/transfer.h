@@ -41,8 +41,9 @@ class Transfer {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // All must outlive the transfer.
-  Transfer(const HttpClient::Options& options, const AddressPolicy& policy, SocketSet& sockets);
+  // All must outlive the transfer. `sent` gets the ids of those that have let go of their body.
+  Transfer(const HttpClient::Options& options, const AddressPolicy& policy, SocketSet& sockets,
+           std::vector<std::uint64_t>& sent);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -76,6 +77,7 @@ class Transfer {
   // Callbacks of libcurl; noexcept, because an exception must not unwind frames of C.
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr*) noexcept;
   static int before_send(void*, char*, char*, int, int) noexcept;
+  static std::size_t read_body(char*, std::size_t, std::size_t, void*) noexcept;
   static std::size_t on_header(char*, std::size_t, std::size_t, void*) noexcept;
   static std::size_t on_body(char*, std::size_t, std::size_t, void*) noexcept;
 
@@ -93,6 +95,7 @@ class Transfer {
   const AddressPolicy& policy_;
   SocketSet& sockets_;
   const std::vector<std::string>& read_headers_;
+  std::vector<std::uint64_t>& sent_ids_;
   std::uint64_t id_ = 0;
   OutgoingRequest request_;
   HttpResult result_;
@@ -105,7 +108,8 @@ class Transfer {
   bool sent_ = false;
   bool answer_begun_ = false;  // the final answer's headers are complete
   bool answer_cut_ = false;    // Postern cut the answer for its length
-  std::size_t received_ = 0;   // bytes of the body
+  std::size_t given_ = 0;      // bytes of a large body that libcurl has
+  std::size_t received_ = 0;   // bytes of the answer's body
   std::size_t header_bytes_ = 0;
   std::array<char, CURL_ERROR_SIZE> curl_error_{};
 

@@ -52,6 +52,7 @@ class Network final : public scheduler::Transport, public std::enable_shared_fro
 
   void start(std::uint64_t id, scheduler::OutgoingRequest request) override;
   std::vector<Finished> take_finished() override { return std::exchange(finished_, {}); }
+  std::vector<std::uint64_t> take_sent() override { return {}; }
   // Cuts all of them off.
   void drop();
   std::size_t active() const { return active_; }
