@@ -37,6 +37,7 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
       claims_{"claims", db::Channel(database, "postern_ready")},
       results_{"results", db::Channel(database, "")},
       others_{"duties", db::Channel(database, "")},
+      gauges_{"gauges", db::Channel(database, "")},
       http_(std::in_place, client_options(), policy),
       dispatcher_({instance_, settings.slots, settings.places, settings.public_url,
                    static_cast<std::size_t>(settings.bodies_in_flight)},
@@ -44,7 +45,8 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
       duties_(
           {instance_, settings.name, settings.rescue_after, settings.retention_short,
            settings.retention_standard},
-          others_.store, results_.store, dispatcher_, [this] { return gauges(); }, machine()) {
+          {others_.store, results_.store, gauges_.store}, dispatcher_, [this] { return gauges(); },
+          machine()) {
   if (systemd_.watchdog_period()) watchdog_at_ = Clock::now();
 }
 

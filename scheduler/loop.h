@@ -41,7 +41,7 @@ class Loop {
     LogThrottle log_away = {};
   };
 
-  std::array<Line*, 3> lines() { return {&claims_, &results_, &others_}; }
+  std::array<Line*, 4> lines() { return {&claims_, &results_, &others_, &gauges_}; }
   void turn();
   void wait();
   void drive(Monotonic now);
@@ -65,6 +65,7 @@ class Loop {
   Line claims_;
   Line results_;  // and the heartbeat
   Line others_;   // all other duties
+  Line gauges_;   // but for the one that reads whatever there is
   std::optional<HttpClient> http_;
   Dispatcher dispatcher_;
   Duties duties_;

@@ -38,10 +38,10 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
            WHERE t.lane = l.lane AND t.state = 'ready' LIMIT m.most) n) r),
   parts AS (
     SELECT tenant, name AS queue, 0::bigint AS total, 0::bigint AS ready, 0::bigint AS active, 0::bigint AS blocked,
-           false AS estimated, NULL::timestamptz AS oldest
+           0::bigint AS lanes, false AS estimated, NULL::timestamptz AS oldest
       FROM turn CROSS JOIN postern.queue
     UNION ALL
-    SELECT tenant, queue, total, 0, a.active, b.blocked, a.active = 100000 OR b.blocked = 100000, NULL
+    SELECT tenant, queue, total, 0, a.active, b.blocked, 0, a.active = 100000 OR b.blocked = 100000, NULL
       FROM deep CROSS JOIN LATERAL (
         SELECT count(*) AS active FROM (
           SELECT FROM postern.lease t
@@ -52,7 +52,7 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
            WHERE t.tenant = deep.tenant AND t.queue = deep.queue AND t.state = 'blocked' LIMIT 100000) n) b
      WHERE total > 0
     UNION ALL
-    SELECT tenant, queue, 0, ready, 0, 0, cut, o.oldest
+    SELECT tenant, queue, 0, ready, 0, 0, 1, cut, o.oldest
       FROM lanes CROSS JOIN LATERAL (
         WITH RECURSIVE heads AS (
           (SELECT 100 - t.priority AS rank, t.run_at FROM postern.task t
@@ -69,14 +69,14 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
   seen AS MATERIALIZED (
     SELECT tenant, queue, greatest(0, sum(ready) - sum(active))::bigint AS ready, sum(active)::bigint AS active,
            sum(blocked)::bigint AS blocked, greatest(0, sum(total) - sum(ready) - sum(blocked))::bigint AS delayed,
-           bool_or(estimated) AS estimated, min(oldest) AS oldest
+           sum(lanes)::bigint AS lanes, bool_or(estimated) AS estimated, min(oldest) AS oldest
       FROM parts GROUP BY tenant, queue),
   written AS (
-    INSERT INTO postern.queue_gauge AS g (tenant, queue, seen_at, ready, delayed, active, blocked, estimated, oldest_due)
-    SELECT tenant, queue, now(), ready, delayed, active, blocked, estimated, oldest FROM seen
+    INSERT INTO postern.queue_gauge AS g (tenant, queue, seen_at, ready, delayed, active, blocked, lanes, estimated, oldest_due)
+    SELECT tenant, queue, now(), ready, delayed, active, blocked, lanes, estimated, oldest FROM seen
     ON CONFLICT (tenant, queue) DO UPDATE
        SET seen_at = excluded.seen_at, ready = excluded.ready, delayed = excluded.delayed, active = excluded.active,
-           blocked = excluded.blocked, estimated = excluded.estimated, oldest_due = excluded.oldest_due
+           blocked = excluded.blocked, lanes = excluded.lanes, estimated = excluded.estimated, oldest_due = excluded.oldest_due
      WHERE excluded.ready + excluded.delayed + excluded.active + excluded.blocked > 0
         OR g.ready + g.delayed + g.active + g.blocked > 0 OR g.seen_at < now() - interval '1 minute')
   DELETE FROM postern.queue_gauge

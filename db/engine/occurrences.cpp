@@ -18,7 +18,7 @@ const BuiltStatement kDueSchedules{"due_schedules",
       SELECT *, sum(octet_length(task)) OVER (ORDER BY next_at, tenant, name) AS bytes FROM (
         SELECT )sql" + select_list(schedule_columns()) +
                                        R"sql(, tenant, last_task FROM postern.schedule
-         WHERE NOT paused AND next_at <= now() ORDER BY next_at, tenant, name LIMIT 500) o) s
+         WHERE NOT paused AND next_at <= now() ORDER BY next_at, tenant, name LIMIT $1) o) s
     LEFT JOIN LATERAL (
       SELECT )sql" + select_list(queue_default_columns()) +
                                        R"sql( FROM postern.queue
@@ -26,6 +26,12 @@ const BuiltStatement kDueSchedules{"due_schedules",
    CROSS JOIN (SELECT EXISTS (SELECT FROM postern.setting WHERE name = 'paused' AND value = 'true') AS paused) e
    WHERE s.bytes - octet_length(s.task) < 16777216
    ORDER BY s.next_at, s.tenant, s.name)sql"};
+
+Params due_schedules_params(int most) {
+  Params params;
+  params.int8(most);
+  return params;
+}
 
 Due due_from(const PgResult& result) {
   Due due;
@@ -62,19 +68,19 @@ Due due_from(const PgResult& result) {
 // leaves it alone: it is being fired or changed at this moment.
 const BuiltStatement kFire{"fire", R"sql(
   WITH ours AS MATERIALIZED (
-    SELECT p.* FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+    SELECT p.*, s.at FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
                            $7::timestamptz[], $8::timestamptz[], $9::uuid[], $10::boolean[], $11::boolean[],
                            $12::bigint[]) WITH ORDINALITY
            AS p(tenant, name, queue, read_next, read_updated, next, last, task, bounded, no_queue, missed, place)
      CROSS JOIN LATERAL (
-       SELECT FROM postern.schedule s
+       SELECT s.ctid AS at FROM postern.schedule s
         WHERE s.tenant = p.tenant AND s.name = p.name AND s.next_at = p.read_next
           AND s.updated_at = p.read_updated AND NOT s.paused
           FOR UPDATE SKIP LOCKED) s),
   moved AS (
     UPDATE postern.schedule s
        SET next_at = o.next, last_at = coalesce(o.last, s.last_at), last_task = coalesce(o.task, s.last_task)
-      FROM ours o WHERE s.tenant = o.tenant AND s.name = o.name),
+      FROM ours o WHERE s.ctid = o.at AND s.tenant = o.tenant AND s.name = o.name),
   queues AS (
     INSERT INTO postern.queue (tenant, name) SELECT DISTINCT tenant, queue FROM ours WHERE no_queue
     ON CONFLICT DO NOTHING),
@@ -156,11 +162,17 @@ Fired fired_from(const PgResult& result) {
 
 const Statement kForgetRuns{"forget_runs", R"sql(
   DELETE FROM postern.schedule_run d
-   USING (SELECT tenant, schedule, nominal_time FROM postern.schedule_run r
+   USING (SELECT ctid AS at FROM postern.schedule_run r
            WHERE fired_at < now() - interval '30 days'
              AND EXISTS (SELECT FROM postern.schedule_run n WHERE n.tenant = r.tenant AND n.schedule = r.schedule
                             AND n.nominal_time > r.nominal_time)
-           ORDER BY fired_at LIMIT 10000) old
-   WHERE d.tenant = old.tenant AND d.schedule = old.schedule AND d.nominal_time = old.nominal_time)sql"};
+           ORDER BY fired_at LIMIT $1) old
+   WHERE d.ctid = old.at)sql"};
+
+Params forget_runs_params(int most) {
+  Params params;
+  params.int8(most);
+  return params;
+}
 
 }  // namespace postern::db

@@ -14,9 +14,10 @@
 
 namespace postern::db {
 
-// The schedules that are due, the longest waiting first: up to 500, and about 16 MiB. Locks
+// The schedules that are due, the longest waiting first: up to `most`, and about 16 MiB. Locks
 // nothing.
 extern const BuiltStatement kDueSchedules;
+Params due_schedules_params(int most = 500);
 struct DueSchedule {
   std::string tenant;
   std::string unreadable;  // why the row cannot be read; then of `schedule` only what follows it:
@@ -58,7 +59,8 @@ struct Fired {
 };
 Fired fired_from(const PgResult& result);
 
-// Forgets runs older than 30 days but for the latest of each schedule, up to 10,000.
+// Forgets runs older than 30 days but for the latest of each schedule, up to `most`.
 extern const Statement kForgetRuns;
+Params forget_runs_params(int most = 10'000);
 
 }  // namespace postern::db

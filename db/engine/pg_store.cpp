@@ -42,8 +42,8 @@ void PgStore::settle(const Uuid& counters, std::span<const Settlement> batch,
   ask(channel_, kSettle, settle_params(counters, batch), std::move(reply), settled_from);
 }
 
-void PgStore::tick(int limit, std::span<const MarkedLane> known, Reply<Tick> reply) {
-  ask(channel_, kTick, tick_params(limit, known), std::move(reply), tick_from);
+void PgStore::tick(const TickScope& scope, Reply<Tick> reply) {
+  ask(channel_, kTick, tick_params(scope), std::move(reply), tick_from);
 }
 
 void PgStore::beat(const Uuid& instance, std::string_view name, const SchedulerGauges& gauges,
@@ -61,8 +61,8 @@ void PgStore::lost_claims(const Uuid& instance, std::span<const Uuid> leases,
       lost_claims_from);
 }
 
-void PgStore::due_schedules(Reply<Due> reply) {
-  ask(channel_, kDueSchedules, {}, std::move(reply), due_from);
+void PgStore::due_schedules(int most, Reply<Due> reply) {
+  ask(channel_, kDueSchedules, due_schedules_params(most), std::move(reply), due_from);
 }
 
 void PgStore::fire(const Uuid& instance, std::span<const Firing> firings, Reply<Fired> reply) {

@@ -20,13 +20,13 @@ class PgStore final : public Store {
              Seconds grace, Reply<ClaimAnswer> reply) override;
   void settle(const Uuid& counters, std::span<const Settlement> batch,
               Reply<Settled> reply) override;
-  void tick(int limit, std::span<const MarkedLane> known, Reply<Tick> reply) override;
+  void tick(const TickScope& scope, Reply<Tick> reply) override;
   void beat(const Uuid& instance, std::string_view name, const SchedulerGauges& gauges,
             Reply<std::vector<Heartbeat>> reply) override;
   void orphans(std::span<const Uuid> dead, const TaskId& from, Reply<Orphans> reply) override;
   void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                    Reply<std::vector<LostClaim>> reply) override;
-  void due_schedules(Reply<Due> reply) override;
+  void due_schedules(int most, Reply<Due> reply) override;
   void fire(const Uuid& instance, std::span<const Firing> firings, Reply<Fired> reply) override;
   void submit(const Statement& statement, Params params, Reply<const PgResult&> reply) override;
 

@@ -5,7 +5,13 @@
 namespace postern::db {
 
 const BuiltStatement kUnrouted{"unrouted", "SELECT " + task_columns(Body::left_out) + R"sql(
-   FROM postern.task WHERE lane IS NULL ORDER BY id LIMIT 500)sql"};
+   FROM postern.task WHERE lane IS NULL ORDER BY id LIMIT $1)sql"};
+
+Params unrouted_params(int most) {
+  Params params;
+  params.int8(most);
+  return params;
+}
 
 std::vector<Task> unrouted_from(const PgResult& result) {
   std::vector<Task> out;
@@ -23,20 +29,20 @@ const BuiltStatement kRoute{
     "route",
     R"sql(
   WITH r AS MATERIALIZED (
-    SELECT r.* FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[])
+    SELECT r.*, t.at FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[])
              AS r(id, lane, url, tenant, queue, invalid)
      CROSS JOIN LATERAL (
-       SELECT FROM postern.task t WHERE t.id = r.id AND t.lane IS NULL FOR UPDATE SKIP LOCKED) t),
+       SELECT t.ctid AS at FROM postern.task t WHERE t.id = r.id AND t.lane IS NULL FOR UPDATE SKIP LOCKED) t),
   queues AS (
     INSERT INTO postern.queue (tenant, name)
     SELECT DISTINCT tenant, queue FROM r WHERE invalid IS NULL ON CONFLICT DO NOTHING),
   routed AS (
     UPDATE postern.task t SET lane = r.lane, url = r.url FROM r
-     WHERE t.id = ANY($2) AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NULL
+     WHERE t.ctid = r.at AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NULL
     RETURNING t.tenant, t.queue),
   refused AS (
     DELETE FROM postern.task t USING r
-     WHERE t.id = ANY($2) AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NOT NULL
+     WHERE t.ctid = r.at AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NOT NULL
     RETURNING t.*, r.invalid),
   moved AS (
     INSERT INTO postern.task_finished (

@@ -12,8 +12,9 @@
 
 namespace postern::db {
 
-// Locks nothing; up to 500 that have no lane yet.
+// Locks nothing; up to `most` that have no lane yet.
 extern const BuiltStatement kUnrouted;
+Params unrouted_params(int most = 500);
 std::vector<Task> unrouted_from(const PgResult& result);
 
 struct Routing {

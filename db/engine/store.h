@@ -44,13 +44,13 @@ class Store {
                      Seconds grace, Reply<ClaimAnswer> reply) = 0;
   virtual void settle(const Uuid& counters, std::span<const Settlement> batch,
                       Reply<Settled> reply) = 0;
-  virtual void tick(int limit, std::span<const MarkedLane> known, Reply<Tick> reply) = 0;
+  virtual void tick(const TickScope& scope, Reply<Tick> reply) = 0;
   virtual void beat(const Uuid& instance, std::string_view name, const SchedulerGauges& gauges,
                     Reply<std::vector<Heartbeat>> reply) = 0;
   virtual void orphans(std::span<const Uuid> dead, const TaskId& from, Reply<Orphans> reply) = 0;
   virtual void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                            Reply<std::vector<LostClaim>> reply) = 0;
-  virtual void due_schedules(Reply<Due> reply) = 0;
+  virtual void due_schedules(int most, Reply<Due> reply) = 0;
   virtual void fire(const Uuid& instance, std::span<const Firing> firings, Reply<Fired> reply) = 0;
 
   // Any other statement: housekeeping, which decides nothing about a task's attempts. `statement`

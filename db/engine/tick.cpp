@@ -9,7 +9,8 @@ namespace postern::db {
 // It goes through the gaps between the lanes that the scheduler knows well ($2 to $3), and these
 // are looked at behind their marks, for the dead entries of a busy lane may be many. Kinds: 0 lane,
 // 1 promoted, 2 microseconds to the next delayed task, 3 unrouted tasks are there, 4 sequels are
-// there, 5 microseconds to the next occurrence of a schedule, 6 lane of promoted ones.
+// there, 5 microseconds to the next occurrence of a schedule, 6 lane of promoted ones, 7 the last
+// lane of a gap that may have more.
 const Statement kTick{"tick", R"sql(
   WITH RECURSIVE due AS MATERIALIZED (
     SELECT id FROM postern.task WHERE state = 'delayed' AND run_at <= now()
@@ -19,14 +20,16 @@ const Statement kTick{"tick", R"sql(
      WHERE t.id = ANY(ARRAY(SELECT id FROM due))
     RETURNING t.lane, t.run_at),
   lanes AS (
-    SELECT gap.hi, (SELECT t.lane FROM postern.task t
+    SELECT gap.hi, 1 AS number, (SELECT t.lane FROM postern.task t
                      WHERE t.state = 'ready' AND t.lane > gap.lo AND t.lane < gap.hi ORDER BY t.lane LIMIT 1) AS lane
       FROM unnest($2::int8[], $3::int8[]) AS gap(lo, hi)
     UNION ALL
-    SELECT lanes.hi, (SELECT t.lane FROM postern.task t
+    SELECT lanes.hi, lanes.number + 1, (SELECT t.lane FROM postern.task t
                        WHERE t.state = 'ready' AND t.lane > lanes.lane AND t.lane < lanes.hi ORDER BY t.lane LIMIT 1)
-      FROM lanes WHERE lanes.lane IS NOT NULL)
+      FROM lanes WHERE lanes.lane IS NOT NULL AND lanes.number < $11)
   SELECT 0 AS kind, lane AS value, NULL::timestamptz AS run_at FROM lanes WHERE lane IS NOT NULL
+  UNION ALL
+  SELECT 7, lane, NULL FROM lanes WHERE lane IS NOT NULL AND number = $11
   UNION ALL
   SELECT 0, k.lane, NULL FROM unnest($4::int8[], $5::int4[], $6::int4[]) AS k(lane, first, last)
    WHERE EXISTS (
@@ -51,23 +54,30 @@ const Statement kTick{"tick", R"sql(
   (SELECT 5, (extract(epoch FROM next_at - clock_timestamp()) * 1000000)::bigint, NULL FROM postern.schedule
     WHERE NOT paused AND next_at IS NOT NULL ORDER BY next_at LIMIT 1))sql"};
 
-Params tick_params(int limit, std::span<const MarkedLane> known) {
+Params tick_params(const TickScope& scope) {
   Array lo(Oid::int8), hi(Oid::int8), lane(Oid::int8), first(Oid::int4), last(Oid::int4);
   LaneScans scans;
-  lo.int8(std::numeric_limits<std::int64_t>::min());
-  for (const auto& each : known) {
-    hi.int8(each.lane);
-    lo.int8(each.lane);
+  auto begin = std::numeric_limits<std::int64_t>::min();
+  const auto gap_to = [&](std::int64_t end) {
+    // The last place in the gap, where the gap was cut.
+    const auto behind = std::ranges::lower_bound(scope.from, end);
+    lo.int8(behind == scope.from.begin() ? begin : std::max(begin, *std::prev(behind)));
+    hi.int8(end);
+    begin = end;
+  };
+  for (const auto& each : scope.known) {
+    gap_to(each.lane);
     lane.int8(each.lane);
     first.int4(scans.size() + 1);
     scans.add(each.marks);
     last.int4(scans.size());
   }
-  hi.int8(std::numeric_limits<std::int64_t>::max());
+  gap_to(std::numeric_limits<std::int64_t>::max());
   Params params;
-  params.int8(limit);
+  params.int8(scope.limit);
   for (const auto* column : {&lo, &hi, &lane, &first, &last}) params.array(*column);
   scans.add_to(params);
+  params.int8(scope.lanes);
   return params;
 }
 
@@ -86,10 +96,12 @@ Tick tick_from(const PgResult& result) {
         break;
       case 3: tick.unrouted = true; break;
       case 4: tick.sequels = true; break;
+      case 7: tick.stopped_at.push_back(value); break;
       case 6: tick.promoted_lanes.push_back({value, result.time(i, run_at)}); break;
       default: tick.next_occurrence = Milliseconds{std::max<std::int64_t>(0, value + 999) / 1000};
     }
   }
+  std::ranges::sort(tick.stopped_at);
   return tick;
 }
 

@@ -18,13 +18,25 @@ struct MarkedLane {
   std::span<const LaneMark> marks;  // empty: it is looked at from its first task on
 };
 
-// Promotes up to `limit` due tasks (delayed -> ready) and looks around. One statement a second when
-// idle.
+constexpr int kManyLanes = 20'000;
+
+// What one tick may do and where it looks.
+struct TickScope {
+  int limit;  // of promotions
+  // Ascending. These lanes are looked at behind their marks alone.
+  std::span<const MarkedLane> known = {};
+  // Of the unknown lanes in each gap between these it finds so many, and says where it stopped:
+  // with these places, ascending, as `from` the next one goes on there.
+  int lanes = kManyLanes;
+  std::span<const std::int64_t> from = {};
+};
+
+// Promotes due tasks (delayed -> ready) and looks around. One statement a second when idle.
 extern const Statement kTick;
-// `known` ascends: these lanes are looked at behind their marks alone.
-Params tick_params(int limit, std::span<const MarkedLane> known);
+Params tick_params(const TickScope& scope);
 struct Tick {
   std::vector<std::int64_t> ready_lanes;
+  std::vector<std::int64_t> stopped_at;  // ascending
   struct Promoted {
     std::int64_t lane;
     Time run_at;  // of the first

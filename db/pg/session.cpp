@@ -9,6 +9,12 @@ constexpr SessionSetting kHandler[]{
     {"idle_in_transaction_session_timeout", "5s"},
 };
 
+constexpr SessionSetting kIntake[]{
+    {"statement_timeout", "5s"},
+    {"lock_timeout", "10ms"},
+    {"idle_in_transaction_session_timeout", "5s"},
+};
+
 constexpr std::size_t kTimeouts = 3;  // the first of these
 constexpr SessionSetting kScheduler[]{
     {"statement_timeout", "15s"},
@@ -35,6 +41,7 @@ constexpr SessionSetting kScheduler[]{
 }  // namespace
 
 Session handler_session() { return kHandler; }
+Session intake_session() { return kIntake; }
 Session scheduler_session() { return kScheduler; }
 Session plans_by_index() { return Session(kScheduler).subspan(kTimeouts); }
 

@@ -18,6 +18,9 @@ using Session = std::span<const SessionSetting>;
 
 // The timeouts of the handlers: a client waits for each of their statements.
 Session handler_session();
+// The same for the connections of the intake, on which everybody's tasks wait for each statement:
+// one that waits for a lock gives up soon.
+Session intake_session();
 // The timeouts of the scheduler, and what keeps its plans from tipping.
 Session scheduler_session();
 

@@ -17,9 +17,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kMaxBatch = 1'000;
+// Aside, where other tenants wait for the discards of one.
+constexpr std::size_t kMaxBatchAside = 100;
 constexpr std::size_t kMaxBatchBytes = 8 * 1024 * 1024;
 // What may wait for its turn. More would only wait to be told that it took too long.
 constexpr std::size_t kMaxQueuedBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMaxQueuedBytesOfTenant = kMaxQueuedBytes / 4;  // aside
 constexpr seconds kPatienceQueued{5};
 // Under nginx's fastcgi_read_timeout (40 s), so that the answer is ours.
 constexpr seconds kPatienceWriting{30};
@@ -46,8 +49,13 @@ Error intake_row_refused() {
   return {Errc::internal, "task_refused", "", "The task could not be stored."};
 }
 
-Intake::Intake(Options options)
-    : options_(std::move(options)), thread_([this] { run(); }), watch_([this] { watch(); }) {}
+Intake::Intake(Options options) : Intake(std::move(options), Role::first) {}
+
+Intake::Intake(Options options, Role role)
+    : options_(std::move(options)),
+      aside_(role == Role::first ? new Intake(options_, Role::aside) : nullptr),
+      thread_([this] { run(); }),
+      watch_([this] { watch(); }) {}
 
 Intake::~Intake() {
   {
@@ -67,7 +75,7 @@ void Intake::submit(NewTask task, std::int64_t lane, bool bounded, Done done) {
 }
 
 void Intake::submit(std::vector<Entry> entries) {
-  Jobs jobs;
+  Jobs jobs, bounded;
   jobs.reserve(entries.size());
   const auto now = Clock::now();
   for (Entry& entry : entries) {
@@ -77,20 +85,58 @@ void Intake::submit(std::vector<Entry> entries) {
     job->bounded = entry.bounded;
     job->since = now;
     job->done = std::move(entry.done);
-    jobs.push_back(std::move(job));
+    (job->bounded ? bounded : jobs).push_back(std::move(job));
   }
-  std::size_t taken = 0;
+  if (!bounded.empty()) aside_->take(std::move(bounded));
+  if (!jobs.empty()) take(std::move(jobs));
+}
+
+void Intake::take(Jobs jobs) {
+  Jobs refused;
   {
     const std::lock_guard lock(mutex_);
-    for (; taken < jobs.size() && !refusing_ && queued_bytes_ < kMaxQueuedBytes; ++taken) {
-      queued_bytes_ += jobs[taken]->bytes();
-      queue_.push_back(std::move(jobs[taken]));
+    for (auto& job : jobs) {
+      const auto line = lines_.find(is_aside() ? job->task.spec.tenant : std::string());
+      const bool full =
+          queued_bytes_ >= kMaxQueuedBytes ||
+          (is_aside() && line != lines_.end() && line->second.bytes >= kMaxQueuedBytesOfTenant);
+      if (refusing_ || full) {
+        refused.push_back(std::move(job));
+      } else {
+        queue(std::move(job));
+      }
     }
   }
   // Woken without the lock held, or it would have to wait for it.
-  if (taken > 0) wake_.notify_one();
-  for (; taken < jobs.size(); ++taken)
-    jobs[taken]->done(connected_ ? intake_too_slow() : database_away());
+  wake_.notify_one();
+  if (!refused.empty()) answer_all(refused, connected_ ? intake_too_slow() : database_away());
+}
+
+// REQUIRES: mutex_ is held.
+void Intake::queue(std::shared_ptr<Job> job) {
+  auto& line = lines_[is_aside() ? job->task.spec.tenant : std::string()];
+  line.bytes += job->bytes();
+  queued_bytes_ += job->bytes();
+  line.jobs.push_back(std::move(job));
+}
+
+// None of them was inserted.
+void Intake::put_aside(JobSpan jobs) {
+  if (!is_aside()) return aside_->take(Jobs(jobs.begin(), jobs.end()));
+  held_ = true;
+  Jobs stale;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    for (const auto& job : jobs) {
+      if (ending_ || now - job->since > kPatienceQueued) {
+        stale.push_back(job);
+      } else {
+        queue(job);
+      }
+    }
+  }
+  answer_all(stale, intake_too_slow());
 }
 
 // Has them answered, each at most once: the watch may have been faster. Those created take their
@@ -131,11 +177,16 @@ void Intake::watch() {
   while (!end_watch_.wait_for(lock, kWatchEvery, [&] { return ending_; })) {
     const auto now = Clock::now();
     Jobs stale, doubtful;
-    while (!queue_.empty() && now - queue_.front()->since > kPatienceQueued) {
-      queued_bytes_ -= queue_.front()->bytes();
-      stale.push_back(std::move(queue_.front()));
-      queue_.pop_front();
+    for (auto& [name, line] : lines_) {
+      std::erase_if(line.jobs, [&](auto& job) {
+        if (now - job->since <= kPatienceQueued) return false;
+        line.bytes -= job->bytes();
+        queued_bytes_ -= job->bytes();
+        stale.push_back(std::move(job));
+        return true;
+      });
     }
+    std::erase_if(lines_, [](const auto& each) { return each.second.jobs.empty(); });
     for (const auto& job : writing_) {
       if (now - job->since > kPatienceWriting) doubtful.push_back(job);
     }
@@ -151,11 +202,11 @@ void Intake::run() {
     {
       std::unique_lock lock(mutex_);
       if (connection_) {
-        wake_.wait_until(lock, next_beat_, [&] { return ending_ || !queue_.empty(); });
+        wake_.wait_until(lock, next_beat_, [&] { return ending_ || !lines_.empty(); });
       } else {
         wake_.wait_for(lock, backoff_, [&] { return ending_; });
       }
-      if (ending_ && queue_.empty()) return;
+      if (ending_ && lines_.empty()) return;
     }
     ensure_connection();
     beat();
@@ -166,17 +217,38 @@ void Intake::run() {
   }
 }
 
+// Aside it is of one queue, which may be locked.
 Intake::Jobs Intake::take_batch() {
   Jobs batch;
   std::size_t bytes = 0;
   const std::lock_guard lock(mutex_);
-  batch.reserve(std::min(queue_.size(), kMaxBatch));
-  while (!queue_.empty() && batch.size() < kMaxBatch && bytes < kMaxBatchBytes) {
-    bytes += queue_.front()->bytes();
-    batch.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+  if (lines_.empty()) return batch;
+  auto turn = lines_.upper_bound(served_);
+  if (turn == lines_.end()) turn = lines_.begin();
+  served_ = turn->first;
+  Line& line = turn->second;
+  const std::size_t most = is_aside() ? kMaxBatchAside : kMaxBatch;
+  batch.reserve(std::min(line.jobs.size(), most));
+  const auto goes = [&, first = line.jobs.front()](const auto& job) {
+    return batch.size() < most && bytes < kMaxBatchBytes &&
+           (!is_aside() || job->task.spec.queue == first->task.spec.queue);
+  };
+  while (!line.jobs.empty() && goes(line.jobs.front())) {
+    bytes += line.jobs.front()->bytes();
+    batch.push_back(std::move(line.jobs.front()));
+    line.jobs.pop_front();
   }
+  if (is_aside()) {
+    std::erase_if(line.jobs, [&](auto& job) {
+      if (!goes(job)) return false;
+      bytes += job->bytes();
+      batch.push_back(std::move(job));
+      return true;
+    });
+  }
+  line.bytes -= bytes;
   queued_bytes_ -= bytes;
+  if (line.jobs.empty()) lines_.erase(turn);
   writing_ = batch;
   return batch;
 }
@@ -185,14 +257,16 @@ Intake::Jobs Intake::take_batch() {
 
 bool Intake::connect() {
   try {
-    auto connection = db::PgConnection::connect(options_.database);
+    auto database = options_.database;
+    database.session = db::intake_session();
+    auto connection = db::PgConnection::connect(database);
     if (options_.greet) options_.greet(connection);
     // The row that says whose counters these are, before there are any.
     db::beat_handler(connection, options_.instance, options_.name);
     connection_.emplace(std::move(connection));
     next_beat_ = Clock::now() + kBeatEvery;
     backoff_ = {};
-    if (!connected_.exchange(true)) log::info("database connected");
+    if (!connected_.exchange(true) && !is_aside()) log::info("database connected");
     told_lost_ = false;
     const std::lock_guard lock(mutex_);
     refusing_ = false;
@@ -218,7 +292,7 @@ void Intake::ensure_connection() {
 void Intake::lose_connection(const std::string& why) {
   connection_.reset();
   connected_ = false;
-  if (std::exchange(told_lost_, true)) return;
+  if (std::exchange(told_lost_, true) || is_aside()) return;
   log::warn("database lost error=\"{}\"", log_safe(why.substr(0, why.find('\n'))));
 }
 
@@ -227,8 +301,10 @@ void Intake::fail_queued() {
   {
     const std::lock_guard lock(mutex_);
     refusing_ = true;
-    queued.assign(queue_.begin(), queue_.end());
-    queue_.clear();
+    for (const auto& [name, line] : lines_) {
+      queued.insert(queued.end(), line.jobs.begin(), line.jobs.end());
+    }
+    lines_.clear();
     queued_bytes_ = 0;
   }
   answer_all(queued, database_away());
@@ -237,6 +313,7 @@ void Intake::fail_queued() {
 void Intake::beat() {
   if (!connection_ || Clock::now() < next_beat_) return;
   next_beat_ = Clock::now() + kBeatEvery;
+  if (is_aside()) return;
   try {
     db::beat_handler(*connection_, options_.instance, options_.name);
   } catch (const std::exception& error) {

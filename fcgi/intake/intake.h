@@ -4,6 +4,11 @@
 // the load makes them and a lone task does not wait for company. One connection: two were slower.
 // Nobody waits on a thread of their own: waking one for each task cost as much as everything else
 // that is done for it.
+//
+// What has to wait for somebody, or may do so, goes aside to a second line with a thread and a
+// connection of its own, so that nobody else waits behind it: tasks for queues with a bound, which
+// lock their queue and make room in it, and whatever found a lock held. There tenants take turns,
+// and what finds a lock held again goes back to the end of its tenant's line.
 #pragma once
 
 #include <atomic>
@@ -12,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -86,10 +92,17 @@ class Intake {
  private:
   struct Job;
   struct Answer;
+  enum class Role { first, aside };
   using Jobs = std::vector<std::shared_ptr<Job>>;
   using JobSpan = std::span<const std::shared_ptr<Job>>;
   using Clock = std::chrono::steady_clock;
 
+  Intake(Options options, Role role);
+  bool is_aside() const { return !aside_; }
+
+  void take(Jobs jobs);
+  void put_aside(JobSpan jobs);
+  void queue(std::shared_ptr<Job> job);
   void run();
   Jobs take_batch();
   void fail_queued();
@@ -112,12 +125,18 @@ class Intake {
   void answer_all(JobSpan jobs, const Error& error);
 
   const Options options_;
+  const std::unique_ptr<Intake> aside_;  // none for the one that is aside itself
   std::atomic<bool> connected_ = false;
 
   std::mutex mutex_;  // guards the members up to the empty line
   std::condition_variable wake_;
   std::condition_variable end_watch_;
-  std::deque<std::shared_ptr<Job>> queue_;
+  struct Line {
+    std::deque<std::shared_ptr<Job>> jobs;
+    std::size_t bytes = 0;
+  };
+  std::map<std::string, Line> lines_;  // by tenant aside, else one; none is empty
+  std::string served_;                 // the line that was the last in turn
   std::size_t queued_bytes_ = 0;
   Jobs writing_;
   bool refusing_ = false;  // the database is away: fail at once
@@ -128,6 +147,7 @@ class Intake {
   std::optional<db::PgConnection> connection_;
   Clock::time_point next_beat_{};
   Clock::duration backoff_{0};
+  bool held_ = false;       // by somebody: what this batch needs
   bool told_lost_ = false;  // in the log, since the last connection
 
   std::thread thread_;

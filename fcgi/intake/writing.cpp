@@ -26,7 +26,9 @@ void Intake::write(Jobs batch) {
   };
   std::stable_sort(batch.begin(), batch.end(),
                    [&](const auto& a, const auto& b) { return group(a) < group(b); });
+  held_ = false;
   for (std::size_t from = 0; from < batch.size();) {
+    if (held_) return put_aside(std::span(batch).subspan(from));
     // A key that finds no room is free again, so it cannot be in one transaction with others.
     const bool alone = batch[from]->keyed() && batch[from]->bounded;
     std::size_t to = from + 1;
@@ -46,10 +48,9 @@ void Intake::write_group(JobSpan jobs) {
         lose_connection(error.what());
         return look_up(jobs);
       }
-      if (error.is_undone() || error.is_lock_timeout()) {
-        if (tries < kMaxTries) continue;
-        return answer_all(jobs, intake_too_slow());
-      }
+      if (error.is_lock_timeout()) return put_aside(jobs);
+      if (error.is_undone() && tries < kMaxTries) continue;
+      if (error.is_busy()) return answer_all(jobs, intake_too_slow());
       if (!error.is_data_fault()) {
         // A demoted primary, for example: perhaps another server is the right one now.
         lose_connection(error.what());

@@ -17,10 +17,9 @@ constexpr Milliseconds kLongStep = 200ms;
 
 }  // namespace
 
-Duties::Duties(DutyOptions options, db::Store& duties, db::Store& results, Dispatcher& dispatcher,
+Duties::Duties(DutyOptions options, Stores stores, Dispatcher& dispatcher,
                std::function<SchedulerGauges()> gauges, Environment& environment)
-    : duties_(duties),
-      results_(results),
+    : stores_(stores),
       context_{options,
                dispatcher,
                environment,
@@ -30,7 +29,12 @@ Duties::Duties(DutyOptions options, db::Store& duties, db::Store& results, Dispa
       table_(duty_table(options)) {}
 
 db::Store& Duties::store(const Duty& duty) const {
-  return duty.connection == Duty::Connection::results ? results_ : duties_;
+  switch (duty.connection) {
+    case Duty::Connection::results: return stores_.results;
+    case Duty::Connection::gauges: return stores_.gauges;
+    case Duty::Connection::duties: break;
+  }
+  return stores_.duties;
 }
 
 Duty& Duties::duty_of(DutyFunction run) {
@@ -43,7 +47,7 @@ Duty& Duties::duty_of(DutyFunction run) {
 bool Duties::may_run(const Duty& duty) const {
   if (duty.under_way > 0 || !store(duty).connected()) return false;
   if (duty.connection == Duty::Connection::results) return true;
-  return context_.has_beaten && !stopped_ && duties_.pending() == 0;
+  return context_.has_beaten && !stopped_ && store(duty).pending() == 0;
 }
 
 void Duties::turn(Monotonic now) {
@@ -79,14 +83,12 @@ void DutyRun::ask(const db::Statement& statement, db::Params params, Done done) 
 }
 
 void DutyRun::step(const db::Statement& statement, db::Params params, Done done) const {
-  ask(statement, std::move(params),
-      [duty = duty_, run = *this, since = now(),
-       done = std::move(done)](const db::PgResult& result) {
-        const auto took = run.now() - since;
-        if (took > kLongStep) duty->shrink();
-        if (took < kLongStep / 4) duty->grow();
-        done(result);
-      });
+  store().submit(statement, std::move(params), step_reply<const db::PgResult&>(std::move(done)));
+}
+
+void DutyRun::took(Monotonic::duration time) const {
+  if (time > kLongStep) duty_->shrink();
+  if (time < kLongStep / 4) duty_->grow();
 }
 
 void DutyRun::end(const std::function<void()>& done) const {

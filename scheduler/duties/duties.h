@@ -35,7 +35,7 @@ class DutyRun;
 using DutyFunction = void (*)(const DutyRun& run);
 
 struct Duty {
-  enum class Connection { duties, results };
+  enum class Connection { duties, results, gauges };
 
   std::string_view name;
   Milliseconds period;  // 0: only when another duty asks for it
@@ -60,9 +60,12 @@ struct DutyContext {
   std::mt19937_64 random;
   bool has_beaten = false;
   // Where the duties go on that go over a table in parts.
+  std::vector<std::int64_t> lanes_looked_to = {};
   std::string followed = {};  // the tenant whose sequels were the last in turn
   db::CounterPlace counters_from = {};
   db::EntryPlace entries_from = {};
+  db::QueuePlace surplus_from = {};
+  std::int64_t surplus_discarded = 0;  // since the first place
   db::DependencyPlace dependencies_from = {};
   db::LanePlace lanes_from = {};
   db::EndpointPlace endpoints_from = {};
@@ -71,10 +74,14 @@ struct DutyContext {
 // Confined to one thread.
 class Duties {
  public:
-  // The heartbeat goes over `results`, so that it waits for no other duty; all others go over
+  // The heartbeat goes over `results`, so that it waits for no other duty, and what takes long when
+  // there are many queues over `gauges`, so that no other waits for it; all others go over
   // `duties`, one at a time. What is given by reference must outlive it. `gauges`: what the
   // heartbeat tells about this scheduler.
-  Duties(DutyOptions options, db::Store& duties, db::Store& results, Dispatcher& dispatcher,
+  struct Stores {
+    db::Store &duties, &results, &gauges;
+  };
+  Duties(DutyOptions options, Stores stores, Dispatcher& dispatcher,
          std::function<SchedulerGauges()> gauges, Environment& environment);
 
   // Begins the duties that are due.
@@ -99,8 +106,7 @@ class Duties {
   db::Store& store(const Duty& duty) const;
   Duty& duty_of(DutyFunction run);
 
-  db::Store& duties_;
-  db::Store& results_;
+  Stores stores_;
   DutyContext context_;
   std::vector<Duty> table_;
   std::size_t turn_of_ = 0;  // the duty that is looked at first
@@ -129,11 +135,19 @@ class DutyRun {
             },
             [*this](const db::PgError& error) { fail(error); }};
   }
+  // The same for a question whose time depends on how much part() lets it do: when that was too
+  // long for whoever waits behind it, the duty's next steps are smaller, until they are short
+  // again.
+  template <class Answer>
+  db::Reply<Answer> step_reply(std::function<void(Answer)> done) const {
+    return reply<Answer>([*this, since = now(), done = std::move(done)](Answer answer) {
+      took(now() - since);
+      done(std::forward<Answer>(answer));
+    });
+  }
   // Sends a statement of housekeeping. When it fails, the duty's next steps are half as large.
   using Done = std::function<void(const db::PgResult&)>;
   void ask(const db::Statement& statement, db::Params params, Done done) const;
-  // The same with one whose time depends on how much part() lets it do: when that was too long for
-  // whoever waits behind it, the duty's next steps are smaller, until they are short again.
   void step(const db::Statement& statement, db::Params params, Done done) const;
   // How much one step may do: `most`, or less while steps of that size take too long or fail.
   int part(int most) const { return std::max(1, most >> duty_->halvings); }
@@ -160,6 +174,7 @@ class DutyRun {
   void begin() const { ++duty_->under_way; }
   void end(const std::function<void()>& done) const;
   void fail(const db::PgError& error) const;
+  void took(Monotonic::duration time) const;
   void log_failed(std::string_view why) const;
 
   Duties* duties_;

@@ -9,8 +9,8 @@ using namespace std::chrono_literals;
 
 // Each scheduler looks once a period, and measures when no other has done so lately.
 constexpr Milliseconds kLately = kMeasurePeriod - 2s;
-// Measuring takes at most a fiftieth of the connection's time, since other duties wait behind it.
-constexpr int kShare = 49;
+// Measuring takes at most a tenth of the time, whatever there is to count.
+constexpr int kShare = 9;
 // Until a failure may be followed by the next try, which may take as long as the statement's
 // timeout.
 constexpr auto kAfterFailure = 1min;

@@ -9,13 +9,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kPromotions = 1000;
+constexpr int kPromotions = 1000, kFewPromotions = 100;
+constexpr int kFewLanes = 20;
 // Looking for work takes at most a fifth of the connection's time, however closely due times follow
 // each other.
 constexpr auto kSpacing = 5ms;
 constexpr int kShare = 4;
 
-void promoted(const DutyRun& run, const db::Tick& tick) {
+void promoted(const DutyRun& run, const db::Tick& tick, int most) {
   const auto now = run.now();
   auto& dispatcher = run.context().dispatcher;
   for (const auto lane : tick.ready_lanes) dispatcher.lane_memory().found(lane);
@@ -28,7 +29,9 @@ void promoted(const DutyRun& run, const db::Tick& tick) {
   if (tick.unrouted) run.also(route);
   if (tick.sequels) run.also(follow);
   if (tick.next_occurrence) run.also(fire, now + *tick.next_occurrence);
-  if (tick.promoted == kPromotions) {
+  run.context().lanes_looked_to = tick.stopped_at;
+  if (!tick.stopped_at.empty()) run.again();
+  if (tick.promoted >= most) {
     run.not_before({});
     run.again();
     return;
@@ -41,8 +44,12 @@ void promoted(const DutyRun& run, const db::Tick& tick) {
 
 void promote(const DutyRun& run) {
   const auto known = run.context().dispatcher.lane_memory().marked(run.begun());
-  run.store().tick(kPromotions, known,
-                   run.reply<db::Tick>([run](const db::Tick& tick) { promoted(run, tick); }));
+  const int most = std::max(kFewPromotions, run.part(kPromotions));
+  const int gaps = static_cast<int>(known.size()) + 1;
+  const int lanes = std::max(kFewLanes, run.part(db::kManyLanes) / gaps);
+  run.store().tick(
+      {most, known, lanes, run.context().lanes_looked_to},
+      run.step_reply<db::Tick>([run, most](const db::Tick& tick) { promoted(run, tick, most); }));
 }
 
 }  // namespace postern::scheduler

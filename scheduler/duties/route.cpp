@@ -13,8 +13,7 @@
 namespace postern::scheduler {
 namespace {
 
-// As many as kUnrouted returns at most.
-constexpr std::size_t kRouted = 500;
+constexpr int kRouted = 500;
 
 // The wire, the queue's name and the ranges were checked by SQL.
 Result<Url> check(const TaskSpec& spec) {
@@ -36,7 +35,7 @@ Result<Url> check(const TaskSpec& spec) {
   return url;
 }
 
-void send(const DutyRun& run, std::span<const Task> tasks) {
+void send(const DutyRun& run, std::span<const Task> tasks, bool more) {
   std::vector<db::Routing> routings;
   std::vector<std::int64_t> lanes;
   for (const auto& task : tasks) {
@@ -45,12 +44,11 @@ void send(const DutyRun& run, std::span<const Task> tasks) {
     lanes.push_back(routings.back().lane);
     run.context().dispatcher.lane_memory().look_from(lanes.back(), task.run_at);
   }
-  const bool more = tasks.size() == kRouted;
-  run.ask(db::kRoute, db::route_params(run.context().options.instance, routings),
-          [run, lanes, more](const db::PgResult&) {
-            run.context().dispatcher.add_lanes(lanes);
-            if (more) run.again();
-          });
+  run.step(db::kRoute, db::route_params(run.context().options.instance, routings),
+           [run, lanes, more](const db::PgResult&) {
+             run.context().dispatcher.add_lanes(lanes);
+             if (more) run.again();
+           });
 }
 
 }  // namespace
@@ -72,9 +70,10 @@ db::Routing routing_of(const Task& task) {
 }
 
 void route(const DutyRun& run) {
-  run.ask(db::kUnrouted, {}, [run](const db::PgResult& result) {
+  const int most = run.part(kRouted);
+  run.ask(db::kUnrouted, db::unrouted_params(most), [run, most](const db::PgResult& result) {
     const auto tasks = db::unrouted_from(result);
-    if (!tasks.empty()) send(run, tasks);
+    if (!tasks.empty()) send(run, tasks, std::ssize(tasks) >= most);
   });
 }
 

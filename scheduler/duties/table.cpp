@@ -20,6 +20,7 @@ std::vector<Duty> duty_table(const DutyOptions& options) {
       {"drop_partitions", 10min, drop_partitions},
       {"expire_keys", 1min, expire_keys},
       {"expire_entries", 5s, expire_entries},
+      {"discard_surplus", 2s, discard_surplus},
       {"fold_counters", 1min, fold_counters},
       {"forget_dependencies", 1h, forget_dependencies},
       {"forget_runs", 6h, forget_runs},
@@ -28,7 +29,7 @@ std::vector<Duty> duty_table(const DutyOptions& options) {
       {"count_times", 5s, count_times},
       {"tell_health", 5s, tell_health},
       {"expire_health", 10min, expire_health},
-      {"measure_queues", kMeasurePeriod, measure_queues},
+      {"measure_queues", kMeasurePeriod, measure_queues, Duty::Connection::gauges},
   };
 }
 

@@ -32,6 +32,7 @@ void drop_partitions(const DutyRun& run);
 // What has outlived its use. (garbage.cpp)
 void expire_keys(const DutyRun& run);
 void expire_entries(const DutyRun& run);
+void discard_surplus(const DutyRun& run);
 void fold_counters(const DutyRun& run);
 void forget_dependencies(const DutyRun& run);
 void forget_runs(const DutyRun& run);

@@ -73,23 +73,56 @@ BEGIN
 END $$;
 
 -- Makes room in a queue with max_entries, and returns how many of the `p_wanted` tasks may be inserted. It locks the queue
--- until the caller's transaction ends. When the queue holds far more than the limit, because that was lowered, each call
--- discards up to 100 tasks more than it admits, because other creations wait for it.
+-- until the caller's transaction ends. It discards no more tasks than it admits: what else is above a limit that was lowered
+-- goes by discard_surplus.
 CREATE OR REPLACE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   q postern.queue;
   missing bigint;
-  most integer := p_wanted + 100;
 BEGIN
   SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
   IF NOT FOUND OR q.max_entries IS NULL THEN
     RETURN p_wanted;
   END IF;
-  missing := postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries;
+  missing := least(p_wanted, postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries);
   IF missing > 0 AND q.discard_old THEN
-    missing := least(missing, most)
-      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, least(missing, most)::integer);
+    missing := missing
+      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, missing::integer);
   END IF;
-  RETURN greatest(0, p_wanted - greatest(0, missing));
+  RETURN p_wanted - greatest(0, missing);
+END $$;
+
+-- Looks at up to `p_looks` queues with discard_old behind a place, and discards up to `p_limit` of the tasks that are above their
+-- limits. Returns how many, and the place behind which the next call goes on; NULL: there are no more, or another scheduler is at
+-- it, who would discard the same surplus. It locks no queue: who makes room beside it discards no more than comes in.
+CREATE OR REPLACE FUNCTION postern.discard_surplus(
+  p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text,
+  OUT discarded bigint, OUT next_tenant text, OUT next_queue text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  q record;
+  surplus bigint;
+BEGIN
+  discarded := 0;
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.discard_surplus', 0)) THEN
+    RETURN;
+  END IF;
+  FOR q IN
+    SELECT k.tenant, k.name, k.max_entries FROM postern.queue k
+     WHERE k.discard_old AND k.max_entries IS NOT NULL AND (k.tenant, k.name) > (p_tenant, p_queue)
+     ORDER BY k.tenant, k.name LIMIT p_looks
+  LOOP
+    p_looks := p_looks - 1;
+    surplus := least(p_limit - discarded, postern.queue_depth(q.tenant, q.name) - q.max_entries);
+    IF surplus > 0 THEN
+      discarded := discarded
+        + postern.purge_queue(q.tenant, q.name, now(), 'cancelled', 'discarded', p_instance, surplus::integer);
+    END IF;
+    IF p_looks = 0 OR discarded >= p_limit THEN
+      next_tenant := q.tenant;
+      next_queue := q.name;
+      RETURN;
+    END IF;
+  END LOOP;
 END $$;

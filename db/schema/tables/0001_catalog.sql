@@ -90,6 +90,8 @@ CREATE TABLE postern.queue (
 
 -- For finding the queues whose tasks may get too old, among many.
 CREATE INDEX queue_max_age ON postern.queue (tenant, name) WHERE max_age IS NOT NULL;
+-- For finding those that may hold more than they are to.
+CREATE INDEX queue_discard_old ON postern.queue (tenant, name) WHERE discard_old AND max_entries IS NOT NULL;
 
 -- Named targets. A task that names one gets its URL from it when it is delivered.
 CREATE TABLE postern.endpoint (
@@ -225,5 +227,6 @@ CREATE TABLE postern.queue_gauge (
   blocked    bigint NOT NULL,
   estimated  boolean NOT NULL,
   oldest_due timestamptz,
+  lanes      bigint NOT NULL DEFAULT 0,    -- with tasks that are ready
   PRIMARY KEY (tenant, queue)
 ) WITH (fillfactor = 50);

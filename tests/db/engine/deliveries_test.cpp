@@ -24,7 +24,7 @@ class Deliveries : public ::testing::Test {
     return {claimed.attempt, status, std::nullopt, "why", claimed.claimed_at, Milliseconds{3}, ""};
   }
   db::Tick tick(int limit = 1000) {
-    return db::tick_from(scheduler_.exec(db::kTick, db::tick_params(limit, {})));
+    return db::tick_from(scheduler_.exec(db::kTick, db::tick_params({limit})));
   }
   std::int64_t scalar(const char* sql) { return owner_.exec({"", sql}).integer(0, 0); }
 

@@ -39,7 +39,7 @@ TEST_F(Garbage, ExpiredKeysAreForgotten) {
     INSERT INTO postern.idempotency_key VALUES
       ('default', 'old', gen_random_uuid(), '', now() - interval '1 s'),
       ('default', 'new', gen_random_uuid(), '', now() + interval '1 h'))sql");
-  scheduler_.exec(db::kExpireKeys);
+  scheduler_.exec(db::kExpireKeys, db::expire_keys_params());
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.idempotency_key"), 1);
 }
 
@@ -49,8 +49,9 @@ TEST_F(Garbage, AKeyThatIsTakenAgainAtThisMomentIsPassedOver) {
       "interval '1 s' FROM generate_series(1, 20000) n");
   db::Transaction creating(owner_);
   owner_.script("UPDATE postern.idempotency_key SET expires_at = 'infinity' WHERE key = '1'");
-  EXPECT_EQ(scheduler_.exec(db::kExpireKeys).affected(), db::kKeysAtOnce);
-  EXPECT_EQ(scheduler_.exec(db::kExpireKeys).affected(), db::kKeysAtOnce - 1);
+  EXPECT_EQ(scheduler_.exec(db::kExpireKeys, db::expire_keys_params()).affected(), db::kKeysAtOnce);
+  EXPECT_EQ(scheduler_.exec(db::kExpireKeys, db::expire_keys_params()).affected(),
+            db::kKeysAtOnce - 1);
   creating.commit();
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.idempotency_key"), 1);
 }
@@ -126,6 +127,42 @@ TEST_F(Garbage, EntriesExpireInParts) {
   EXPECT_GE(parts, 5 + 5 + 25 + 5);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.task_finished WHERE reason = 'max_age'"), 2'000);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.task"), 51'000);
+}
+
+TEST_F(Garbage, WhatIsAboveALoweredLimitIsDiscardedInPartsQueueByQueue) {
+  owner_.script(R"sql(
+    INSERT INTO postern.queue (tenant, name, max_entries, discard_old) VALUES
+      ('default', 'a', 10, true), ('default', 'b', 10, true), ('default', 'c', 10, false);
+    INSERT INTO postern.task (id, tenant, queue, url, lane, state)
+    SELECT postern.new_task_id(), 'default', q, 'http://h.test/', 1, 'ready'
+      FROM generate_series(1, 500) n, (VALUES ('a'), ('b'), ('c')) v(q);
+    INSERT INTO postern.counter SELECT md5('x')::uuid, 'default', q, 'created', 500
+      FROM (VALUES ('a'), ('b'), ('c')) v(q))sql");
+  const auto left = [&](const char* queue) {
+    return owner_
+        .exec({"", "SELECT count(*) FROM postern.task WHERE queue = $1"}, db::Params().text(queue))
+        .integer(0, 0);
+  };
+  const auto discard = [&](const db::QueuePlace& from) {
+    return db::discarded_surplus_from(
+        scheduler_.exec(db::kDiscardSurplus, db::discard_surplus_params(random_uuid(), from, 200)));
+  };
+  const auto first = discard({});
+  EXPECT_EQ(first.discarded, 200);
+  ASSERT_TRUE(first.behind);
+  const auto second = discard(*first.behind);
+  EXPECT_EQ(left("a"), 300);
+  EXPECT_EQ(left("b"), 300);
+  for (auto from = second.behind.value_or(db::QueuePlace{}); left("a") + left("b") > 20;) {
+    const auto step = discard(from);
+    EXPECT_LE(step.discarded, 200);
+    from = step.behind.value_or(db::QueuePlace{});
+  }
+  EXPECT_EQ(discard({}).discarded, 0);
+  EXPECT_EQ(left("a"), 10);
+  EXPECT_EQ(left("b"), 10);
+  EXPECT_EQ(left("c"), 500);
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.task_finished WHERE reason = 'discarded'"), 980);
 }
 
 TEST_F(Garbage, DependenciesOfTasksThatAreGoneAreForgottenInParts) {

@@ -88,7 +88,7 @@ TEST_F(Lease, ATickLooksBehindMarksToo) {
   const auto ready = [&](int second) {
     const db::LaneMark mark{50, at(second).run_at.value(), Uuid{}};
     const db::MarkedLane known{lane, std::span(&mark, 1)};
-    return db::tick_from(scheduler_.exec(db::kTick, db::tick_params(10, std::span(&known, 1))))
+    return db::tick_from(scheduler_.exec(db::kTick, db::tick_params({10, std::span(&known, 1)})))
         .ready_lanes;
   };
   EXPECT_EQ(ready(2), std::vector{lane});
@@ -109,7 +109,8 @@ TEST_F(Lease, ATickFindsTheLanesBetweenThoseThatAreKnown) {
     for (const auto i : known) {
       marked.push_back({lanes[i], {}});
     }
-    auto seen = db::tick_from(scheduler_.exec(db::kTick, db::tick_params(10, marked))).ready_lanes;
+    auto seen =
+        db::tick_from(scheduler_.exec(db::kTick, db::tick_params({10, marked}))).ready_lanes;
     std::ranges::sort(seen);
     EXPECT_EQ(seen, expected) << known.size();
   }

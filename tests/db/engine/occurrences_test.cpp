@@ -26,7 +26,7 @@ class Occurrences : public ::testing::Test {
   }
 
   static db::Due due(db::PgConnection& connection) {
-    return db::due_from(connection.exec(db::kDueSchedules));
+    return db::due_from(connection.exec(db::kDueSchedules, db::due_schedules_params()));
   }
 
   // Every schedule that is due, with one task each.
@@ -217,7 +217,7 @@ TEST_F(Occurrences, OldRunsAreForgottenButForTheLatest) {
            unnest(ARRAY[now() - interval '40 days', now() - interval '31 days']) t;
     INSERT INTO postern.schedule_run (tenant, schedule, nominal_time, skipped)
     VALUES ('default', 'b', now(), 'missed'))sql");
-  EXPECT_EQ(scheduler_.exec(db::kForgetRuns).affected(), 3);
+  EXPECT_EQ(scheduler_.exec(db::kForgetRuns, db::forget_runs_params()).affected(), 3);
   EXPECT_EQ(count("SELECT count(*) FROM postern.schedule_run WHERE schedule = 'a'"), 1);
   EXPECT_EQ(count("SELECT count(*) FROM postern.schedule_run WHERE schedule = 'b'"), 1);
 }

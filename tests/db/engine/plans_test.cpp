@@ -71,7 +71,7 @@ class Plans : public ::testing::TestWithParam<Sizes> {
     for (const auto& task : tasks) ends.push_back(db::settlement(task, State::completed));
     scheduler_.exec(db::kSettle, db::settle_params(Uuid{}, ends));
   }
-  void tick() { scheduler_.exec(db::kTick, db::tick_params(kBatch, {})); }
+  void tick() { scheduler_.exec(db::kTick, db::tick_params({kBatch})); }
   void deliver() {
     settle(claim_some());
     tick();

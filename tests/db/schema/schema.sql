@@ -402,6 +402,36 @@ END $$;
 CREATE FUNCTION postern.depth_change(p_name text, p_value bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN (p_name = ANY (ARRAY['created'::text, 'retried'::text])) THEN p_value WHEN (p_name = ANY (ARRAY['deleted'::text, 'finished_completed'::text, 'finished_failed'::text, 'finished_cancelled'::text])) THEN (- p_value) ELSE (0)::bigint END;
+CREATE FUNCTION postern.discard_surplus(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, OUT discarded bigint, OUT next_tenant text, OUT next_queue text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  q record;
+  surplus bigint;
+BEGIN
+  discarded := 0;
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.discard_surplus', 0)) THEN
+    RETURN;
+  END IF;
+  FOR q IN
+    SELECT k.tenant, k.name, k.max_entries FROM postern.queue k
+     WHERE k.discard_old AND k.max_entries IS NOT NULL AND (k.tenant, k.name) > (p_tenant, p_queue)
+     ORDER BY k.tenant, k.name LIMIT p_looks
+  LOOP
+    p_looks := p_looks - 1;
+    surplus := least(p_limit - discarded, postern.queue_depth(q.tenant, q.name) - q.max_entries);
+    IF surplus > 0 THEN
+      discarded := discarded
+        + postern.purge_queue(q.tenant, q.name, now(), 'cancelled', 'discarded', p_instance, surplus::integer);
+    END IF;
+    IF p_looks = 0 OR discarded >= p_limit THEN
+      next_tenant := q.tenant;
+      next_queue := q.name;
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
 CREATE FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -689,18 +719,17 @@ CREATE FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer,
 DECLARE
   q postern.queue;
   missing bigint;
-  most integer := p_wanted + 100;
 BEGIN
   SELECT * INTO q FROM postern.queue WHERE tenant = p_tenant AND name = p_queue FOR UPDATE;
   IF NOT FOUND OR q.max_entries IS NULL THEN
     RETURN p_wanted;
   END IF;
-  missing := postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries;
+  missing := least(p_wanted, postern.queue_depth(p_tenant, p_queue) + p_wanted - q.max_entries);
   IF missing > 0 AND q.discard_old THEN
-    missing := least(missing, most)
-      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, least(missing, most)::integer);
+    missing := missing
+      - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, missing::integer);
   END IF;
-  RETURN greatest(0, p_wanted - greatest(0, missing));
+  RETURN p_wanted - greatest(0, missing);
 END $$;
 CREATE FUNCTION postern.new_task_id() RETURNS uuid
     LANGUAGE sql
@@ -1268,7 +1297,8 @@ CREATE TABLE postern.queue_gauge (
     active bigint NOT NULL,
     blocked bigint NOT NULL,
     estimated boolean NOT NULL,
-    oldest_due timestamp with time zone
+    oldest_due timestamp with time zone,
+    lanes bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
 CREATE TABLE postern.role_tenant (
@@ -1777,6 +1807,7 @@ CREATE INDEX idempotency_key_expiry ON postern.idempotency_key USING btree (expi
 CREATE INDEX lease_at ON postern.lease USING btree (tenant, resolved) WHERE (resolved IS NOT NULL);
 CREATE INDEX lease_deferred ON postern.lease USING btree (until) WHERE deferred;
 CREATE INDEX lease_of_queue ON postern.lease USING btree (deferred, tenant, queue);
+CREATE INDEX queue_discard_old ON postern.queue USING btree (tenant, name) WHERE (discard_old AND (max_entries IS NOT NULL));
 CREATE INDEX queue_max_age ON postern.queue USING btree (tenant, name) WHERE (max_age IS NOT NULL);
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
@@ -1877,6 +1908,8 @@ GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since time
 REVOKE ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) TO postern_api;
 GRANT ALL ON FUNCTION postern.depth_change(p_name text, p_value bigint) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.discard_surplus(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, OUT discarded bigint, OUT next_tenant text, OUT next_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.discard_surplus(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, OUT discarded bigint, OUT next_tenant text, OUT next_queue text) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.drop_partition(p_class text, p_before timestamp with time zone) TO postern_scheduler;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint TO postern_api;

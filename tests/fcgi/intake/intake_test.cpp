@@ -232,6 +232,61 @@ TEST_F(IntakeTest, WaitsForALockAndThenSaysItWasTooSlow) {
   EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 2);
 }
 
+// Somebody holds what one tenant's tasks need; nobody else's wait behind these.
+TEST_F(IntakeTest, WhatHasToWaitHoldsUpNobodyElse) {
+  admin_.script(
+      "INSERT INTO postern.tenant (name) VALUES ('acme');"
+      "INSERT INTO postern.queue (tenant, name, max_entries, discard_old) VALUES "
+      "('default', 'full', 10, true), ('acme', 'full', 10, true)");
+  const std::string bounded = R"({"queue":"full","webhook_url":"http://a.test/","delay":3600})";
+  auto locker = database_.connect();
+  std::vector<std::future<Answer>> held;
+  {
+    db::Transaction transaction(locker);
+    locker.script(
+        "SELECT FROM postern.queue WHERE tenant = 'default' AND name = 'full' FOR UPDATE;"
+        "INSERT INTO postern.idempotency_key VALUES "
+        "('default', 'held', gen_random_uuid(), '', now() + interval '1 h')");
+    for (int i = 0; i < 20; ++i) {
+      held.push_back(std::async(std::launch::async, [&, i] {
+        HttpRequest post = request("POST", "/v1/tasks", bounded);
+        if (i % 2 == 0) post.idempotency_key = "bounded-" + std::to_string(i);
+        return ask(post);
+      }));
+    }
+    held.push_back(std::async(std::launch::async, [&] { return create_keyed("held"); }));
+    std::this_thread::sleep_for(50ms);
+    for (int i = 0; i < 12; ++i) {
+      EXPECT_EQ(create().status, 201);
+      EXPECT_EQ(create_keyed("other-" + std::to_string(i)).status, 201);
+      EXPECT_EQ(create_keyed("acme-" + std::to_string(i), bounded, "acme").status, 201);
+    }
+    for (auto& each : held) EXPECT_EQ(each.wait_for(0s), std::future_status::timeout);
+  }
+  for (auto& each : held) EXPECT_EQ(each.get().status, 201);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE tenant = 'acme'"), 10);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE tenant = 'default' AND queue = 'full'"),
+            10);
+}
+
+// A limit that was lowered far below what is there: a creation makes room for itself alone, and the
+// number never grows.
+TEST_F(IntakeTest, ACreationDiscardsOneForItself) {
+  admin_.script(
+      "INSERT INTO postern.queue (tenant, name, max_entries, discard_old) VALUES "
+      "('default', 'full', 100, true)");
+  const std::string bounded = R"({"queue":"full","webhook_url":"http://a.test/","delay":3600})";
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(ask("POST", "/v1/tasks", bounded).status, 201);
+  admin_.script("UPDATE postern.queue SET max_entries = 1 WHERE name = 'full'");
+  std::vector<std::future<Answer>> asked;
+  for (int i = 0; i < 40; ++i) {
+    asked.push_back(
+        std::async(std::launch::async, [&] { return ask("POST", "/v1/tasks", bounded); }));
+  }
+  for (auto& each : asked) EXPECT_EQ(each.get().status, 201);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE queue = 'full'"), 100);
+}
+
 TEST(IntakeWithoutDatabase, FailsFastAndRecovers) {
   Database database;
   db::PgConnection::Options options = database.options("postern_api");

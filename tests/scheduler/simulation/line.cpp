@@ -151,17 +151,17 @@ void Line::settle(const Uuid&, std::span<const db::Settlement> batch,
       std::move(reply));
 }
 
-void Line::tick(int limit, std::span<const db::MarkedLane> known, db::Reply<db::Tick> reply) {
+void Line::tick(const db::TickScope& scope, db::Reply<db::Tick> reply) {
   struct Known {
     std::int64_t lane;
     std::vector<db::LaneMark> marks;
   };
   std::vector<Known> lanes;
-  for (const auto& each : known) {
+  for (const auto& each : scope.known) {
     lanes.push_back({each.lane, {each.marks.begin(), each.marks.end()}});
   }
   ask<db::Tick>(
-      [&world = world_, &database = database_, limit, lanes] {
+      [&world = world_, &database = database_, limit = scope.limit, lanes] {
         std::vector<db::MarkedLane> marked;
         for (const auto& each : lanes) marked.push_back({each.lane, each.marks});
         return database.tick(limit, marked, world.database_clock());
@@ -195,9 +195,9 @@ void Line::lost_claims(const Uuid& instance, std::span<const Uuid> leases,
       std::move(reply));
 }
 
-void Line::due_schedules(db::Reply<db::Due> reply) {
-  ask<db::Due>([&world = world_,
-                &database = database_] { return database.due_schedules(world.database_clock()); },
+void Line::due_schedules(int most, db::Reply<db::Due> reply) {
+  ask<db::Due>([&world = world_, &database = database_,
+                most] { return database.due_schedules(most, world.database_clock()); },
                std::move(reply));
 }
 

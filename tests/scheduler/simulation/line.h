@@ -48,14 +48,14 @@ class Line final : public db::Store, public std::enable_shared_from_this<Line> {
              Seconds grace, db::Reply<db::ClaimAnswer> reply) override;
   void settle(const Uuid& counters, std::span<const db::Settlement> batch,
               db::Reply<db::Settled> reply) override;
-  void tick(int limit, std::span<const db::MarkedLane> known, db::Reply<db::Tick> reply) override;
+  void tick(const db::TickScope& scope, db::Reply<db::Tick> reply) override;
   void beat(const Uuid& instance, std::string_view name, const SchedulerGauges& gauges,
             db::Reply<std::vector<db::Heartbeat>> reply) override;
   void orphans(std::span<const Uuid> dead, const TaskId& from,
                db::Reply<db::Orphans> reply) override;
   void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                    db::Reply<std::vector<db::LostClaim>> reply) override;
-  void due_schedules(db::Reply<db::Due> reply) override;
+  void due_schedules(int most, db::Reply<db::Due> reply) override;
   void fire(const Uuid& instance, std::span<const db::Firing> firings,
             db::Reply<db::Fired> reply) override;
   // Housekeeping fails without a word.

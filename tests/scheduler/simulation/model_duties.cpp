@@ -76,7 +76,7 @@ std::vector<db::LostClaim> ModelDatabase::lost_claims(const Uuid& instance,
   return out;
 }
 
-db::Due ModelDatabase::due_schedules(Time now) const {
+db::Due ModelDatabase::due_schedules(int most, Time now) const {
   db::Due out;
   for (const auto& [name, row] : schedules_) {
     if (row.schedule.paused || !row.schedule.next_at || *row.schedule.next_at > now) continue;
@@ -93,6 +93,7 @@ db::Due ModelDatabase::due_schedules(Time now) const {
   std::stable_sort(out.schedules.begin(), out.schedules.end(), [](const auto& a, const auto& b) {
     return *a.schedule.next_at < *b.schedule.next_at;
   });
+  if (std::ssize(out.schedules) > most) out.schedules.resize(static_cast<std::size_t>(most));
   return out;
 }
 

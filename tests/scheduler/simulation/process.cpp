@@ -41,7 +41,8 @@ Process::Process(const ProcessOptions& options, World& world, ModelDatabase& dat
   duties_ = std::make_unique<scheduler::Duties>(
       scheduler::DutyOptions{
           .instance = instance_, .name = options.name, .rescue_after = options.rescue_after},
-      *lines_[2], *lines_[1], *dispatcher_, [] { return SchedulerGauges{}; }, machine_);
+      scheduler::Duties::Stores{*lines_[2], *lines_[1], *lines_[2]}, *dispatcher_,
+      [] { return SchedulerGauges{}; }, machine_);
 }
 
 Process::~Process() {

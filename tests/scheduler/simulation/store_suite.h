@@ -78,7 +78,7 @@ class Store : public ::testing::TestWithParam<std::unique_ptr<Subject> (*)()> {
     return end;
   }
   db::Tick tick(int limit = 100) {
-    return ask<db::Tick>([&](auto reply) { store().tick(limit, {}, std::move(reply)); });
+    return ask<db::Tick>([&](auto reply) { store().tick({limit}, std::move(reply)); });
   }
   std::vector<db::Heartbeat> beat(const Uuid& instance) {
     return ask<std::vector<db::Heartbeat>>(
@@ -88,7 +88,7 @@ class Store : public ::testing::TestWithParam<std::unique_ptr<Subject> (*)()> {
     return ask<db::Orphans>([&](auto reply) { store().orphans(dead, TaskId{}, std::move(reply)); });
   }
   db::Due due() {
-    return ask<db::Due>([&](auto reply) { store().due_schedules(std::move(reply)); });
+    return ask<db::Due>([&](auto reply) { store().due_schedules(500, std::move(reply)); });
   }
   db::Fired fire(const std::vector<db::Firing>& firings) {
     return ask<db::Fired>(
