@@ -70,6 +70,8 @@ int serve(const Settings& settings) {
           .max_waiters = std::max(1, settings.threads / 4),
           .max_streams = std::max(1, settings.threads / 4),
           .max_lists = settings.asyncjobs_lists,
+          .quotas = {settings.quota_queues, settings.quota_endpoints, settings.quota_schedules,
+                     settings.quota_lanes, settings.quota_waiting},
           .instance = instance,
       },
       pool, intake);

@@ -42,6 +42,12 @@ struct Settings {
   std::int64_t max_body = 512 * 1024;  // bytes
   Seconds idempotency_window{600};
   int pool_size = 8;
+  // Of each tenant; 0: no limit.
+  int quota_queues = 10'000;
+  int quota_endpoints = 20'000;
+  int quota_schedules = 20'000;
+  int quota_lanes = 20'000;
+  int quota_waiting = 20'000'000;
   // postern-scheduler
   std::string name;  // empty: the host's name
   int slots = 256;

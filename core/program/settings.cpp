@@ -169,6 +169,8 @@ bool set_egress_ports_allow(Settings& settings, const std::string& value) {
 using S = Settings;
 constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr char kSwitch[] = "true or false";
+constexpr char kQuota[] = "a number from 0 to 1000000000";
+constexpr int kMost = 1'000'000'000;
 constexpr char kDuration[] = "a duration such as 30s, 5m, 1h30m or 7d";
 constexpr char kDurationOver0[] = "a duration of at least 1 second such as 30s, 5m, 1h30m or 7d";
 
@@ -229,6 +231,19 @@ constexpr Setting kSettings[] = {
      "how long an Idempotency-Key is remembered", set_duration<&S::idempotency_window, 1>},
     {"pool_size", Users::fcgi, "NUMBER", "a number from 1 to 64", "8",
      "database connections for reads and rare writes", set_number<&S::pool_size, 1, 64>},
+    {"quota_queues", Users::fcgi, "NUMBER", kQuota, "10000",
+     "how many queues a tenant may have; 0: any number", set_number<&S::quota_queues, 0, kMost>},
+    {"quota_endpoints", Users::fcgi, "NUMBER", kQuota, "20000",
+     "how many endpoints a tenant may have; 0: any number",
+     set_number<&S::quota_endpoints, 0, kMost>},
+    {"quota_schedules", Users::fcgi, "NUMBER", kQuota, "20000",
+     "how many schedules a tenant may have; 0: any number",
+     set_number<&S::quota_schedules, 0, kMost>},
+    {"quota_lanes", Users::fcgi, "NUMBER", kQuota, "20000",
+     "to how many pairs of a queue and a host a tenant may have tasks ready; 0: any number",
+     set_number<&S::quota_lanes, 0, kMost>},
+    {"quota_waiting", Users::fcgi, "NUMBER", kQuota, "20000000",
+     "how many tasks of a tenant may wait; 0: any number", set_number<&S::quota_waiting, 0, kMost>},
 
     {"name", Users::scheduler, "NAME", "1 to 128 printable ASCII characters without space", "",
      "this scheduler's name in the instance table; empty: the host's name", set_name},

@@ -19,16 +19,17 @@ namespace postern {
 
 struct Assembly::Parts {
   Parts(const Options& options, db::Pool& pool, Intake& intake)
-      : tasks(pool, options.instance, options.max_waiters),
+      : quotas(options.quotas, pool),
+        tasks(pool, options.instance, options.max_waiters),
         creation({options.auto_create_queues, options.allow_create_default, options.default_queue},
-                 pool, intake),
+                 pool, intake, quotas),
         batches(creation, pool, intake, options.instance),
         bulk(pool, options.instance),
         changes(pool),
         deferred(pool, options.instance),
-        queues(pool, options.instance, options.allow_create_default),
-        endpoints(pool, options.instance),
-        schedules(pool, options.instance),
+        queues(pool, options.instance, options.allow_create_default, quotas),
+        endpoints(pool, options.instance, quotas),
+        schedules(pool, options.instance, quotas),
         metrics(pool),
         status(pool, intake),
         streams(pool, options.max_streams),
@@ -36,6 +37,7 @@ struct Assembly::Parts {
         use_cases{tasks,     creation,  batches, bulk,   changes, deferred, queues,
                   endpoints, schedules, metrics, status, streams, lists,    options.public_url} {}
 
+  Quotas quotas;
   TasksApi tasks;
   CreationApi creation;
   BatchApi batches;

@@ -8,6 +8,8 @@
 #include "db/pg/pool.h"
 #include "fcgi/api/use_cases.h"
 
+#include "fcgi/api/quotas.h"
+
 namespace postern {
 
 class Intake;
@@ -22,6 +24,7 @@ class Assembly {
     int max_waiters = 16;
     int max_streams = 16;
     int max_lists = 1;  // that a tenant may read at the same time
+    Quotas::Limits quotas = {};
     Uuid instance = {};
   };
 

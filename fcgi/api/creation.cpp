@@ -18,6 +18,7 @@
 #include "db/catalog/endpoints.h"
 #include "db/catalog/queue_defaults.h"
 #include "db/tasks/tasks.h"
+#include "fcgi/api/quotas.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {
@@ -132,6 +133,11 @@ Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const Http
   }
   if (traits(spec.dialect).numbers_tasks) spec.job_id = next_job_id();
   const std::int64_t lane = lane_id(spec.tenant, spec.queue, lane_target(spec));
+  if (const auto ok = quotas_.check_task(spec, lane, fields.queue,
+                                         spec.endpoint.empty() ? fields.url : fields.endpoint);
+      !ok) {
+    return ok.error();
+  }
   return Ready{std::move(*task), lane, queue->bounded};
 }
 
@@ -210,6 +216,7 @@ Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant,
     }
   }
   bool no_tenant = false;
+  Result<void> room;
   const auto forget = [&] {
     const std::lock_guard lock(mutex_);
     queues_.erase(key);
@@ -219,6 +226,10 @@ Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant,
     defaults = read_from(pool_, [&](auto& connection) {
       auto known = db::queue_defaults(connection, tenant, queue);
       if (known || !make) return known;
+      if (queue != kSandboxQueue) {
+        room = quotas_.check(connection, db::Quota::queues, tenant, queue, field);
+        if (!room) return known;
+      }
       no_tenant = !db::make_queue(connection, tenant, queue, queue == kSandboxQueue);
       return db::queue_defaults(connection, tenant, queue);
     });
@@ -228,6 +239,7 @@ Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant,
   }
   if (!defaults) {
     forget();
+    if (!room) return room.error();
     if (no_tenant)
       return not_found("tenant_not_found", fmt::format("There is no tenant \"{}\".", tenant));
     Error error = not_found("queue_not_found", fmt::format("There is no queue \"{}\".", queue));

@@ -22,6 +22,8 @@
 
 namespace postern {
 
+class Quotas;
+
 struct Created {
   Task task;
   bool replayed;  // by its idempotency key: nothing was made, this is the task of the first time
@@ -37,9 +39,9 @@ class CreationApi {
     std::string default_queue = {};
   };
 
-  // `pool` and `intake` must outlive it.
-  CreationApi(Options options, db::Pool& pool, Intake& intake)
-      : options_(std::move(options)), pool_(pool), intake_(intake) {}
+  // All of them must outlive it.
+  CreationApi(Options options, db::Pool& pool, Intake& intake, Quotas& quotas)
+      : options_(std::move(options)), pool_(pool), intake_(intake), quotas_(quotas) {}
 
   // Validates, routes and stores; calls `done` once: now with an error, or when it is committed, on
   // a thread of the intake's choice. Of the request are taken: the idempotency key with the body it
@@ -75,6 +77,7 @@ class CreationApi {
   const Options options_;
   db::Pool& pool_;
   Intake& intake_;
+  Quotas& quotas_;
 
   struct CachedQueue {
     QueueDefaults defaults;

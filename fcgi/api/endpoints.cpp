@@ -10,6 +10,7 @@
 #include "core/security/signing.h"
 #include "db/catalog/endpoints.h"
 #include "db/catalog/queue_defaults.h"
+#include "fcgi/api/quotas.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
@@ -50,6 +51,9 @@ Result<Endpoint> EndpointsApi::create(const Caller& caller, std::string_view nam
   if (!known) return known.error();
   if (!settings.url) return url_required();
   if (const auto ok = check_endpoint(settings); !ok) return ok.error();
+  if (const auto ok = quotas_.check(db::Quota::endpoints, caller.tenant, *known, "name"); !ok) {
+    return ok.error();
+  }
   const auto made = write_to(pool_, [&](auto& connection) {
     return db::make_endpoint(connection, caller.tenant, *known, settings);
   });
@@ -70,6 +74,9 @@ Result<EndpointsApi::Put> EndpointsApi::put(const Caller& caller, std::string_vi
   if (!known) return known.error();
   if (!settings.url) return url_required();
   if (const auto ok = check_endpoint(settings); !ok) return ok.error();
+  if (const auto ok = quotas_.check(db::Quota::endpoints, caller.tenant, *known, "name"); !ok) {
+    return ok.error();
+  }
   const auto made = write_to(pool_, [&](auto& connection) {
     return db::put_endpoint(connection, caller.tenant, *known, settings);
   });

@@ -17,6 +17,7 @@
 namespace postern {
 
 struct Caller;
+class Quotas;
 
 // A new secret, which is told only here.
 struct NewSecret {
@@ -29,9 +30,11 @@ struct NewSecret {
 class EndpointsApi {
  public:
   // `pool` must outlive it.
-  EndpointsApi(db::Pool& pool, const Uuid& instance) : pool_(pool), instance_(instance) {}
+  EndpointsApi(db::Pool& pool, const Uuid& instance, Quotas& quotas)
+      : pool_(pool), instance_(instance), quotas_(quotas) {}
 
-  // Errors: "url_required", those of check_endpoint, "endpoint_already_exists" (duplicate).
+  // Errors: "url_required", those of check_endpoint, "endpoint_already_exists" (duplicate),
+  // "quota_exceeded".
   Result<Endpoint> create(const Caller& caller, std::string_view name,
                           const EndpointSettings& settings);
   struct Put {
@@ -75,6 +78,7 @@ class EndpointsApi {
  private:
   db::Pool& pool_;
   const Uuid instance_;
+  Quotas& quotas_;
 };
 
 }  // namespace postern

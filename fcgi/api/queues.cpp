@@ -11,6 +11,7 @@
 #include "core/model/validation.h"
 #include "core/program/log.h"
 #include "db/catalog/queues.h"
+#include "fcgi/api/quotas.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
@@ -57,6 +58,9 @@ Result<Queue> QueuesApi::create(const Caller& caller, std::string_view name,
   if (name == kDefaultQueue && !allow_default_) return default_disallowed();
   const auto wanted = checked(std::move(settings));
   if (!wanted) return wanted.error();
+  if (const auto ok = quotas_.check(db::Quota::queues, caller.tenant, name, "name"); !ok) {
+    return ok.error();
+  }
   auto made = write_to(pool_, [&](auto& connection) {
     return db::create_queue(connection, caller.tenant, name, *wanted);
   });
@@ -74,6 +78,9 @@ Result<QueuesApi::Put> QueuesApi::put(const Caller& caller, std::string_view nam
   if (name == kDefaultQueue && !allow_default_ && !get(caller, name)) return default_disallowed();
   const auto wanted = checked(std::move(settings));
   if (!wanted) return wanted.error();
+  if (const auto ok = quotas_.check(db::Quota::queues, caller.tenant, name, "name"); !ok) {
+    return ok.error();
+  }
   auto done = write_to(pool_, [&](auto& connection) {
     return db::put_queue(connection, caller.tenant, name, *wanted);
   });

@@ -15,6 +15,7 @@
 namespace postern {
 
 struct Caller;
+class Quotas;
 
 // Thread-safe. `name`, everywhere but in create, is as it stands in a path; unknown ones are
 // `queue_not_found`. What handlers keep of a queue for their creations is at most 2 s old; what
@@ -22,12 +23,12 @@ struct Caller;
 class QueuesApi {
  public:
   // `pool` must outlive it. `allow_default`: a queue named DEFAULT may be made.
-  QueuesApi(db::Pool& pool, const Uuid& instance, bool allow_default)
-      : pool_(pool), instance_(instance), allow_default_(allow_default) {}
+  QueuesApi(db::Pool& pool, const Uuid& instance, bool allow_default, Quotas& quotas)
+      : pool_(pool), instance_(instance), allow_default_(allow_default), quotas_(quotas) {}
 
   // Errors here and in the next two: those of check_queue and check_queue_name (field "name");
   // "default_queue_disallowed", which keeps the name of an implicit queue from being made by
-  // accident; "queue_already_exists" (duplicate); "tenant_not_found".
+  // accident; "queue_already_exists" (duplicate); "quota_exceeded"; "tenant_not_found".
   Result<Queue> create(const Caller& caller, std::string_view name, QueueSettings settings);
   struct Put {
     Queue queue;
@@ -60,6 +61,7 @@ class QueuesApi {
   db::Pool& pool_;
   const Uuid instance_;
   const bool allow_default_;
+  Quotas& quotas_;
 };
 
 }  // namespace postern

@@ -12,6 +12,7 @@
 #include "core/program/log.h"
 #include "core/program/task_ids.h"
 #include "db/catalog/queue_defaults.h"
+#include "fcgi/api/quotas.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {
@@ -97,6 +98,9 @@ Result<Schedule> update(db::PgConnection& connection, std::string_view tenant,
 }  // namespace
 
 Result<Schedule> SchedulesApi::create(std::string_view tenant, Schedule wanted) {
+  if (const auto ok = quotas_.check(db::Quota::schedules, tenant, wanted.name, "name"); !ok) {
+    return ok.error();
+  }
   return changed_by(pool_, [&](auto& connection) -> Result<Schedule> {
     db::Transaction transaction(connection);
     auto made = insert(connection, tenant, wanted);
@@ -107,6 +111,9 @@ Result<Schedule> SchedulesApi::create(std::string_view tenant, Schedule wanted) 
 
 Result<SchedulesApi::Put> SchedulesApi::put(std::string_view tenant, std::string_view name,
                                             const Change& change) {
+  if (const auto ok = quotas_.check(db::Quota::schedules, tenant, name, "name"); !ok) {
+    return ok.error();
+  }
   return changed_by(pool_, [&](auto& connection) -> Result<Put> {
     db::Transaction transaction(connection);
     const auto before = db::lock_schedule(connection, tenant, name);

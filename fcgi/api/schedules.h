@@ -14,15 +14,18 @@
 
 namespace postern {
 
+class Quotas;
+
 // Thread-safe. `tenant` is the caller's throughout; of another tenant's schedule nothing is told:
 // `schedule_not_found`, as when there is none.
 class SchedulesApi {
  public:
   // `pool` must outlive it.
-  SchedulesApi(db::Pool& pool, const Uuid& instance) : pool_(pool), instance_(instance) {}
+  SchedulesApi(db::Pool& pool, const Uuid& instance, Quotas& quotas)
+      : pool_(pool), instance_(instance), quotas_(quotas) {}
 
-  // Errors: those of check_schedule, "schedule_already_exists", "endpoint_not_found",
-  // "url_required", and "schedule_invalid" when it would never fire.
+  // Errors: those of check_schedule, "schedule_already_exists", "quota_exceeded",
+  // "endpoint_not_found", "url_required", and "schedule_invalid" when it would never fire.
   Result<Schedule> create(std::string_view tenant, Schedule wanted);
 
   // Applied to a schedule, says what it shall be. May be called twice.
@@ -57,6 +60,7 @@ class SchedulesApi {
  private:
   db::Pool& pool_;
   const Uuid instance_;
+  Quotas& quotas_;
 };
 
 }  // namespace postern

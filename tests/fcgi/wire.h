@@ -52,6 +52,7 @@ class Handlers {
     std::string default_queue = {};
     int max_waiters = 16;
     int max_streams = 16;
+    Quotas::Limits quotas = {};
     Uuid instance = {};
   };
   Handlers(const Options& options, db::Pool& pool, Intake& intake)
@@ -60,6 +61,7 @@ class Handlers {
                    .default_queue = options.default_queue,
                    .max_waiters = options.max_waiters,
                    .max_streams = options.max_streams,
+                   .quotas = options.quotas,
                    .instance = options.instance},
                   pool, intake),
         dispatch_(assembly_.use_cases(), {.require_identity = options.require_identity}) {}
