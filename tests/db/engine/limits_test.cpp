@@ -251,7 +251,9 @@ TEST_F(Limits, NothingIsClaimedOfAPausedQueueNorOfAPausedServer) {
   fill(3);
   auto answer = claim(3);
   EXPECT_TRUE(answer.tasks.empty());
-  EXPECT_TRUE(answer.held.empty());
+  ASSERT_EQ(answer.held.size(), 1u) << "or its lanes would be asked with each claim";
+  EXPECT_EQ(answer.held[0].wait, Milliseconds{1'000});
+  EXPECT_FALSE(answer.held[0].full_up);
   owner_.script(
       "UPDATE postern.queue SET paused = false;"
       "INSERT INTO postern.setting VALUES ('paused', 'true')");
