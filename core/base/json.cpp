@@ -44,16 +44,21 @@ Error invalid_json(std::string_view field, std::string message) {
   return invalid("invalid_json", std::string(field), std::move(message));
 }
 
+// As far as `text` is valid, and what is wrong there.
+std::size_t read_valid(std::string_view text, boost::json::error_code& error) {
+  boost::json::parse_options options;
+  options.max_depth = kMaxJsonDepth;
+  boost::json::basic_parser<NullHandler> parser(options);
+  return parser.write_some(false, text.data(), text.size(), error);
+}
+
 // The length of the valid JSON value that `text` begins with, and of the white space around it.
 Result<std::size_t> read_json(std::string_view text, std::string_view field) {
   if (text.starts_with("\xEF\xBB\xBF")) {
     return invalid_json(field, "The JSON begins with a byte order mark; leave it out.");
   }
-  boost::json::parse_options options;
-  options.max_depth = kMaxJsonDepth;
-  boost::json::basic_parser<NullHandler> parser(options);
   boost::json::error_code error;
-  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
+  const std::size_t read = read_valid(text, error);
   if (error) {
     if (error == boost::json::error::too_deep) {
       return invalid_json(field,
@@ -182,6 +187,10 @@ Result<std::vector<JsonMember>> scan_members(std::string_view text, std::string_
   while (scanner.peek() != '}') {
     scanner.take();  // the opening bracket or a comma
     if (scanner.peek() == '}') break;
+    if (members.size() == kMaxJsonMembers) {
+      return invalid("too_many_fields", std::string(field),
+                     fmt::format("A JSON object has more than {} fields.", kMaxJsonMembers));
+    }
     Result<std::string> key = json_string(scanner.value(), field);
     if (!key) return key.error();
     scanner.take();  // the colon
@@ -247,10 +256,20 @@ Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_
   return members;
 }
 
-std::vector<std::string_view> json_elements(std::string_view text) {
+std::size_t valid_json_bytes(std::string_view text) {
+  boost::json::error_code error;
+  return read_valid(text, error);
+}
+
+bool is_json(std::string_view text) {
+  const Result<std::size_t> read = read_json(text, "");
+  return read && *read == text.size();
+}
+
+std::vector<std::string_view> json_elements(std::string_view text, std::size_t most) {
   Scanner scanner(text);
   std::vector<std::string_view> elements;
-  while (scanner.peek() != ']') {
+  while (elements.size() < most && scanner.peek() != ']') {
     scanner.take();  // the opening bracket or a comma
     if (scanner.peek() == ']') break;
     elements.push_back(scanner.value());

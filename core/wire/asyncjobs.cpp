@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <boost/json.hpp>
-
 #include "core/base/base64.h"
 #include "core/base/json.h"
 #include "core/base/utf8.h"
@@ -35,15 +33,13 @@ void write_payload(JsonWriter& out, const std::optional<std::string>& body) {
 
 // The receiver's answer: JSON as it stands, anything else as a string.
 void write_answer(JsonWriter& out, const std::string& body, Time completed) {
-  boost::json::error_code error;
-  if (!body.empty()) boost::json::parse(body, error);
   out.begin_object().key("payload");
   if (body.empty()) {
     out.null();
-  } else if (error) {
-    out.string(body);
-  } else {
+  } else if (is_json(body)) {
     out.raw(body);
+  } else {
+    out.string(body);
   }
   out.member("completed", format_go_time(completed));
   out.end_object();

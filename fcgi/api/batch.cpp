@@ -46,7 +46,7 @@ Result<void> BatchApi::check(const HttpRequest& request, std::size_t tasks) {
   if (tasks == 0) return invalid("tasks_required", "tasks", "tasks must hold 1 task or more.");
   if (tasks > kMaxTasks) {
     return invalid("tasks_too_many", "tasks",
-                   fmt::format("tasks holds {}; at most {} go in one batch.", tasks, kMaxTasks));
+                   fmt::format("At most {} tasks go in one batch.", kMaxTasks));
   }
   return {};
 }

@@ -24,7 +24,7 @@ Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVe
   if (ids.empty()) return invalid("ids_required", "ids", "ids must hold 1 id or more.");
   if (ids.size() > kMaxIds) {
     return invalid("ids_too_many", "ids",
-                   fmt::format("ids holds {}; at most {} go in one request.", ids.size(), kMaxIds));
+                   fmt::format("At most {} ids go in one request.", kMaxIds));
   }
   std::vector<std::optional<TaskId>> meant;
   std::vector<TaskId> known;

@@ -167,7 +167,7 @@ std::optional<std::vector<std::string_view>> FieldReader::elements(std::string_v
     wrong_type(name, "an array");
     return std::nullopt;
   }
-  return json_elements(*raw);
+  return json_elements(*raw, kMostElements);
 }
 
 std::vector<std::string> FieldReader::texts(std::string_view name) {
@@ -178,7 +178,7 @@ std::vector<std::string> FieldReader::texts(std::string_view name) {
     wrong_type(name, "an array of strings");
     return out;
   }
-  for (const std::string_view element : json_elements(*raw)) {
+  for (const std::string_view element : json_elements(*raw, kMostElements)) {
     if (json_kind(element) != JsonKind::string) {
       wrong_type(name, "an array of strings");
       return out;

@@ -22,6 +22,9 @@ namespace postern {
 // the reason "invalid_type".
 class FieldReader {
  public:
+  // One more than any field takes, so that whoever checks how many there are finds too many.
+  static constexpr std::size_t kMostElements = 1'001;
+
   explicit FieldReader(std::vector<JsonMember> members, std::string within = {})
       : members_(std::move(members)), taken_(members_.size()), within_(std::move(within)) {}
   // `body` must outlive the reader. Errors as of parse_json_object. `within`: the field that the
@@ -51,8 +54,9 @@ class FieldReader {
   std::optional<std::string_view> object(std::string_view name, std::string_view reason);
   // Any value's own bytes.
   std::optional<std::string_view> json(std::string_view name) { return take(name); }
+  // An array's elements, of which no more than kMostElements are read.
   std::vector<std::string> texts(std::string_view name);
-  // An array's elements, each its own bytes.
+  // The same, each its own bytes.
   std::optional<std::vector<std::string_view>> elements(std::string_view name);
   // An object of strings.
   Headers headers(std::string_view name);

@@ -143,13 +143,6 @@ class Fields {
   Mistakes mistakes_;
 };
 
-// Where the JSON goes wrong, in bytes from its beginning.
-std::size_t place_of_mistake(std::string_view body) {
-  boost::json::stream_parser parser;
-  boost::json::error_code error;
-  return parser.write_some(body.data(), body.size(), error);
-}
-
 Parsed<Fields> read(std::string_view body) {
   if (const auto text = trimmed(body); text.empty() || text == "null") {
     return Mistakes{{R"("body")", "field required", "value_error.missing"}};
@@ -160,11 +153,14 @@ Parsed<Fields> read(std::string_view body) {
   if (error.reason == "object_required") {
     return Mistakes{{R"("body")", "value is not a valid dict", "type_error.dict"}};
   }
+  if (error.reason == "too_many_fields") {
+    return Mistakes{{R"("body")", error.message, "value_error"}};
+  }
   if (error.reason == "duplicate_field") {
     return Mistakes{{fmt::format(R"("body",{})", json_quote(error.field)), error.message,
                      "value_error.duplicate"}};
   }
-  return Mistakes{{fmt::format(R"("body",{})", place_of_mistake(body)), error.message,
+  return Mistakes{{fmt::format(R"("body",{})", valid_json_bytes(body)), error.message,
                    "value_error.jsondecode"}};
 }
 

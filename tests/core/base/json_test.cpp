@@ -201,11 +201,15 @@ TEST(ParseJsonObject, RefusesADoubledKey) {
   EXPECT_EQ(outcome(parse_json_object(R"({"a":{"b":1,"b":2}})")), "ok");
 }
 
-TEST(ParseJsonObject, FindsADoubledKeyAmongAHundredThousand) {
+TEST(ParseJsonObject, FindsADoubledKeyAmongThousands) {
   std::string text = "{";
-  for (int i = 0; i < 100'000; ++i) text += "\"k" + std::to_string(i) + "\":0,";
+  for (std::size_t i = 1; i < kMaxJsonMembers; ++i) text += "\"k" + std::to_string(i) + "\":0,";
   EXPECT_EQ(outcome(parse_json_object(text + "\"last\":0}")), "ok");
   EXPECT_EQ(outcome(parse_json_object(text + "\"k77\":0}")), "duplicate_field k77");
+  const std::string too_many = text + "\"k0\":0,\"k77\":0}";
+  EXPECT_EQ(outcome(parse_json_object(too_many)), "too_many_fields ");
+  EXPECT_EQ(outcome(parse_go_object(too_many)), "too_many_fields ");
+  EXPECT_EQ(outcome(json_members(too_many, "headers")), "too_many_fields headers");
 }
 
 TEST(ParseGoObject, KeepsDoubledKeysLowersThemAndStopsAtTheEnd) {
@@ -235,6 +239,15 @@ TEST(JsonElements, AreViewsOfTheArray) {
   EXPECT_EQ(json_elements(R"( [1 , "a,]",[2, 3] ,{"b":[]}, null ] )"), expected);
   EXPECT_TRUE(json_elements("[]").empty());
   EXPECT_TRUE(json_elements("[ ]").empty());
+  EXPECT_EQ(json_elements("[1,2,3]", 2), (std::vector<std::string_view>{"1", "2"}));
+}
+
+TEST(IsJson, TakesAnyWholeValue) {
+  for (const char* text : {"1", "null", "[1,{\"a\":1,\"a\":2}]", " \"x\" "}) {
+    EXPECT_TRUE(is_json(text)) << text;
+  }
+  for (const char* text : {"", "[1", "1 2", "x", "{\"a\":}"}) EXPECT_FALSE(is_json(text)) << text;
+  EXPECT_EQ(valid_json_bytes("{\"a\":x}"), 5u);
 }
 
 TEST(JsonKindOf, IsToldByTheFirstByte) {

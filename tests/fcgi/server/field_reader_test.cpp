@@ -224,6 +224,17 @@ TEST(FieldReader, ReadsBooleansAndElements) {
   }
 }
 
+// Whoever counts them finds too many, however many there are.
+TEST(FieldReader, ReadsNoMoreElementsThanOneTooMany) {
+  std::string many = R"({"x":[)";
+  for (int i = 0; i < 100'000; ++i) many += "\"\",";
+  many += R"(""]})";
+  FieldReader texts = reader(many);
+  EXPECT_EQ(texts.texts("x").size(), FieldReader::kMostElements);
+  FieldReader elements = reader(many);
+  EXPECT_EQ(elements.elements("x")->size(), FieldReader::kMostElements);
+}
+
 TEST(FieldReader, ReadsAPartOfABody) {
   auto part = FieldReader::part(R"({"a":1})", "x");
   ASSERT_TRUE(part);
