@@ -26,6 +26,7 @@
 
 #include "core/base/crash_point.h"
 #include "core/program/log.h"
+#include "fcgi/server/request_head.h"
 
 namespace postern {
 namespace {
@@ -100,6 +101,7 @@ class FastCgiServer::Exchange {
 
   // Reads the request. False: there is none, or not all of it.
   bool read(HttpRequest& out) {
+    if (!has_fit_head(request_.ipcFd)) return false;
     // It takes an abort among the parameters for their end, and only notes the error.
     if (FCGX_Accept_r(&request_) != 0 || FCGX_GetError(request_.in) != 0) return false;
     keep_ = request_.keepConnection != 0;

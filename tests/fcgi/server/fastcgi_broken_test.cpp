@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "tests/fcgi/server/fastcgi_server.h"
 
@@ -81,6 +83,57 @@ TEST_F(FastCgiTest, ClosesOnGarbage) {
   }
   EXPECT_TRUE(soon([&] { return server_->connections() == 0; }));
   EXPECT_TRUE(client().ask("abc"));
+}
+
+// libfcgi would end the process, or write past what it has.
+TEST_F(FastCgiTest, ClosesOnLengthsThatNothingFollows) {
+  start();
+  const std::string huge("\xff\xff\xff\xff\xff\xff\xff\xffREST", 12);
+  const std::string value(
+      "\x01\xff\xff\xff\xff"
+      "AB",
+      7);
+  const std::string short_by_one(
+      "\x01\x03"
+      "ABC",
+      5);
+  for (const std::string& params : {huge, value, short_by_one, std::string("\x80", 1)}) {
+    FcgiClient connection = client();
+    connection.send(begin_record(true) + record(Record::params, params) +
+                    record(Record::params, "") + input_records("abc"));
+    EXPECT_TRUE(connection.closes());
+    FcgiClient aborted = client();
+    aborted.send(begin_record(true) + record(Record::params, params) + record(Record::abort, ""));
+    EXPECT_TRUE(aborted.closes());
+    FcgiClient question = client();
+    question.send(record(Record::get_values, params, 0));
+    EXPECT_TRUE(question.closes());
+  }
+  EXPECT_EQ(served_, 0);
+  EXPECT_TRUE(client().ask("abc"));
+}
+
+TEST_F(FastCgiTest, TakesAHeadInPieces) {
+  start();
+  const std::string whole = request_text("abc", false, {{"LONG", std::string(60'000, 'x')}});
+  FcgiClient connection = client();
+  for (std::size_t at = 0; at < whole.size(); at += 7'919) {
+    connection.send(whole.substr(at, 7'919));
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(connection.read_answer());
+}
+
+TEST_F(FastCgiTest, ServesNoMoreParametersThanNginxPasses) {
+  start();
+  std::string many;
+  for (int i = 0; i < 3; ++i) {
+    many += record(Record::params,
+                   "\x01" + std::string("\x80\x00\xEA\x60", 4) + "N" + std::string(60'000, 'x'));
+  }
+  FcgiClient connection = client();
+  connection.send(begin_record(true) + many);
+  EXPECT_TRUE(connection.closes());
 }
 
 TEST_F(FastCgiTest, LeaksNoDescriptors) {

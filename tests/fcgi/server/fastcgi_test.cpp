@@ -120,14 +120,6 @@ TEST_F(FastCgiTest, SendsLargeAnswers) {
   }
 }
 
-TEST_F(FastCgiTest, AnswersManagementRecords) {
-  start();
-  FcgiClient connection = client();
-  const std::string wanted = std::string("\x0F\x00", 2) + "FCGI_MPXS_CONNS";
-  ASSERT_TRUE(connection.send(record(Record::get_values, wanted, 0)));
-  EXPECT_TRUE(connection.ask("abc"));
-}
-
 TEST_F(FastCgiTest, AnswersLaterFromAnyThread) {
   std::mutex mutex;
   std::vector<Reply> replies;
