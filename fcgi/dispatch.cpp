@@ -58,9 +58,80 @@ std::optional<Error> refusal(const HttpRequest& request, const Match<Route>& mat
   return std::nullopt;
 }
 
+// Reads and sweeps of a tenant that wait for a place.
+constexpr std::size_t kLine = 16;
+// Changes are short, and many of a tenant's may come at once.
+constexpr std::size_t kLineOfChanges = 1'024;
+
+// A request on its way: where it goes, who asks, and the answer.
+class Visit {
+ public:
+  // All must outlive it.
+  Visit(const UseCases& use, const HttpRequest& request, const Reply& reply)
+      : use_(use), request_(request), reply_(reply) {}
+
+  const Way& way() const { return way_; }
+  const std::optional<Caller>& caller() const { return caller_; }
+  // From now on an error may be told in the words of a task of the caller's.
+  void admit(Caller caller) { caller_ = std::move(caller); }
+
+  void finish(Result<HttpResponse> result) const {
+    HttpResponse response =
+        result ? std::move(*result)
+               : speaker(use_, way_, caller_ ? &*caller_ : nullptr).render_error(result.error());
+    if (!way_.match.allowed.empty()) response.header("Allow", way_.match.allowed);
+    if (request_.method == "HEAD") {
+      response.body.clear();
+      response.rest = {};
+    }
+    reply_(response);
+  }
+
+  // Has the route's handler answer. REQUIRES: there is a route, and its access is admitted.
+  void carry_out() const try {
+    const Call call{use_, request_, *caller_, way_.match.args, way_.mount};
+    if (way_.match.route->handler != nullptr) return finish(way_.match.route->handler(call));
+    way_.match.route->late(
+        call, [table = way_.table, reply = reply_](const Result<HttpResponse>& result) {
+          reply(result ? *result : table->render_error(result.error()));
+        });
+  } catch (const std::exception& fault) {
+    finish(error_of(request_, way_.match, fault));
+  }
+
+ private:
+  const UseCases& use_;
+  const HttpRequest& request_;
+  const Reply& reply_;
+  const Way way_ = way_of(request_);
+  std::optional<Caller> caller_;
+};
+
+// The same for a request that waits for its turn.
+struct Waiting {
+  Waiting(const UseCases& use, const HttpRequest& request_, const Reply& reply_,
+          const Caller& caller)
+      : request(request_), reply(reply_), visit(use, request, reply) {
+    visit.admit(caller);
+  }
+  const HttpRequest request;
+  const Reply reply;
+  Visit visit;
+};
+
 }  // namespace
 
-Dispatch::Dispatch(const UseCases& use, Options options) : use_(use), options_(options) {
+// Changes and sweeps have three quarters of their pool's connections, so that some are there for
+// what is short.
+Dispatch::Dispatch(const UseCases& use, Options options)
+    : use_(use),
+      options_(std::move(options)),
+      changes_{ConcurrencyLimit::shared(std::max(1, options_.rest / 2), kLineOfChanges),
+               "too_many_changes", "changes"},
+      reads_{ConcurrencyLimit::shared(std::max(1, options_.reads), kLine), "too_many_reads",
+             "lists and counts"},
+      sweeps_{ConcurrencyLimit::shared(std::max(1, options_.rest / 4), kLine), "too_many_sweeps",
+              "changes to many tasks"} {
   for (const DialectTable* table : all_tables()) {
     for (const Route& route : table->routes) {
       if (route.max_body > options_.max_body) large_.push_back(&route);
@@ -76,39 +147,52 @@ std::size_t Dispatch::max_body(const HttpRequest& request) const {
   return options_.max_body;
 }
 
-void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
-  const Way way = way_of(request);
-  std::optional<Caller> caller;
-  const auto finish = [&](Result<HttpResponse> result) {
-    HttpResponse response =
-        result ? std::move(*result)
-               : speaker(use_, way, caller ? &*caller : nullptr).render_error(result.error());
-    if (!way.match.allowed.empty()) response.header("Allow", way.match.allowed);
-    if (request.method == "HEAD") {
-      response.body.clear();
-      response.rest = {};
-    }
-    reply(response);
-  };
-  try {
-    if (auto refused = refusal(request, way.match)) return finish(*std::move(refused));
-    const Result<Caller> admitted =
-        admit(request, way.match.route->access, options_.require_identity);
-    if (!admitted) return finish(admitted.error());
-    if (request.body_too_large) {
-      return finish(Error{Errc::payload_too_large, "body_too_large", "",
-                          fmt::format("The body is larger than {} bytes.", max_body(request))});
-    }
-    caller = *admitted;
-    if (way.refused) return finish(*way.refused);
-    const Call call{use_, request, *caller, way.match.args, way.mount};
-    if (way.match.route->handler != nullptr) return finish(way.match.route->handler(call));
-    way.match.route->late(call, [table = way.table, reply](const Result<HttpResponse>& result) {
-      reply(result ? *result : table->render_error(result.error()));
-    });
-  } catch (const std::exception& fault) {
-    finish(error_of(request, way.match, fault));
+Dispatch::Turns* Dispatch::turns_of(Cost cost) const {
+  switch (cost) {
+    case Cost::light: break;
+    case Cost::change: return &changes_;
+    case Cost::read: return &reads_;
+    case Cost::sweep: return &sweeps_;
   }
+  return nullptr;
+}
+
+Error Dispatch::Turns::refusal() const {
+  return {Errc::rate_limited, reason, "",
+          fmt::format("Too many {} of yours are under way at the moment. Try again.", what)};
+}
+
+void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
+  Visit visit(use_, request, reply);
+  const Way& way = visit.way();
+  if (auto refused = refusal(request, way.match)) return visit.finish(*std::move(refused));
+  const Route& route = *way.match.route;
+  Result<Caller> caller = admit(request, route.access, options_.require_identity);
+  if (!caller) return visit.finish(caller.error());
+  if (request.body_too_large) {
+    return visit.finish(Error{Errc::payload_too_large, "body_too_large", "",
+                              fmt::format("The body is larger than {} bytes.", max_body(request))});
+  }
+  if (request.no_room) {
+    return visit.finish(unavailable("bodies_in_flight",
+                                    "Too many large bodies are on their way at the moment. Try "
+                                    "again, with fewer at the same time."));
+  }
+  visit.admit(*caller);
+  if (way.refused) return visit.finish(*way.refused);
+
+  Turns* const turns = turns_of(route.cost);
+  if (turns == nullptr) return visit.carry_out();
+  if (const auto pass = turns->limit.enter(caller->tenant)) return visit.carry_out();
+  const auto waiting = std::make_shared<const Waiting>(use_, request, reply, *caller);
+  const bool in_line =
+      turns->limit.line_up(caller->tenant, [this, waiting, turns](ConcurrencyLimit::Pass pass) {
+        auto work = [waiting, turns, pass = std::move(pass)] {
+          pass ? waiting->visit.carry_out() : waiting->visit.finish(turns->refusal());
+        };
+        options_.run ? options_.run(std::move(work)) : work();
+      });
+  if (!in_line) visit.finish(turns->refusal());
 }
 
 }  // namespace postern

@@ -1,4 +1,5 @@
 // postern-fcgi: HTTP requests, handed over by nginx, become rows in PostgreSQL.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,10 @@ namespace {
 constexpr int kCannotStart = 1;
 constexpr int kDatabaseUnfit = 3;
 
+// What is larger goes back to the system as soon as it is free. Left to itself, the C library keeps
+// up to 32 MiB of what large bodies took, for each of many threads.
+constexpr int kMapped = 256 * 1024;
+
 std::string host_name() {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
@@ -50,8 +55,12 @@ int serve(const Settings& settings) {
 
   const db::PgConnection::Options database{
       settings.database, "postern-fcgi", settings.prepared_statements, true, db::handler_session()};
+  db::PgConnection::Options of_reads = database;
+  of_reads.session = db::reader_session();
   const Uuid instance = random_uuid();
-  db::Pool pool(database, settings.pool_size);
+  db::Pool vital(database, settings.vital_pool_size);
+  db::Pool reads(of_reads, settings.read_pool_size);
+  db::Pool rest(database, settings.pool_size);
   RunQueue queue;
   Intake intake({
       .database = database,
@@ -74,20 +83,24 @@ int serve(const Settings& settings) {
                      settings.quota_lanes, settings.quota_waiting},
           .instance = instance,
       },
-      pool, intake);
+      {vital, reads, rest}, intake);
   const Dispatch dispatch(assembly.use_cases(),
                           {
                               .require_identity = settings.auth != "none",
                               .max_body = static_cast<std::size_t>(settings.max_body),
+                              .reads = settings.read_pool_size,
+                              .rest = settings.pool_size,
+                              .run = [&](auto work) { queue.add({std::move(work)}); },
                           });
   FastCgiServer server(
       std::move(listener),
       {.threads = settings.threads,
        .max_body_of = [&](const HttpRequest& request) { return dispatch.max_body(request); },
+       .max_bodies_in_flight = static_cast<std::size_t>(settings.max_bodies_in_flight),
        .idle_exit = settings.idle_exit},
       queue, [&](const HttpRequest& request, const Reply& reply) {
         if (request.service == "auth") {
-          return reply(authenticate(pool, jwt, request, settings.auth != "none"));
+          return reply(authenticate(vital, jwt, request, settings.auth != "none"));
         }
         dispatch.answer(request, reply);
       });
@@ -107,6 +120,7 @@ int serve(const Settings& settings) {
 int main(int argc, char** argv) {
   const postern::Settings settings = postern::read_settings(postern::Program::fcgi, argc, argv);
   postern::start_logging(settings.log_level);
+  mallopt(M_MMAP_THRESHOLD, postern::kMapped);
   try {
     return postern::serve(settings);
   } catch (const std::exception& fault) {

@@ -39,9 +39,12 @@ struct Settings {
   int asyncjobs_lists = 1;
   std::string jwt_secret_file;  // empty: none
   bool jwt_require_exp = true;
-  std::int64_t max_body = 512 * 1024;  // bytes
+  std::int64_t max_body = 512 * 1024;                    // bytes
+  std::int64_t max_bodies_in_flight = 96 * 1024 * 1024;  // bytes
   Seconds idempotency_window{600};
   int pool_size = 8;
+  int read_pool_size = 4;
+  int vital_pool_size = 2;
   // Of each tenant; 0: no limit.
   int quota_queues = 10'000;
   int quota_endpoints = 20'000;

@@ -15,6 +15,12 @@ constexpr SessionSetting kIntake[]{
     {"idle_in_transaction_session_timeout", "5s"},
 };
 
+constexpr SessionSetting kReader[]{
+    {"statement_timeout", "3s"},
+    {"lock_timeout", "1s"},
+    {"idle_in_transaction_session_timeout", "5s"},
+};
+
 constexpr std::size_t kTimeouts = 3;  // the first of these
 constexpr SessionSetting kScheduler[]{
     {"statement_timeout", "15s"},
@@ -42,6 +48,7 @@ constexpr SessionSetting kScheduler[]{
 
 Session handler_session() { return kHandler; }
 Session intake_session() { return kIntake; }
+Session reader_session() { return kReader; }
 Session scheduler_session() { return kScheduler; }
 Session plans_by_index() { return Session(kScheduler).subspan(kTimeouts); }
 

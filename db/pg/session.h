@@ -21,6 +21,8 @@ Session handler_session();
 // The same for the connections of the intake, on which everybody's tasks wait for each statement:
 // one that waits for a lock gives up soon.
 Session intake_session();
+// The same where many rows are looked at: shorter, since others wait for the connection.
+Session reader_session();
 // The timeouts of the scheduler, and what keeps its plans from tipping.
 Session scheduler_session();
 

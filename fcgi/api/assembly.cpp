@@ -1,5 +1,7 @@
 #include "fcgi/api/assembly.h"
 
+#include <limits>
+
 #include "fcgi/api/batch.h"
 #include "fcgi/api/bulk.h"
 #include "fcgi/api/changes.h"
@@ -18,22 +20,22 @@
 namespace postern {
 
 struct Assembly::Parts {
-  Parts(const Options& options, db::Pool& pool, Intake& intake)
-      : quotas(options.quotas, pool),
-        tasks(pool, options.instance, options.max_waiters),
+  Parts(const Options& options, const Pools& pools, Intake& intake)
+      : quotas(options.quotas, pools.vital),
+        tasks(pools, options.instance, options.max_waiters),
         creation({options.auto_create_queues, options.allow_create_default, options.default_queue},
-                 pool, intake, quotas),
-        batches(creation, pool, intake, options.instance),
-        bulk(pool, options.instance),
-        changes(pool),
-        deferred(pool, options.instance),
-        queues(pool, options.instance, options.allow_create_default, quotas),
-        endpoints(pool, options.instance, quotas),
-        schedules(pool, options.instance, quotas),
-        metrics(pool),
-        status(pool, intake),
-        streams(pool, options.max_streams),
-        lists(options.max_lists),
+                 pools, intake, quotas),
+        batches(creation, pools.rest, intake, options.instance),
+        bulk(pools.rest, options.instance),
+        changes(pools.rest),
+        deferred(pools.rest, options.instance),
+        queues(pools, options.instance, options.allow_create_default, quotas),
+        endpoints(pools, options.instance, quotas),
+        schedules(pools, options.instance, quotas),
+        metrics(pools.reads),
+        status(pools, intake),
+        streams(pools.reads, options.max_streams),
+        lists({.places = std::numeric_limits<int>::max(), .share = options.max_lists}),
         use_cases{tasks,     creation,  batches, bulk,   changes, deferred, queues,
                   endpoints, schedules, metrics, status, streams, lists,    options.public_url} {}
 
@@ -54,8 +56,8 @@ struct Assembly::Parts {
   UseCases use_cases;
 };
 
-Assembly::Assembly(const Options& options, db::Pool& pool, Intake& intake)
-    : parts_(std::make_unique<Parts>(options, pool, intake)) {}
+Assembly::Assembly(const Options& options, const Pools& pools, Intake& intake)
+    : parts_(std::make_unique<Parts>(options, pools, intake)) {}
 
 Assembly::~Assembly() = default;
 

@@ -5,10 +5,9 @@
 #include <string>
 
 #include "core/base/uuid.h"
-#include "db/pg/pool.h"
-#include "fcgi/api/use_cases.h"
-
+#include "fcgi/api/pools.h"
 #include "fcgi/api/quotas.h"
+#include "fcgi/api/use_cases.h"
 
 namespace postern {
 
@@ -23,13 +22,13 @@ class Assembly {
     std::string public_url = {};
     int max_waiters = 16;
     int max_streams = 16;
-    int max_lists = 1;  // that a tenant may read at the same time
+    int max_lists = 1;  // of asyncjobs's, that a tenant may read at the same time
     Quotas::Limits quotas = {};
     Uuid instance = {};
   };
 
-  // `pool` and `intake` must outlive it.
-  Assembly(const Options& options, db::Pool& pool, Intake& intake);
+  // The pools and `intake` must outlive it.
+  Assembly(const Options& options, const Pools& pools, Intake& intake);
   ~Assembly();
   Assembly(const Assembly&) = delete;
   Assembly& operator=(const Assembly&) = delete;

@@ -55,7 +55,7 @@ void CreationApi::create(const Caller& caller, const HttpRequest& request, Creat
 Result<Created> CreationApi::replay_or(const Caller& caller, const HttpRequest& request,
                                        Error refusal) {
   if (!check_idempotency_key(request.idempotency_key)) return refusal;
-  const auto first = read_from(pool_, [&](auto& connection) -> std::optional<Task> {
+  const auto first = read_from(vital_, [&](auto& connection) -> std::optional<Task> {
     const auto id = db::task_of_key(connection, caller.tenant, kept_key(caller, request));
     return id ? db::get_task(connection, caller.tenant, *id) : std::nullopt;
   });
@@ -75,7 +75,7 @@ Result<Created> CreationApi::answer_of(const std::string& tenant, Intake::Taken 
   }
   try {
     auto first = read_from(
-        pool_, [&](auto& connection) { return db::get_task(connection, tenant, taken.holder); });
+        vital_, [&](auto& connection) { return db::get_task(connection, tenant, taken.holder); });
     // The bodies of two dialects cannot be compared.
     const Dialect dialect = taken.task.spec.dialect;
     if (first && taken.kind == Intake::Taken::Kind::mismatched && traits(dialect).compares_bodies &&
@@ -149,7 +149,7 @@ std::int64_t CreationApi::next_job_id() {
   if (job_ids_.empty()) {
     lock.unlock();
     const auto more =
-        read_from(pool_, [](auto& connection) { return db::next_job_ids(connection, kDrawn); });
+        read_from(vital_, [](auto& connection) { return db::next_job_ids(connection, kDrawn); });
     lock.lock();
     job_ids_.insert(job_ids_.end(), more.begin(), more.end());
   }
@@ -191,7 +191,7 @@ bool CreationApi::has_endpoint(const std::string& tenant, const std::string& nam
     const auto found = endpoints_.find(key);
     if (found != endpoints_.end() && clock < found->second) return true;
   }
-  const bool found = read_from(pool_, [&](auto& connection) {
+  const bool found = read_from(vital_, [&](auto& connection) {
     return db::resolve_endpoint(connection, tenant, name).has_value();
   });
   if (!found) return false;
@@ -223,16 +223,19 @@ Result<QueueDefaults> CreationApi::queue_defaults(const std::string& tenant,
   };
   std::optional<QueueDefaults> defaults;
   try {
-    defaults = read_from(pool_, [&](auto& connection) {
-      auto known = db::queue_defaults(connection, tenant, queue);
-      if (known || !make) return known;
-      if (queue != kSandboxQueue) {
-        room = quotas_.check(connection, db::Quota::queues, tenant, queue, field);
-        if (!room) return known;
-      }
-      no_tenant = !db::make_queue(connection, tenant, queue, queue == kSandboxQueue);
-      return db::queue_defaults(connection, tenant, queue);
-    });
+    defaults = read_from(
+        vital_, [&](auto& connection) { return db::queue_defaults(connection, tenant, queue); });
+    if (!defaults && make) {
+      // Its commit is waited for, which no vital connection is lent for.
+      defaults = read_from(rest_, [&](auto& connection) -> std::optional<QueueDefaults> {
+        if (queue != kSandboxQueue) {
+          room = quotas_.check(connection, db::Quota::queues, tenant, queue, field);
+          if (!room) return std::nullopt;
+        }
+        no_tenant = !db::make_queue(connection, tenant, queue, queue == kSandboxQueue);
+        return db::queue_defaults(connection, tenant, queue);
+      });
+    }
   } catch (...) {
     forget();
     throw;

@@ -15,7 +15,7 @@
 #include "core/base/error.h"
 #include "core/model/creation.h"
 #include "core/model/task.h"
-#include "db/pg/pool.h"
+#include "fcgi/api/pools.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/intake/intake.h"
 #include "fcgi/server/http.h"
@@ -39,9 +39,13 @@ class CreationApi {
     std::string default_queue = {};
   };
 
-  // All of them must outlive it.
-  CreationApi(Options options, db::Pool& pool, Intake& intake, Quotas& quotas)
-      : options_(std::move(options)), pool_(pool), intake_(intake), quotas_(quotas) {}
+  // `intake` and `quotas` must outlive it.
+  CreationApi(Options options, const Pools& pools, Intake& intake, Quotas& quotas)
+      : options_(std::move(options)),
+        vital_(pools.vital),
+        rest_(pools.rest),
+        intake_(intake),
+        quotas_(quotas) {}
 
   // Validates, routes and stores; calls `done` once: now with an error, or when it is committed, on
   // a thread of the intake's choice. Of the request are taken: the idempotency key with the body it
@@ -75,7 +79,8 @@ class CreationApi {
   bool has_endpoint(const std::string& tenant, const std::string& name);
 
   const Options options_;
-  db::Pool& pool_;
+  db::Pool& vital_;
+  db::Pool& rest_;
   Intake& intake_;
   Quotas& quotas_;
 

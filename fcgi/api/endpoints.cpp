@@ -121,7 +121,7 @@ Result<Endpoint> EndpointsApi::get(const Caller& caller, std::string_view name) 
 }
 
 HealthReport EndpointsApi::health(const Caller& caller, const Endpoint& endpoint) {
-  const auto seen = read_from(pool_, [&](auto& connection) {
+  const auto seen = read_from(reads_, [&](auto& connection) {
     return db::endpoint_health(connection, caller.tenant, endpoint.name, kHealthWindow);
   });
   return health_report(seen.attempts, seen.failed, seen.durations, seen.breaker);
@@ -130,7 +130,7 @@ HealthReport EndpointsApi::health(const Caller& caller, const Endpoint& endpoint
 EndpointsApi::Page EndpointsApi::list(const Caller& caller, const std::optional<std::string>& after,
                                       int limit) {
   Page page;
-  page.endpoints = read_from(pool_, [&](auto& connection) {
+  page.endpoints = read_from(reads_, [&](auto& connection) {
     return db::list_endpoints(connection, caller.tenant, after, limit + 1);
   });
   page.has_more = page.endpoints.size() > static_cast<std::size_t>(limit);
@@ -194,7 +194,7 @@ Result<EndpointsApi::Recovered> EndpointsApi::recover(const Caller& caller, std:
   if (until && *until <= *since) {
     return invalid("until_before_since", "until", "until must be later than since.");
   }
-  const auto tasks = read_from(pool_, [&](auto& connection) {
+  const auto tasks = read_from(reads_, [&](auto& connection) {
     return db::failed_tasks_of(connection, caller.tenant, endpoint->name, *since, until,
                                kRecovered);
   });

@@ -12,7 +12,7 @@
 #include "core/base/uuid.h"
 #include "core/model/creation.h"
 #include "core/model/endpoint.h"
-#include "db/pg/pool.h"
+#include "fcgi/api/pools.h"
 
 namespace postern {
 
@@ -29,9 +29,9 @@ struct NewSecret {
 // can be no name, are `endpoint_not_found`.
 class EndpointsApi {
  public:
-  // `pool` must outlive it.
-  EndpointsApi(db::Pool& pool, const Uuid& instance, Quotas& quotas)
-      : pool_(pool), instance_(instance), quotas_(quotas) {}
+  // `quotas` must outlive it.
+  EndpointsApi(const Pools& pools, const Uuid& instance, Quotas& quotas)
+      : pool_(pools.rest), reads_(pools.reads), instance_(instance), quotas_(quotas) {}
 
   // Errors: "url_required", those of check_endpoint, "endpoint_already_exists" (duplicate),
   // "quota_exceeded".
@@ -77,6 +77,7 @@ class EndpointsApi {
 
  private:
   db::Pool& pool_;
+  db::Pool& reads_;
   const Uuid instance_;
   Quotas& quotas_;
 };

@@ -5,7 +5,6 @@
 #include <optional>
 #include <vector>
 
-#include "fcgi/api/concurrency_limit.h"
 #include "fcgi/server/worker_gate.h"
 
 namespace postern {
@@ -24,7 +23,7 @@ bool same_status(Dialect dialect, const db::Glance& a, const db::Glance& b) {
 }  // namespace
 
 LongPolls::LongPolls(db::Pool& pool, int limit)
-    : pool_(pool), limit_(static_cast<std::size_t>(limit)), thread_([this] { run(); }) {}
+    : pool_(pool), places_(ConcurrencyLimit::shared(limit)), thread_([this] { run(); }) {}
 
 LongPolls::~LongPolls() {
   {
@@ -35,22 +34,14 @@ LongPolls::~LongPolls() {
   thread_.join();
 }
 
-// REQUIRES: the lock is held.
-bool LongPolls::has_place(const std::string& tenant) const {
-  const auto same = std::count_if(waiting_.begin(), waiting_.end(),
-                                  [&](const Waiter& each) { return each.tenant == tenant; });
-  return waiting_.size() < limit_ && same < tenant_share(static_cast<int>(limit_));
-}
-
 void LongPolls::wait(const Task& seen, Milliseconds time) {
+  const auto place = places_.enter(seen.spec.tenant);
+  if (!place) return;
   const BlockingSection away;
   std::unique_lock lock(mutex_);
-  if (!has_place(seen.spec.tenant)) return;
-  const auto me =
-      waiting_.insert(waiting_.end(), Waiter{seen.spec.tenant,
-                                             seen.spec.id,
-                                             seen.spec.dialect,
-                                             {seen.state, seen.attempt, seen.deferred}});
+  const auto me = waiting_.insert(
+      waiting_.end(),
+      Waiter{seen.spec.id, seen.spec.dialect, {seen.state, seen.attempt, seen.deferred}});
   if (waiting_.size() == 1) wake_.notify_one();
   changed_.wait_for(lock, time, [&] { return me->changed; });
   waiting_.erase(me);

@@ -12,6 +12,7 @@
 #include "core/model/task.h"
 #include "db/pg/pool.h"
 #include "db/tasks/tasks.h"
+#include "fcgi/api/concurrency_limit.h"
 
 namespace postern {
 
@@ -31,19 +32,17 @@ class LongPolls {
 
  private:
   struct Waiter {
-    std::string tenant;
     TaskId id;
     Dialect dialect;
     db::Glance seen;
     bool changed = false;
   };
 
-  bool has_place(const std::string& tenant) const;
   void run();
   void look();
 
   db::Pool& pool_;
-  const std::size_t limit_;
+  ConcurrencyLimit places_;
   std::mutex mutex_;  // guards the next two, and what the list holds
   std::list<Waiter> waiting_;
   bool ending_ = false;

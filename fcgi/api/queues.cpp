@@ -119,13 +119,13 @@ Result<Queue> QueuesApi::get(const Caller& caller, std::string_view name) {
 }
 
 std::vector<Queue> QueuesApi::list(const Caller& caller) {
-  return read_from(pool_,
+  return read_from(reads_,
                    [&](auto& connection) { return db::list_queues(connection, caller.tenant); });
 }
 
 Result<QueueStats> QueuesApi::stats(const Caller& caller, std::string_view name) {
   return found(
-      read_from(pool_,
+      read_from(reads_,
                 [&](auto& connection) { return db::queue_stats(connection, caller.tenant, name); }),
       name);
 }

@@ -10,7 +10,7 @@
 #include "core/base/uuid.h"
 #include "core/model/queue.h"
 #include "core/model/task.h"
-#include "db/pg/pool.h"
+#include "fcgi/api/pools.h"
 
 namespace postern {
 
@@ -22,9 +22,13 @@ class Quotas;
 // schedulers go by is asked anew for each claim.
 class QueuesApi {
  public:
-  // `pool` must outlive it. `allow_default`: a queue named DEFAULT may be made.
-  QueuesApi(db::Pool& pool, const Uuid& instance, bool allow_default, Quotas& quotas)
-      : pool_(pool), instance_(instance), allow_default_(allow_default), quotas_(quotas) {}
+  // `quotas` must outlive it. `allow_default`: a queue named DEFAULT may be made.
+  QueuesApi(const Pools& pools, const Uuid& instance, bool allow_default, Quotas& quotas)
+      : pool_(pools.rest),
+        reads_(pools.reads),
+        instance_(instance),
+        allow_default_(allow_default),
+        quotas_(quotas) {}
 
   // Errors here and in the next two: those of check_queue and check_queue_name (field "name");
   // "default_queue_disallowed", which keeps the name of an implicit queue from being made by
@@ -59,6 +63,7 @@ class QueuesApi {
                             Reason reason);
 
   db::Pool& pool_;
+  db::Pool& reads_;
   const Uuid instance_;
   const bool allow_default_;
   Quotas& quotas_;

@@ -172,7 +172,7 @@ Result<Schedule> SchedulesApi::get(std::string_view tenant, std::string_view nam
 
 std::vector<Schedule> SchedulesApi::list(std::string_view tenant, std::string_view queue,
                                          std::string_view after, int limit) {
-  return read_from(pool_, [&](auto& connection) {
+  return read_from(reads_, [&](auto& connection) {
     return db::list_schedules(connection, tenant, queue, after, limit);
   });
 }
@@ -202,7 +202,7 @@ Result<std::vector<db::ScheduleRun>> SchedulesApi::runs(std::string_view tenant,
                                                         std::string_view name,
                                                         std::optional<Time> before, int limit) {
   bool there = false;
-  auto runs = read_from(pool_, [&](auto& connection) {
+  auto runs = read_from(reads_, [&](auto& connection) {
     there = db::get_schedule(connection, tenant, name).has_value();
     return db::schedule_runs(connection, tenant, name, before, limit);
   });

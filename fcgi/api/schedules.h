@@ -10,7 +10,7 @@
 #include "core/base/uuid.h"
 #include "core/model/schedule.h"
 #include "db/catalog/schedules.h"
-#include "db/pg/pool.h"
+#include "fcgi/api/pools.h"
 
 namespace postern {
 
@@ -20,9 +20,9 @@ class Quotas;
 // `schedule_not_found`, as when there is none.
 class SchedulesApi {
  public:
-  // `pool` must outlive it.
-  SchedulesApi(db::Pool& pool, const Uuid& instance, Quotas& quotas)
-      : pool_(pool), instance_(instance), quotas_(quotas) {}
+  // `quotas` must outlive it.
+  SchedulesApi(const Pools& pools, const Uuid& instance, Quotas& quotas)
+      : pool_(pools.rest), reads_(pools.reads), instance_(instance), quotas_(quotas) {}
 
   // Errors: those of check_schedule, "schedule_already_exists", "quota_exceeded",
   // "endpoint_not_found", "url_required", and "schedule_invalid" when it would never fire.
@@ -59,6 +59,7 @@ class SchedulesApi {
 
  private:
   db::Pool& pool_;
+  db::Pool& reads_;
   const Uuid instance_;
   Quotas& quotas_;
 };

@@ -13,13 +13,13 @@
 namespace postern {
 
 db::Totals StatusApi::totals(const Caller& caller) {
-  return read_from(pool_, [&](auto& connection) { return db::totals(connection, caller.tenant); });
+  return read_from(reads_, [&](auto& connection) { return db::totals(connection, caller.tenant); });
 }
 
 Readiness StatusApi::readiness() {
   Readiness ready{false, false, false};
   try {
-    read_from(pool_, [&](auto& connection) {
+    read_from(vital_, [&](auto& connection) {
       const std::array<TaskId, 1> nobody{};
       db::glance(connection, nobody);
       ready.tasks = intake_.connected();

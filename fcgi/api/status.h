@@ -1,8 +1,8 @@
 // What the server says about itself: what there is of a tenant, and whether it can do its work.
 #pragma once
 
-#include "db/pg/pool.h"
 #include "db/tasks/tasks.h"
+#include "fcgi/api/pools.h"
 #include "fcgi/auth/caller.h"
 
 namespace postern {
@@ -18,15 +18,17 @@ struct Readiness {
 // Thread-safe.
 class StatusApi {
  public:
-  // Both must outlive it.
-  StatusApi(db::Pool& pool, const Intake& intake) : pool_(pool), intake_(intake) {}
+  // `intake` must outlive it.
+  StatusApi(const Pools& pools, const Intake& intake)
+      : vital_(pools.vital), reads_(pools.reads), intake_(intake) {}
 
   db::Totals totals(const Caller& caller);
   // Never throws.
   Readiness readiness();
 
  private:
-  db::Pool& pool_;
+  db::Pool& vital_;
+  db::Pool& reads_;
   const Intake& intake_;
 };
 

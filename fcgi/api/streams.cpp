@@ -18,7 +18,7 @@ constexpr std::chrono::seconds kMaxTime{60};
 
 struct Streams::Reader::State {
   Streams& streams;
-  ConcurrencyLimit::Pass place, share;
+  ConcurrencyLimit::Pass place;
   const std::string tenant;
   db::TaskFilter filter;  // of what is left
   const Clock::time_point end = Clock::now() + kMaxTime;
@@ -26,15 +26,14 @@ struct Streams::Reader::State {
 };
 
 Result<Streams::Reader> Streams::open(std::string tenant, db::TaskFilter filter) {
-  auto place = places_.enter({});
-  auto share = shares_.enter(tenant);
-  if (!place || !share) {
+  auto place = places_.enter(tenant);
+  if (!place) {
     return Error{Errc::rate_limited, "too_many_streams", "",
                  "Too many lists are being streamed at the moment. Try again."};
   }
   Reader reader;
-  reader.state_ = std::make_shared<Reader::State>(Reader::State{
-      *this, std::move(*place), std::move(*share), std::move(tenant), std::move(filter)});
+  reader.state_ = std::make_shared<Reader::State>(
+      Reader::State{*this, std::move(place), std::move(tenant), std::move(filter)});
   return reader;
 }
 
@@ -57,7 +56,6 @@ std::optional<std::vector<Task>> Streams::Reader::next() {
   }
   if (tasks.empty()) {
     // Before the client sees the end: it may ask for the next list at once.
-    at.share.reset();
     at.place.reset();
   }
   return tasks;

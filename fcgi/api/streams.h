@@ -19,7 +19,7 @@ class Streams {
  public:
   // `limit`: how many may be under way at the same time, so that they never take the threads that
   // others need. One tenant has its share of them (tenant_share).
-  Streams(db::Pool& pool, int limit) : pool_(pool), places_(limit), shares_(tenant_share(limit)) {}
+  Streams(db::Pool& pool, int limit) : pool_(pool), places_(ConcurrencyLimit::shared(limit)) {}
 
   // The tasks of a filter, in steps; each step reads the database. Copies share one place in the
   // list, and one of the places among the streams until the list is over or the last of them has
@@ -41,8 +41,7 @@ class Streams {
 
  private:
   db::Pool& pool_;
-  ConcurrencyLimit places_;  // one name for all tenants
-  ConcurrencyLimit shares_;
+  ConcurrencyLimit places_;
 };
 
 }  // namespace postern

@@ -36,12 +36,12 @@ std::optional<Dialect> TasksApi::dialect_of(const Caller& caller, std::string_vi
 
 Result<db::Page> TasksApi::list(const Caller& caller, const db::TaskFilter& filter) {
   return read_from(
-      pool_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
+      reads_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
 }
 
 db::Listed TasksApi::first(const Caller& caller, const db::TaskFilter& filter) {
   return read_from(
-      pool_, [&](auto& connection) { return db::next_tasks(connection, caller.tenant, filter); });
+      reads_, [&](auto& connection) { return db::next_tasks(connection, caller.tenant, filter); });
 }
 
 // Transitions are asked for once: when the connection breaks under way, nobody knows whether it was

@@ -14,6 +14,7 @@
 #include "db/pg/pool.h"
 #include "db/tasks/tasks.h"
 #include "fcgi/api/long_polls.h"
+#include "fcgi/api/pools.h"
 #include "fcgi/auth/caller.h"
 
 namespace postern {
@@ -21,9 +22,12 @@ namespace postern {
 // Thread-safe.
 class TasksApi {
  public:
-  // `pool` must outlive it. `max_waiters`: of LongPolls.
-  TasksApi(db::Pool& pool, const Uuid& instance, int max_waiters)
-      : pool_(pool), instance_(instance), waiters_(pool, max_waiters) {}
+  // `max_waiters`: of LongPolls.
+  TasksApi(const Pools& pools, const Uuid& instance, int max_waiters)
+      : pool_(pools.rest),
+        reads_(pools.reads),
+        instance_(instance),
+        waiters_(pools.rest, max_waiters) {}
 
   // `id` in any spelling, here and below, integers too; what is none is `task_not_found`. With
   // `wait` over 0 it blocks up to so long, unless the task is finished or its status changes.
@@ -50,6 +54,7 @@ class TasksApi {
   Result<Task> reread(const std::string& tenant, const TaskId& id);
 
   db::Pool& pool_;
+  db::Pool& reads_;
   const Uuid instance_;
   LongPolls waiters_;
 };

@@ -40,19 +40,42 @@ using Handler = Result<HttpResponse> (*)(const Call&);
 using Finish = std::function<void(Result<HttpResponse>)>;
 using LateHandler = void (*)(const Call&, Finish finish);
 
+// What a request takes of what all tenants share. Each but `light` has places, of which a tenant
+// holds at most its share; see Dispatch.
+enum class Cost {
+  light,   // a look at one thing by its name, or what the intake does
+  change,  // it may wait for locks
+  read,    // it looks at many rows
+  sweep,   // it changes many rows, in steps
+};
+
+// What most routes of an access cost.
+constexpr Cost usual_cost(Access access) {
+  return access == Access::write || access == Access::retry ? Cost::change : Cost::light;
+}
+
 struct Route {
   constexpr Route(std::string_view method_, std::string_view pattern_, Access access_,
                   Handler handler_)
-      : method(method_), pattern(pattern_), access(access_), handler(handler_) {}
+      : Route(method_, pattern_, access_, handler_, usual_cost(access_)) {}
   constexpr Route(std::string_view method_, std::string_view pattern_, Access access_,
-                  LateHandler late_, std::size_t max_body_ = 0)
-      : method(method_), pattern(pattern_), access(access_), late(late_), max_body(max_body_) {}
+                  Handler handler_, Cost cost_)
+      : method(method_), pattern(pattern_), access(access_), handler(handler_), cost(cost_) {}
+  constexpr Route(std::string_view method_, std::string_view pattern_, Access access_,
+                  LateHandler late_, Cost cost_ = Cost::light, std::size_t max_body_ = 0)
+      : method(method_),
+        pattern(pattern_),
+        access(access_),
+        late(late_),
+        cost(cost_),
+        max_body(max_body_) {}
 
   std::string_view method;
   std::string_view pattern;  // "/v1/tasks/{id}"
   Access access;
   Handler handler = nullptr;  // one of the two
   LateHandler late = nullptr;
+  Cost cost;
   std::size_t max_body = 0;  // in bytes, where it is more than the server's limit
 };
 

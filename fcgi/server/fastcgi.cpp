@@ -158,8 +158,8 @@ class FastCgiServer::Exchange {
     server_.forget_connection();
   }
 
-  // Reads to the end of the stream even when the length is known: its end is a record of its own,
-  // which would otherwise stand before the next request.
+  // Reads what fits into memory. To the end of the stream even when the length is known: its end is
+  // a record of its own, which would otherwise stand before the next request.
   bool read_body(HttpRequest& out) {
     constexpr std::size_t kFirstGuess = 8192;
     const auto& options = server_.options_;
@@ -175,27 +175,44 @@ class FastCgiServer::Exchange {
 
     std::optional<BlockingSection> away;
     if (length > kLarge) away.emplace();
+    out.body_too_large = length > max_body;
+    if (out.body_too_large) return discard(0) == length;
+    if (length > 0 && !make_room(out, length)) return discard(0) == length;
     std::size_t size = 0;
-    out.body.resize(std::min(length, max_body) + 1);  // one more, to see the end
+    out.body.resize(has_length ? length + 1 : kFirstGuess);  // one more, to see the end
     for (;;) {
       size += get(out.body.data() + size, out.body.size() - size);
       if (size < out.body.size()) break;
-      if (size > max_body) return discard(out, size);
-      out.body.resize(std::min(std::max(2 * size, kFirstGuess), max_body + 1));
+      if (has_length) return false;
+      out.body_too_large = size > max_body;
+      // It may become as large as any.
+      if (out.body_too_large || (!room_ && !make_room(out, max_body))) {
+        out.body = {};
+        return discard(size) > 0;
+      }
+      out.body.resize(std::min(2 * size, max_body + 1));
     }
     out.body.resize(size);
     return FCGX_GetError(request_.in) == 0 && (!has_length || size == length);
   }
 
-  bool discard(HttpRequest& out, std::size_t size) {
+  bool make_room(HttpRequest& out, std::size_t bytes) {
+    const std::string& tenant = out.key_tenant.empty() ? out.tenant : out.key_tenant;
+    room_ = server_.bodies_.enter(tenant, bytes);
+    out.no_room = room_ == nullptr;
+    return !out.no_room;
+  }
+
+  // Reads the rest of the body. How large all of it is, after `size` bytes of it; 0, if the body
+  // cannot be finished.
+  std::size_t discard(std::size_t size) {
+    std::array<char, 16 * 1024> scrap;
     std::size_t got = 0;
     do {
-      got = get(out.body.data(), out.body.size());
+      got = get(scrap.data(), scrap.size());
       size += got;
     } while (got > 0 && size <= kMaxDiscarded);
-    out.body.clear();
-    out.body_too_large = true;
-    return FCGX_GetError(request_.in) == 0 && got == 0;
+    return FCGX_GetError(request_.in) == 0 && got == 0 ? size : 0;
   }
 
   std::size_t get(char* to, std::size_t size) {
@@ -205,8 +222,9 @@ class FastCgiServer::Exchange {
 
   FastCgiServer& server_;
   FCGX_Request request_;
-  bool keep_ = false;  // the client wants to
-  bool open_ = true;   // the connection is still ours
+  BodyBudget::Pass room_;  // for the body and what is made of it
+  bool keep_ = false;      // the client wants to
+  bool open_ = true;       // the connection is still ours
 };
 
 Fd FastCgiServer::take_signals() {
@@ -222,6 +240,7 @@ Fd FastCgiServer::take_signals() {
 
 FastCgiServer::FastCgiServer(Listener listener, Options options, RunQueue& queue, Serve serve)
     : options_(options),
+      bodies_(options.max_bodies_in_flight),
       queue_(queue),
       crew_(std::min(options.threads,
                      std::max(kMinDuty, static_cast<int>(std::thread::hardware_concurrency())))),

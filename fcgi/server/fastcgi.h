@@ -16,6 +16,7 @@
 #include <pthread.h>
 
 #include "core/time/time.h"
+#include "fcgi/server/body_budget.h"
 #include "fcgi/server/http.h"
 #include "fcgi/server/listener.h"
 #include "fcgi/server/run_queue.h"
@@ -30,7 +31,8 @@ class FastCgiServer {
     std::size_t max_body = 512 * 1024;
     // For a request whose path is known; absent: max_body for each.
     std::function<std::size_t(const HttpRequest&)> max_body_of = {};
-    Seconds idle_exit{0};  // 0: never
+    std::size_t max_bodies_in_flight = 96 * 1024 * 1024;  // of all requests together, in bytes
+    Seconds idle_exit{0};                                 // 0: never
     Seconds drain_timeout{60};
   };
   // Called by many threads at once. A request whose Reply is dropped costs its connection; so does
@@ -74,6 +76,7 @@ class FastCgiServer {
   bool idle_for(Seconds time) const;
 
   const Options options_;
+  BodyBudget bodies_;
   RunQueue& queue_;
   WorkerGate crew_;
   const Serve serve_;

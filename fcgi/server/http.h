@@ -21,6 +21,7 @@ struct HttpRequest {
   std::string content_type;
   std::string body;
   bool body_too_large = false;  // then `body` is empty
+  bool no_room = false;         // for the body, at the moment; likewise
   std::string remote_addr;
   std::string request_id;
   std::string idempotency_key;

@@ -63,7 +63,7 @@ class Handlers {
                    .max_streams = options.max_streams,
                    .quotas = options.quotas,
                    .instance = options.instance},
-                  pool, intake),
+                  {pool, pool, pool}, intake),
         dispatch_(assembly_.use_cases(), {.require_identity = options.require_identity}) {}
 
   void answer(const HttpRequest& request, const Reply& reply) const {

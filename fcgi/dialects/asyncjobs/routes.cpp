@@ -49,14 +49,18 @@ std::string render_tasks(const db::Listed& list) {
 Result<HttpResponse> list_tasks(const Call& call) {
   const auto list = asyncjobs_wire::parse_list(call.request.query);
   if (!list) return list.error();
-  const auto pass = call.use.lists.enter(call.caller.tenant);
-  if (!pass) return pass.error();
+  auto pass = call.use.lists.enter(call.caller.tenant);
+  if (!pass) {
+    return Error{Errc::rate_limited, "list_in_progress", "",
+                 "Another list is being read at the moment. Try again."};
+  }
   if (list->stream) {
     Result<HttpResponse> response = native_tasks::stream(call, list->filter);
     if (!response) return response;
     // The place is taken for as long as the stream lasts, and given back before the client sees its
     // end: it may ask for the next list at once.
-    response->rest = [rest = std::move(response->rest), pass = *pass](std::string& piece) mutable {
+    response->rest = [rest = std::move(response->rest),
+                      pass = std::move(pass)](std::string& piece) mutable {
       const Piece next = rest(piece);
       if (next != Piece::text) pass.reset();
       return next;
@@ -92,22 +96,22 @@ constexpr std::array kRoutes{
     Route{"GET", "/healthz", Access::open, native_meta::healthz},
     Route{"GET", "/readyz", Access::open, native_meta::readyz},
     Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
-    Route{"GET", "/v1/info", Access::read, native_meta::info},
+    Route{"GET", "/v1/info", Access::read, native_meta::info, Cost::read},
     Route{"GET", "/v1/retry-policies", Access::read, retry_policies},
     Route{"POST", "/v1/tasks", Access::create, create_task},
-    Route{"GET", "/v1/tasks", Access::read, list_tasks},
-    Route{"POST", "/v1/tasks/retry", Access::retry, native_tasks::retry_many},
+    Route{"GET", "/v1/tasks", Access::read, list_tasks, Cost::read},
+    Route{"POST", "/v1/tasks/retry", Access::retry, native_tasks::retry_many, Cost::sweep},
     Route{"GET", "/v1/tasks/{id}", Access::read, native_tasks::get},
     Route{"DELETE", "/v1/tasks/{id}", Access::write, native_tasks::remove},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, native_tasks::cancel},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, native_tasks::retry},
     Route{"POST", "/v1/queues", Access::write, create_queue},
-    Route{"GET", "/v1/queues", Access::read, native_wire::list_queues},
+    Route{"GET", "/v1/queues", Access::read, native_wire::list_queues, Cost::read},
     Route{"GET", "/v1/queues/{name}", Access::read, native_wire::get_queue},
-    Route{"DELETE", "/v1/queues/{name}", Access::write, delete_queue},
-    Route{"POST", "/v1/queues/{name}/purge", Access::write, native_wire::purge_queue},
+    Route{"DELETE", "/v1/queues/{name}", Access::write, delete_queue, Cost::sweep},
+    Route{"POST", "/v1/queues/{name}/purge", Access::write, native_wire::purge_queue, Cost::sweep},
     Route{"POST", "/v1/schedules", Access::write, create_schedule},
-    Route{"GET", "/v1/schedules", Access::read, list_schedules},
+    Route{"GET", "/v1/schedules", Access::read, list_schedules, Cost::read},
     Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
     Route{"DELETE", "/v1/schedules/{name}", Access::write, delete_schedule},
 };

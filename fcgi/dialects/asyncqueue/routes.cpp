@@ -95,7 +95,7 @@ Result<HttpResponse> signal(const Call& call) {
 
 constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks", Access::create, create_task},
-    Route{"GET", "/v1/tasks", Access::read, list_tasks},
+    Route{"GET", "/v1/tasks", Access::read, list_tasks, Cost::read},
     Route{"GET", "/v1/tasks/{id}", Access::read, native_tasks::get},
     Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},

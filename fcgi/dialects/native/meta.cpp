@@ -126,7 +126,7 @@ Result<HttpResponse> stats(const Call& call) {
 
 Result<HttpResponse> metrics(const Call& call) {
   HttpResponse response;
-  response.body = metrics_text(call.use.metrics.all(), POSTERN_VERSION);
+  response.body = metrics_text(*call.use.metrics.all(), POSTERN_VERSION);
   response.header("Content-Type", kMetricsType);
   return response;
 }

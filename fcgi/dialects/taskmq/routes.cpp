@@ -79,8 +79,8 @@ constexpr std::array kRoutes{
     Route{"POST", "/retry", Access::retry, retry_job},
     Route{"GET", "/job/{id}", Access::read, get_job},
     Route{"GET", "/health", Access::open, health},
-    Route{"GET", "/monitor/metrics", Access::open, native_meta::metrics},
-    Route{"GET", "/monitor/metrics/", Access::open, native_meta::metrics},
+    Route{"GET", "/monitor/metrics", Access::open, native_meta::metrics, Cost::read},
+    Route{"GET", "/monitor/metrics/", Access::open, native_meta::metrics, Cost::read},
     Route{"GET", "/openapi.json", Access::open, native_meta::openapi},
 };
 

@@ -5,9 +5,11 @@
 
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/fcgi/server/fastcgi_server.h"
 
@@ -134,6 +136,45 @@ TEST_F(FastCgiTest, ServesNoMoreParametersThanNginxPasses) {
   FcgiClient connection = client();
   connection.send(begin_record(true) + many);
   EXPECT_TRUE(connection.closes());
+}
+
+// A body that has no room is read and thrown away, and the connection is good for another request.
+TEST_F(FastCgiTest, RefusesBodiesThatHaveNoRoom) {
+  std::vector<Reply> held;
+  std::vector<bool> no_room;
+  std::mutex mutex;
+  start({.threads = 4, .max_body = 1'000'000, .max_bodies_in_flight = 1'000'000},
+        [&](const HttpRequest& request, Reply reply) {
+          const std::lock_guard lock(mutex);
+          no_room.push_back(request.no_room);
+          EXPECT_EQ(request.body.empty(), request.no_room);
+          if (request.body.size() > BodyBudget::kSmall) return held.push_back(std::move(reply));
+          reply({request.no_room ? 503 : 200, {}, ""});
+        });
+  const auto release = [&] {
+    ASSERT_TRUE(soon([&] {
+      const std::lock_guard lock(mutex);
+      return held.size() == 1;
+    }));
+    const std::lock_guard lock(mutex);
+    held.front()({200, {}, ""});
+    held.clear();
+  };
+  FcgiClient first = client();
+  first.send(request_text(std::string(600'000, 'x')));
+  ASSERT_TRUE(soon([&] {
+    const std::lock_guard lock(mutex);
+    return held.size() == 1;
+  }));
+  FcgiClient second = client();
+  EXPECT_NE(second.ask(std::string(600'000, 'x')).value_or("").find("503"), std::string::npos);
+  EXPECT_NE(second.ask("small").value_or("").find("200"), std::string::npos);
+  release();
+  EXPECT_TRUE(first.read_answer());
+  second.send(request_text(std::string(600'000, 'x')));
+  release();
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(no_room, (std::vector{false, true, false, false}));
 }
 
 TEST_F(FastCgiTest, LeaksNoDescriptors) {
