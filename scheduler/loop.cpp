@@ -68,7 +68,7 @@ void Loop::turn() {
 }
 
 void Loop::wait() {
-  std::array<WaitFd, 4> fds{{{signals_, true, false}}};
+  std::array<WaitFd, std::tuple_size_v<decltype(lines())> + 1> fds{{{signals_, true, false}}};
   std::size_t count = 1;
   const auto now = Clock::now();
   auto wake = std::min({now + kLongestWait, duties_.wake_at(), watchdog_at_, limit_});
