@@ -20,7 +20,9 @@ std::uint64_t first_bits(std::string_view text) {
 std::string lane_target(const TaskSpec& task) {
   if (!task.endpoint.empty()) return "endpoint:" + task.endpoint;
   // The canonical URL is scheme://authority/path, so the authority needs no parsing.
-  const auto from = task.url.find("://") + 3;
+  const auto scheme = task.url.find("://");
+  if (scheme == task.url.npos) return task.url;  // of an odd row
+  const auto from = scheme + 3;
   return task.url.substr(from, task.url.find('/', from) - from);
 }
 

@@ -20,6 +20,7 @@ Phase phase_of(Reason reason) {
     case Reason::queue_deleted: return Phase::queue_deleted;
     case Reason::discarded: return Phase::discarded;
     case Reason::max_age: return Phase::max_age;
+    case Reason::corrupt_row: return Phase::corrupt_row;
     case Reason::none: break;
   }
   throw std::logic_error("phase_of: a task that is over without a reason");
@@ -64,6 +65,7 @@ std::string_view name(Phase phase) {
     case Phase::queue_deleted: return name(Reason::queue_deleted);
     case Phase::discarded: return name(Reason::discarded);
     case Phase::max_age: return name(Reason::max_age);
+    case Phase::corrupt_row: return name(Reason::corrupt_row);
   }
   throw std::logic_error("name: not a Phase");
 }

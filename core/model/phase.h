@@ -31,6 +31,7 @@ enum class Phase {
   queue_deleted,
   discarded,
   max_age,
+  corrupt_row,
 };
 
 inline constexpr std::array kAllPhases{
@@ -38,7 +39,8 @@ inline constexpr std::array kAllPhases{
     Phase::active,        Phase::waiting,        Phase::completed,   Phase::exhausted,
     Phase::deadline,      Phase::signal_timeout, Phase::terminated,  Phase::gone,
     Phase::egress_denied, Phase::invalid,        Phase::unreachable, Phase::cancelled,
-    Phase::queue_purged,  Phase::queue_deleted,  Phase::discarded,   Phase::max_age};
+    Phase::queue_purged,  Phase::queue_deleted,  Phase::discarded,   Phase::max_age,
+    Phase::corrupt_row};
 
 Phase phase_of(const Task& task);
 

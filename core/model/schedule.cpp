@@ -91,6 +91,12 @@ std::optional<Overlap> overlap_from(std::string_view word) {
 }
 
 Result<CronSpec> check_schedule(const Schedule& schedule, Time now) {
+  if (!schedule.unreadable.empty()) {
+    return conflict("corrupt_row",
+                    fmt::format("The schedule's row in the database is odd ({}): put it anew, or "
+                                "delete it.",
+                                schedule.unreadable));
+  }
   if (const auto ok = check_name(schedule.name, "name", "schedule_invalid"); !ok) {
     return ok.error();
   }
@@ -148,7 +154,7 @@ Result<void> set_first_time(Schedule& schedule, const CronSpec& spec, Time now) 
 Result<void> set_paused(Schedule& schedule, bool paused, Time now) {
   schedule.paused = paused;
   schedule.updated_at = now;
-  if (paused) return {};
+  if (paused && schedule.unreadable.empty()) return {};
   const Result<CronSpec> spec = check_schedule(schedule, now);
   if (!spec) return spec.error();
   schedule.next_at = next_occurrence(*spec, schedule, now);

@@ -39,6 +39,9 @@ struct Schedule {
   std::optional<Time> next_at;  // nullopt: the schedule has ended
   std::optional<Time> last_at;  // the last occurrence that was fired or skipped
   Time created_at, updated_at;
+  std::string error;  // why it cannot fire, found out when it was read; or empty
+  std::string
+      unreadable;  // what is wrong with its row, of which this is what can be read; or empty
 };
 
 // One occurrence, or one that was triggered by hand: the task it made, or why it made none.

@@ -11,7 +11,7 @@ namespace {
 // The words of each enumeration, in the order of its enumerators.
 constexpr std::array<std::string_view, 7> kStates = {"ready",     "delayed", "active",   "blocked",
                                                      "completed", "failed",  "cancelled"};
-constexpr std::array<std::string_view, 14> kReasons = {"",
+constexpr std::array<std::string_view, 15> kReasons = {"",
                                                        "exhausted",
                                                        "deadline",
                                                        "signal_timeout",
@@ -24,11 +24,12 @@ constexpr std::array<std::string_view, 14> kReasons = {"",
                                                        "queue_purged",
                                                        "queue_deleted",
                                                        "discarded",
-                                                       "max_age"};
+                                                       "max_age",
+                                                       "corrupt_row"};
 constexpr std::array<std::string_view, 2> kBodyForms = {"payload", "raw"};
 
 static_assert(kStates.size() == static_cast<std::size_t>(State::cancelled) + 1);
-static_assert(kReasons.size() == static_cast<std::size_t>(Reason::max_age) + 1);
+static_assert(kReasons.size() == static_cast<std::size_t>(Reason::corrupt_row) + 1);
 static_assert(kBodyForms.size() == static_cast<std::size_t>(BodyForm::raw) + 1);
 
 template <class Enum, std::size_t n>
@@ -50,6 +51,10 @@ State state_from(std::string_view word) { return enum_from<State>(kStates, word,
 Reason reason_from(std::string_view word) { return enum_from<Reason>(kReasons, word, "reason"); }
 BodyForm body_form_from(std::string_view word) {
   return enum_from<BodyForm>(kBodyForms, word, "body form");
+}
+
+std::string corrupt_row_error(std::string_view what) {
+  return fmt::format("its row in the database is odd: {}", what);
 }
 
 bool is_finished(State state) {

@@ -30,13 +30,14 @@ enum class Reason {
   terminated,      // the receiver asked for no further attempt (Postern-No-Retry, AJ-Terminate)
   gone,            // the receiver answered 410
   egress_denied,   // the target's address is not one this server may call
-  invalid,         // came in by the SQL door with something core refuses
+  invalid,         // asks for something that core refuses
   unreachable,     // a task it depends on did not complete
   cancelled,       // by a client
   queue_purged,
   queue_deleted,
-  discarded,  // its queue was full, and makes room by dropping the oldest
-  max_age,    // it waited longer than its queue lets tasks wait
+  discarded,    // its queue was full, and makes room by dropping the oldest
+  max_age,      // it waited longer than its queue lets tasks wait
+  corrupt_row,  // its row holds what no program of ours writes, or cannot be settled otherwise
 };
 
 // What the body is: the caller's payload, which the webhook wraps in the dialect's own envelope, or
@@ -137,6 +138,11 @@ struct Task {
   std::optional<std::string> resolved;  // the endpoint that the last attempt went to
   bool deferred = false;                // the receiver said 202 and will tell the end later
   bool body_omitted = false;            // a list left a large body out
+  std::string
+      unreadable;  // what is wrong with its row, of which this is what can be read; or empty
 };
+
+// What is told of a task, as its last error, whose row is odd: `what` is wrong with it.
+std::string corrupt_row_error(std::string_view what);
 
 }  // namespace postern

@@ -15,8 +15,6 @@ using std::chrono::minutes;
 using std::chrono::sys_days;
 using std::chrono::year_month_day;
 
-constexpr Time kFirst = sys_days{std::chrono::year{1970} / 1 / 1};
-constexpr Time kEnd = sys_days{std::chrono::year{10'000} / 1 / 1};
 constexpr int kMaxFraction = 9;  // digits: nanoseconds
 
 // Reads fixed pieces from the front of a text; after the first mismatch `ok` stays false.
@@ -109,7 +107,7 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
   if (!date.ok()) return std::nullopt;
   const Time time = sys_days{date} + hours{hour} + minutes{minute} + Seconds{second} +
                     Microseconds{micros} - offset;
-  if (time < kFirst || time >= kEnd) return std::nullopt;
+  if (time < kFirstTime || time > kLastTime) return std::nullopt;
   return time;
 }
 

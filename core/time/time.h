@@ -16,6 +16,12 @@ using Time = std::chrono::sys_time<Microseconds>;
 // The clock for a program's own waits.
 using Monotonic = std::chrono::steady_clock::time_point;
 
+// The times that Postern keeps: the years 1970 to 9999. SQL has the same as postern.is_time, and a
+// test holds the two together.
+inline constexpr Time kFirstTime = std::chrono::sys_days{std::chrono::year{1970} / 1 / 1};
+inline constexpr Time kLastTime =
+    std::chrono::sys_days{std::chrono::year{10'000} / 1 / 1} - Microseconds{1};
+
 // Reads an RFC 3339 date-time ("2025-01-15T10:30:00Z", "...00.123456+02:00"; lower-case t and z are
 // allowed, a space instead of T is not). Up to nine decimals are accepted, which bounds texts that
 // are stored as given; those beyond microseconds are truncated. nullopt for anything else, for a

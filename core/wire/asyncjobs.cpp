@@ -128,6 +128,7 @@ std::string_view asyncjobs_state(Phase phase) {
     case Phase::gone:
     case Phase::egress_denied:
     case Phase::invalid:
+    case Phase::corrupt_row:
     case Phase::cancelled: return "terminated";
     case Phase::unreachable: return "unreachable";
     case Phase::queue_purged:

@@ -65,7 +65,8 @@ std::string_view asyncqueue_status(Phase phase) {
     case Phase::queue_purged:
     case Phase::queue_deleted:
     case Phase::discarded:
-    case Phase::max_age: return "failed";
+    case Phase::max_age:
+    case Phase::corrupt_row: return "failed";
   }
   return "failed";
 }

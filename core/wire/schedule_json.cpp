@@ -131,6 +131,9 @@ constexpr Field<Schedule> kScheduleFields[] = {
      .present = [](const Schedule& s) { return s.last_at.has_value(); }},
     {.name = schedule_field::kUpdatedAt,
      .write = [](Out& out, const Schedule& s) { write_time(out, s.updated_at); }},
+    {.name = schedule_field::kError,
+     .write = [](Out& out, const Schedule& s) { out.string(s.error); },
+     .present = [](const Schedule& s) { return !s.error.empty(); }},
 };
 
 constexpr Field<ScheduleRun> kRunFields[] = {

@@ -32,6 +32,7 @@ inline constexpr std::string_view kNextAt = "next_at";
 inline constexpr std::string_view kLastAt = "last_at";
 inline constexpr std::string_view kCreatedAt = "created_at";
 inline constexpr std::string_view kUpdatedAt = "updated_at";
+inline constexpr std::string_view kError = "error";  // why it cannot fire
 // Read only: asyncjobs's other spellings of kTaskType and kDeadline.
 inline constexpr std::string_view kType = "type";
 inline constexpr std::string_view kDeadlineOffset = "deadline_offset";

@@ -37,7 +37,8 @@ std::string_view taskmq_status(Phase phase) {
     case Phase::queue_purged:
     case Phase::queue_deleted:
     case Phase::discarded:
-    case Phase::max_age: return "FAILED";
+    case Phase::max_age:
+    case Phase::corrupt_row: return "FAILED";
   }
   return "FAILED";
 }

@@ -55,6 +55,7 @@ std::int64_t* place(Counts& counts, std::string_view name) {
       {"attempts_failed", &Counts::failed_attempts},
       {"attempts_lost", &Counts::lost},
       {"egress_blocked", &Counts::egress_blocked},
+      {"corrupt_rows", &Counts::corrupt_rows},
       {"schedule_missed", &Counts::schedule_missed},
   };
   const auto found = places.find(name);

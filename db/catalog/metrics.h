@@ -24,6 +24,7 @@ struct Counts {
   std::int64_t completed = 0, failed = 0, cancelled = 0;      // ends of tasks
   std::int64_t succeeded = 0, failed_attempts = 0, lost = 0;  // ends of attempts
   std::int64_t egress_blocked = 0;
+  std::int64_t corrupt_rows = 0;  // tasks that ended for what their rows hold
   std::int64_t schedule_missed = 0;
 };
 

@@ -80,11 +80,18 @@ const BuiltStatement kGet{"get_schedule", "SELECT " + select_list(kColumns) + R"
 const BuiltStatement kLock{"lock_schedule", "SELECT " + select_list(kColumns) + R"sql(
     FROM postern.schedule WHERE tenant = $1 AND name = $2 FOR UPDATE)sql"};
 
+Schedule read_schedule(const RowReader<Schedule>& reader, int row) {
+  Schedule schedule;
+  schedule.unreadable = reader.read_what_can_be(row, schedule);
+  if (const auto ok = check_schedule(schedule, Time{}); !ok) schedule.error = ok.error().message;
+  return schedule;
+}
+
 std::optional<Schedule> one(PgConnection& connection, const Statement& statement,
                             std::string_view tenant, std::string_view name) {
   const auto result = connection.exec(statement, Params().text(tenant).text(name));
   if (result.rows() == 0) return std::nullopt;
-  return RowReader<Schedule>(result, kColumns)(0);
+  return read_schedule(RowReader<Schedule>(result, kColumns), 0);
 }
 
 }  // namespace
@@ -113,7 +120,10 @@ std::vector<Schedule> list_schedules(PgConnection& connection, std::string_view 
                                      std::string_view queue, std::string_view after, int limit) {
   const auto result =
       connection.exec(kList, Params().text(tenant).text(after).text_or_null(queue).int8(limit));
-  return RowReader<Schedule>(result, kColumns).all();
+  const RowReader<Schedule> reader(result, kColumns);
+  std::vector<Schedule> schedules;
+  for (int row = 0; row < result.rows(); ++row) schedules.push_back(read_schedule(reader, row));
+  return schedules;
 }
 
 namespace {

@@ -16,13 +16,13 @@
 
 namespace postern::db {
 
-// The columns of a whole schedule. Reading a row that holds what no program of ours writes throws
-// std::runtime_error.
+// The columns of a whole schedule.
 std::span<const Column<Schedule>> schedule_columns();
 
 // The database's clock, the same throughout a transaction.
 Time transaction_time(PgConnection& connection);
 
+// An odd row hides no other: it comes with what can be read of it, and with Schedule::error.
 std::optional<Schedule> get_schedule(PgConnection& connection, std::string_view tenant,
                                      std::string_view name);
 // The same, and nobody else changes or fires it until the transaction ends.

@@ -20,7 +20,7 @@ const BuiltStatement kClaim{"claim", R"sql(
     SELECT * FROM postern.claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15))
   SELECT )sql" + spec_columns(Body::whole) +
                                          R"sql(,
-         lane, attempt + 1 AS attempt, attempt_base, created_at, run_at, now() AS claimed_at, lease_until,
+         lane, attempt::bigint + 1 AS attempt, attempt_base, created_at, run_at, now() AS claimed_at, lease_until,
          deadline < now() AS past_deadline, went_to AS resolved, endpoint_url, endpoint_method, endpoint_headers,
          coalesce(endpoint_secret, s.secret) AS signing_secret,
          CASE WHEN endpoint_secret IS NULL THEN s.previous
@@ -161,8 +161,9 @@ ClaimAnswer claimed_from(const PgResult& result, const Uuid& lease, Seconds grac
       continue;
     }
     Claimed& claimed = out.tasks.emplace_back();
-    read_spec.read(i, claimed.spec);
-    read_claimed.read(i, claimed);
+    claimed.unreadable = read_spec.read_what_can_be(i, claimed.spec);
+    const std::string rest = read_claimed.read_what_can_be(i, claimed);
+    if (claimed.unreadable.empty()) claimed.unreadable = rest;
     claimed.lease = lease;
     claimed.spec.timeout =
         std::chrono::round<Milliseconds>(claimed.lease_until - claimed.claimed_at) - grace;

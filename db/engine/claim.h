@@ -44,6 +44,7 @@ struct Claimed {
   // Its endpoint's, else the tenant's: current, and previous while it still signs.
   std::vector<std::string> secrets;
   std::vector<DependencyResult> results;  // when it asks for them
+  std::string unreadable;  // what is wrong with its row: settle it as failed; or empty
 };
 
 // A lane that has more than its queue or endpoint permits now.

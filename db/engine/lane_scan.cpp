@@ -4,8 +4,8 @@ namespace postern::db {
 namespace {
 
 constexpr int kLastRank = 100;
-// Before every start that a task can have: the year 1.
-constexpr Time kBeforeAll{Seconds{-62'135'596'800}};
+// Before every start that a task can have, or be given by a row that is odd.
+constexpr Time kBeforeAll = Time::min();
 
 }  // namespace
 

@@ -1,7 +1,5 @@
 #include "db/engine/occurrences.h"
 
-#include <exception>
-
 #include "db/catalog/queue_defaults.h"
 #include "db/catalog/schedules.h"
 #include "db/tasks/insertion.h"
@@ -18,7 +16,7 @@ const BuiltStatement kDueSchedules{"due_schedules",
       SELECT *, sum(octet_length(task)) OVER (ORDER BY next_at, tenant, name) AS bytes FROM (
         SELECT )sql" + select_list(schedule_columns()) +
                                        R"sql(, tenant, last_task FROM postern.schedule
-         WHERE NOT paused AND next_at <= now() ORDER BY next_at, tenant, name LIMIT $1) o) s
+         WHERE NOT paused AND next_at <= now() AND next_at >= '1970-01-01 00:00:00+00' ORDER BY next_at, tenant, name LIMIT $1) o) s
     LEFT JOIN LATERAL (
       SELECT )sql" + select_list(queue_default_columns()) +
                                        R"sql( FROM postern.queue
@@ -35,13 +33,11 @@ Params due_schedules_params(int most) {
 
 Due due_from(const PgResult& result) {
   Due due;
-  const RowReader<Schedule> read_schedule(result, schedule_columns());
+  const RowReader<Schedule> reader(result, schedule_columns());
   const RowReader<QueueDefaults> read_defaults(result, queue_default_columns());
   const int now = result.column("now"), engine_paused = result.column("engine_paused"),
             tenant = result.column("tenant"), overlaps = result.column("overlaps"),
-            queue_there = result.column("bounded"), name = result.column("name"),
-            queue = result.column("queue"), next_at = result.column("next_at"),
-            updated_at = result.column("updated_at");
+            queue_there = result.column("bounded");
   for (int i = 0; i < result.rows(); ++i) {
     due.now = result.time(i, now);
     due.paused = result.boolean(i, engine_paused);
@@ -49,16 +45,7 @@ Due due_from(const PgResult& result) {
     each.tenant = result.text(i, tenant);
     if (!result.is_null(i, queue_there)) each.queue = read_defaults(i);
     each.overlaps = result.boolean(i, overlaps);
-    try {
-      each.schedule = read_schedule(i);
-    } catch (const std::exception& fault) {
-      each.unreadable = fault.what();
-      each.schedule = {};
-      each.schedule.name = result.text(i, name);
-      each.schedule.task.queue = result.text(i, queue);
-      each.schedule.next_at = result.time(i, next_at);
-      each.schedule.updated_at = result.time(i, updated_at);
-    }
+    each.schedule.unreadable = reader.read_what_can_be(i, each.schedule);
     due.schedules.push_back(std::move(each));
   }
   return due;

@@ -20,8 +20,7 @@ extern const BuiltStatement kDueSchedules;
 Params due_schedules_params(int most = 500);
 struct DueSchedule {
   std::string tenant;
-  std::string unreadable;  // why the row cannot be read; then of `schedule` only what follows it:
-  Schedule schedule;       // name, task.queue, next_at and updated_at
+  Schedule schedule;  // of an odd row at least name, task.queue, next_at and updated_at
   std::optional<QueueDefaults> queue;  // nullopt: it is not there yet
   bool overlaps = false;               // the task of its last run is live, and overlap is "skip"
 };

@@ -85,8 +85,11 @@ Orphans orphans_from(const PgResult& result) {
   if (!result.is_null(0, next)) out.next = result.uuid(0, next);
   for (int i = 0; i < result.rows(); ++i) {
     if (result.is_null(i, id)) continue;  // there is none, but a row all the same
-    out.tasks.push_back(read_orphan(i));
-    read_spec.read(i, out.tasks.back().task.spec);
+    Orphan& orphan = out.tasks.emplace_back();
+    Claimed& task = orphan.task;
+    task.unreadable = read_spec.read_what_can_be(i, task.spec);
+    const std::string rest = read_orphan.read_what_can_be(i, orphan);
+    if (task.unreadable.empty()) task.unreadable = rest;
   }
   return out;
 }

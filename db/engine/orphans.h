@@ -20,7 +20,7 @@ Params orphans_params(std::span<const Uuid> dead, const TaskId& from);
 struct Orphan {
   Claimed task;
   Uuid instance;
-  bool instance_gone;  // dead, or without a row; false: only the lease ran out
+  bool instance_gone = false;  // dead, or without a row; false: only the lease ran out
 };
 struct Orphans {
   std::vector<Orphan> tasks;

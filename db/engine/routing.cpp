@@ -29,8 +29,8 @@ const BuiltStatement kRoute{
     "route",
     R"sql(
   WITH r AS MATERIALIZED (
-    SELECT r.*, t.at FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[])
-             AS r(id, lane, url, tenant, queue, invalid)
+    SELECT r.*, t.at FROM unnest($2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+             AS r(id, lane, url, tenant, queue, reason, invalid)
      CROSS JOIN LATERAL (
        SELECT t.ctid AS at FROM postern.task t WHERE t.id = r.id AND t.lane IS NULL FOR UPDATE SKIP LOCKED) t),
   queues AS (
@@ -43,14 +43,14 @@ const BuiltStatement kRoute{
   refused AS (
     DELETE FROM postern.task t USING r
      WHERE t.ctid = r.at AND t.id = r.id AND t.lane IS NULL AND r.invalid IS NOT NULL
-    RETURNING t.*, r.invalid),
+    RETURNING t.*, r.reason AS why, r.invalid),
   moved AS (
     INSERT INTO postern.task_finished (
       )sql" +
         moved_columns() + R"sql(, attempts, state, reason, last_error, updated_at, finished_at)
     SELECT )sql" +
         moved_columns() +
-        R"sql(, attempts, 'failed', 'invalid', invalid, now(), now() FROM refused),
+        R"sql(, attempts, 'failed', why, invalid, now(), now() FROM refused),
   counted AS (
     INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
     SELECT $1, tenant, queue, name, count(*)
@@ -62,18 +62,19 @@ const BuiltStatement kRoute{
 
 Params route_params(const Uuid& instance, std::span<const Routing> batch) {
   Array id(Oid::uuid), lane(Oid::int8), url(Oid::text), tenant(Oid::text), queue(Oid::text),
-      invalid(Oid::text);
+      reason(Oid::text), invalid(Oid::text);
   for (const auto& r : batch) {
     id.uuid(r.id);
     lane.int8(r.lane);
     url.text(r.url);
     tenant.text(r.tenant);
     queue.text(r.queue);
+    reason.text(name(r.reason));
     invalid.text_or_null(r.invalid);
   }
   Params params;
   params.uuid(instance);
-  for (const auto* column : {&id, &lane, &url, &tenant, &queue, &invalid}) {
+  for (const auto* column : {&id, &lane, &url, &tenant, &queue, &reason, &invalid}) {
     params.array(*column);
   }
   return params;

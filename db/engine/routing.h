@@ -22,8 +22,9 @@ struct Routing {
   std::int64_t lane = 0;
   std::string url;  // canonical
   std::string tenant, queue;
-  std::string
-      invalid;  // not empty: what core refuses about it; it ends failed with this as last_error
+  // Not empty: what core refuses about it; it ends as failed with this as last_error.
+  std::string invalid;
+  Reason reason = Reason::invalid;  // of that end
 };
 // Makes queues, routes the tasks and counts them as created. Then the lanes have ready
 // work.

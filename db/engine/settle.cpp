@@ -83,7 +83,8 @@ const BuiltStatement kSettle{"settle", R"sql(
       FROM (SELECT tenant, queue, 'attempts_' || outcome AS name FROM freed WHERE outcome IS NOT NULL
             UNION ALL SELECT tenant, queue, 'finished_' || to_state FROM over
             UNION ALL SELECT tenant, queue, unnest(ARRAY['finished_completed', 'retried']) FROM freed WHERE to_state = 'repeat'
-            UNION ALL SELECT tenant, queue, 'egress_blocked' FROM over WHERE why = 'egress_denied') events
+            UNION ALL SELECT tenant, queue, CASE why WHEN 'egress_denied' THEN 'egress_blocked' ELSE 'corrupt_rows' END
+              FROM over WHERE why IN ('egress_denied', 'corrupt_row')) events
      GROUP BY tenant, queue, name
     ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value)
   SELECT id, EXISTS (SELECT FROM followed) AS sequels FROM freed
@@ -148,5 +149,16 @@ Settled settled_from(const PgResult& result) {
   }
   return out;
 }
+
+const Statement kSetAside{"set_aside", "SELECT postern.set_aside($2, $3, $4, $1)"};
+
+Params set_aside_params(const Uuid& counters, const TaskId& task, const Uuid& lease,
+                        std::string_view error) {
+  Params params;
+  params.uuid(counters).uuid(task).uuid(lease).text(error);
+  return params;
+}
+
+bool set_aside_from(const PgResult& result) { return result.boolean(0, 0); }
 
 }  // namespace postern::db

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/uuid.h"
@@ -41,5 +42,13 @@ struct Settled {
   bool sequels = false;  // something follows from one of them
 };
 Settled settled_from(const PgResult& result);
+
+// The last resort for a task whose settlement is refused on its own, and would be for ever: ends it
+// as failed, Reason::corrupt_row, with `error`, if it is under this lease still.
+extern const Statement kSetAside;
+Params set_aside_params(const Uuid& counters, const TaskId& task, const Uuid& lease,
+                        std::string_view error);
+// True: it is over. False: the lease was lost.
+bool set_aside_from(const PgResult& result);
 
 }  // namespace postern::db

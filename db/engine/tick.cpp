@@ -45,14 +45,14 @@ const Statement kTick{"tick", R"sql(
   SELECT 1, count(*), NULL FROM promoted
   UNION ALL
   (SELECT 2, (extract(epoch FROM run_at - clock_timestamp()) * 1000000)::bigint, NULL FROM postern.task
-    WHERE state = 'delayed' AND run_at > now() ORDER BY run_at LIMIT 1)
+    WHERE state = 'delayed' AND run_at > now() AND run_at < 'infinity' ORDER BY run_at LIMIT 1)
   UNION ALL
   (SELECT 3, 1, NULL FROM postern.task WHERE lane IS NULL LIMIT 1)
   UNION ALL
   (SELECT 4, 1, NULL FROM postern.sequel LIMIT 1)
   UNION ALL
   (SELECT 5, (extract(epoch FROM next_at - clock_timestamp()) * 1000000)::bigint, NULL FROM postern.schedule
-    WHERE NOT paused AND next_at IS NOT NULL ORDER BY next_at LIMIT 1))sql"};
+    WHERE NOT paused AND next_at >= '1970-01-01 00:00:00+00' AND next_at < 'infinity' ORDER BY next_at LIMIT 1))sql"};
 
 Params tick_params(const TickScope& scope) {
   Array lo(Oid::int8), hi(Oid::int8), lane(Oid::int8), first(Oid::int4), last(Oid::int4);

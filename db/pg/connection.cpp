@@ -88,6 +88,8 @@ int PgResult::column(const char* name) const {
   return number;
 }
 
+const char* PgResult::name(int col) const { return PQfname(result_.get(), col); }
+
 bool PgResult::is_null(int row, int col) const { return PQgetisnull(result_.get(), row, col) != 0; }
 
 std::string_view PgResult::text(int row, int col) const {

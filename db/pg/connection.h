@@ -65,12 +65,14 @@ class PgResult {
 
   // The number of the column of this name. There is none: std::runtime_error, which names it.
   int column(const char* name) const;
+  const char* name(int col) const;
 
   bool is_null(int row, int col) const;
   std::string_view text(int row, int col) const;  // text, name, bytea; NULL reads as empty
   std::int64_t integer(int row, int col) const;   // int2, int4, int8
   bool boolean(int row, int col) const;
   double float8(int row, int col) const;
+  // One that is not finite, or not within kFirstTime to kLastTime, reads as the nearest that is.
   Time time(int row, int col) const;
   Uuid uuid(int row, int col) const;
   std::vector<std::string> text_array(int row, int col) const;  // NULL reads as empty

@@ -17,8 +17,9 @@ bool PgError::is_lock_timeout() const { return is_of({"55P03"}); }
 
 bool PgError::is_busy() const { return is_undone() || is_lock_timeout() || is_of({"57014"}); }
 
-// Data exception, integrity constraint violation, program limit exceeded.
-bool PgError::is_data_fault() const { return is_of({"22", "23", "54"}); }
+// Data exception, integrity constraint violation, program limit exceeded; but not a stack that a
+// setting has made too small.
+bool PgError::is_data_fault() const { return is_of({"22", "23", "54"}) && !is_of({"54001"}); }
 
 // Connection, transaction state (read-only), rollback, resources, locks, intervention, system.
 bool PgError::is_passing() const {

@@ -1,8 +1,10 @@
 // The binary encodings, as PostgreSQL's send/recv functions define them: big-endian integers.
 #include "db/pg/parameters.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 
 namespace postern::db {
 namespace {
@@ -67,8 +69,14 @@ std::string_view type_name(Oid type) {
   return "";
 }
 
-std::int64_t to_pg_time(Time time) { return (time - Time{kPgEpoch}).count(); }
-Time from_pg_time(std::int64_t value) { return Time{kPgEpoch} + Microseconds{value}; }
+std::int64_t to_pg_time(Time time) {
+  if (time == Time::min()) return std::numeric_limits<std::int64_t>::min();  // '-infinity'
+  return (time - Time{kPgEpoch}).count();
+}
+Time from_pg_time(std::int64_t value) {
+  return Time{kPgEpoch} +
+         Microseconds{std::clamp(value, to_pg_time(kFirstTime), to_pg_time(kLastTime))};
+}
 
 Array::Array(Oid element, std::size_t expected) : element_(element) {
   constexpr std::size_t kGuess = 12;  // a number, or a short text

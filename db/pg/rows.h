@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +24,14 @@ class Cell {
   bool is_null() const { return result_.is_null(row_, column_); }
   std::string_view text() const { return result_.text(row_, column_); }
   std::int64_t integer() const { return result_.integer(row_, column_); }
-  int int4() const { return static_cast<int>(integer()); }
+  // Of an integer of any width; one that is out of int's range is a fault: std::runtime_error.
+  int int4() const {
+    const auto value = integer();
+    if (!std::in_range<int>(value)) {
+      throw std::runtime_error("a number is out of range: " + std::to_string(value));
+    }
+    return static_cast<int>(value);
+  }
   bool boolean() const { return result_.boolean(row_, column_); }
   Time time() const { return result_.time(row_, column_); }
   Uuid uuid() const { return result_.uuid(row_, column_); }
@@ -79,6 +88,19 @@ class RowReader {
   // what no program of ours writes.
   void read(int row, Object& object) const {
     for (const auto& [read_cell, column] : found_) read_cell(object, Cell(result_, row, column));
+  }
+  // The same for a row that may be odd: reads what can be read, and returns what is wrong with the
+  // first column that cannot; empty: nothing is.
+  std::string read_what_can_be(int row, Object& object) const {
+    std::string wrong;
+    for (const auto& [read_cell, column] : found_) {
+      try {
+        read_cell(object, Cell(result_, row, column));
+      } catch (const std::exception& fault) {
+        if (wrong.empty()) wrong = std::string(result_.name(column)) + ": " + fault.what();
+      }
+    }
+    return wrong;
   }
   Object operator()(int row) const {
     Object object{};

@@ -1,5 +1,6 @@
 #include "db/tasks/columns.h"
 
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -212,7 +213,11 @@ constexpr TaskColumn kColumns[] = {
     kept_and_moved("attempt_base",
                    [](Task& task, const Cell& cell) { task.attempt_base = cell.int4(); }),
     kept(
-        "attempts", [](Task& task, const Cell& cell) { task.attempts = cell.text(); },
+        "attempts",
+        [](Task& task, const Cell& cell) {
+          if (!cell.text().starts_with('[')) throw std::runtime_error("it is not a list");
+          task.attempts = cell.text();
+        },
         "attempts::text"),
     kept("last_error", [](Task& task, const Cell& cell) { task.last_error = cell.text(); }),
     kept("result_code",
@@ -372,8 +377,13 @@ TaskReader::TaskReader(const PgResult& result) : spec_(result), rest_(result, ta
 
 Task TaskReader::operator()(int row) const {
   Task task;
-  spec_.read(row, task.spec);
-  rest_.read(row, task);
+  task.unreadable = spec_.read_what_can_be(row, task.spec);
+  const std::string rest = rest_.read_what_can_be(row, task);
+  if (task.unreadable.empty()) task.unreadable = rest;
+  if (is_finished(task.state) && task.state != State::completed && task.reason == Reason::none) {
+    task.reason = Reason::corrupt_row;
+  }
+  if (!task.unreadable.empty()) task.last_error = corrupt_row_error(task.unreadable);
   return task;
 }
 

@@ -73,6 +73,8 @@ class SpecReader : public RowReader<TaskSpec> {
   explicit SpecReader(const PgResult& result);
 };
 
+// Never refuses a row: one that cannot be read whole comes with what can be read and with
+// Task::unreadable, so that it hides no other row of a list.
 class TaskReader {
  public:
   explicit TaskReader(const PgResult& result);

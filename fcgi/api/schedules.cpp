@@ -91,6 +91,7 @@ Result<Schedule> update(db::PgConnection& connection, std::string_view tenant,
   const Time now = db::transaction_time(connection);
   wanted.updated_at = now;
   if (const auto ok = complete(connection, tenant, wanted, &before, now); !ok) return ok.error();
+  wanted.error.clear();
   db::update_schedule(connection, tenant, wanted);
   return wanted;
 }

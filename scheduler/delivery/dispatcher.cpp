@@ -37,6 +37,8 @@ std::size_t bytes_of(const db::Claimed& task) {
 
 constexpr auto kPause = 1s;
 constexpr auto kForgetEvery = 1min;
+// A lane from which no claim succeeds, because its queue or endpoint holds what it should not.
+constexpr Milliseconds kOddLaneWait = 1min;
 
 }  // namespace
 
@@ -134,6 +136,7 @@ void Dispatcher::claim(Monotonic now) {
       return bodies_.held_by(lane_tenant(slots.lane));
     });
   }
+  if (claiming_->asked.size() > most_lanes_) claiming_->asked.resize(most_lanes_);
   std::vector<db::LaneClaim> recalled;
   recalled.reserve(claiming_->asked.size());
   for (const auto& slots : claiming_->asked) recalled.push_back(lane_memory_.recall(slots, now));
@@ -150,7 +153,12 @@ void Dispatcher::claimed(db::ClaimAnswer answer) {
   std::size_t asked = 0;
   for (const auto& lane : claim.asked) asked += static_cast<std::size_t>(lane.free);
   brisk_ = tasks.size() >= kSeveral && tasks.size() < asked;
+  most_lanes_ = std::min(most_lanes_ * 2, kMostLanes);
   lanes_.claimed(claim.asked, tasks);
+  std::erase_if(tasks, [this](const db::Claimed& task) {
+    if (!task.unreadable.empty()) settler_.add(set_aside(task));
+    return !task.unreadable.empty();
+  });
   lanes_.hold(held, now);
   lane_memory_.took(now - claim.sent_at);
   for (const auto& task : tasks) {
@@ -166,8 +174,18 @@ void Dispatcher::claim_failed(const db::PgError& error) {
   // A lost connection comes back when it can; a refusal would come again at once.
   if (error.connection_lost()) {
     lost_claims_.add(claim.lease, now);
-  } else {
+  } else if (!error.is_data_fault()) {
     not_before_ = now + kPause;
+  } else if (claim.asked.size() > 1) {
+    // What one lane stands for must not hold up the others: halve until it stands alone.
+    most_lanes_ = claim.asked.size() / 2;
+  } else {
+    const db::HeldLane odd{claim.asked.front().lane, kOddLaneWait, false};
+    log::error("event=lane_refused lane={} error={}", odd.lane, log_safe(error.what()));
+    most_lanes_ = kMostLanes;
+    lanes_.claimed(claim.asked, {});
+    lanes_.hold({&odd, 1}, now);
+    return;
   }
   if (const auto more = log_claim_failed_.pass()) {
     log::warn("event=claim_failed more={} error={}", *more, log_safe(error.what()));

@@ -107,6 +107,8 @@ class Dispatcher {
   Monotonic claim_at_{};           // a claim may have to wait until then
   bool brisk_ = false;             // the last one brought several tasks, and all there were
   Monotonic not_before_{};         // after a failure
+  static constexpr std::size_t kMostLanes = 1 << 20;
+  std::size_t most_lanes_ = kMostLanes;  // of one claim; halved while one is refused for its data
   bool stopped_ = false;
 
   struct Unsent {

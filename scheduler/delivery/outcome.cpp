@@ -183,6 +183,12 @@ db::Settlement past_deadline(const db::Claimed& task) {
   return end;
 }
 
+db::Settlement set_aside(const db::Claimed& task) {
+  db::Settlement end = settlement(task, State::failed, Reason::corrupt_row);
+  end.last_error = corrupt_row_error(task.unreadable);
+  return end;
+}
+
 db::Settlement given_back(const db::Claimed& task) { return settlement(task, State::ready); }
 
 std::vector<std::string> headers_read() {

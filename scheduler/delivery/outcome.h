@@ -33,6 +33,9 @@ db::Settlement lost(const db::Claimed& task, double random);
 // The receiver of a deferred attempt kept silent, or nobody gave the signal.
 db::Settlement deferral_over(const db::Claimed& task, double random);
 
+// Its row cannot be read: over, without this attempt.
+db::Settlement set_aside(const db::Claimed& task);
+
 // Its latest start has passed: over, without this attempt.
 db::Settlement past_deadline(const db::Claimed& task);
 

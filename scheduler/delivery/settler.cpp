@@ -105,15 +105,7 @@ void Settler::settled(const db::Settled& done) {
 void Settler::refused(const db::PgError& error) {
   if (error.is_data_fault()) {
     // One row must not hold up the others: halve the batch until it stands alone.
-    if (sent_.size() == 1) {
-      if (const auto more = log_dropped_.pass()) {
-        log::error("event=settlement_refused task={} more={} error={}", to_typeid(sent_.front().id),
-                   *more, log_safe(error.what()));
-      }
-      sent_.clear();  // its lease runs out, and it is rescued
-      limit_ = kMost;
-      return;
-    }
+    if (sent_.size() == 1) return set_aside(error);
     limit_ = sent_.size() / 2;
   } else {
     repeated_ = repeated_ || error.connection_lost();
@@ -124,6 +116,35 @@ void Settler::refused(const db::PgError& error) {
                 log_safe(error.what()));
     }
   }
+  put_back();
+}
+
+// The one that was sent is refused for what it is, so it would be refused for ever.
+void Settler::set_aside(const db::PgError& error) {
+  const auto& alone = sent_.front();
+  if (const auto more = log_set_aside_.pass()) {
+    log::error("event=settlement_refused task={} more={} error={}", to_typeid(alone.id), *more,
+               log_safe(error.what()));
+  }
+  limit_ = kMost;
+  channel_.submit(
+      db::kSetAside,
+      db::set_aside_params(counters_.next(), alone.id, alone.lease,
+                           corrupt_row_error(error.what())),
+      [this](const db::PgResult& result) {
+        sequels_ = sequels_ || db::set_aside_from(result);
+        settled_some_ = true;
+        sent_.clear();
+      },
+      [this](const db::PgError& again) {
+        if (!again.is_data_fault()) return refused(again);
+        log::error("event=set_aside_failed task={} error={}", to_typeid(sent_.front().id),
+                   log_safe(again.what()));
+        sent_.clear();  // its lease runs out, and it is rescued
+      });
+}
+
+void Settler::put_back() {
   sent_.insert(sent_.end(), std::move_iterator(waiting_.begin()),
                std::move_iterator(waiting_.end()));
   waiting_ = std::exchange(sent_, {});

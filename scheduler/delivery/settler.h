@@ -49,6 +49,8 @@ class Settler {
   void send();
   void settled(const db::Settled& done);
   void refused(const db::PgError& error);
+  void set_aside(const db::PgError& error);
+  void put_back();
 
   db::Store& store_;
   Environment& environment_;
@@ -66,7 +68,7 @@ class Settler {
   bool sequels_ = false;
   bool settled_some_ = false;
   db::AttemptTimes times_;
-  LogThrottle log_refused_, log_dropped_, log_lease_lost_;
+  LogThrottle log_refused_, log_set_aside_, log_lease_lost_;
 };
 
 }  // namespace postern::scheduler

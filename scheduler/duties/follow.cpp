@@ -1,6 +1,8 @@
 #include <vector>
 
+#include "core/model/ids.h"
 #include "core/model/lane.h"
+#include "core/program/log.h"
 #include "core/wire/callback.h"
 #include "db/engine/sequels.h"
 #include "scheduler/duties/table.h"
@@ -20,6 +22,11 @@ void see_to(const DutyRun& run, const std::vector<db::Sequel>& sequels) {
   for (const auto& sequel : sequels) {
     // By now it may have been retried and ended otherwise: that end has a sequel of its own.
     if (!sequel.ended || !has_callback(*sequel.ended)) continue;
+    if (!sequel.ended->unreadable.empty()) {
+      log::error("event=callback_given_up task={} error={}", to_typeid(sequel.task),
+                 log_safe(sequel.ended->unreadable));
+      continue;
+    }
     auto task = callback_of(*sequel.ended, run.context().environment.new_task_id());
     const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
     callbacks.push_back({sequel.id, std::move(task), lane});

@@ -80,8 +80,10 @@ int take_over(DutyContext& context, db::Orphans orphans) {
   int rescued = 0;
   for (const auto& orphan : context.rescue.judge(std::move(orphans), context.environment.now())) {
     const double random = std::uniform_real_distribution<>()(context.random);
-    context.dispatcher.settler().add(orphan.task.deferred ? deferral_over(orphan.task, random)
-                                                          : lost(orphan.task, random));
+    const auto& task = orphan.task;
+    context.dispatcher.settler().add(!task.unreadable.empty() ? set_aside(task)
+                                     : task.deferred          ? deferral_over(task, random)
+                                                              : lost(task, random));
     ++rescued;
   }
   if (rescued > 0) log::warn("event=rescued tasks={}", rescued);

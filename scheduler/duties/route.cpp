@@ -58,6 +58,11 @@ db::Routing routing_of(const Task& task) {
   routing.id = task.spec.id;
   routing.tenant = task.spec.tenant;
   routing.queue = task.spec.queue;
+  if (!task.unreadable.empty()) {
+    routing.reason = Reason::corrupt_row;
+    routing.invalid = task.last_error;
+    return routing;
+  }
   auto url = check(task.spec);
   const auto queue = check_not_reserved(routing.queue, "queue");
   if (!url || !queue) {

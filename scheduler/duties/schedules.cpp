@@ -24,8 +24,7 @@ void log_invalid(const db::DueSchedule& due, std::string_view why) {
 // The times by which it fires; an error for what no API lets in, but SQL or another host's time
 // zones may have brought about.
 Result<CronSpec> times_of(const db::DueSchedule& due, Time now) try {
-  if (due.unreadable.empty()) return check_schedule(due.schedule, now);
-  return invalid("schedule_invalid", "", due.unreadable);
+  return check_schedule(due.schedule, now);
 } catch (const std::exception& fault) {
   return invalid("schedule_invalid", "", fault.what());
 }

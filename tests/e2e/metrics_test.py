@@ -16,6 +16,7 @@ FAMILIES = {
     "postern_delivery_duration_seconds": "histogram",
     "postern_lateness_seconds": "histogram",
     "postern_lease_expired_total": "counter",
+    "postern_corrupt_rows_total": "counter",
     "postern_egress_blocked_total": "counter",
     "postern_schedule_missed_total": "counter",
     "postern_tasks_created_total": "counter",

@@ -8,12 +8,12 @@ CREATE OR REPLACE FUNCTION postern.refilled(p_tokens double precision, p_at time
                                  p_burst integer, OUT tokens double precision, OUT per_second double precision)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  seconds double precision := extract(epoch FROM p_period);
+  seconds double precision := greatest(extract(epoch FROM p_period), 1);
   most double precision := greatest(coalesce(p_burst, 1), ceil(p_count * 0.05 / seconds));
 BEGIN
   IF p_count IS NOT NULL THEN
     per_second := p_count / (seconds + 0.1);
-    tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - p_at) * per_second, most));
+    tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - CASE WHEN isfinite(p_at) THEN p_at END) * per_second, most));
   END IF;
 END $$;
 

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION postern.recorded(p_attempts json, p_record json) RETURNS json
 LANGUAGE sql STABLE
 RETURN CASE WHEN p_record IS NULL THEN p_attempts
-            WHEN p_attempts::text = '[]' THEN json_build_array(p_record)
+            WHEN p_attempts::text = '[]' OR json_typeof(p_attempts) <> 'array' THEN json_build_array(p_record)
             WHEN json_array_length(p_attempts) >= 100 THEN ((p_attempts::jsonb - 0) || p_record::jsonb)::json
             ELSE (p_attempts::jsonb || p_record::jsonb)::json END;
 

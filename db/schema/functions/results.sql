@@ -7,7 +7,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN (
     SELECT json_agg(json_build_array(f.id, replace(encode(f.result_body, 'base64'), E'\n', ''),
-                                     (extract(epoch FROM f.finished_at) * 1000000)::bigint))
+                                     (extract(epoch FROM least(f.finished_at, '9999-12-31 23:59:59+00')) * 1000000)::bigint))
       FROM unnest(p_tasks) AS d(id)
       CROSS JOIN LATERAL (
         SELECT * FROM postern.task_finished k

@@ -74,15 +74,15 @@ CREATE TABLE postern.queue (
   retention_cancelled text NOT NULL DEFAULT 'standard',
   PRIMARY KEY (tenant, name),
   CONSTRAINT queue_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{1,64}$'),
-  CONSTRAINT queue_max_retries_range CHECK (max_retries BETWEEN 0 AND 100),
-  CONSTRAINT queue_max_tries_range CHECK (max_tries >= 1),
-  CONSTRAINT queue_max_entries_range CHECK (max_entries >= 0),
-  CONSTRAINT queue_max_concurrent_range CHECK (max_concurrent >= 1),
-  CONSTRAINT queue_timeout_range CHECK (timeout_ms BETWEEN 1000 AND 1800000),
-  CONSTRAINT queue_max_age_positive CHECK (max_age > '0'),
-  CONSTRAINT queue_max_runtime_positive CHECK (max_runtime > '0'),
-  CONSTRAINT queue_rate_whole CHECK ((rate_count IS NULL) = (rate_period IS NULL)),
-  CONSTRAINT queue_rate_range CHECK (rate_count >= 1 AND rate_period >= '1 second' AND rate_burst >= 1),
+  CONSTRAINT queue_ranges CHECK (
+    max_retries BETWEEN 0 AND 100 AND max_tries >= 1 AND max_entries >= 0 AND max_concurrent >= 1
+    AND timeout_ms BETWEEN 1000 AND 1800000 AND max_age > '0' AND max_age <= '300 years' AND max_runtime > '0'
+    AND max_runtime <= '300 years'),
+  CONSTRAINT queue_rate_range CHECK (
+    (rate_count IS NULL) = (rate_period IS NULL) AND rate_count BETWEEN 1 AND 1000000
+    AND rate_period BETWEEN '1 second' AND '1 day' AND rate_burst BETWEEN 1 AND 1000000
+    AND rate_tokens BETWEEN -1000000 AND 1000000
+    AND rate_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
   CONSTRAINT queue_retention_known CHECK (
     retention_completed IN ('short', 'standard') AND retention_failed IN ('short', 'standard')
     AND retention_cancelled IN ('short', 'standard'))
@@ -116,10 +116,12 @@ CREATE TABLE postern.endpoint (
   PRIMARY KEY (tenant, name),
   CONSTRAINT endpoint_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{0,128}$'),
   CONSTRAINT endpoint_previous_has_end CHECK ((previous IS NULL) = (previous_until IS NULL)),
-  CONSTRAINT endpoint_timeout_range CHECK (timeout_ms BETWEEN 1000 AND 1800000),
-  CONSTRAINT endpoint_max_in_flight_range CHECK (max_in_flight >= 1),
-  CONSTRAINT endpoint_rate_whole CHECK ((rate_count IS NULL) = (rate_period IS NULL)),
-  CONSTRAINT endpoint_rate_range CHECK (rate_count >= 1 AND rate_period >= '1 second' AND rate_burst >= 1)
+  CONSTRAINT endpoint_ranges CHECK (timeout_ms BETWEEN 1000 AND 1800000 AND max_in_flight >= 1),
+  CONSTRAINT endpoint_rate_range CHECK (
+    (rate_count IS NULL) = (rate_period IS NULL) AND rate_count BETWEEN 1 AND 1000000
+    AND rate_period BETWEEN '1 second' AND '1 day' AND rate_burst BETWEEN 1 AND 1000000
+    AND rate_tokens BETWEEN -1000000 AND 1000000
+    AND rate_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 ) WITH (fillfactor = 50);
 
 -- Outcomes of the attempts at an endpoint by minute, for its health statistics; not exact enough for accounting.
@@ -174,7 +176,15 @@ CREATE TABLE postern.schedule (
   CONSTRAINT schedule_name_shape CHECK (name ~ '^[a-zA-Z0-9_:-]{1,128}$'),
   CONSTRAINT schedule_misfire_known CHECK (misfire IN ('skip', 'last', 'all')),
   CONSTRAINT schedule_misfire_limit_range CHECK (misfire_limit BETWEEN 1 AND 100),
-  CONSTRAINT schedule_overlap_known CHECK (overlap IN ('allow', 'skip'))
+  CONSTRAINT schedule_overlap_known CHECK (overlap IN ('allow', 'skip')),
+  CONSTRAINT schedule_spans_range CHECK (
+    interval_seconds BETWEEN 1 AND 316224000 AND misfire_window BETWEEN '0' AND '30 days' AND jitter BETWEEN '0' AND '1 day'
+    AND deadline_offset BETWEEN '30 seconds' AND '3660 days'),
+  CONSTRAINT schedule_times_range CHECK (
+    starts_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
+    AND ends_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
+    AND next_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
+    AND last_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 CREATE INDEX schedule_due ON postern.schedule (next_at) WHERE NOT paused;
 

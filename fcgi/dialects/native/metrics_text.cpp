@@ -122,6 +122,9 @@ void write_totals(Text& out, const db::Numbers& numbers) {
   out.family("postern_egress_blocked_total", "counter",
              "Tasks that failed because the egress policy forbids their target.");
   out.sample({}, counts.egress_blocked);
+  out.family("postern_corrupt_rows_total", "counter",
+             "Tasks that were set aside as failed for what their rows in the database hold.");
+  out.sample({}, counts.corrupt_rows);
   out.family("postern_schedule_missed_total", "counter",
              "Occurrences of schedules that made no task because their time had passed.");
   out.sample({}, counts.schedule_missed);

@@ -36,7 +36,7 @@ TEST_F(Queues, SqlAndTotalsAgreeHowDeepAQueueIs) {
   for (const char* counter_name :
        {"created", "retried", "deleted", "forgotten", "finished_completed", "finished_failed",
         "finished_cancelled", "attempts_success", "attempts_failed", "attempts_lost",
-        "egress_blocked", "schedule_missed"}) {
+        "egress_blocked", "corrupt_rows", "schedule_missed"}) {
     count(counter_name, value);
     const auto stats = db::queue_stats(api_, "default", "q");
     ASSERT_TRUE(stats);

@@ -85,10 +85,10 @@ TEST_F(Occurrences, ARowThatCannotBeReadStopsNoOther) {
   make("good");
   const auto found = due(scheduler_);
   ASSERT_EQ(found.schedules.size(), 2u);
-  EXPECT_NE(found.schedules[0].unreadable, "");
+  EXPECT_NE(found.schedules[0].schedule.unreadable, "");
   EXPECT_EQ(found.schedules[0].schedule.name, "bad");
   EXPECT_EQ(found.schedules[0].schedule.task.queue, "q");
-  EXPECT_EQ(found.schedules[1].unreadable, "");
+  EXPECT_EQ(found.schedules[1].schedule.unreadable, "");
 }
 
 TEST_F(Occurrences, AFiringMovesTheScheduleRecordsTheRunAndMakesTheTaskAndItsQueue) {

@@ -329,17 +329,9 @@ CREATE TABLE postern.task (
     retention text DEFAULT 'standard'::text NOT NULL,
     result_headers text,
     result_body bytea,
-    CONSTRAINT task_attempt_order CHECK (((attempt >= attempt_base) AND (attempt_base >= 0))),
-    CONSTRAINT task_body_form_known CHECK ((body_form = ANY (ARRAY['payload'::text, 'raw'::text]))),
     CONSTRAINT task_dialect_known CHECK ((dialect = ANY (ARRAY['native'::text, 'asyncqueue'::text, 'taskmq'::text, 'asyncjobs'::text]))),
-    CONSTRAINT task_has_target CHECK (((url IS NULL) <> (endpoint IS NULL))),
-    CONSTRAINT task_hold_range CHECK ((hold_seconds > 0)),
-    CONSTRAINT task_max_attempts_range CHECK ((max_attempts >= 1)),
-    CONSTRAINT task_not_finished CHECK (((finished_at IS NULL) AND (reason = ''::text) AND (lease IS NULL) AND (NOT deferred))),
-    CONSTRAINT task_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
-    CONSTRAINT task_repeat_range CHECK ((repeat_seconds > 0)),
-    CONSTRAINT task_state_live CHECK ((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'blocked'::text]))),
-    CONSTRAINT task_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 86400000)))
+    CONSTRAINT task_is_live CHECK (((state = ANY (ARRAY['ready'::text, 'delayed'::text, 'blocked'::text])) AND (finished_at IS NULL) AND (reason = ''::text) AND (lease IS NULL) AND (NOT deferred))),
+    CONSTRAINT task_ranges CHECK ((((attempt >= attempt_base) AND (attempt <= 2147483646)) AND (attempt_base >= 0) AND (max_attempts >= 1) AND ((priority >= 0) AND (priority <= 100)) AND ((timeout_ms >= 1000) AND (timeout_ms <= 86400000)) AND ((repeat_seconds >= 1) AND (repeat_seconds <= 316224000)) AND ((hold_seconds >= 1) AND (hold_seconds <= 604800)) AND ((run_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (run_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((deadline >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (deadline <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((url IS NULL) <> (endpoint IS NULL)) AND (body_form = ANY (ARRAY['payload'::text, 'raw'::text]))))
 )
 WITH (fillfactor='80', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.1');
 CREATE FUNCTION postern.claimed_tasks(p_ids uuid[]) RETURNS SETOF postern.task
@@ -473,12 +465,10 @@ CREATE TABLE postern.endpoint (
     paused boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT endpoint_max_in_flight_range CHECK ((max_in_flight >= 1)),
     CONSTRAINT endpoint_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{0,128}$'::text)),
     CONSTRAINT endpoint_previous_has_end CHECK (((previous IS NULL) = (previous_until IS NULL))),
-    CONSTRAINT endpoint_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
-    CONSTRAINT endpoint_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
-    CONSTRAINT endpoint_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
+    CONSTRAINT endpoint_ranges CHECK ((((timeout_ms >= 1000) AND (timeout_ms <= 1800000)) AND (max_in_flight >= 1))),
+    CONSTRAINT endpoint_rate_range CHECK ((((rate_count IS NULL) = (rate_period IS NULL)) AND ((rate_count >= 1) AND (rate_count <= 1000000)) AND ((rate_period >= '00:00:01'::interval) AND (rate_period <= '1 day'::interval)) AND ((rate_burst >= 1) AND (rate_burst <= 1000000)) AND ((rate_tokens >= ('-1000000'::integer)::double precision) AND (rate_tokens <= (1000000)::double precision)) AND ((rate_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (rate_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone))))
 )
 WITH (fillfactor='50');
 CREATE FUNCTION postern.endpoint_of(p_tenant text, p_name text) RETURNS SETOF postern.endpoint
@@ -779,18 +769,18 @@ CREATE FUNCTION postern.queue_depth(p_tenant text, p_queue text) RETURNS bigint
 $$;
 CREATE FUNCTION postern.recorded(p_attempts json, p_record json) RETURNS json
     LANGUAGE sql STABLE
-    RETURN CASE WHEN (p_record IS NULL) THEN p_attempts WHEN ((p_attempts)::text = '[]'::text) THEN json_build_array(p_record) WHEN (json_array_length(p_attempts) >= 100) THEN ((((p_attempts)::jsonb - 0) || (p_record)::jsonb))::json ELSE (((p_attempts)::jsonb || (p_record)::jsonb))::json END;
+    RETURN CASE WHEN (p_record IS NULL) THEN p_attempts WHEN (((p_attempts)::text = '[]'::text) OR (json_typeof(p_attempts) <> 'array'::text)) THEN json_build_array(p_record) WHEN (json_array_length(p_attempts) >= 100) THEN ((((p_attempts)::jsonb - 0) || (p_record)::jsonb))::json ELSE (((p_attempts)::jsonb || (p_record)::jsonb))::json END;
 CREATE FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  seconds double precision := extract(epoch FROM p_period);
+  seconds double precision := greatest(extract(epoch FROM p_period), 1);
   most double precision := greatest(coalesce(p_burst, 1), ceil(p_count * 0.05 / seconds));
 BEGIN
   IF p_count IS NOT NULL THEN
     per_second := p_count / (seconds + 0.1);
-    tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - p_at) * per_second, most));
+    tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - CASE WHEN isfinite(p_at) THEN p_at END) * per_second, most));
   END IF;
 END $$;
 CREATE FUNCTION postern.restart(t postern.task) RETURNS void
@@ -812,7 +802,7 @@ CREATE FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) RETURNS text
 BEGIN
   RETURN (
     SELECT json_agg(json_build_array(f.id, replace(encode(f.result_body, 'base64'), E'\n', ''),
-                                     (extract(epoch FROM f.finished_at) * 1000000)::bigint))
+                                     (extract(epoch FROM least(f.finished_at, '9999-12-31 23:59:59+00')) * 1000000)::bigint))
       FROM unnest(p_tasks) AS d(id)
       CROSS JOIN LATERAL (
         SELECT * FROM postern.task_finished k
@@ -951,6 +941,32 @@ BEGIN
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
   END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
+END $$;
+CREATE FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  t postern.task;
+BEGIN
+  DELETE FROM postern.lease WHERE task = p_id AND lease = p_lease;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT * INTO t FROM postern.task WHERE id = p_id FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  BEGIN
+    t.lease := p_lease;
+    PERFORM postern.finish(t, p_instance, 'failed', 'corrupt_row', p_error);
+    PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'corrupt_rows');
+  EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+    DELETE FROM postern.task WHERE id = p_id;
+    INSERT INTO postern.task_finished (id, lease, tenant, queue, dialect, url, endpoint, state, reason, last_error, finished_at)
+    VALUES (t.id, p_lease, t.tenant, t.queue, t.dialect, t.url, t.endpoint, 'failed', 'corrupt_row', p_error, now());
+  END;
+  RETURN true;
 END $$;
 CREATE FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1275,17 +1291,10 @@ CREATE TABLE postern.queue (
     retention_completed text DEFAULT 'standard'::text NOT NULL,
     retention_failed text DEFAULT 'standard'::text NOT NULL,
     retention_cancelled text DEFAULT 'standard'::text NOT NULL,
-    CONSTRAINT queue_max_age_positive CHECK ((max_age > '00:00:00'::interval)),
-    CONSTRAINT queue_max_concurrent_range CHECK ((max_concurrent >= 1)),
-    CONSTRAINT queue_max_entries_range CHECK ((max_entries >= 0)),
-    CONSTRAINT queue_max_retries_range CHECK (((max_retries >= 0) AND (max_retries <= 100))),
-    CONSTRAINT queue_max_runtime_positive CHECK ((max_runtime > '00:00:00'::interval)),
-    CONSTRAINT queue_max_tries_range CHECK ((max_tries >= 1)),
     CONSTRAINT queue_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{1,64}$'::text)),
-    CONSTRAINT queue_rate_range CHECK (((rate_count >= 1) AND (rate_period >= '00:00:01'::interval) AND (rate_burst >= 1))),
-    CONSTRAINT queue_rate_whole CHECK (((rate_count IS NULL) = (rate_period IS NULL))),
-    CONSTRAINT queue_retention_known CHECK (((retention_completed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_failed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_cancelled = ANY (ARRAY['short'::text, 'standard'::text])))),
-    CONSTRAINT queue_timeout_range CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 1800000)))
+    CONSTRAINT queue_ranges CHECK ((((max_retries >= 0) AND (max_retries <= 100)) AND (max_tries >= 1) AND (max_entries >= 0) AND (max_concurrent >= 1) AND ((timeout_ms >= 1000) AND (timeout_ms <= 1800000)) AND (max_age > '00:00:00'::interval) AND (max_age <= '300 years'::interval) AND (max_runtime > '00:00:00'::interval) AND (max_runtime <= '300 years'::interval))),
+    CONSTRAINT queue_rate_range CHECK ((((rate_count IS NULL) = (rate_period IS NULL)) AND ((rate_count >= 1) AND (rate_count <= 1000000)) AND ((rate_period >= '00:00:01'::interval) AND (rate_period <= '1 day'::interval)) AND ((rate_burst >= 1) AND (rate_burst <= 1000000)) AND ((rate_tokens >= ('-1000000'::integer)::double precision) AND (rate_tokens <= (1000000)::double precision)) AND ((rate_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (rate_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)))),
+    CONSTRAINT queue_retention_known CHECK (((retention_completed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_failed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_cancelled = ANY (ARRAY['short'::text, 'standard'::text]))))
 )
 WITH (fillfactor='50');
 CREATE TABLE postern.queue_gauge (
@@ -1331,7 +1340,9 @@ CREATE TABLE postern.schedule (
     CONSTRAINT schedule_misfire_known CHECK ((misfire = ANY (ARRAY['skip'::text, 'last'::text, 'all'::text]))),
     CONSTRAINT schedule_misfire_limit_range CHECK (((misfire_limit >= 1) AND (misfire_limit <= 100))),
     CONSTRAINT schedule_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{1,128}$'::text)),
-    CONSTRAINT schedule_overlap_known CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text])))
+    CONSTRAINT schedule_overlap_known CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text]))),
+    CONSTRAINT schedule_spans_range CHECK ((((interval_seconds >= 1) AND (interval_seconds <= 316224000)) AND ((misfire_window >= '00:00:00'::interval) AND (misfire_window <= '30 days'::interval)) AND ((jitter >= '00:00:00'::interval) AND (jitter <= '1 day'::interval)) AND ((deadline_offset >= '00:00:30'::interval) AND (deadline_offset <= '3660 days'::interval)))),
+    CONSTRAINT schedule_times_range CHECK ((((starts_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (starts_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((ends_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (ends_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((next_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (next_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((last_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (last_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone))))
 );
 CREATE TABLE postern.schedule_run (
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -1380,7 +1391,7 @@ CREATE VIEW postern.task_live AS
     t.timeout_ms,
         CASE
             WHEN (l.task IS NULL) THEN t.attempt
-            ELSE (t.attempt + 1)
+            ELSE (LEAST(t.attempt, 2147483646) + 1)
         END AS attempt,
     t.attempt_base,
     t.max_attempts,
@@ -1959,6 +1970,8 @@ GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since times
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
 REVOKE ALL ON FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) FROM PUBLIC;

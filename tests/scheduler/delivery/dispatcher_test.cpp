@@ -115,5 +115,83 @@ TEST_F(UnsentTasks, AreGivenBackWhenTheirLeasesMightEndBeforeTheirAttempts) {
   EXPECT_EQ(count("lease"), 0);
 }
 
+// Rows that no program of ours writes: the constraints that keep them out are taken away first.
+class OddRows : public UnsentTasks {
+ protected:
+  void make(const std::string& odd) {
+    owner_.script(
+        fmt::format("ALTER TABLE postern.task DROP CONSTRAINT task_ranges;"
+                    "ALTER TABLE postern.task DROP CONSTRAINT task_dialect_known;"
+                    "INSERT INTO postern.task (id, tenant, queue, lane, state, url) "
+                    "SELECT postern.new_task_id(), 'default', 'q', n, 'ready', '{}' "
+                    "FROM generate_series(1, {}) n;{}",
+                    receiver_.url(), kTasks, odd));
+  }
+  void deliver(std::int64_t finished) {
+    std::vector<std::int64_t> lanes;
+    for (int lane = 1; lane <= kTasks + 1; ++lane) lanes.push_back(lane);
+    run_until([&] { return claims_.connected() && settles_.connected(); });
+    dispatcher_.add_lanes(lanes);
+    run_until([&] { return count("task_finished") == finished && dispatcher_.idle(); });
+  }
+  std::string end_of(int lane) {
+    return std::string(
+        owner_
+            .exec({"", "SELECT state || ' ' || reason FROM postern.task_finished WHERE lane = $1"},
+                  db::Params().int8(lane))
+            .text(0, 0));
+  }
+};
+
+TEST_F(OddRows, AreSetAsideAndTheOthersGoOn) {
+  make(
+      "UPDATE postern.task SET attempt = 2147483647 WHERE lane = 1;"
+      "UPDATE postern.task SET dialect = 'nonesuch' WHERE lane = 2;"
+      "UPDATE postern.task SET body_form = 'odd' WHERE lane = 3;"
+      "UPDATE postern.task SET headers = 'no JSON' WHERE lane = 4;"
+      "UPDATE postern.task SET url = 'x' WHERE lane = 5;"
+      "UPDATE postern.task SET run_at = '-infinity' WHERE lane = 6;"
+      "UPDATE postern.task SET deadline = 'infinity' WHERE lane = 7;"
+      "UPDATE postern.task SET retry_policy = '{', max_attempts = 2147483647 WHERE lane = 8;"
+      "UPDATE postern.task SET attempts = '{\"no\": \"list\"}', tags = '{{a},{b}}' WHERE lane = 9;"
+      "UPDATE postern.task SET attempt = 2147483646 WHERE lane = 10;");
+  deliver(kTasks);
+  for (const int lane : {1, 2, 3}) EXPECT_EQ(end_of(lane), "failed corrupt_row") << lane;
+  for (const int lane : {4, 5}) EXPECT_EQ(end_of(lane), "failed invalid") << lane;
+  for (const int lane : {6, 7, 8, 9, 10}) EXPECT_EQ(end_of(lane), "completed ") << lane;
+  EXPECT_EQ(count("task_finished WHERE state = 'completed'"), kTasks - 5);
+  EXPECT_EQ(count("task_finished WHERE reason = 'corrupt_row' AND last_error <> ''"), 3);
+  EXPECT_EQ(count("lease"), 0);
+  EXPECT_EQ(postern::test::counter(owner_, "corrupt_rows"), 3);
+  EXPECT_EQ(postern::test::counter(owner_, "finished_failed"), 5);
+}
+
+// It was delivered, but no statement that moves its row whole can succeed.
+TEST_F(OddRows, ASettlementThatCannotSucceedEndsTheTask) {
+  make(
+      "ALTER TABLE postern.task_finished ADD CONSTRAINT odd CHECK (priority <> 77);"
+      "UPDATE postern.task SET priority = 77 WHERE lane <= 3;");
+  deliver(kTasks);
+  EXPECT_EQ(count("task_finished WHERE state = 'completed'"), kTasks - 3);
+  EXPECT_EQ(count("task_finished WHERE reason = 'corrupt_row' AND last_error LIKE '%odd%'"), 3);
+  EXPECT_EQ(count("task"), 0);
+  EXPECT_EQ(count("lease"), 0);
+}
+
+// The wait for this queue's next token is more than fits: no claim of its lane succeeds.
+TEST_F(OddRows, AnOddQueueHoldsUpItsOwnLaneAlone) {
+  make(fmt::format(
+      "ALTER TABLE postern.queue DROP CONSTRAINT queue_rate_range;"
+      "INSERT INTO postern.queue (tenant, name, rate_count, rate_period, rate_tokens, rate_at) "
+      "VALUES ('default', 'odd', 1, '178000000 years', 0, now());"
+      "INSERT INTO postern.task (id, tenant, queue, lane, state, url) "
+      "SELECT postern.new_task_id(), 'default', 'odd', {}, 'ready', 'http://h.test/' "
+      "FROM generate_series(1, 3) n;",
+      kTasks + 1));
+  deliver(kTasks);
+  EXPECT_EQ(count("task_finished WHERE state = 'completed'"), kTasks);
+  EXPECT_EQ(count("task WHERE queue = 'odd' AND state = 'ready'"), 3);
+}
+
 }  // namespace
 }  // namespace postern::scheduler::test

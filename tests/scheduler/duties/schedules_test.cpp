@@ -140,7 +140,7 @@ TEST_F(PlanFiring, OneThatBreaksARuleIsLookedAtAgainInAnHour) {
   const auto good = due_;
   for (int i = 0; i < 3; ++i) {
     due_ = good;
-    if (i == 0) due_.unreadable = "its task is not JSON";
+    if (i == 0) due_.schedule.unreadable = "its task is not JSON";
     if (i == 1) due_.schedule.spec = "every day";
     if (i == 2) due_.schedule.timezone = "Europe/Atlantis";
     EXPECT_EQ(told("2026-01-01T12:00:00Z"), "12:00 invalid -> 13:00 (last 12:00, missed 0)");
