@@ -15,6 +15,7 @@ EXEMPT = {
     "core/base/headers.cpp": "the names of headers that no task may set",
     "core/model/retry_policy.cpp": "retry policies that are named after the dialect they come from",
     "core/model/retry_policy.h": "the same",
+    "db/schema/functions/arguments.sql": "the same names, as the SQL door knows them",
     "core/program/config.h": "settings that are named after the dialect they are for",
     "core/program/settings.cpp": "the same",
     "fcgi/auth/jwt_keys.cpp": "an environment variable that set-ups of the original product have",

@@ -74,12 +74,24 @@ class SqlDoor(StackTest):
                      "SELECT postern.enqueue('door', 'http://a.example/', delay => '-1 s')"):
             self.assertIn("must", self.sql(text))
 
-    def test_other_mistakes_end_as_invalid(self):
-        for name in ("Host", "Webhook_Signature", "Content_Length"):
-            task = self.finished({"id": self.sql(self.enqueue("/x", more=f""", headers => '{{"{name}": "else"}}'"""))})
-            self.assertEqual((task["status"], task["reason"], task["attempts"]), ("failed", "invalid", []))
-            self.assertIn(name, task["last_error"])
+    def test_what_the_api_refuses_is_refused_with_its_argument_named(self):
+        for more, argument in ((", headers => '{\"Host\": \"else\"}'", "headers"),
+                               (", headers => '{\"Webhook_Signature\": \"x\"}'", "headers"),
+                               (", retry_policy => '{\"intervals\":'", "retry_policy"),
+                               (", tags => '{\"a b\"}'", "tags"),
+                               (", run_at => '-infinity'", "run_at"),
+                               (", deadline => 'infinity'", "deadline"),
+                               (", timeout => '31 minutes'", "timeout")):
+            self.assertRegex(self.sql(self.enqueue("/x", more=more)), f"ERROR: +{argument}: ")
         self.assertEqual(self.receiver.requests, [])
+
+    def test_what_only_the_programs_refuse_ends_as_invalid(self):
+        postgres = self.stack.postgres
+        task = postgres.psql("BEGIN; SELECT postern.enqueue('door', 'http://a.example/'); "
+                             "UPDATE postern.task SET headers = '{\"Host\": \"else\"}' WHERE lane IS NULL; COMMIT")
+        task = self.finished({"id": task.split()[0]})
+        self.assertEqual((task["status"], task["reason"], task["attempts"]), ("failed", "invalid", []))
+        self.assertIn("Host", task["last_error"])
 
     def test_a_role_enqueues_for_its_tenant_and_can_read_nothing(self):
         self.stack.postern("tenant", "create", "--name", "shop")

@@ -18,8 +18,7 @@ constexpr const char* kGoodUrls[] = {
     "http://a.test/p;v=1?a=b&c=%20",
 };
 
-// core refuses all of these. The SQL door checks only the shape with a regular expression and may
-// accept some; such tasks end as failed when they are routed.
+// Both refuse these.
 constexpr const char* kBadUrls[] = {
     "",
     "a.test",

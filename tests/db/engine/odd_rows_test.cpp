@@ -83,7 +83,7 @@ TEST_F(OddRows, ThatCameByTheSqlDoorAreRoutedAway) {
   const auto id = owner_.exec({"", "SELECT postern.enqueue('q', 'http://h.test/')"}).uuid(0, 0);
   const auto good = owner_.exec({"", "SELECT postern.enqueue('q', 'http://h.test/')"}).uuid(0, 0);
   owner_.script("UPDATE postern.task SET body_form = 'odd' WHERE id = '" + to_uuid(id) + "'");
-  const auto tasks = db::unrouted_from(scheduler_.exec(db::kUnrouted, {}));
+  const auto tasks = db::unrouted_from(scheduler_.exec(db::kUnrouted, db::unrouted_params()));
   ASSERT_EQ(tasks.size(), 2U);
   std::vector<db::Routing> routings;
   for (const auto& task : tasks) {

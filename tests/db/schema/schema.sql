@@ -513,47 +513,60 @@ $$;
 CREATE FUNCTION postern.enqueue_row(p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
     AS $_$
 DECLARE
   v_tenant text := coalesce((SELECT r.tenant FROM postern.role_tenant r WHERE r.role = p_role), 'default');
-  v_start timestamptz := coalesce(run_at, now() + delay);
+  v_start timestamptz;
   v_queue postern.queue;
   v_id uuid := postern.new_task_id();
   v_made timestamptz := clock_timestamp();  -- the time in the id: lists find a task by either
-  v_timeout bigint := (extract(epoch FROM timeout) * 1000)::bigint;
+  v_wrong text;
 BEGIN
-  IF queue IS NULL OR queue !~ '^[a-zA-Z0-9_:-]{1,64}$' THEN
-    RAISE EXCEPTION 'queue: must match ^[a-zA-Z0-9_:-]{1,64}$' USING ERRCODE = 'check_violation';
-  ELSIF url IS NULL OR octet_length(url) > 2048
-        OR url !~ '^https?://([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?([/?#][!-\[\]-~]*)?$' THEN
-    RAISE EXCEPTION 'url: must be an absolute http or https URL without userinfo, at most 2048 bytes'
-      USING ERRCODE = 'check_violation';
-  ELSIF priority IS NULL OR priority NOT BETWEEN 1 AND 10 THEN
-    RAISE EXCEPTION 'priority: must be 1 to 10' USING ERRCODE = 'check_violation';
-  ELSIF max_retries NOT BETWEEN 0 AND 100 THEN
-    RAISE EXCEPTION 'max_retries: must be 0 to 100' USING ERRCODE = 'check_violation';
-  ELSIF delay IS NULL OR delay < interval '0' OR v_start > now() + interval '3660 days' THEN
-    RAISE EXCEPTION 'delay, run_at: must be now to ten years ahead' USING ERRCODE = 'check_violation';
-  ELSIF v_timeout NOT BETWEEN 1000 AND 1800000 THEN
-    RAISE EXCEPTION 'timeout: must be 1 second to 30 minutes' USING ERRCODE = 'check_violation';
-  ELSIF deadline < now() THEN
-    RAISE EXCEPTION 'deadline: must not be in the past' USING ERRCODE = 'check_violation';
-  ELSIF method IS NULL OR method NOT IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE') THEN
-    RAISE EXCEPTION 'method: must be GET, POST, PUT, PATCH or DELETE' USING ERRCODE = 'check_violation';
-  ELSIF jsonb_typeof(headers) <> 'object' OR jsonb_path_exists(headers, '$.* ? (@.type() != "string")') THEN
-    RAISE EXCEPTION 'headers: must be an object of strings' USING ERRCODE = 'check_violation';
-  ELSIF octet_length(concat(headers::text, tags::text, content_type, retry_policy)) > 65536 THEN
-    RAISE EXCEPTION 'headers, tags, content_type, retry_policy: at most 64 KiB together' USING ERRCODE = 'check_violation';
-  ELSIF octet_length(bytes) > 16777216 THEN
-    RAISE EXCEPTION 'payload: at most 16 MiB' USING ERRCODE = 'check_violation';
+  v_wrong := CASE
+    WHEN (queue ~ '^[a-zA-Z0-9_:-]{1,64}$') IS NOT TRUE THEN 'queue: must match ^[a-zA-Z0-9_:-]{1,64}$'
+    WHEN queue = 'aq_test' THEN 'queue: must not be aq_test, which is that of sandbox keys'
+    WHEN url IS NULL THEN 'url: must be given'
+    WHEN (priority BETWEEN 1 AND 10) IS NOT TRUE THEN 'priority: must be 1 to 10'
+    WHEN max_retries NOT BETWEEN 0 AND 100 THEN 'max_retries: must be 0 to 100'
+    WHEN run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND now() + interval '3660 days' THEN
+      'run_at: must be a time from 1970 to ten years ahead'
+    WHEN (delay BETWEEN '0' AND interval '3660 days') IS NOT TRUE THEN 'delay: must be 0 to ten years'
+    WHEN timeout NOT BETWEEN '1 second' AND interval '30 minutes' THEN 'timeout: must be 1 second to 30 minutes'
+    WHEN NOT postern.is_time(deadline) THEN 'deadline: must be a time from 1970 to 9999'
+    WHEN deadline <= now() THEN 'deadline: must not be in the past'
+    WHEN deadline < coalesce(run_at, now() + delay) THEN 'deadline: must not be before the start'
+    WHEN (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')) IS NOT TRUE THEN
+      'method: must be GET, POST, PUT, PATCH or DELETE'
+    WHEN octet_length(concat(headers::text, tags::text, content_type, retry_policy)) > 65536 THEN
+      'headers, tags, content_type, retry_policy: must be at most 64 KiB together'
+    WHEN octet_length(bytes) > 16777216 THEN 'payload: must be at most 16 MiB'
+  END;
+  v_wrong := coalesce(v_wrong, postern.wrong_url(url));
+  IF v_wrong IS NULL AND headers IS NOT NULL THEN
+    v_wrong := postern.wrong_headers(headers);
   END IF;
+  IF v_wrong IS NULL AND retry_policy IS NOT NULL THEN
+    v_wrong := postern.wrong_retry_policy(retry_policy);
+  END IF;
+  IF v_wrong IS NULL AND content_type IS NOT NULL THEN
+    v_wrong := postern.wrong_content_type(content_type);
+  END IF;
+  IF v_wrong IS NULL AND tags IS NOT NULL THEN
+    v_wrong := postern.wrong_tags(tags);
+  END IF;
+  IF v_wrong IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_wrong USING ERRCODE = 'check_violation';
+  END IF;
+  v_start := coalesce(run_at, now() + delay);
   SELECT * INTO v_queue FROM postern.queue q WHERE q.tenant = v_tenant AND q.name = enqueue_row.queue;
   INSERT INTO postern.task (
     id, created_at, updated_at, run_at, deadline, timeout_ms, max_attempts, priority, state, tenant, queue, method,
     url, retry_policy, body_form, content_type, headers, tags, body)
   VALUES (
-    v_id, v_made, v_made, v_start, deadline, coalesce(v_timeout, v_queue.timeout_ms, 30000),
-    1 + coalesce(max_retries, v_queue.max_retries, 3), priority * 10,
+    v_id, v_made, v_made, v_start, deadline,
+    coalesce((extract(epoch FROM timeout) * 1000)::integer, v_queue.timeout_ms, 30000),
+    least(1 + coalesce(max_retries, v_queue.max_retries, 3), v_queue.max_tries), priority * 10,
     CASE WHEN v_start > clock_timestamp() THEN 'delayed' ELSE 'ready' END, v_tenant, queue, method,
     url, coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
     headers::text, tags, bytes);
@@ -639,6 +652,18 @@ CREATE FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timesta
     AS $$
   SELECT state FROM postern.task_finished
    WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
+$$;
+CREATE FUNCTION postern.hold_wake() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT pg_advisory_xact_lock(hashtextextended('postern.wake', 0))
+$$;
+CREATE FUNCTION postern.is_time(p_time timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT p_time BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
 $$;
 CREATE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) RETURNS record
     LANGUAGE plpgsql
@@ -1177,6 +1202,134 @@ BEGIN
       SELECT FROM postern.task l WHERE l.id = ANY(p_ids) AND l.tenant = p_tenant FOR KEY SHARE SKIP LOCKED) k);
   END IF;
 END $$;
+CREATE FUNCTION postern.wrong_content_type(p_type text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+BEGIN
+  IF p_type <> '' AND (octet_length(p_type) > 256
+                       OR p_type !~ '^[0-9A-Za-z!#$&^_.+-]+/[0-9A-Za-z!#$&^_.+-]+([; ][ -~]*)?$') THEN
+    RETURN 'content_type: must be a media type such as "text/plain; charset=utf-8", in ASCII, of at most 256 bytes';
+  END IF;
+  RETURN NULL;
+END $_$;
+CREATE FUNCTION postern.wrong_headers(p_headers jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+DECLARE
+  reserved constant text[] := '{host,content-length,transfer-encoding,connection,te,expect,upgrade,trailer,keep-alive,http2-settings}';
+  h record;
+  folded text;
+  names text[] := '{}';
+  total bigint := 0;
+BEGIN
+  IF jsonb_typeof(p_headers) <> 'object' OR jsonb_path_exists(p_headers, '$.* ? (@.type() != "string")') THEN
+    RETURN 'headers: must be an object of strings';
+  END IF;
+  FOR h IN SELECT key AS name, value FROM jsonb_each_text(p_headers) LOOP
+    folded := replace(lower(h.name), '_', '-');
+    IF h.name !~ '^[0-9A-Za-z!#$%&''*+.^_`|~-]+$' OR octet_length(h.name) > 256 THEN
+      RETURN 'headers: a name must be 1 to 256 letters, digits or any of !#$%&''*+-.^_`|~';
+    ELSIF folded = ANY(reserved) OR folded ~ '^(proxy|webhook|postern|aj|x-asyncqueue)-' THEN
+      RETURN format('headers: %s is set by the connection or by Postern; it must be left out', h.name);
+    ELSIF h.value ~ '[\u0001-\u0008\u000a-\u001f\u007f]' OR octet_length(h.value) > 4096 THEN
+      RETURN format('headers: the value of %s must have no control bytes but tabs, and at most 4096 bytes', h.name);
+    ELSIF lower(h.name) = ANY(names) THEN
+      RETURN format('headers: %s must be given once', h.name);
+    END IF;
+    names := names || lower(h.name);
+    total := total + octet_length(h.name) + octet_length(h.value);
+  END LOOP;
+  IF cardinality(names) > 50 OR total > 8192 THEN
+    RETURN 'headers: must be at most 50, and 8192 bytes together';
+  END IF;
+  RETURN NULL;
+END $_$;
+CREATE FUNCTION postern.wrong_retry_policy(p_policy text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+DECLARE
+  must constant text := 'retry_policy: must be exponential, linear, fixed, none, standard, default, 10m, 1h, 1m, '
+                        '{"intervals": [1 to 100 numbers of seconds, 0 to 2592000], "jitter": 0 to 1} or the like';
+  policy jsonb;
+BEGIN
+  IF p_policy IN ('none', 'exponential', 'taskmq-exponential', 'linear', 'fixed', 'taskmq-fixed', 'standard', 'default',
+                  '10m', '1h', '1m') THEN
+    RETURN NULL;
+  ELSIF p_policy NOT LIKE '{%' THEN
+    RETURN must;
+  END IF;
+  policy := p_policy::jsonb;
+  IF (SELECT count(*) FROM json_object_keys(p_policy::json)) > (SELECT count(*) FROM jsonb_object_keys(policy))
+     OR policy - '{intervals,jitter}'::text[] <> '{}'
+     OR jsonb_typeof(policy -> 'intervals') IS DISTINCT FROM 'array'
+     OR jsonb_array_length(policy -> 'intervals') NOT BETWEEN 1 AND 100
+     OR jsonb_path_exists(policy -> 'intervals', 'strict $[*] ? (@.type() != "number")')
+     OR jsonb_typeof(policy -> 'jitter') <> 'number' THEN
+    RETURN must;
+  -- Numbers are kept as doubles: one that is none, for being too small, raises an error.
+  ELSIF EXISTS (SELECT FROM jsonb_array_elements_text(policy -> 'intervals') s WHERE s::double precision NOT BETWEEN 0 AND 2592000)
+        OR (policy ->> 'jitter')::double precision NOT BETWEEN 0 AND 1 THEN
+    RETURN must;
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+  RETURN must;
+END $_$;
+CREATE FUNCTION postern.wrong_tags(p_tags text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+BEGIN
+  IF array_ndims(p_tags) > 1 OR cardinality(p_tags) > 16 THEN
+    RETURN 'tags: must be a list of at most 16';
+  ELSIF EXISTS (SELECT FROM unnest(p_tags) tag WHERE (tag ~ '^[!-+\x2d-~]{1,64}$') IS NOT TRUE) THEN
+    RETURN 'tags: a tag must be 1 to 64 printable ASCII characters without space or comma';
+  END IF;
+  RETURN NULL;
+END $_$;
+CREATE FUNCTION postern.wrong_url(p_url text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+DECLARE
+  must constant text := 'url: must be an absolute http or https URL without userinfo, at most 2048 bytes';
+  parts text[] := regexp_match(
+    p_url, '^(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?](?:[!"$&-\[\]-~]|%[0-9a-f]{2})*)?(?:#[!-\[\]-~]*)?$', 'i');
+  host text := lower(parts[2]);
+  own_port integer := CASE lower(parts[1]) WHEN 'https' THEN 443 ELSE 80 END;
+  port integer := coalesce(substr(parts[3], 2)::integer, own_port);
+  -- As it is kept: without a fragment and the scheme's own port, and with a path.
+  kept text := parts[1] || '://' || parts[2] || CASE WHEN port = own_port THEN '' ELSE ':' || port END
+               || CASE WHEN parts[4] LIKE '/%' THEN '' ELSE '/' END || coalesce(parts[4], '');
+BEGIN
+  IF parts IS NULL OR octet_length(p_url) > 2048 OR octet_length(kept) > 2048 THEN
+    RETURN must;
+  ELSIF port NOT BETWEEN 1 AND 65535 THEN
+    RETURN 'url: its port must be 1 to 65535';
+  ELSIF left(host, 1) = '[' THEN
+    BEGIN
+      IF family(trim(host, '[]')::inet) <> 6 THEN
+        RETURN must || '; what stands in brackets is not an IPv6 address';
+      END IF;
+    EXCEPTION WHEN data_exception THEN
+      RETURN must || '; what stands in brackets is not an IPv6 address';
+    END;
+  ELSIF length(host) > 253 OR host !~ '^([^.]{1,63}\.)*[^.]{1,63}$' THEN
+    RETURN 'url: its host must have at most 253 bytes, in labels of 1 to 63';
+  ELSIF host ~ '(^|\.)([0-9]+|0x[0-9a-f]*)$'
+        AND host !~ '^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.|$)){4}$' THEN
+    RETURN 'url: its host looks like an IPv4 address but is not four decimal numbers without leading zeros';
+  END IF;
+  RETURN NULL;
+END $_$;
 CREATE TABLE postern.api_key (
     hash bytea NOT NULL,
     name text NOT NULL COLLATE pg_catalog."C",
@@ -1939,6 +2092,8 @@ REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state t
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.hold_wake() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.is_time(p_time timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) TO postern_api;
@@ -1983,6 +2138,13 @@ GRANT ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) TO poste
 REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.weigh_dependencies(p_tenant text, p_ids uuid[], OUT live integer, OUT broken boolean, OUT unsure boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.wrong_content_type(p_type text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.wrong_headers(p_headers jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.wrong_retry_policy(p_policy text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.wrong_tags(p_tags text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.wrong_url(p_url text) FROM PUBLIC;
 GRANT SELECT ON TABLE postern.applied TO postern_api;
 GRANT SELECT ON TABLE postern.applied TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;

@@ -1,43 +1,16 @@
 // The SQL door: postern.enqueue, and the routing of what came through it.
 #include <gtest/gtest.h>
 
-#include "core/base/url.h"
 #include "core/base/uuid.h"
 #include "core/model/ids.h"
 #include "core/program/task_ids.h"
 #include "db/engine/claim.h"
 #include "db/engine/routing.h"
-#include "tests/support/database.h"
+#include "tests/db/tasks/enqueue.h"
 #include "tests/support/tasks.h"
-#include "tests/support/url_corpus.h"
 
 namespace postern::test {
 namespace {
-
-class Enqueue : public ::testing::Test {
- protected:
-  Enqueue() {
-    owner_.script(
-        "DO $$ BEGIN CREATE ROLE app LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation "
-        "THEN NULL; END $$;"
-        "GRANT postern_enqueue TO app;"
-        "GRANT CONNECT ON DATABASE " +
-        database_.name() + " TO app");
-    app_.emplace(database_.connect("app"));
-  }
-  TaskId enqueue(const char* arguments) {
-    return app_->exec({"", ("SELECT postern.enqueue(" + std::string(arguments) + ")").c_str()})
-        .uuid(0, 0);
-  }
-  std::vector<Task> unrouted() {
-    return db::unrouted_from(scheduler_.exec(db::kUnrouted, db::unrouted_params()));
-  }
-
-  Database database_;
-  db::PgConnection owner_ = database_.connect();
-  db::PgConnection scheduler_ = database_.connect("postern_scheduler");
-  std::optional<db::PgConnection> app_;
-};
 
 TEST_F(Enqueue, TakesTheQueuesDefaults) {
   owner_.script(
@@ -148,26 +121,11 @@ TEST_F(Enqueue, RefusesWhatIsOutOfRangeNamingTheField) {
   }
 }
 
-TEST_F(Enqueue, NeverRefusesAUrlThatCoreTakes) {
-  const auto takes = [&](const char* url) {
-    try {
-      app_->exec({"", "SELECT postern.enqueue('q', $1)"}, db::Params().text(url));
-      return true;
-    } catch (const db::PgError& error) {
-      EXPECT_EQ(error.sqlstate(), "23514") << url;
-      return false;
-    }
-  };
-  for (const char* url : kGoodUrls) {
-    EXPECT_TRUE(parse_url(url, "url")) << url;
-    EXPECT_TRUE(takes(url)) << url;
-  }
-  int refused = 0;
-  for (const char* url : kBadUrls) {
-    EXPECT_FALSE(parse_url(url, "url")) << url;
-    refused += takes(url) ? 0 : 1;
-  }
-  EXPECT_GE(refused, 25) << "the shape alone tells most of them";
+TEST_F(Enqueue, TheQueuesLimitOfTriesHolds) {
+  owner_.script(
+      "INSERT INTO postern.queue (tenant, name, max_retries, max_tries) VALUES ('default', 'q', 9, "
+      "3)");
+  EXPECT_EQ(read(owner_, enqueue("'q', 'https://h.test/p'"))->spec.max_attempts, 3);
 }
 
 TEST_F(Enqueue, OneRoutedTaskIsClaimedAndCounted) {
@@ -188,8 +146,8 @@ TEST_F(Enqueue, OneRoutedTaskIsClaimedAndCounted) {
 }
 
 TEST_F(Enqueue, WhatCoreRefusesEndsAsFailedAndStaysVisible) {
-  const auto id = enqueue("'q', 'https://h.test:99999/p', '{}'");
-  db::Routing routing{id, 0, "", "default", "q", "the URL's port is out of range"};
+  const auto id = enqueue("'q', 'https://h.test/p', '{}'");
+  db::Routing routing{id, 0, "", "default", "q", "a later program refuses it"};
   scheduler_.exec(db::kRoute, db::route_params(Uuid{}, std::vector{routing}));
   const auto task = *read(owner_, id);
   EXPECT_EQ(task.state, State::failed);
