@@ -9,7 +9,7 @@
 namespace postern::admin {
 
 db::PgConnection::Options Context::connection_options(bool need_writable) const {
-  return {settings.database, "postern", false, need_writable};
+  return {settings.database, "postern", false, need_writable, db::command_session()};
 }
 
 db::PgConnection Context::connect(bool need_writable) const {

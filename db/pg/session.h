@@ -16,15 +16,16 @@ struct SessionSetting {
 };
 using Session = std::span<const SessionSetting>;
 
-// The timeouts of the handlers: a client waits for each of their statements.
+// Each has what the statements rely on, and timeouts: those of the handlers, where a client waits
+// for each statement; of the scheduler, with what keeps its plans from tipping; and of commands.
 Session handler_session();
-// The same for the connections of the intake, on which everybody's tasks wait for each statement:
-// one that waits for a lock gives up soon.
+// The handlers' for the connections of the intake, on which everybody's tasks wait for each
+// statement: one that waits for a lock gives up soon.
 Session intake_session();
-// The same where many rows are looked at: shorter, since others wait for the connection.
+// The handlers' where many rows are looked at: shorter, since others wait for the connection.
 Session reader_session();
-// The timeouts of the scheduler, and what keeps its plans from tipping.
 Session scheduler_session();
+Session command_session();
 
 // Of these, what keeps plans from tipping: one plan for any parameters, by index.
 Session plans_by_index();

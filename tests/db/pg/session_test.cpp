@@ -55,7 +55,10 @@ class SessionTest : public ::testing::Test {
 TEST_F(SessionTest, AMemberOfTheRoleGetsWhatTheProgramSets) {
   auto connection = db::PgConnection::connect(options());
   for (const auto& [name, value] : db::scheduler_session()) {
-    EXPECT_EQ(show(connection, name), value) << name;
+    const auto has =
+        connection.exec({"", "SELECT current_setting($1, true)"}, db::Params().text(name));
+    if (has.is_null(0, 0)) continue;  // a newer server's
+    EXPECT_EQ(has.text(0, 0), value) << name;
   }
   EXPECT_EQ(show(connection, "statement_timeout"),
             std::to_string(db::kSchedulerStatementTimeout.count()) + "s");
