@@ -127,21 +127,20 @@ void Settler::set_aside(const db::PgError& error) {
                log_safe(error.what()));
   }
   limit_ = kMost;
-  channel_.submit(
-      db::kSetAside,
-      db::set_aside_params(counters_.next(), alone.id, alone.lease,
-                           corrupt_row_error(error.what())),
-      [this](const db::PgResult& result) {
-        sequels_ = sequels_ || db::set_aside_from(result);
-        settled_some_ = true;
-        sent_.clear();
-      },
-      [this](const db::PgError& again) {
-        if (!again.is_data_fault()) return refused(again);
-        log::error("event=set_aside_failed task={} error={}", to_typeid(sent_.front().id),
-                   log_safe(again.what()));
-        sent_.clear();  // its lease runs out, and it is rescued
-      });
+  store_.submit(db::kSetAside,
+                db::set_aside_params(counters_.next(), alone.id, alone.lease,
+                                     corrupt_row_error(error.what())),
+                {[this](const db::PgResult& result) {
+                   sequels_ = sequels_ || db::set_aside_from(result);
+                   settled_some_ = true;
+                   sent_.clear();
+                 },
+                 [this](const db::PgError& again) {
+                   if (!again.is_data_fault()) return refused(again);
+                   log::error("event=set_aside_failed task={} error={}",
+                              to_typeid(sent_.front().id), log_safe(again.what()));
+                   sent_.clear();  // its lease runs out, and it is rescued
+                 }});
 }
 
 void Settler::put_back() {

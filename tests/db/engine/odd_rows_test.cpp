@@ -109,7 +109,8 @@ TEST_F(OddRows, AreFollowedLikeOthers) {
       "'odd', now(), '{}', 'native' FROM gone;"
       "INSERT INTO postern.sequel (task, tenant, queue, callback) "
       "SELECT id, tenant, queue, on_failure_url IS NOT NULL FROM postern.task_finished");
-  const auto sequels = db::sequels_from(scheduler_.exec(db::kSequels, {}));
+  const auto sequels =
+      db::sequels_from(scheduler_.exec(db::kSequels, db::sequels_params())).sequels;
   ASSERT_EQ(sequels.size(), 5U);
   EXPECT_EQ(std::count_if(sequels.begin(), sequels.end(),
                           [](const auto& sequel) { return sequel.ended.has_value(); }),

@@ -653,12 +653,6 @@ CREATE FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timesta
   SELECT state FROM postern.task_finished
    WHERE id = p_id AND finished_at >= p_since AND tenant = p_tenant
 $$;
-CREATE FUNCTION postern.hold_wake() RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  SELECT pg_advisory_xact_lock(hashtextextended('postern.wake', 0))
-$$;
 CREATE FUNCTION postern.is_time(p_time timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1230,7 +1224,7 @@ BEGIN
     RETURN 'headers: must be an object of strings';
   END IF;
   FOR h IN SELECT key AS name, value FROM jsonb_each_text(p_headers) LOOP
-    folded := replace(lower(h.name), '_', '-');
+    folded := regexp_replace(lower(h.name), '[^a-z0-9]', '-', 'g');
     IF h.name !~ '^[0-9A-Za-z!#$%&''*+.^_`|~-]+$' OR octet_length(h.name) > 256 THEN
       RETURN 'headers: a name must be 1 to 256 letters, digits or any of !#$%&''*+-.^_`|~';
     ELSIF folded = ANY(reserved) OR folded ~ '^(proxy|webhook|postern|aj|x-asyncqueue)-' THEN
@@ -2092,7 +2086,6 @@ REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state t
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.hold_wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.is_time(p_time timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) FROM PUBLIC;
@@ -2138,8 +2131,6 @@ GRANT ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) TO poste
 REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.weigh_dependencies(p_tenant text, p_ids uuid[], OUT live integer, OUT broken boolean, OUT unsure boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT more boolean) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.wrong_content_type(p_type text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_headers(p_headers jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_retry_policy(p_policy text) FROM PUBLIC;
