@@ -77,7 +77,7 @@ TEST_P(OddSettings, DoNotStopTheMainJob) {
       app.exec({"", "SELECT postern.enqueue('q', $1)"}, db::Params().text("https://h.test\\evil/")),
       db::PgError);
   EXPECT_EQ(read(api, id)->spec.body, R"({"a": 1.50})");
-  EXPECT_EQ(db::unrouted_from(scheduler.exec(db::kUnrouted, {})).size(), 1U);
+  EXPECT_EQ(db::unrouted_from(scheduler.exec(db::kUnrouted, db::unrouted_params())).size(), 1U);
 }
 
 // Those together that have nothing to do with each other.
