@@ -49,6 +49,8 @@ class Pair:
             programs = self.memory.pids()
             attacked = time.time()
             seen = self._attack()
+            # What it does may last longer than itself.
+            time.sleep(max(0, attacked + self.seconds["during"] - time.time()))
             ended = time.time()
             self.memory_peak = self.memory.peak()
             time.sleep(self.seconds["after"])
