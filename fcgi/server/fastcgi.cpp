@@ -73,10 +73,7 @@ bool watch(int epoll, int op, int fd, std::uint32_t events, Topic topic) {
   return epoll_ctl(epoll, op, fd, &event) == 0;
 }
 
-void signal_eventfd(int fd) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(fd, &one, sizeof(one));
-}
+void signal_eventfd(int fd) { [[maybe_unused]] const int done = eventfd_write(fd, 1); }
 
 }  // namespace
 

@@ -27,7 +27,9 @@ class Enqueue : public ::testing::Test {
     return app_->exec({"", ("SELECT postern.enqueue(" + std::string(arguments) + ")").c_str()})
         .uuid(0, 0);
   }
-  std::vector<Task> unrouted() { return db::unrouted_from(scheduler_.exec(db::kUnrouted, db::unrouted_params())); }
+  std::vector<Task> unrouted() {
+    return db::unrouted_from(scheduler_.exec(db::kUnrouted, db::unrouted_params()));
+  }
 
   Database database_;
   db::PgConnection owner_ = database_.connect();
