@@ -100,7 +100,7 @@ constexpr std::array kRoutes{
     Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},
-    Route{"POST", "/v1/signals/{token}", Access::open, signal},
+    Route{"POST", "/v1/signals/{token}", Access::open, signal, Cost::change},
     Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
     Route{"GET", "/healthz", Access::open, native_meta::healthz},
     Route{"GET", "/readyz", Access::open, native_meta::readyz},

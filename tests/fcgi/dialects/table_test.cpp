@@ -1,0 +1,21 @@
+// What the routes of all dialects have in common.
+#include "fcgi/dialects/table.h"
+
+#include <gtest/gtest.h>
+
+namespace postern {
+namespace {
+
+// A light route has as many of the connections that all tenants share as it asks for. Creations
+// alone may be so: the intake bounds them.
+TEST(Routes, ThatChangeSomethingHavePlaces) {
+  for (const DialectTable* table : all_tables()) {
+    for (const Route& route : table->routes) {
+      if (route.method == "GET" || route.access == Access::create) continue;
+      EXPECT_NE(route.cost, Cost::light) << route.method << " " << route.pattern;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace postern
