@@ -43,7 +43,7 @@ def main():
         for artifact in sorted(work.glob("*-*")):
             print(f"{artifact.name}: {artifact.read_bytes()!r}")
         return 1
-    print(lines[-1] if lines else "nothing was run")
+    print(next((line for line in reversed(lines) if line.startswith("Done")), "nothing was run"))
     if "--keep" in sys.argv:
         smallest = work / "smallest"
         smallest.mkdir(exist_ok=True)
