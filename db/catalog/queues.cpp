@@ -17,8 +17,8 @@ nanoseconds duration_from(const Cell& cell) {
   return Microseconds{cell.integer_or_null().value_or(0)};
 }
 
-// An interval that somebody wrote in months has them with 30 days. Of a rate limit the count is
-// read first.
+// An interval that somebody wrote in months has them with 30 days, and one that nanoseconds cannot
+// hold reads as 292 years. Of a rate limit the count is read first.
 constexpr Column<Queue> kColumns[] = {
     {"name", [](Queue& queue, const Cell& cell) { queue.name = cell.text(); }},
     {"created_at", [](Queue& queue, const Cell& cell) { queue.created_at = cell.time(); }},
@@ -27,8 +27,8 @@ constexpr Column<Queue> kColumns[] = {
     {"paused", [](Queue& queue, const Cell& cell) { queue.paused = cell.boolean(); }},
     {"max_age_us",
      [](Queue& queue, const Cell& cell) { queue.settings.max_age = duration_from(cell); },
-     "(extract(epoch FROM CASE WHEN max_age < '300 years' THEN max_age WHEN max_age IS NOT NULL "
-     "THEN interval '300 years' END) * 1000000)::bigint"},
+     "(extract(epoch FROM CASE WHEN max_age < '292 years' THEN max_age WHEN max_age IS NOT NULL "
+     "THEN interval '292 years' END) * 1000000)::bigint"},
     {"max_entries",
      [](Queue& queue, const Cell& cell) {
        queue.settings.max_entries = cell.integer_or_null().value_or(0);
@@ -37,8 +37,8 @@ constexpr Column<Queue> kColumns[] = {
      [](Queue& queue, const Cell& cell) { queue.settings.discard_old = cell.boolean(); }},
     {"max_runtime_us",
      [](Queue& queue, const Cell& cell) { queue.settings.max_runtime = duration_from(cell); },
-     "(extract(epoch FROM CASE WHEN max_runtime < '300 years' THEN max_runtime WHEN max_runtime IS "
-     "NOT NULL THEN interval '300 years' END) * 1000000)::bigint"},
+     "(extract(epoch FROM CASE WHEN max_runtime < '292 years' THEN max_runtime WHEN max_runtime IS "
+     "NOT NULL THEN interval '292 years' END) * 1000000)::bigint"},
     {"max_concurrent",
      [](Queue& queue, const Cell& cell) {
        queue.settings.max_concurrent = cell.integer_or_null();
