@@ -157,7 +157,7 @@ TEST_F(FastCgiTest, RefusesBodiesThatHaveNoRoom) {
       return held.size() == 1;
     }));
     const std::lock_guard lock(mutex);
-    held.front()({200, {}, ""});
+    queue_.add({[reply = held.front()] { reply({200, {}, ""}); }});
     held.clear();
   };
   FcgiClient first = client();
@@ -173,6 +173,7 @@ TEST_F(FastCgiTest, RefusesBodiesThatHaveNoRoom) {
   EXPECT_TRUE(first.read_answer());
   second.send(request_text(std::string(600'000, 'x')));
   release();
+  EXPECT_TRUE(second.read_answer());
   const std::lock_guard lock(mutex);
   EXPECT_EQ(no_room, (std::vector{false, true, false, false}));
 }
