@@ -14,6 +14,7 @@
 
 #include "core/base/json.h"
 #include "core/base/json_writer.h"
+#include "core/base/text.h"
 
 namespace postern {
 namespace {
@@ -189,6 +190,11 @@ std::optional<Seconds> parse_retry_after(std::string_view value, Time now) {
     return std::min(Seconds{seconds}, kMaxRetryAfter);
   }
 
+  // The library would take letters for seconds: behind each colon there are two digits.
+  for (auto at = value.find(':'); at != value.npos; at = value.find(':', at + 1)) {
+    const auto two = value.substr(at + 1, 2);
+    if (two.size() < 2 || !is_digit(two[0]) || !is_digit(two[1])) return std::nullopt;
+  }
   // The three forms of RFC 9110 5.6.7; the last two are obsolete but must be understood.
   for (const char* format :
        {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
