@@ -40,7 +40,7 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
       gauges_{"gauges", db::Channel(database, "")},
       http_(std::in_place, client_options(), policy),
       dispatcher_({instance_, settings.slots, settings.places, settings.public_url,
-                   static_cast<std::size_t>(settings.bodies_in_flight)},
+                   static_cast<std::size_t>(settings.unsent_bodies)},
                   claims_.store, results_.store, *http_, machine()),
       duties_(
           {instance_, settings.name, settings.rescue_after, settings.retention_short,

@@ -55,8 +55,8 @@ struct Settings {
   std::string name;  // empty: the host's name
   int slots = 256;
   int places = 4096;
-  std::int64_t bodies_in_flight = 256 * 1024 * 1024;  // bytes
-  std::vector<std::string> egress_allow;              // CIDRs
+  std::int64_t unsent_bodies = 256 * 1024 * 1024;  // bytes
+  std::vector<std::string> egress_allow;           // CIDRs
   std::vector<int> egress_ports_allow;
   Seconds rescue_after{60};
   Seconds drain_timeout{30};

@@ -262,12 +262,12 @@ constexpr Setting kSettings[] = {
      set_number<&S::slots, 1, 10'000>},
     {"places", Users::scheduler, "NUMBER", "a number from 1 to 50000", "4096",
      "how many webhooks besides may wait for a slow answer", set_number<&S::places, 1, 50'000>},
-    {"bodies_in_flight", Users::scheduler, "BYTES", "1m to 65536m: bytes, or a number with k or m",
+    {"unsent_bodies", Users::scheduler, "BYTES", "1m to 65536m: bytes, or a number with k or m",
      "256m",
      "how many bytes of webhooks' bodies are held in memory until they are sent, in bytes or with "
      "k "
      "or m; a tenant has three quarters of them at most",
-     set_bytes<&S::bodies_in_flight, kMiB, 65'536 * kMiB>},
+     set_bytes<&S::unsent_bodies, kMiB, 65'536 * kMiB>},
     {"egress_allow", Users::scheduler, "CIDRS",
      "networks such as 10.0.0.0/8 or fd00::/8, separated by commas", "",
      "private networks that webhooks may reach all the same, and ports of this host's own "

@@ -80,9 +80,7 @@ Head look_at_head(std::string_view bytes) {
     if (first) {
       if (record.type != kBegin || record.content != kBeginLength) return Head::unfit;
       id = record.id;
-    } else if (record.id != id) {
-      return Head::unfit;
-    } else if (record.type != kParams) {
+    } else if (record.id != id || record.type != kParams) {
       return Head::unfit;
     } else if (record.content == 0) {
       return are_whole(params) ? Head::fit : Head::unfit;

@@ -50,7 +50,7 @@ Dispatcher::Dispatcher(const Options& options, db::Store& claims, db::Store& set
       environment_(environment),
       settler_(settles, environment),
       pacing_(options.slots, options.places),
-      bodies_(options.bodies_in_flight) {}
+      bodies_(options.unsent_bodies) {}
 
 void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) { lanes_.add(lanes); }
 

@@ -14,7 +14,6 @@
 #include "core/program/log_throttle.h"
 #include "db/engine/claim.h"
 #include "db/engine/store.h"
-#include "scheduler/delivery/body_budget.h"
 #include "scheduler/delivery/endpoint_health.h"
 #include "scheduler/delivery/environment.h"
 #include "scheduler/delivery/lane_memory.h"
@@ -23,6 +22,7 @@
 #include "scheduler/delivery/lost_claims.h"
 #include "scheduler/delivery/pacing.h"
 #include "scheduler/delivery/settler.h"
+#include "scheduler/delivery/unsent_bodies.h"
 #include "scheduler/http/client.h"
 
 namespace postern::scheduler {
@@ -35,7 +35,7 @@ class Dispatcher {
     int slots = 256;              // attempts that may be answered soon
     int places = 4096;            // and those that wait for an answer besides
     std::string public_url = {};  // for the receivers that tell an attempt's end later
-    std::size_t bodies_in_flight = std::size_t{256} << 20;  // bytes that were not sent yet
+    std::size_t unsent_bodies = std::size_t{256} << 20;  // bytes that were not sent yet
   };
   // What is given by reference must outlive it. Claims and settlements have a connection each.
   Dispatcher(const Options& options, db::Store& claims, db::Store& settles, Transport& http,
@@ -96,7 +96,7 @@ class Dispatcher {
   Environment& environment_;
   Settler settler_;
   Pacing pacing_;
-  BodyBudget bodies_;
+  UnsentBodies bodies_;
   EndpointHealth health_;
   LostClaims lost_claims_;
   LaneUse lane_use_;

@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 
 
 class Bodies(StackTest):
-    settings = {"POSTERN_BODIES_IN_FLIGHT": "32m"}
+    settings = {"POSTERN_UNSENT_BODIES": "32m"}
 
     def memory(self, name):
         status = pathlib.Path(f"/proc/{self.stack.programs['scheduler'].pid}/status").read_text()

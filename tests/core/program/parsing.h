@@ -54,7 +54,7 @@ inline constexpr SettingExample kSettingExamples[] = {
     {"name", "alpha-1", false, true, false},
     {"slots", "64", false, true, false},
     {"places", "1000", false, true, false},
-    {"bodies-in-flight", "64m", false, true, false},
+    {"unsent-bodies", "64m", false, true, false},
     {"egress-allow", "127.0.0.0/8,fd00::/8", false, true, false},
     {"egress-ports-allow", "25,6443", false, true, false},
     {"rescue-after", "2m", false, true, false},

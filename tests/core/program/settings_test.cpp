@@ -126,7 +126,7 @@ TEST(Settings, RefuseWrongValuesOfTheScheduler) {
   const Case table[] = {
       {"slots", {"1", "10000"}, {"0", "10001"}},
       {"places", {"1", "50000"}, {"0", "50001"}},
-      {"bodies-in-flight", {"1m", "1024k", "65536m"}, {"0", "1023k", "65537m", "1g", "-1m", ""}},
+      {"unsent-bodies", {"1m", "1024k", "65536m"}, {"0", "1023k", "65537m", "1g", "-1m", ""}},
       {"name", {"a", "host.example-1"}, {"a b", "a\nb", "\xc3\xa9"}},
       {"egress-allow",
        {"10.0.0.0/8", "0.0.0.0/0", "10.1.2.3/32", "::/0", "::1/128", "10.0.0.0/8, fd00::/8"},

@@ -1,12 +1,12 @@
-#include "scheduler/delivery/body_budget.h"
+#include "scheduler/delivery/unsent_bodies.h"
 
 #include <gtest/gtest.h>
 
 namespace postern::scheduler {
 namespace {
 
-TEST(BodyBudget, ATenantHasThreeQuarters) {
-  BodyBudget budget(100);
+TEST(UnsentBodies, ATenantHasThreeQuarters) {
+  UnsentBodies budget(100);
   budget.hold(1, 7, 74);
   EXPECT_TRUE(budget.has_room(7));
   budget.hold(2, 7, 1);
@@ -18,8 +18,8 @@ TEST(BodyBudget, ATenantHasThreeQuarters) {
   EXPECT_EQ(budget.held(), 1U);
 }
 
-TEST(BodyBudget, NobodyHasRoomWhenAllIsHeld) {
-  BodyBudget budget(100);
+TEST(UnsentBodies, NobodyHasRoomWhenAllIsHeld) {
+  UnsentBodies budget(100);
   budget.hold(1, 7, 60);
   budget.hold(2, 8, 40);
   for (const LaneTenant tenant : {7U, 8U, 9U}) EXPECT_FALSE(budget.has_room(tenant));
@@ -27,8 +27,8 @@ TEST(BodyBudget, NobodyHasRoomWhenAllIsHeld) {
   EXPECT_TRUE(budget.has_room(9));
 }
 
-TEST(BodyBudget, OneBodyMayBeLargerThanAll) {
-  BodyBudget budget(100);
+TEST(UnsentBodies, OneBodyMayBeLargerThanAll) {
+  UnsentBodies budget(100);
   EXPECT_TRUE(budget.has_room(7));
   budget.hold(1, 7, 1'000);
   EXPECT_FALSE(budget.has_room(8));
@@ -36,8 +36,8 @@ TEST(BodyBudget, OneBodyMayBeLargerThanAll) {
   EXPECT_TRUE(budget.has_room(7));
 }
 
-TEST(BodyBudget, CountsAnAttemptOnce) {
-  BodyBudget budget(100);
+TEST(UnsentBodies, CountsAnAttemptOnce) {
+  UnsentBodies budget(100);
   budget.hold(1, 7, 10);
   budget.hold(1, 7, 15);
   EXPECT_EQ(budget.held(), 15U) << "the request is larger than the task's body";

@@ -1,18 +1,18 @@
-#include "scheduler/delivery/body_budget.h"
+#include "scheduler/delivery/unsent_bodies.h"
 
 namespace postern::scheduler {
 
-bool BodyBudget::has_room(LaneTenant tenant) const {
+bool UnsentBodies::has_room(LaneTenant tenant) const {
   constexpr std::size_t kOthersPart = 4;
   return held_ < bytes_ && held_by(tenant) < bytes_ - bytes_ / kOthersPart;
 }
 
-std::size_t BodyBudget::held_by(LaneTenant tenant) const {
+std::size_t UnsentBodies::held_by(LaneTenant tenant) const {
   const auto found = by_tenant_.find(tenant);
   return found == by_tenant_.end() ? 0 : found->second;
 }
 
-void BodyBudget::hold(AttemptNumber attempt, LaneTenant tenant, std::size_t bytes) {
+void UnsentBodies::hold(AttemptNumber attempt, LaneTenant tenant, std::size_t bytes) {
   let_go(attempt);
   if (bytes == 0) return;
   bodies_.emplace(attempt, Body{tenant, bytes});
@@ -20,7 +20,7 @@ void BodyBudget::hold(AttemptNumber attempt, LaneTenant tenant, std::size_t byte
   held_ += bytes;
 }
 
-bool BodyBudget::let_go(AttemptNumber attempt) {
+bool UnsentBodies::let_go(AttemptNumber attempt) {
   const auto found = bodies_.find(attempt);
   if (found == bodies_.end()) return false;
   const auto [tenant, bytes] = found->second;

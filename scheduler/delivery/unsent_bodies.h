@@ -11,9 +11,9 @@ namespace postern::scheduler {
 
 // Claims go on while there is room, and what one claim brings may go beyond: so the largest body
 // finds its time, too. A tenant has three quarters of it at most. Confined to one thread.
-class BodyBudget {
+class UnsentBodies {
  public:
-  explicit BodyBudget(std::size_t bytes) : bytes_(bytes) {}
+  explicit UnsentBodies(std::size_t bytes) : bytes_(bytes) {}
 
   // Whether this tenant may claim more.
   bool has_room(LaneTenant tenant) const;
