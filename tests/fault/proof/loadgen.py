@@ -77,8 +77,8 @@ class LoadGenerator:
         self._began = multiprocessing.Value("d", 0)
         self._stopping = multiprocessing.Event()
         self._process = multiprocessing.Process(target=_run, args=(
-            url, key, sink, ledger, CALM if calm else KINDS, seed, clients, rate, self._acked, self._began,
-            self._stopping))
+            url, key, (sink.url, sink.busy_url), ledger, CALM if calm else KINDS, seed, clients, rate, self._acked,
+            self._began, self._stopping))
         self._process.start()
 
     @property
@@ -104,17 +104,18 @@ class LoadGenerator:
         self._process.kill()
 
 
-def _run(url, key, sink, path, *rest):
+def _run(url, key, sinks, path, *rest):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ledger = Ledger(path)
-    asyncio.run(_Clients(url, key, sink, ledger, *rest).run())
+    asyncio.run(_Clients(url, key, sinks, ledger, *rest).run())
     ledger.close()
 
 
 class _Clients:
-    def __init__(self, url, key, sink, ledger, kinds, seed, clients, rate, acked, began, stopping):
+    def __init__(self, url, key, sinks, ledger, kinds, seed, clients, rate, acked, began, stopping):
         self.host, self.port = url.removeprefix("http://").split(":")
-        self.key, self.sink, self.ledger, self.kinds, self.seed = key, sink, ledger, kinds, seed
+        self.key, self.ledger, self.kinds, self.seed = key, ledger, kinds, seed
+        self.sink, self.busy_sink = sinks
         self.clients, self.rate = clients, rate
         self.acked, self.began, self.stopping = acked, began, stopping
         self.posts, self.numbers = itertools.count(1), itertools.count(1)
@@ -170,7 +171,8 @@ class _Clients:
         post, began = next(self.posts), time.monotonic()
         await self.ledger.intend(post=post, t=began, numbers=numbers, key=key, delay=wish.delay, retries=retries,
                                  path=wish.path, after=after, atomic=atomic)
-        tasks = [f'{{"queue": "q{numbers[0] % 4}", "webhook_url": "{self.sink}{wish.path}", "delay": {wish.delay}, '
+        sink = self.busy_sink if wish.path.startswith("/429") else self.sink
+        tasks = [f'{{"queue": "q{numbers[0] % 4}", "webhook_url": "{sink}{wish.path}", "delay": {wish.delay}, '
                  f'"timeout": {1 if wish.path == "/never" else 10}, "max_retries": {retries}, '
                  f'"retry_policy": {{"intervals": [{INTERVAL}]}}, "dependencies": {json.dumps(after or [])}, '
                  f'"payload": {payload(number)}}}' for number in numbers]

@@ -81,7 +81,7 @@ class Proof:
         api.close()
         if made.status != 201:
             raise AssertionError(made.body)
-        self.generator = LoadGenerator(self.stack.url, self.stack.state["admin_key"], self.sink.url,
+        self.generator = LoadGenerator(self.stack.url, self.stack.state["admin_key"], self.sink,
                                        self.dir / "ledger", self.seed, **options)
 
     def more(self, count, timeout=120):

@@ -10,6 +10,9 @@
     /close         attempt 1: the connection ends without an answer; then 200
     /429/SECONDS   attempt 1: 429 with that Retry-After; then 200
 
+It listens at two addresses. A Retry-After holds back all tasks of its endpoint, so `busy_url` is for the last kind:
+at the address of the others, one such task in a hundred would be all that a run waits for.
+
 The log has two JSON lines for each request: when all of it had come, and when its answer was sent (status 0: the
 connection ended without one). Times are of the monotonic clock, which all processes of the machine share.
 """
@@ -30,13 +33,14 @@ class Sink:
         self.log = log
         self._last = multiprocessing.Value("d", 0)
         self._count = multiprocessing.Value("l", 0)
-        listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listeners = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2)]
+        self.url, self.busy_url = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in listeners)
         self._stopping = multiprocessing.Event()
         self._process = multiprocessing.Process(target=_run, daemon=True, args=(
-            listener, log, secret, self._last, self._count, self._stopping))
+            listeners, log, secret, self._last, self._count, self._stopping))
         self._process.start()
-        listener.close()
+        for each in listeners:
+            each.close()
 
     @property
     def last(self):
@@ -54,17 +58,18 @@ class Sink:
         self._process.kill()
 
 
-def _run(listener, log, secret, last, count, stopping):
+def _run(listeners, log, secret, last, count, stopping):
     key = base64.b64decode(secret.removeprefix("whsec_"))
 
     async def serve():
         with open(log, "w", buffering=1 << 16) as file:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(file, key, last, count), sock=listener, backlog=4096)
+            servers = [await asyncio.get_running_loop().create_server(
+                lambda: _Connection(file, key, last, count), sock=each, backlog=4096) for each in listeners]
             while not stopping.is_set():
                 await asyncio.sleep(0.1)
                 file.flush()
-            server.close()
+            for each in servers:
+                each.close()
 
     asyncio.run(serve())
 
