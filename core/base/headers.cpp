@@ -108,4 +108,18 @@ Result<void> check_headers(const Headers& headers, std::string_view field) {
   return {};
 }
 
+Headers joined(const Headers& headers) {
+  Headers out;
+  for (const Header& header : headers) {
+    const auto first = std::ranges::find(out, header.name, &Header::name);
+    if (first == out.end()) {
+      out.push_back(header);
+    } else {
+      first->value += header.name == "set-cookie" ? "\n" : ", ";
+      first->value += header.value;
+    }
+  }
+  return out;
+}
+
 }  // namespace postern

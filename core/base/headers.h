@@ -28,4 +28,9 @@ using Headers = std::vector<Header>;
 // `field` + "." + the name.
 Result<void> check_headers(const Headers& headers, std::string_view field);
 
+// Answer headers with one of each name: the values of a repeated one, in their order, separated by
+// ", " (RFC 9110, 5.3), and those of Set-Cookie, whose values have commas, by a line feed. Names
+// are compared as they are.
+Headers joined(const Headers& headers);
+
 }  // namespace postern

@@ -42,6 +42,15 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string_view first_bytes(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  const auto continues = [&](std::size_t at) { return (text[at] & '\xC0') == '\x80'; };
+  std::size_t start = most;
+  while (start > 0 && most - start < 3 && continues(start)) --start;
+  const bool cuts_character = start < most && start + utf8_length(text.substr(start)) > most;
+  return text.substr(0, cuts_character ? start : most);
+}
+
 std::string storable_text(std::string_view text, std::size_t most) {
   std::string out;
   while (!text.empty()) {

@@ -16,6 +16,10 @@ char32_t utf8_character(std::string_view sequence);
 
 bool is_utf8(std::string_view text);
 
+// The first `most` bytes of `text`, less the character that they would cut. Bytes that are no UTF-8
+// are cut at `most`.
+std::string_view first_bytes(std::string_view text, std::size_t most);
+
 // `text` made fit for a PostgreSQL text column, in at most `most` bytes: invalid bytes become
 // U+FFFD, NUL is dropped, and a longer text is cut between two characters.
 std::string storable_text(std::string_view text, std::size_t most);

@@ -82,9 +82,9 @@ Result<State> DeferredApi::complete(const Subject& subject, std::string_view bod
   const Result<db::Leased> leased = admit(subject);
   if (!leased) return leased.error();
   db::Told told{.state = State::completed, .attempt = attempt_of(*leased, "success")};
-  told.attempt->response = body.substr(0, kAnswerInAttempt);
+  told.attempt->response = first_bytes(body, kAnswerInAttempt);
   told.result =
-      Answer{kDeferred, {}, std::string(body.substr(0, kAnswerKept)), told.attempt->duration};
+      Answer{kDeferred, {}, std::string(first_bytes(body, kAnswerKept)), told.attempt->duration};
   if (!content_type.empty() && check_content_type(content_type, "Content-Type")) {
     told.result->headers.push_back({"content-type", std::string(content_type)});
   }
@@ -127,14 +127,14 @@ Result<DeferredApi::Signalled> DeferredApi::signal(const Signal& signal) {
                 .reason = signal.completed ? Reason::none : Reason::terminated,
                 .attempt = attempt_of(*leased, signal.completed ? "success" : "failed")};
   told.attempt->response_code = kSignalled;
-  told.attempt->response = signal.body.substr(0, kAnswerInAttempt);
+  told.attempt->response = first_bytes(signal.body, kAnswerInAttempt);
   if (!signal.completed) {
     told.error = storable_text(signal.error.empty() ? "the signal told a failure" : signal.error,
                                kErrorKept);
   }
   told.attempt->error = told.error;
   told.result = Answer{
-      kSignalled, {}, std::string(signal.body.substr(0, kAnswerKept)), told.attempt->duration};
+      kSignalled, {}, std::string(first_bytes(signal.body, kAnswerKept)), told.attempt->duration};
   const auto done = settle(*leased, told);
   const auto now = read_from(pool_, [&](auto& connection) { return db::any_task(connection, id); });
   if (!now) return unknown;

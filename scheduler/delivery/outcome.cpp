@@ -86,7 +86,7 @@ std::optional<Seconds> defer_time(std::string_view value) {
 db::Settlement answered(const db::Claimed& task, const HttpResult& result, Attempt attempt,
                         Time now, double random) {
   attempt.response_code = result.status;
-  attempt.response = result.body.substr(0, kAnswerInAttempt);
+  attempt.response = first_bytes(result.body, kAnswerInAttempt);
   const bool awaits_signal = task.spec.hold.count() > 0;
   if (const auto asked = header(result.headers, kDefer);
       result.status == 202 && !asked.empty() && !awaits_signal) {
@@ -139,7 +139,7 @@ db::Settlement outcome(const db::Claimed& task, const HttpResult& result, Time n
     case HttpResult::Kind::answered: {
       db::Settlement end = answered(task, result, std::move(attempt), now, random);
       if (is_finished(end.state)) {
-        end.result = Answer{result.status, result.headers, result.body, result.duration};
+        end.result = Answer{result.status, joined(result.headers), result.body, result.duration};
       }
       return end;
     }

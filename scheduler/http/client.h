@@ -84,6 +84,9 @@ class HttpClient final : public Transport {
     // The limit of idle connections. 0: as many as are worth it, up to 4,096 and a quarter of the
     // descriptors that the process may have.
     std::size_t kept_connections = 0;
+    // How long a connection is kept that is never idle for long: else a receiver whose name leads
+    // to several machines would be served by one of them for ever. libcurl counts whole seconds.
+    std::chrono::seconds connection_life{60};
     // For tests: "127.0.0.1:5353,..." instead of the servers in /etc/resolv.conf.
     std::string dns_servers;
     // Names in lower case. The first header of each name is kept beyond the limits of

@@ -13,6 +13,8 @@ constexpr std::size_t kGroups = 16;
 // Below this there is nothing to divide.
 constexpr std::size_t kKeptByEachAtLeast = 64;
 constexpr auto kOldest = std::chrono::seconds(kMaxIdleSeconds + 1);
+constexpr auto kMixedUpFor = std::chrono::minutes(10);
+constexpr std::size_t kMixedUpAtMost = 10'000;
 constexpr auto kCloseOldEvery = std::chrono::seconds(1);
 
 bool is_too_old(Clock::time_point since, Clock::time_point now) { return since + kOldest <= now; }
@@ -82,13 +84,19 @@ Connections::Group* Connections::take_idle(std::size_t origin, Clock::time_point
 
 void Connections::start(Transfer& transfer) {
   const auto now = Clock::now();
-  const bool fresh = transfer.request().fresh_connection;
+  const bool mixed_up = mixed_up_.contains(transfer.origin());
+  if (mixed_up) transfer.take_new_connection();
+  const bool fresh = mixed_up || transfer.request().fresh_connection;
   Group* const idle = fresh ? nullptr : take_idle(transfer.origin(), now);
-  last_chosen_ = idle ? last_chosen_ : (last_chosen_ + 1) % groups_.size();
-  Group& group = idle ? *idle : *groups_[last_chosen_];
   // A fresh one is not kept beside those that are idle already; else a queue of tasks with one
   // attempt each would pile them up.
-  transfer.keeps_connection = !fresh || !idle_.contains(transfer.origin());
+  transfer.keeps_connection = !mixed_up && (!fresh || !idle_.contains(transfer.origin()));
+  add(transfer, idle, now);
+}
+
+void Connections::add(Transfer& transfer, Group* idle, Clock::time_point now) {
+  last_chosen_ = idle ? last_chosen_ : (last_chosen_ + 1) % groups_.size();
+  Group& group = idle ? *idle : *groups_[last_chosen_];
   curl_easy_setopt(transfer.easy(), CURLOPT_FORBID_REUSE, transfer.keeps_connection ? 0L : 1L);
   ++group.running;
   group.used = now;
@@ -154,6 +162,16 @@ void Connections::take_ended(Group& group, const Ended& ended) {
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
     remove(*transfer);
     group.used = Clock::now();
+    const bool mixed_up = transfer->mixed_up(code);
+    if (mixed_up && mixed_up_.size() < kMixedUpAtMost) {
+      mixed_up_[transfer->origin()] = *group.used + kMixedUpFor;
+    }
+    if (transfer->found_unfit()) {
+      transfer->take_new_connection();
+      transfer->keeps_connection = !mixed_up;
+      add(*transfer, nullptr, *group.used);
+      continue;
+    }
     if (code == CURLE_OK && transfer->keeps_connection) {
       idle_[transfer->origin()].push_back({&group, *group.used});
     }
@@ -173,6 +191,7 @@ void Connections::close_old(Clock::time_point now, const Ended& ended) {
     curl_multi_remove_handle(group->multi.get(), nowhere_.get());
     take_ended(*group, ended);
   }
+  std::erase_if(mixed_up_, [&](const auto& each) { return each.second <= now; });
   for (auto at = idle_.begin(); at != idle_.end();) {
     auto& idle = at->second;
     std::erase_if(idle, [&](const Idle& each) { return is_too_old(each.since, now); });

@@ -55,6 +55,7 @@ class Connections {
   static int on_socket(CURL*, curl_socket_t, int, void*, void*) noexcept;
   static int on_timer(CURLM*, long, void*) noexcept;
 
+  void add(Transfer& transfer, Group* idle, Clock::time_point now);
   Group* take_idle(std::size_t origin, Clock::time_point now);
   void limit_kept(Group& group) const;
   void take_ended(Group& group, const Ended& ended);
@@ -65,6 +66,9 @@ class Connections {
   std::vector<std::unique_ptr<Group>> groups_;
   std::size_t last_chosen_ = 0;
   std::unordered_map<std::size_t, std::vector<Idle>> idle_;  // by Transfer::origin(), oldest first
+  // By origin: those that sent bytes behind an answer, and until when none of their connections is
+  // used twice. What comes too late to be seen before the next request would pass for its answer.
+  std::unordered_map<std::size_t, Clock::time_point> mixed_up_;
   Clock::time_point close_old_at_;
   std::unique_ptr<CURL, FreeEasy> nowhere_;  // a transfer that opens no connection
 };

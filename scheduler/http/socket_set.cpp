@@ -1,10 +1,26 @@
 #include "scheduler/http/socket_set.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace postern::scheduler {
+namespace {
+
+// The own port of a connected socket; -1: it has none.
+int port_of(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return -1;
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+}
+
+}  // namespace
 
 SocketSet::SocketSet() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw std::runtime_error("no file descriptor for HTTP");
@@ -20,7 +36,23 @@ SocketSet::Socket& SocketSet::at(int fd) {
 
 void SocketSet::opened(int fd) {
   Socket& socket = at(fd);
+  if (const auto old = by_ends_.find(socket.ends); old != by_ends_.end() && old->second == fd) {
+    by_ends_.erase(old);
+  }
   socket = {.opening = socket.opening + 1};
+}
+
+void SocketSet::connected(std::span<const int> opened, const std::string& ends, int port) {
+  const auto found = std::ranges::find_if(
+      opened, [&](int fd) { return opened.size() == 1 || port_of(fd) == port; });
+  if (found == opened.end()) return;
+  at(*found).ends = ends;
+  by_ends_[ends] = *found;
+}
+
+int SocketSet::between(const std::string& ends) const {
+  const auto found = by_ends_.find(ends);
+  return found == by_ends_.end() ? -1 : found->second;
 }
 
 void SocketSet::change(int operation, int fd, std::uint32_t events) {

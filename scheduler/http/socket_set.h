@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <sys/epoll.h>
@@ -30,6 +32,11 @@ class SocketSet {
   // Must be told of every new socket: closing takes a socket out of the set, unseen from here, and
   // its number is used again.
   void opened(int fd);
+  // One of `opened` is connected, the one whose own port is `port`. `ends` names both ends of the
+  // connection, which is all that libcurl tells of one that it uses again.
+  void connected(std::span<const int> opened, const std::string& ends, int port);
+  // The socket that was last connected between these ends; -1: none.
+  int between(const std::string& ends) const;
   // libcurl's wish for `fd`: CURL_POLL_IN, _OUT, _INOUT; _REMOVE: none. `owner` comes back with
   // what happens.
   void watch(int fd, int wish, void* owner);
@@ -49,12 +56,14 @@ class SocketSet {
     std::uint32_t opening = 0;     // counted
     std::uint32_t registered = 0;  // the events in the set; 0: it is not there
     void* owner = nullptr;         // nullptr: libcurl does not watch it
+    std::string ends{};            // empty: not connected
   };
   Socket& at(int fd);
   void change(int operation, int fd, std::uint32_t events);
 
   int epoll_;
   std::vector<Socket> sockets_;  // by descriptor
+  std::unordered_map<std::string, int> by_ends_;
   std::array<epoll_event, 256> events_;
   std::array<Ready, 256> ready_;
 };

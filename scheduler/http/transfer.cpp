@@ -12,7 +12,9 @@
 #include <fmt/format.h>
 
 #include "core/base/crash_point.h"
+#include "core/base/utf8.h"
 #include "core/model/answer_limits.h"
+#include "scheduler/http/leftover.h"
 
 namespace postern::scheduler {
 namespace {
@@ -20,10 +22,10 @@ namespace {
 using Kind = HttpResult::Kind;
 
 constexpr std::size_t kBodyKept = kAnswerKept;
+constexpr std::size_t kLongestCharacter = 4;  // of UTF-8: what the limit of the body may cut
 constexpr std::size_t kBodyRead = std::size_t{1024} * 1024;
 constexpr std::size_t kHeadersKept = 100;
 constexpr std::size_t kHeaderBytesKept = std::size_t{16} * 1024;
-constexpr Milliseconds kConnectTimeout{5000};
 // libcurl's buffer for what it sends. A larger body is read piece by piece and then let go, since
 // its answer may take long.
 constexpr std::size_t kSendBuffer = std::size_t{16} * 1024;
@@ -43,37 +45,9 @@ void append(SList& list, const std::string& line) {
   list.reset(longer);
 }
 
-std::string text(Milliseconds duration) {
-  if (duration.count() % 1000 == 0) return fmt::format("{} s", duration.count() / 1000);
-  return fmt::format("{} ms", duration.count());
-}
-
 bool has_body(const OutgoingRequest& request) {
   if (request.method == "GET") return false;
   return request.method != "DELETE" || !request.body.empty();
-}
-
-bool is_tls_error(CURLcode code) {
-  switch (code) {
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS: return true;
-    default: return false;
-  }
-}
-
-// Cuts the cause out of libcurl's message: it follows ": " in "SSL certificate problem: certificate
-// has expired", and "::" in "error:0A00042E:SSL routines::tlsv1 alert protocol version".
-std::string tls_error(CURLcode code, std::string_view message) {
-  if (code == CURLE_SSL_CACERT_BADFILE) return "TLS: the trusted certificates cannot be read";
-  const std::string_view mark = code == CURLE_PEER_FAILED_VERIFICATION ? ": " : "::";
-  const std::size_t at = message.find(mark);
-  if (at == message.npos) return "TLS: the handshake was cut off";
-  return fmt::format("TLS: {}", message.substr(at + mark.size()));
 }
 
 }  // namespace
@@ -95,6 +69,7 @@ Transfer::Transfer(const HttpClient::Options& options, const AddressPolicy& poli
   set(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(kConnectTimeout.count()));
   set(easy, CURLOPT_MAXAGE_CONN, kMaxIdleSeconds);
+  set(easy, CURLOPT_MAXLIFETIME_CONN, static_cast<long>(options.connection_life.count()));
   set(easy, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(kSendBuffer));  // 64 KiB by default
 
   // A file without a directory: only then does libcurl parse the certificates once and not for
@@ -130,8 +105,9 @@ void Transfer::begin(std::uint64_t id, OutgoingRequest request) {
   request_ = std::move(request);
   result_ = {};
   started_ = Clock::now();
-  addresses_denied_ = sockets_opened_ = socket_error_ = 0;
-  sent_ = answer_begun_ = answer_cut_ = false;
+  addresses_denied_ = socket_error_ = 0;
+  opened_.clear();
+  found_unfit_ = mixed_up_ = sent_ = answer_begun_ = answer_cut_ = false;
   given_ = received_ = header_bytes_ = 0;
   curl_error_[0] = '\0';
 }
@@ -152,6 +128,7 @@ void Transfer::prepare(const Addresses* addresses) {
   }
   set(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
   set_headers(with_body);
+  by_name_ = addresses != nullptr;
   if (addresses) pin(*addresses);
   set(easy, CURLOPT_FRESH_CONNECT, request_.fresh_connection ? 1L : 0L);
   const auto left = std::chrono::ceil<Milliseconds>(deadline() - Clock::now()).count();
@@ -193,6 +170,12 @@ void Transfer::pin(const Addresses& addresses) {
   set(easy_.get(), CURLOPT_RESOLVE, pins_.get());
   pinned_host_ = std::move(host);
   pin_ = std::move(line);
+  pinned_ = addresses;
+}
+
+void Transfer::take_new_connection() {
+  found_unfit_ = false;
+  set(easy_.get(), CURLOPT_FRESH_CONNECT, 1L);
 }
 
 curl_socket_t Transfer::open_socket(void* self, curlsocktype purpose,
@@ -202,23 +185,43 @@ curl_socket_t Transfer::open_socket(void* self, curlsocktype purpose,
     ++transfer.addresses_denied_;
     return CURL_SOCKET_BAD;
   }
-  ++transfer.sockets_opened_;
   const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if (fd < 0) {
     transfer.socket_error_ = errno;
     return CURL_SOCKET_BAD;
   }
   transfer.sockets_.opened(fd);
+  transfer.opened_.push_back(fd);
   return fd;
 }
 
 // Called before each request. A second call within a transfer means that libcurl is about to repeat
 // the request because the reused connection died. It is aborted, since the receiver may have acted
 // on the first one: only the task's retry policy may repeat it.
-int Transfer::before_send(void* self, char*, char*, int, int) noexcept {
+int Transfer::before_send(void* self, char* address, char* own, int port, int own_port) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
   crash_point("webhook", "unsent");
+  const std::string ends = fmt::format("{} {} {} {}", own, own_port, address, port);
+  if (!transfer.opened_.empty()) {
+    transfer.sockets_.connected(transfer.opened_, ends, own_port);
+  } else if (!transfer.sent_ && !transfer.is_fit(address, ends)) {
+    transfer.found_unfit_ = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
   return std::exchange(transfer.sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+// Whether a kept connection, of these ends, may carry one more request. Not if the name
+// has moved to other addresses since. Not if there is something to read: bytes behind the last
+// answer must not be taken for the answer to this request (RFC 9112, 6.3; libcurl does not look
+// before version 8).
+bool Transfer::is_fit(const char* address, const std::string& ends) {
+  if (by_name_ && std::ranges::find(pinned_, std::string_view(address)) == pinned_.end()) {
+    return false;
+  }
+  const Leftover found = leftover(easy_.get(), sockets_.between(ends));
+  mixed_up_ = found == Leftover::bytes;
+  return found == Leftover::nothing;
 }
 
 std::size_t Transfer::read_body(char* to, std::size_t, std::size_t size, void* self) noexcept {
@@ -257,7 +260,7 @@ std::size_t Transfer::on_header(char* data, std::size_t, std::size_t size, void*
   } else if (const auto& read = transfer.read_headers_;
              std::ranges::find(read, name) != read.end() &&
              std::ranges::find(headers, name, &Header::name) == headers.end()) {
-    headers.push_back({std::move(name), std::string(value.substr(0, kErrorKept))});
+    headers.push_back({std::move(name), std::string(first_bytes(value, kErrorKept))});
   }
   return size;
 }
@@ -265,103 +268,10 @@ std::size_t Transfer::on_header(char* data, std::size_t, std::size_t size, void*
 std::size_t Transfer::on_body(char* data, std::size_t, std::size_t size, void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
   std::string& body = transfer.result_.body;
-  body.append(data, std::min(size, kBodyKept - body.size()));
+  body.append(data, std::min(size, kBodyKept + kLongestCharacter - body.size()));
   transfer.received_ += size;
   transfer.answer_cut_ = transfer.received_ > kBodyRead;
   return transfer.answer_cut_ ? 0 : size;
-}
-
-HttpResult Transfer::end(CURLcode code) {
-  crash_point("webhook", "answered");
-  auto [kind, error] = verdict(code);
-  if (kind == Kind::answered) result_.status = status();
-  return end(kind, std::move(error));
-}
-
-HttpResult Transfer::end(Kind kind, std::string error) {
-  result_.kind = kind;
-  result_.error = std::move(error);
-  if (kind != Kind::answered) {
-    result_.headers.clear();
-    result_.body.clear();
-  }
-  result_.duration = std::chrono::round<Milliseconds>(Clock::now() - started_);
-  const auto ended = std::move(request_);  // an assignment of {} would keep its memory
-  return std::exchange(result_, {});
-}
-
-Transfer::Verdict Transfer::verdict(CURLcode code) const {
-  const std::string_view message = curl_error_.data();
-  if (answer_begun_ && (code == CURLE_OK || answer_cut_ || is_complete())) {
-    return {Kind::answered, ""};
-  }
-  if (code == CURLE_OPERATION_TIMEDOUT) return timeout_verdict();
-  if (!sent_) {
-    if (addresses_denied_ > 0 && sockets_opened_ == 0) {
-      return {Kind::egress_denied, kEgressDenied};
-    }
-    if (is_tls_error(code)) return {Kind::not_connected, tls_error(code, message)};
-    return {Kind::not_connected, connect_error()};
-  }
-  if (answer_begun_) return {Kind::broken, "the answer ended early: " + partial_answer()};
-  if (message.starts_with("Too large")) return {Kind::broken, "the answer's headers are too large"};
-  switch (code) {
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR: return {Kind::broken, "the connection was reset before an answer came"};
-    case CURLE_OK:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL: return {Kind::broken, "what came is not an HTTP answer"};
-    default: return {Kind::broken, "the connection was closed before an answer came"};
-  }
-}
-
-Transfer::Verdict Transfer::timeout_verdict() const {
-  if (!sent_ && Clock::now() < deadline()) {
-    return {Kind::not_connected, "no connection within " + text(kConnectTimeout)};
-  }
-  const std::string time = text(request_.timeout);
-  if (!sent_) return {Kind::timed_out, "no connection within " + time};
-  if (!answer_begun_) return {Kind::timed_out, "no answer within " + time};
-  return {Kind::timed_out,
-          fmt::format("the answer took longer than {}: {}", time, partial_answer())};
-}
-
-std::string Transfer::connect_error() const {
-  if (socket_error_ != 0) return fmt::format("no socket: {}", std::strerror(socket_error_));
-  long error = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
-  switch (error) {
-    case ECONNREFUSED: return "connection refused";
-    case ENETUNREACH:
-    case EHOSTUNREACH: return "the host cannot be reached";
-    case ECONNRESET: return "the connection was reset";
-    default: return "no connection";
-  }
-}
-
-// True when the whole answer has been received, whatever error libcurl met afterwards: a receiver
-// may answer and close without reading the request to its end.
-bool Transfer::is_complete() const {
-  const curl_off_t length = announced_length();
-  return status() == 204 || (length >= 0 && received_ == static_cast<std::size_t>(length));
-}
-
-std::string Transfer::partial_answer() const {
-  const curl_off_t length = announced_length();
-  if (length < 0) return fmt::format("status {}, {} bytes", status(), received_);
-  return fmt::format("status {}, {} of {} bytes", status(), received_, length);
-}
-
-int Transfer::status() const {
-  long status = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
-  return static_cast<int>(status);
-}
-
-curl_off_t Transfer::announced_length() const {
-  curl_off_t length = -1;
-  curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  return length;
 }
 
 }  // namespace postern::scheduler

@@ -22,6 +22,8 @@ namespace postern::scheduler {
 // moment is lost. libcurl counts whole seconds, so 3 means less than 4.
 inline constexpr long kMaxIdleSeconds = 3;
 
+inline constexpr Milliseconds kConnectTimeout{5000};
+
 inline constexpr char kEgressDenied[] = "address not allowed by the egress policy";
 inline constexpr char kPortDenied[] = "port not allowed by the egress policy";
 
@@ -62,6 +64,14 @@ class Transfer {
   Clock::time_point deadline() const { return started_ + request_.timeout; }
   // Whether the request has been given to a connection.
   bool sent() const { return sent_; }
+  // Whether it was not sent, because the kept connection that libcurl chose may carry nothing more.
+  // It is to be started once more, with a new one.
+  bool found_unfit() const { return found_unfit_; }
+  // After prepare(): it will not be sent over a kept connection.
+  void take_new_connection();
+  // Whether the receiver's bytes cannot be told apart: some followed an answer, or what came is no
+  // HTTP answer.
+  bool mixed_up(CURLcode code) const;
   // A hash of what a connection must lead to if the request is to go over it.
   std::size_t origin() const { return origin_; }
   CURL* easy() { return easy_.get(); }
@@ -81,6 +91,7 @@ class Transfer {
   static std::size_t on_header(char*, std::size_t, std::size_t, void*) noexcept;
   static std::size_t on_body(char*, std::size_t, std::size_t, void*) noexcept;
 
+  bool is_fit(const char* address, const std::string& ends);
   void set_headers(bool with_body);
   void pin(const Addresses& addresses);
 
@@ -103,8 +114,10 @@ class Transfer {
   std::size_t origin_ = 0;
 
   int addresses_denied_ = 0;
-  int sockets_opened_ = 0;
-  int socket_error_ = 0;  // errno of socket(), for example when no descriptor is left
+  std::vector<int> opened_;  // sockets; none: the connection was used before
+  int socket_error_ = 0;     // errno of socket(), for example when no descriptor is left
+  bool found_unfit_ = false;
+  bool mixed_up_ = false;
   bool sent_ = false;
   bool answer_begun_ = false;  // the final answer's headers are complete
   bool answer_cut_ = false;    // Postern cut the answer for its length
@@ -115,6 +128,8 @@ class Transfer {
 
   SList headers_, pins_;
   std::string pinned_host_, pin_;
+  Addresses pinned_;      // of pinned_host_
+  bool by_name_ = false;  // whether the request's host is pinned_host_
   // libcurl's DNS cache, into which pin() puts the host's addresses. Each transfer has its own: in
   // the one that transfers share by default, entries stay for ever or vanish while a transfer still
   // needs them.

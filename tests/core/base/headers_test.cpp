@@ -98,6 +98,17 @@ TEST(CheckHeaders, LimitsNumberAndTotalSize) {
   EXPECT_EQ(outcome(check_headers({{"X1", half}, {"X2", half + "a"}}, "h")), "headers_too_many h");
 }
 
+TEST(JoinedHeaders, KeepEveryValue) {
+  const Headers wanted{{"link", "</a>, </b>"}, {"set-cookie", "a=1; Path=/\nb=2"}, {"x", ""}};
+  EXPECT_EQ(joined({{"link", "</a>"},
+                    {"set-cookie", "a=1; Path=/"},
+                    {"x", ""},
+                    {"link", "</b>"},
+                    {"set-cookie", "b=2"}}),
+            wanted);
+  EXPECT_EQ(joined({}), Headers{});
+}
+
 TEST(EqualIgnoringCase, FoldsAsciiLettersOnly) {
   EXPECT_TRUE(equal_ignoring_case("Content-TYPE", "content-type"));
   EXPECT_FALSE(equal_ignoring_case("a", "ab"));

@@ -33,6 +33,18 @@ TEST(Utf8, RefusesInvalidSequences) {
   }
 }
 
+TEST(FirstBytes, CutsBetweenCharacters) {
+  EXPECT_EQ(first_bytes("", 0), "");
+  EXPECT_EQ(first_bytes("ab\xC3\xA4", 4), "ab\xC3\xA4");
+  EXPECT_EQ(first_bytes("ab\xC3\xA4", 3), "ab");
+  EXPECT_EQ(first_bytes("ab\xC3\xA4z", 4), "ab\xC3\xA4");
+  for (const std::size_t most : {1, 2, 3}) {
+    EXPECT_EQ(first_bytes("\xF0\x9F\x98\x80 ", most), "") << most;
+  }
+  EXPECT_EQ(first_bytes("\x80\x80\x80\x80\x80\x80", 4).size(), 4u) << "no UTF-8";
+  EXPECT_EQ(first_bytes("ab\xC3z", 3).size(), 3u) << "no UTF-8";
+}
+
 TEST(StorableText, DropsNulReplacesInvalidBytesAndCutsBetweenCharacters) {
   using std::string_view_literals::operator""sv;
   EXPECT_EQ(storable_text("", 3), "");

@@ -1,7 +1,9 @@
 // The HTTP client's name resolution, address policy and waiting.
 #include <gtest/gtest.h>
+
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <atomic>
 
 #include <filesystem>
 
@@ -110,6 +112,27 @@ TEST(Names, AreResolvedByOneLookupAndKeptOutOfTheRequest) {
   EXPECT_NE(
       server.requests().at(0).find(fmt::format("\r\nHost: receiver.test:{}\r\n", server.port())),
       std::string::npos);
+}
+
+// Also while requests follow each other so closely that no connection gets idle.
+TEST(Names, AreFollowedToAnotherAddress) {
+  std::atomic<bool> moved = false;
+  const DnsServer dns([&](const std::string&) {
+    return DnsReply{.addresses = {moved ? "127.0.0.6" : "127.0.0.5"}};
+  });
+  HttpServer server(tell_address);
+  Client client(asking(dns));
+  const auto fetch = [&] {
+    return summary(client.fetch(request_to(server.url("/", "receiver.test"))));
+  };
+  EXPECT_EQ(fetch(), "answered 200 127.0.0.5");
+  moved = true;
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::string seen;
+  while ((seen = fetch()) == "answered 200 127.0.0.5" && std::chrono::steady_clock::now() < limit) {
+  }
+  EXPECT_EQ(seen, "answered 200 127.0.0.6");
+  EXPECT_EQ(server.accepted(), 2) << "as soon as the new address was known";
 }
 
 // Easy handles are reused for other names, and many transfers pin addresses at the same time.

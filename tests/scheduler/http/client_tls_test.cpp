@@ -58,6 +58,19 @@ TEST_F(Tls, ReachesTheNamedReceiverAndReusesTheConnection) {
   EXPECT_NE(server.requests()[0].find(host), std::string::npos) << server.requests()[0];
 }
 
+TEST_F(Tls, DoesNotTakeBytesBehindAnAnswerForTheNext) {
+  const auto context = authority.server({});
+  test::Later later("HTTP/1.1 204 No Content\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled");
+  HttpServer server(std::ref(later), context.get());
+  Client client(options());
+  const std::string url = server.url("/", "receiver.test");
+  EXPECT_EQ(summary(client.fetch(request_to(url))), "answered 204 ");
+  later.send();
+  EXPECT_EQ(summary(client.fetch(request_to(url))), "answered 200 ok");
+  EXPECT_EQ(server.accepted(), 2);
+}
+
 TEST_F(Tls, RefusesServersWithoutAValidCertificate) {
   struct Case {
     const char* what;

@@ -118,6 +118,41 @@ TEST(Connections, AreNotUsedAgainWhenBytesFollowedTheAnswer) {
   }
 }
 
+// A 204 with a body in a later packet, an answer longer than its Content-Length, two answers to one
+// request: what comes behind an answer is not the answer to the next request.
+TEST(Connections, AreNotUsedAgainWhenBytesFollowTheAnswerLater) {
+  const std::string smuggled = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled";
+  for (const std::string& first : {std::string("HTTP/1.1 204 No Content\r\n\r\n"), ok("true")}) {
+    test::Later later(first, smuggled);
+    HttpServer server(std::ref(later));
+    Client client;
+    EXPECT_NE(summary(client.fetch(request_to(server.url()))).find("answered 20"),
+              std::string::npos);
+    later.send();
+    EXPECT_EQ(summary(client.fetch(request_to(server.url("/other")))), "answered 200 ok");
+    EXPECT_EQ(server.accepted(), 2);
+    // From then on no connection to this receiver carries two requests.
+    EXPECT_EQ(summary(client.fetch(request_to(server.url("/third")))), "answered 200 ok");
+    EXPECT_EQ(server.accepted(), 3);
+    EXPECT_EQ(server.requests().size(), 3u);
+  }
+}
+
+TEST(Connections, AreReplacedAtTheEndOfTheirLife) {
+  HttpServer server(test::answer_all);
+  Client client({.user_agent = "",
+                 .ca_file = "",
+                 .kept_connections = 0,
+                 .connection_life = std::chrono::seconds(1),
+                 .dns_servers = "",
+                 .read_headers = {}});
+  const auto limit = Clock::now() + std::chrono::seconds(30);
+  while (server.accepted() < 2 && Clock::now() < limit) {
+    EXPECT_EQ(summary(client.fetch(request_to(server.url()))), "answered 200 ok");
+  }
+  EXPECT_EQ(server.accepted(), 2);
+}
+
 TEST(Connections, ThatTheServerClosedAreReplaced) {
   HttpServer server([](Connection& connection) {
     connection.read_request();

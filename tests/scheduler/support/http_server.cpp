@@ -201,4 +201,22 @@ void answer_all(Connection& connection) {
   while (connection.read_request()) connection.send(ok());
 }
 
+Later::Later(std::string answer, std::string rest)
+    : answer_(std::move(answer)), rest_(std::move(rest)) {}
+
+void Later::operator()(Connection& connection) {
+  if (connection.number() != 0) return answer_all(connection);
+  connection.read_request();
+  connection.send(answer_);
+  asked_.get_future().wait();
+  connection.send(rest_);
+  sent_.set_value();
+  connection.wait_for_close();
+}
+
+void Later::send() {
+  asked_.set_value();
+  sent_.get_future().wait();
+}
+
 }  // namespace postern::scheduler::test

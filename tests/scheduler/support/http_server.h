@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -89,5 +90,18 @@ std::string ok(std::string_view body = "ok");
 
 // Answers every request with ok().
 void answer_all(Connection& connection);
+
+// A script whose first connection answers its first request with `answer`, and sends `rest` when
+// the test says so, which waits until it has. All other requests are answered with ok().
+class Later {
+ public:
+  Later(std::string answer, std::string rest);
+  void operator()(Connection& connection);
+  void send();
+
+ private:
+  const std::string answer_, rest_;
+  std::promise<void> asked_, sent_;
+};
 
 }  // namespace postern::scheduler::test
