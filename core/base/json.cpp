@@ -44,12 +44,54 @@ Error invalid_json(std::string_view field, std::string message) {
   return invalid("invalid_json", std::string(field), std::move(message));
 }
 
-// As far as `text` is valid, and what is wrong there.
-std::size_t read_valid(std::string_view text, boost::json::error_code& error) {
+// The four digits after "\u". REQUIRES: they are there.
+std::uint32_t code_unit(std::string_view text, std::size_t at) {
+  std::uint32_t unit = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    unit = unit << 4 | static_cast<std::uint32_t>(hex_value(text[at + i]));
+  }
+  return unit;
+}
+
+std::size_t read_as_boost(std::string_view text, boost::json::error_code& error) {
   boost::json::parse_options options;
   options.max_depth = kMaxJsonDepth;
   boost::json::basic_parser<NullHandler> parser(options);
   return parser.write_some(false, text.data(), text.size(), error);
+}
+
+// `text` with U+FFFD in place of each escape that is half a surrogate pair; its length is the same.
+std::string with_whole_pairs(std::string_view text) {
+  constexpr std::string_view kReplacement = "\\ufffd";
+  const auto is_in = [&](std::size_t at, std::uint32_t first, std::uint32_t last) {
+    if (text.substr(at, 2) != "\\u" || text.size() < at + kReplacement.size()) return false;
+    const std::uint32_t unit = code_unit(text, at + 2);
+    return unit >= first && unit <= last;
+  };
+  std::string out(text);
+  for (std::size_t at = text.find('\\'); at < text.size(); at = text.find('\\', at)) {
+    if (is_in(at, 0xD800, 0xDBFF) && is_in(at + kReplacement.size(), 0xDC00, 0xDFFF)) {
+      at += 2 * kReplacement.size();
+    } else if (is_in(at, 0xD800, 0xDFFF)) {
+      out.replace(at, kReplacement.size(), kReplacement);
+      at += kReplacement.size();
+    } else {
+      at += 2;  // the backslash may be escaped itself
+    }
+  }
+  return out;
+}
+
+// As far as `text` is valid, and what is wrong there. Half a surrogate pair is valid: the grammar
+// has it (RFC 8259, 8.2), and JavaScript writes it when a string was cut inside a character. Boost
+// refuses it, as a syntax error.
+std::size_t read_valid(std::string_view text, boost::json::error_code& error) {
+  const std::size_t read = read_as_boost(text, error);
+  if (!error || text.find("\\u") == text.npos) return read;
+  const std::string whole = with_whole_pairs(text);
+  if (whole == text) return read;
+  error.clear();
+  return read_as_boost(whole, error);
 }
 
 // The length of the valid JSON value that `text` begins with, and of the white space around it.
@@ -144,15 +186,6 @@ class Scanner {
   std::string_view text_;
   std::size_t at_ = 0;
 };
-
-// The four digits after "\u". REQUIRES: they are there.
-std::uint32_t code_unit(std::string_view text, std::size_t at) {
-  std::uint32_t unit = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    unit = unit << 4 | static_cast<std::uint32_t>(hex_value(text[at + i]));
-  }
-  return unit;
-}
 
 void append_utf8(std::string& out, std::uint32_t code) {
   const auto add = [&](std::uint32_t byte) { out += static_cast<char>(byte); };

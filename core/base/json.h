@@ -23,11 +23,11 @@ struct JsonMember {
 
 // The members of the object that is the whole of `text`, in order. `text` must outlive the result.
 // Errors (invalid_argument): "invalid_json" for anything that is not one valid JSON value (empty, a
-// byte order mark, trailing bytes, bad UTF-8, half a surrogate pair, NaN, deeper than 64);
-// "object_required" for another kind of value; "duplicate_field" for a doubled key of this object
-// (deeper ones are the payload's own affair), with the key as field; "too_many_fields" for more
-// than kMaxJsonMembers, of which no more are read. `field` names the object when
-// it is itself a field; empty for a whole body.
+// byte order mark, trailing bytes, bad UTF-8, NaN, deeper than 64) and for half a surrogate pair in
+// a key; in a value it is valid; "object_required" for another kind of value; "duplicate_field" for
+// a doubled key of this object (deeper ones are the payload's own affair), with the key as field;
+// "too_many_fields" for more than kMaxJsonMembers, of which no more are read. `field` names the
+// object when it is itself a field; empty for a whole body.
 Result<std::vector<JsonMember>> parse_json_object(std::string_view text,
                                                   std::string_view field = {});
 

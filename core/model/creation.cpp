@@ -39,7 +39,14 @@ Result<void> check_target(const Creation& wanted) {
   if (!wanted.url.empty()) {
     if (const auto url = parse_url(wanted.url, fields.url); !url) return url.error();
   }
-  return wanted.method ? check_method(*wanted.method, fields.method) : Result<void>();
+  if (!wanted.method) return {};
+  if (wanted.method == "GET" && wanted.body && !traits(wanted.dialect).drops_body_of_get) {
+    return invalid(
+        "method_invalid", std::string(fields.method),
+        fmt::format("A GET carries no body: choose another {}, or leave the payload out.",
+                    fields.method));
+  }
+  return check_method(*wanted.method, fields.method);
 }
 
 Result<void> check_span(Seconds span, Seconds most, std::string_view field, std::string reason) {

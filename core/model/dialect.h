@@ -39,6 +39,7 @@ struct DialectTraits {
   bool any_endpoint_name = false;  // any text names an endpoint; what is there may be a part of it
   bool numbers_tasks = false;      // a task has an integer id, too
   bool limits_retries = true;      // false: the wire counts tries, and limits them itself
+  bool drops_body_of_get = false;  // which is not sent; false: refused
   bool takes_past_deadline = false;  // such a task expires when it is looked at
   // The retry policy where its queue was never told one; empty: the queue's.
   std::string_view default_policy = {};
@@ -70,6 +71,7 @@ inline constexpr std::array kDialects{
         .name = "asyncqueue",
         .own_queue = "asyncqueue",
         .makes_queues = QueueMaking::always,
+        .drops_body_of_get = true,
         .success_below = 500,
         .shows_due_tasks = true,
     },

@@ -11,6 +11,7 @@ namespace postern {
 namespace {
 
 constexpr std::chrono::seconds kShortest{1};
+constexpr std::chrono::hours kLongestRuntime{24};
 constexpr std::int64_t kMaxTries = 10'000;
 constexpr std::int64_t kMaxConcurrent = 10'000;
 
@@ -32,8 +33,8 @@ Result<void> check_limits(const QueueSettings& settings) {
   if (!is_duration(settings.max_age)) {
     return out_of_range("max_age", "at least 1s, or 0s, which means for ever");
   }
-  if (!is_duration(settings.max_runtime)) {
-    return out_of_range("max_runtime", "at least 1s, or 0s, which means no limit");
+  if (!is_duration(settings.max_runtime) || settings.max_runtime > kLongestRuntime) {
+    return out_of_range("max_runtime", "1s to 24h, or 0s, which means no limit");
   }
   if (settings.max_entries < 0) {
     return out_of_range("max_entries", "0, which means no bound, or more");

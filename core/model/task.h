@@ -137,7 +137,9 @@ struct Task {
   std::optional<Time> claimed_at;       // when the attempt under way, or the last one, began
   std::optional<std::string> resolved;  // the endpoint that the last attempt went to
   bool deferred = false;                // the receiver said 202 and will tell the end later
-  bool body_omitted = false;            // a list left a large body out
+  // Those it asked for, once it was handed out; only where it is read alone.
+  std::vector<DependencyResult> dependency_results;
+  bool body_omitted = false;  // a list left a large body out
   std::string
       unreadable;  // what is wrong with its row, of which this is what can be read; or empty
 };

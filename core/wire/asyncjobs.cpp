@@ -109,6 +109,16 @@ void write_members(JsonWriter& out, const Task& task, For whom) {
   if (!extra.signature.empty()) out.member("signature", extra.signature);
 }
 
+void write_results(JsonWriter& out, std::span<const DependencyResult> results) {
+  if (results.empty()) return;
+  out.key("dependency_results").begin_object();
+  for (const DependencyResult& each : results) {
+    out.key(to_ksuid(each.task));
+    write_answer(out, each.body, each.completed_at);
+  }
+  out.end_object();
+}
+
 }  // namespace
 
 std::string_view asyncjobs_state(Phase phase) {
@@ -159,6 +169,7 @@ std::string format_go_time(Time time) {
 void write_asyncjobs_task(JsonWriter& out, const Task& task) {
   out.begin_object();
   write_members(out, task, For::client);
+  write_results(out, task.dependency_results);
   out.end_object();
 }
 
@@ -166,14 +177,7 @@ std::string asyncjobs_webhook_body(const Task& task, std::span<const DependencyR
   JsonWriter out;
   out.begin_object();
   write_members(out, task, For::handler);
-  if (!results.empty()) {
-    out.key("dependency_results").begin_object();
-    for (const DependencyResult& each : results) {
-      out.key(to_ksuid(each.task));
-      write_answer(out, each.body, each.completed_at);
-    }
-    out.end_object();
-  }
+  write_results(out, results);
   out.end_object();
   return out.take();
 }

@@ -18,7 +18,7 @@ nanoseconds duration_from(const Cell& cell) {
 }
 
 // An interval that somebody wrote in months has them with 30 days, and one that nanoseconds cannot
-// hold reads as 292 years. Of a rate limit the count is read first.
+// hold reads as the longest that they can. Of a rate limit the count is read first.
 constexpr Column<Queue> kColumns[] = {
     {"name", [](Queue& queue, const Cell& cell) { queue.name = cell.text(); }},
     {"created_at", [](Queue& queue, const Cell& cell) { queue.created_at = cell.time(); }},
@@ -27,8 +27,8 @@ constexpr Column<Queue> kColumns[] = {
     {"paused", [](Queue& queue, const Cell& cell) { queue.paused = cell.boolean(); }},
     {"max_age_us",
      [](Queue& queue, const Cell& cell) { queue.settings.max_age = duration_from(cell); },
-     "(extract(epoch FROM CASE WHEN max_age < '292 years' THEN max_age WHEN max_age IS NOT NULL "
-     "THEN interval '292 years' END) * 1000000)::bigint"},
+     "CASE WHEN max_age IS NOT NULL "
+     "THEN least(extract(epoch FROM max_age) * 1000000, 9223372036854775)::bigint END"},
     {"max_entries",
      [](Queue& queue, const Cell& cell) {
        queue.settings.max_entries = cell.integer_or_null().value_or(0);
@@ -37,8 +37,8 @@ constexpr Column<Queue> kColumns[] = {
      [](Queue& queue, const Cell& cell) { queue.settings.discard_old = cell.boolean(); }},
     {"max_runtime_us",
      [](Queue& queue, const Cell& cell) { queue.settings.max_runtime = duration_from(cell); },
-     "(extract(epoch FROM CASE WHEN max_runtime < '292 years' THEN max_runtime WHEN max_runtime IS "
-     "NOT NULL THEN interval '292 years' END) * 1000000)::bigint"},
+     "CASE WHEN max_runtime IS NOT NULL "
+     "THEN least(extract(epoch FROM max_runtime) * 1000000, 9223372036854775)::bigint END"},
     {"max_concurrent",
      [](Queue& queue, const Cell& cell) {
        queue.settings.max_concurrent = cell.integer_or_null();

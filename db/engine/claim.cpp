@@ -7,6 +7,7 @@
 #include "core/base/base64.h"
 #include "core/base/headers_json.h"
 #include "db/tasks/columns.h"
+#include "db/tasks/dependency_results.h"
 #include "db/tasks/dialects.h"
 
 namespace postern::db {
@@ -85,20 +86,6 @@ void add_missing(Headers& headers, Headers others) {
   }
 }
 
-std::vector<DependencyResult> results_from(std::string_view json) {
-  std::vector<DependencyResult> out;
-  const auto rows = boost::json::parse(json);
-  for (const auto& each : rows.as_array()) {
-    const auto& row = each.as_array();
-    const auto id = parse_task_id(row.at(0).as_string());
-    if (!id) continue;
-    const auto* body = row.at(1).if_string();
-    out.push_back({*id, body == nullptr ? std::string() : base64_decode(*body).value_or(""),
-                   Time{Microseconds{row.at(2).as_int64()}}});
-  }
-  return out;
-}
-
 void add_secret(Claimed& claimed, const Cell& cell) {
   if (!cell.is_null()) claimed.secrets.emplace_back(cell.text());
 }
@@ -136,7 +123,7 @@ constexpr Column<Claimed> kClaimedColumns[] = {
     {"previous_secret", add_secret},
     {"dependency_results",
      [](Claimed& claimed, const Cell& cell) {
-       if (!cell.is_null()) claimed.results = results_from(cell.text());
+       if (!cell.is_null()) claimed.results = dependency_results_from(cell.text());
      }},
 };
 

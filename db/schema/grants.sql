@@ -20,7 +20,7 @@ GRANT INSERT ON postern.sequel TO postern_api;
 GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;
 GRANT EXECUTE ON FUNCTION
   postern.authenticate, postern.count_one, postern.depth_change, postern.total_change, postern.queue_depth,
-  postern.endpoint_of, postern.recorded, postern.task_of_job,
+  postern.endpoint_of, postern.recorded, postern.task_of_job, postern.results_of, postern.finished_since,
   postern.lock_tasks, postern.cancel_task, postern.delete_task, postern.change_task, postern.retry_task,
   postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api;
 

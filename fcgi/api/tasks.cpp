@@ -4,14 +4,21 @@
 #include <utility>
 
 #include "core/model/ids.h"
+#include "db/tasks/dependency_results.h"
 #include "fcgi/api/task_lookup.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {
 
 Result<Task> TasksApi::reread(const std::string& tenant, const TaskId& id) {
-  auto task =
-      read_from(pool_, [&](auto& connection) { return db::get_task(connection, tenant, id); });
+  auto task = read_from(pool_, [&](auto& connection) {
+    auto found = db::get_task(connection, tenant, id);
+    if (found && found->spec.load_results && found->attempt > 0) {
+      found->dependency_results =
+          db::dependency_results(connection, tenant, found->spec.dependencies);
+    }
+    return found;
+  });
   if (!task) return no_such_task(to_typeid(id));
   return std::move(*task);
 }

@@ -26,7 +26,9 @@ Result<FieldReader> FieldReader::parse(std::string_view body, std::string_view w
 Result<FieldReader> FieldReader::parse_as_go(std::string_view body) {
   Result<std::vector<JsonMember>> members = parse_go_object(body);
   if (!members) return members.error();
-  return Result<FieldReader>(boost::system::in_place_value, std::move(*members));
+  FieldReader reader(std::move(*members));
+  reader.as_go_ = true;
+  return reader;
 }
 
 std::string FieldReader::full(std::string_view name) const {
@@ -106,7 +108,7 @@ std::optional<std::chrono::nanoseconds> FieldReader::duration(std::string_view n
   const auto raw = take(name);
   if (!raw) return std::nullopt;
   if (json_kind(*raw) != JsonKind::string) {
-    refuse(invalid("invalid_duration", std::string(name),
+    refuse(invalid(as_go_ ? "invalid_type" : "invalid_duration", std::string(name),
                    fmt::format("{} must be a string with units, such as \"1h30m\".", name)));
     return std::nullopt;
   }

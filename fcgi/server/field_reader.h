@@ -43,7 +43,8 @@ class FieldReader {
   // Any number; what a double cannot hold is infinite.
   std::optional<double> number(std::string_view name);
   std::optional<bool> boolean(std::string_view name);
-  // As Go writes it, else reason "invalid_duration": also for a number, whose unit nobody knows.
+  // As Go writes it, else reason "invalid_duration": also for a number, whose unit nobody knows,
+  // unless it is read as Go's decoder does, to which that is a wrong type.
   std::optional<std::chrono::nanoseconds> duration(std::string_view name);
   // {"count", "period_seconds", "burst"}, of which the last may be missing; else reason
   // "rate_limit_incomplete". Ranges are check_rate_limit's.
@@ -84,6 +85,7 @@ class FieldReader {
 
   std::vector<JsonMember> members_;
   std::vector<bool> taken_;
+  bool as_go_ = false;
   std::string within_;
   std::optional<Error> error_;
 };

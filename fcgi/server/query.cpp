@@ -131,6 +131,11 @@ std::optional<Time> Query::time(std::string_view name) {
   return time;
 }
 
+void Query::drop_empty(std::string_view name) {
+  std::erase_if(params_,
+                [&](const auto& each) { return each.first == name && each.second.empty(); });
+}
+
 void Query::require(const Result<void>& check) {
   if (!check) refuse(check.error());
 }

@@ -38,6 +38,9 @@ class Query {
   // RFC 3339, or a day (its beginning in UTC); else reason "time_invalid".
   std::optional<Time> time(std::string_view name);
 
+  // From now on a parameter without a value reads as absent.
+  void drop_empty(std::string_view name);
+
   // Notes what a check found, unless something was wrong before.
   void require(const Result<void>& check);
   void refuse(Error error);

@@ -45,6 +45,19 @@ class AsyncJobs(StackTest):
         self.receiver.on("/rows", Answer(body=b"plain"))
         self.assertEqual(self.wait_for(self.make(), "complete")["result"]["payload"], "plain")
 
+    def test_results_of_dependencies_are_shown_once_the_task_was_handed_out(self):
+        self.receiver.on("/rows", Answer(body=b'{"rows": 7}'))
+        first = self.make()
+        self.wait_for(first, "complete")
+        gone = "3MmRhht8nMtBIWVVrDXu2qq2RXR"  # nobody made it
+        for also, shown in (({"load_dependencies": True}, True), ({}, False)):
+            task = self.make(dependencies=[first], **also)
+            done = self.wait_for(task, "complete")
+            results = done.get("dependency_results")
+            self.assertEqual(results and results[first]["payload"], {"rows": 7} if shown else None)
+        waits = self.now(self.make(dependencies=[first, gone], load_dependencies=True))
+        self.assertNotIn("dependency_results", waits)
+
     def test_a_type_is_routed_to_the_longest_name_that_begins_it(self):
         for kind, path in (("email", "/email"), ("email:new", "/email:new"), ("email:news", "/email:new"),
                            ("emails", "/email")):

@@ -12,7 +12,7 @@ MALFORMED = (
     b"", b" ", b"{", b"{}{}", b'{"queue":"q",}', b"{'queue':'q'}", b'{"queue":q}', b'{"queue":"q"} x',
     b'{"queue":NaN}', b'{"queue":01}', b"\xef\xbb\xbf{}", b"{}\x00", b"a=1&b=2", b'{"queue":"\n"}',
     b'{"queue":"\xff"}', b'{"queue":"\xc0\xaf"}', b'{"queue":"\xed\xa0\x80"}', b'{"\x80":1}',
-    b'{"queue":"\\ud800"}', b'{"queue":"\\udc00\\ud800"}', b'{"queue":"\\u12"}', b'{"queue":"\\x41"}',
+    b'{"\\ud800":1}', b'{"queue":"\\udc00\\ud800}', b'{"queue":"\\u12"}', b'{"queue":"\\x41"}',
     '{"queue":"q"}'.encode("utf-16"), b"[" * 100_000, b'{"a":' * 50_000, b"/* */ {}", b"-", b"tru",
 )
 # Each case is TASK with one field set to this value; None: without the field.
@@ -259,7 +259,8 @@ class BadInput(StackTest):
         for method, path, allowed in (
                 ("PUT", "/v1/tasks", {"GET", "HEAD", "POST"}),
                 ("POST", "/v1/tasks/x", {"GET", "HEAD", "PATCH", "DELETE"}),
-                ("GET", "/v1/tasks/x/retry", {"POST"})):
+                ("GET", "/v1/tasks/x/retry", {"POST"}), ("OPTIONS", "/v1/queues/q/purge", {"POST"}),
+                ("OPTIONS", "/v1/tasks", {"GET", "HEAD", "POST"}), ("OPTIONS", "/healthz", {"GET", "HEAD"})):
             reply = self.api.request(method, path)
             self.assert_refused(reply, 405, "invalid_argument", "method_not_allowed", None)
             self.assertEqual(set(reply.headers["Allow"].split(", ")), allowed)

@@ -49,6 +49,7 @@ ERRORS = {
     405: ("invalid_argument", "method_not_allowed"),
     413: ("payload_too_large", "body_too_large"),
     414: ("invalid_argument", "uri_too_long"),
+    415: ("invalid_argument", "content_encoding_unsupported"),
     429: ("rate_limited", "too_many_requests"),
     501: ("invalid_argument", "transfer_encoding_unknown"),
     502: ("unavailable", "handler_unreachable"),

@@ -30,6 +30,7 @@ BEGIN
     WHEN deadline < coalesce(run_at, now() + delay) THEN 'deadline: must not be before the start'
     WHEN (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')) IS NOT TRUE THEN
       'method: must be GET, POST, PUT, PATCH or DELETE'
+    WHEN method = 'GET' AND bytes IS NOT NULL THEN 'method: must not be GET, which carries no body, with a payload'
     WHEN octet_length(concat(headers::text, tags::text, content_type, retry_policy)) > 65536 THEN
       'headers, tags, content_type, retry_policy: must be at most 64 KiB together'
     WHEN octet_length(bytes) > 16777216 THEN 'payload: must be at most 16 MiB'

@@ -77,7 +77,7 @@ CREATE TABLE postern.queue (
   CONSTRAINT queue_ranges CHECK (
     max_retries BETWEEN 0 AND 100 AND max_tries >= 1 AND max_entries >= 0 AND max_concurrent >= 1
     AND timeout_ms BETWEEN 1000 AND 1800000 AND max_age > '0' AND max_age <= '300 years' AND max_runtime > '0'
-    AND max_runtime <= '300 years'),
+    AND max_runtime <= '24 hours'),
   CONSTRAINT queue_rate_range CHECK (
     (rate_count IS NULL) = (rate_period IS NULL) AND rate_count BETWEEN 1 AND 1000000
     AND rate_period BETWEEN '1 second' AND '1 day' AND rate_burst BETWEEN 1 AND 1000000

@@ -36,7 +36,7 @@ void read_payload(FieldReader& fields, Creation& wanted) {
   if (payload) wanted.body = std::string(*payload);
   if (!base64) return;
   wanted.body_form = BodyForm::raw;
-  wanted.body = base64_decode(*base64);
+  wanted.body = base64_decode_lines(*base64);
   if (!wanted.body) {
     fields.refuse(invalid("invalid_json", "payload_base64",
                           "payload_base64 must be base64 (RFC 4648) with padding."));
@@ -98,6 +98,9 @@ Result<List> parse_list(std::string_view text) {
   Result<Query> parsed = Query::parse(text);
   if (!parsed) return parsed.error();
   Query& query = *parsed;
+  for (const std::string_view each : {"state", "queue", "type", "cursor", "stream"}) {
+    query.drop_empty(each);  // upstream compares them with ""
+  }
   List list;
   db::TaskFilter& filter = list.filter;
   filter.oldest_first = true;

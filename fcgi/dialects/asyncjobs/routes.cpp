@@ -127,6 +127,10 @@ HttpResponse render_error(const Error& error) {
     told.reason = "invalid_json";
   }
   if (told.reason == "database_unavailable") told.reason = "storage_not_ready";
+  if (told.reason == "timezone_invalid") {  // the zone is a part of the schedule there
+    told.reason = "schedule_invalid";
+    told.field = "schedule";
+  }
   JsonWriter out;
   out.begin_object().key("error");
   native_wire::write_error(out, told);

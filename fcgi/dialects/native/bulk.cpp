@@ -71,7 +71,9 @@ Result<Wanted> parse(const Call& call, BulkVerb verb) {
   FieldReader& fields = *parsed;
   Wanted wanted;
   wanted.ids = fields.texts("ids");
-  const auto filter = fields.object("filter", "invalid_type");
+  // asyncjobs knows no filter: on its mount the field is one that nobody asks for.
+  const bool has_filters = call.dialect != Dialect::asyncjobs;
+  const auto filter = has_filters ? fields.object("filter", "invalid_type") : std::nullopt;
   if (!wanted.ids.empty() && filter) {
     fields.refuse(invalid("ids_and_filter", "filter", "Give ids or a filter, not both."));
   }
@@ -87,7 +89,10 @@ Result<Wanted> parse(const Call& call, BulkVerb verb) {
   return wanted;
 }
 
-HttpResponse render(const std::vector<std::string>& ids, const std::vector<Result<void>>& results) {
+// The error is a text, as asyncjobs has it; its clients cannot read anything else. It has no other
+// members on its mount.
+HttpResponse render(const Call& call, const std::vector<std::string>& ids,
+                    const std::vector<Result<void>>& results) {
   JsonWriter out;
   out.begin_object().key("results").begin_array();
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -96,8 +101,11 @@ HttpResponse render(const std::vector<std::string>& ids, const std::vector<Resul
       out.member("status", "ok");
     } else {
       const Error& error = results[i].error();
-      out.member("status", error.code == Errc::not_found ? "not_found" : "failed").key("error");
-      native_wire::write_error(out, error);
+      out.member("status", error.code == Errc::not_found ? "not_found" : "failed");
+      out.member("error", error.message);
+      if (call.dialect != Dialect::asyncjobs) {
+        out.member("code", name(error.code)).member("reason", error.reason);
+      }
     }
     out.end_object();
   }
@@ -111,7 +119,7 @@ Result<HttpResponse> carry_out(const Call& call, BulkVerb verb) {
   if (!wanted->filter) {
     const auto results = call.use.bulk.each(call.caller, verb, wanted->ids, call.dialect);
     if (!results) return results.error();
-    return render(wanted->ids, *results);
+    return render(call, wanted->ids, *results);
   }
   const auto swept = call.use.bulk.matching(call.caller, verb, *wanted->filter);
   if (!swept) return swept.error();

@@ -69,7 +69,7 @@ void read_body(FieldReader& fields, Creation& wanted) {
   }
   if (text) wanted.body = std::move(*text);
   if (base64) {
-    wanted.body = base64_decode(*base64);
+    wanted.body = base64_decode_lines(*base64);
     if (!wanted.body) {
       fields.refuse(invalid("payload_base64_invalid", "payload_base64",
                             "payload_base64 must be base64 (RFC 4648) with padding."));
@@ -189,10 +189,30 @@ Result<Creation> parse_creation(FieldReader& fields) {
   return wanted;
 }
 
+namespace {
+
+// A list of everything must not be the answer to who asks for some of it. Other parameters that
+// nobody knows are ignored.
+void refuse_fields(Query& query) {
+  constexpr std::array<std::string_view, 3> kFilters{"queue", "status", "endpoint"};
+  for (const auto& field : wire::task_fields()) {
+    if (std::ranges::find(kFilters, field.name) != kFilters.end() || !query.has(field.name)) {
+      continue;
+    }
+    query.refuse(invalid("filter_unknown", std::string(field.name),
+                         fmt::format("Tasks are not listed by {}, but by queue, status, tag, "
+                                     "endpoint, created_since and created_until.",
+                                     field.name)));
+  }
+}
+
+}  // namespace
+
 Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
   Result<Query> parsed = Query::parse(text);
   if (!parsed) return parsed.error();
   Query& query = *parsed;
+  refuse_fields(query);
   db::TaskFilter filter;
   if (const auto queue = query.text("queue")) {
     query.require(check_queue_name(*queue, "queue"));

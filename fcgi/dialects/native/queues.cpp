@@ -93,6 +93,9 @@ Result<HttpResponse> create_queue_with(const Call& call, const QueueSettings& de
   QueueSettings settings = defaults;
   read_settings(*fields, settings, defaults);
   if (const auto ok = fields->finish(); !ok) return ok.error();
+  // Where there is a default, 0 is no way to say "no limit": to Go it is a value that was not
+  // given.
+  if (settings.max_runtime.count() == 0) settings.max_runtime = defaults.max_runtime;
   const auto queue = call.use.queues.create(call.caller, name, std::move(settings));
   if (!queue) return queue.error();
   return queue_response(201, *queue);

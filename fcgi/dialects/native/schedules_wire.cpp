@@ -20,10 +20,11 @@ constexpr std::int64_t kMaxListed = 1000;
 constexpr std::int64_t kMaxRuns = 100;
 constexpr std::int64_t kMaxNext = 100;
 
-// A target replaces the one there was. A type is asyncjobs's way to name an endpoint.
-void read_target(FieldReader& fields, Schedule& onto, bool is_new) {
+// A target replaces the one there was. A task_type is asyncjobs's way to name an endpoint; `type`
+// is the same to others.
+void read_target(FieldReader& fields, Schedule& onto, bool is_new, bool aliased) {
   auto type = fields.text(kTaskType);
-  const auto alias = fields.text(kType);
+  const auto alias = aliased ? fields.text(kType) : std::nullopt;
   const bool other = fields.present(kTaskNames.url) || fields.present(kTaskNames.endpoint);
   if (int{type.has_value()} + int{alias.has_value()} + int{other} > 1) {
     fields.refuse(invalid("target_both_set", type ? "task_type" : "type",
@@ -129,7 +130,7 @@ Result<void> apply_schedule(const Call& call, Schedule& onto) {
   FieldReader& fields = *reader;
   const bool is_new = onto.spec.empty();
   if (auto name = fields.text(kName)) onto.name = *std::move(name);
-  read_target(fields, onto, is_new);
+  read_target(fields, onto, is_new, call.dialect != Dialect::asyncjobs);
   read_task_fields(fields, onto.task);
   read_tries(fields, onto.task);
   read_times(fields, onto);

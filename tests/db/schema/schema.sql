@@ -538,6 +538,7 @@ BEGIN
     WHEN deadline < coalesce(run_at, now() + delay) THEN 'deadline: must not be before the start'
     WHEN (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')) IS NOT TRUE THEN
       'method: must be GET, POST, PUT, PATCH or DELETE'
+    WHEN method = 'GET' AND bytes IS NOT NULL THEN 'method: must not be GET, which carries no body, with a payload'
     WHEN octet_length(concat(headers::text, tags::text, content_type, retry_policy)) > 65536 THEN
       'headers, tags, content_type, retry_policy: must be at most 64 KiB together'
     WHEN octet_length(bytes) > 16777216 THEN 'payload: must be at most 16 MiB'
@@ -1439,7 +1440,7 @@ CREATE TABLE postern.queue (
     retention_failed text DEFAULT 'standard'::text NOT NULL,
     retention_cancelled text DEFAULT 'standard'::text NOT NULL,
     CONSTRAINT queue_name_shape CHECK ((name ~ '^[a-zA-Z0-9_:-]{1,64}$'::text)),
-    CONSTRAINT queue_ranges CHECK ((((max_retries >= 0) AND (max_retries <= 100)) AND (max_tries >= 1) AND (max_entries >= 0) AND (max_concurrent >= 1) AND ((timeout_ms >= 1000) AND (timeout_ms <= 1800000)) AND (max_age > '00:00:00'::interval) AND (max_age <= '300 years'::interval) AND (max_runtime > '00:00:00'::interval) AND (max_runtime <= '300 years'::interval))),
+    CONSTRAINT queue_ranges CHECK ((((max_retries >= 0) AND (max_retries <= 100)) AND (max_tries >= 1) AND (max_entries >= 0) AND (max_concurrent >= 1) AND ((timeout_ms >= 1000) AND (timeout_ms <= 1800000)) AND (max_age > '00:00:00'::interval) AND (max_age <= '300 years'::interval) AND (max_runtime > '00:00:00'::interval) AND (max_runtime <= '24:00:00'::interval))),
     CONSTRAINT queue_rate_range CHECK ((((rate_count IS NULL) = (rate_period IS NULL)) AND ((rate_count >= 1) AND (rate_count <= 1000000)) AND ((rate_period >= '00:00:01'::interval) AND (rate_period <= '1 day'::interval)) AND ((rate_burst >= 1) AND (rate_burst <= 1000000)) AND ((rate_tokens >= ('-1000000'::integer)::double precision) AND (rate_tokens <= (1000000)::double precision)) AND ((rate_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (rate_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)))),
     CONSTRAINT queue_retention_known CHECK (((retention_completed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_failed = ANY (ARRAY['short'::text, 'standard'::text])) AND (retention_cancelled = ANY (ARRAY['short'::text, 'standard'::text]))))
 )
@@ -2084,6 +2085,7 @@ REVOKE ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, 
 GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_api;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.is_time(p_time timestamp with time zone) FROM PUBLIC;
@@ -2110,6 +2112,7 @@ REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestam
 GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.restart(t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO postern_api;
 GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;

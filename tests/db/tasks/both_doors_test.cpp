@@ -168,6 +168,8 @@ TEST_F(BothDoors, QueuesMethodsAndContentTypes) {
   for (const char* name : {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "post", ""}) {
     expect_same_text("method", name, "'q', 'https://h.test/', method => $1",
                      [&](Creation& c) { c.method = name; });
+    expect_same_text("method", name, "'q', 'https://h.test/', '{}', method => $1",
+                     [&](Creation& c) { c.method = name, c.body = "{}"; });
   }
   for (const std::string& name :
        {std::string("text/plain"), std::string("text/plain; charset=utf-8"), std::string("text"),

@@ -49,6 +49,13 @@ TEST_F(AsyncJobsLists, TellsWhatIsWrongWithAList) {
   for (const auto& [query, expected] : cases) {
     EXPECT_EQ(told(at("GET", "/v1/tasks?" + query)), expected) << query;
   }
+  // A filter without a value is none.
+  const std::string id = task().text("id");
+  for (const char* query :
+       {"queue=", "type=", "state=", "stream=", "queue=&type=&state=&cursor="}) {
+    const Answer all = at("GET", std::string("/v1/tasks?") + query);
+    EXPECT_NE(all.body.find(id), std::string::npos) << query << ": " << all.body;
+  }
 }
 
 TEST_F(AsyncJobsLists, ALineOfAStreamIsATaskWhateverItsPayload) {

@@ -50,6 +50,27 @@ TEST_F(AsyncJobsTest, APayloadIsAnyJsonOrNone) {
   EXPECT_TRUE(task().at("payload").is_null());
 }
 
+TEST_F(AsyncJobsTest, Base64MayHaveLineBreaks) {
+  for (const char* lines : {R"(aGVs\nbG8=)", R"(aGVs\r\nbG8=\r\n)", R"(\naGVsbG8=)"}) {
+    EXPECT_EQ(task(std::string(R"(,"payload_base64":")") + lines + "\"").text("payload"),
+              "aGVsbG8=")
+        << lines;
+  }
+  EXPECT_EQ(told(task(R"(,"payload_base64":"aGVs bG8=")")),
+            "400 invalid_argument invalid_json payload_base64");
+  const Answer schedule =
+      at("POST", "/v1/schedules",
+         R"({"name":"x","schedule":"@daily","queue":"WORK","task_type":"email",)"
+         R"("payload_base64":"aGVs\nbG8="})");
+  EXPECT_EQ(schedule.text("payload"), "aGVsbG8=");
+}
+
+// JavaScript writes half a surrogate pair when a string was cut inside a character.
+TEST_F(AsyncJobsTest, HalfACharacterPassesInsideAPayload) {
+  EXPECT_EQ(base64_decode(task(R"(,"payload":["\ud83d"])").text("payload")), R"(["\ud83d"])");
+  EXPECT_EQ(told(task(R"(,"signature":"\ud83d")")), "400 invalid_argument invalid_json signature");
+}
+
 TEST_F(AsyncJobsTest, BodiesAreReadAsGoDoes) {
   const std::string other = task().text("id");
   const std::tuple<std::string, std::string, int> cases[] = {
@@ -158,6 +179,9 @@ TEST_F(AsyncJobsTest, ManyAreRetriedWithAResultEach) {
   EXPECT_EQ(done.text("results/0/status"), "ok");
   EXPECT_EQ(done.text("results/1/status"), "not_found");
   EXPECT_EQ(done.text("results/1/id"), "missing-id");
+  // A text, which is all that its clients can read.
+  EXPECT_EQ(done.at("results/1/error").kind(), boost::json::kind::string) << done.body;
+  EXPECT_EQ(done.at("results/1").as_object().size(), 3U) << done.body;
   // What waits is retried by the rules of this mount, whoever made it, as it is one by one.
   const std::string native =
       ask("POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://a.test/","delay":60})")
@@ -174,6 +198,8 @@ TEST_F(AsyncJobsTest, ManyAreRetriedWithAResultEach) {
             "400 invalid_argument ids_too_many ids");
   EXPECT_EQ(told(at("POST", "/v1/tasks/retry", R"({"id":[]})")),
             "400 invalid_argument invalid_json id");
+  EXPECT_EQ(told(at("POST", "/v1/tasks/retry", R"({"filter":{"all":true}})")),
+            "400 invalid_argument invalid_json filter");
 }
 
 TEST_F(AsyncJobsTest, QueuesAreMadeShownPurgedAndDeleted) {
@@ -196,7 +222,9 @@ TEST_F(AsyncJobsTest, QueuesAreMadeShownPurgedAndDeleted) {
       {R"({"name":"DEFAULT"})", "400 invalid_argument default_queue_disallowed name"},
       {R"({"name":"c","max_age":"not-a-duration"})",
        "400 invalid_argument invalid_duration max_age"},
-      {R"({"name":"c","max_runtime":60})", "400 invalid_argument invalid_duration max_runtime"},
+      {R"({"name":"c","max_runtime":60})", "400 invalid_argument invalid_json max_runtime"},
+      {R"({"name":"c","max_runtime":"24h0.000001s"})",
+       "400 invalid_argument max_runtime_out_of_range max_runtime"},
       {R"({"name":"c","color":1})", "400 invalid_argument invalid_json color"},
   };
   for (const auto& [body, expected] : cases) {
@@ -228,7 +256,17 @@ TEST_F(AsyncJobsTest, TheMountWhereAQueueIsMadeDecidesWhatItIsGiven) {
             "7 3600000000000");
   EXPECT_EQ(limits(at("POST", "/v1/queues", R"({"name":"other","max_runtime":"7s"})")),
             "100 7000000000");
+  EXPECT_EQ(limits(at("POST", "/v1/queues", R"({"name":"zero","max_runtime":"0"})")),
+            "100 3600000000000");
+  EXPECT_EQ(limits(at("POST", "/v1/queues", R"({"name":"day","max_runtime":"24h"})")),
+            "100 86400000000000");
   EXPECT_EQ(limits(ask("POST", "/v1/queues", R"({"name":"bare"})")), "-1 0");
+  EXPECT_EQ(limits(ask("POST", "/v1/queues",
+                       R"({"name":"none","max_runtime":"0","max_concurrent":null})")),
+            "-1 0");
+  // The longest that Go can write, to the microsecond.
+  const char* longest = R"({"name":"longest","max_age":"2562047h47m16.854775807s"})";
+  EXPECT_EQ(at("POST", "/v1/queues", longest).text("max_age"), "9223372036854775000");
   HttpRequest native = request("POST", "/v1/queues", R"({"name":"native"})");
   native.dialect = "native";
   EXPECT_EQ(limits(ask(native)), "-1 0");
@@ -268,6 +306,12 @@ TEST_F(AsyncJobsTest, SchedulesAreMadeShownAndDeleted) {
       {R"(,"name":"x","schedule":"not a cron")", "400 invalid_argument schedule_invalid schedule"},
       {R"(,"name":"x","schedule":"@daily","deadline_offset":"wrong")",
        "400 invalid_argument invalid_duration deadline_offset"},
+      {R"(,"name":"x","schedule":"@daily","deadline_offset":60)",
+       "400 invalid_argument invalid_json deadline_offset"},
+      {R"(,"name":"x","schedule":"TZ=Nowhere 0 5 * * *")",
+       "400 invalid_argument schedule_invalid schedule"},
+      {R"(,"name":"x","schedule":"@daily","type":"email")",
+       "400 invalid_argument invalid_json type"},
       {R"(,"name":"x","schedule":"@daily","deadline_offset":"29s")",
        "400 invalid_argument schedule_invalid deadline_offset"},
       {R"(,"name":"x","schedule":"@daily","payload":1,"payload_base64":"YQ==")",

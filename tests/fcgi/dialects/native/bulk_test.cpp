@@ -47,9 +47,9 @@ TEST_F(BulkTest, CancelsAndRetriesByIdsInAnySpelling) {
     EXPECT_EQ(answer.text(at + "/id"), asked[i]);
     EXPECT_EQ(answer.text(at + "/status"), expected[i]) << i;
   }
-  EXPECT_EQ(answer.text("results/0/error/code"), "conflict");
-  EXPECT_EQ(answer.text("results/0/error/details/reason"), "task_already_finished");
-  EXPECT_EQ(answer.text("results/2/error/details/reason"), "task_not_found");
+  EXPECT_EQ(answer.text("results/0/code"), "conflict");
+  EXPECT_EQ(answer.text("results/0/reason"), "task_already_finished");
+  EXPECT_EQ(answer.text("results/2/reason"), "task_not_found");
   EXPECT_EQ(status(list[2]), "cancelled");
 
   const std::string waits = task();
@@ -57,7 +57,7 @@ TEST_F(BulkTest, CancelsAndRetriesByIdsInAnySpelling) {
   EXPECT_EQ(retried.text("results/0/status"), "ok");
   EXPECT_EQ(retried.text("results/1/status"), "ok");
   EXPECT_EQ(retried.text("results/2/status"), "failed");
-  EXPECT_EQ(retried.text("results/2/error/details/reason"), "task_not_finished");
+  EXPECT_EQ(retried.text("results/2/reason"), "task_not_finished");
   EXPECT_EQ(status(list[3]), "pending");
   EXPECT_EQ(count("SELECT sum(value)::bigint FROM postern.counter WHERE name = 'retried'"), 2);
 }

@@ -107,7 +107,7 @@ TEST(ParseCreation, RefusesFieldByField) {
       {R"("dealy":5)", "unknown_field", "dealy"},
       {R"("Queue":"q")", "unknown_field", "Queue"},
       {R"("queue":"a","queue":"a")", "duplicate_field", "queue"},
-      {R"("queue":"\ud800")", "invalid_json", ""},
+      {R"("queue":"\ud800")", "invalid_json", "queue"},
   };
   for (const auto& [fields, reason, field] : cases) {
     const auto wanted = parse_creation("{" + std::string(fields) + "}");
@@ -177,6 +177,10 @@ TEST(ParseFilter, RefusesParameterByParameter) {
       {"endpoint=a%20b", "endpoint_invalid", "endpoint"},
       {"cursor=task_01h455vb4pex5vsknk084sn02q&offset=1", "cursor_invalid", "cursor"},
       {"tag=%ff", "query_invalid", ""},
+      {"priority=5", "filter_unknown", "priority"},
+      {"webhook_url=http://a.test/", "filter_unknown", "webhook_url"},
+      {"queue=q&tags=a", "filter_unknown", "tags"},
+      {"id=1", "filter_unknown", "id"},
       {"tag=%00", "query_invalid", ""},
   };
   for (const auto& [query, reason, field] : cases) {
