@@ -25,16 +25,20 @@ class Figures(unittest.TestCase):
     def test_what_never_came_is_infinitely_late(self):
         phase = figures(report(delivery=[(1, 5), (1, None)], chain=[(1, None)]), [(1, 70), (3, 900)], 0, 2)
         self.assertEqual((phase["missing"], phase["chains_missing"], phase["late"]), (1, 1, 70))
+        self.assertEqual((phase["schedule"], phase["schedule_p99"]), (70, 70))
         self.assertEqual((phase["delivery_p99"], phase["chain"]), (math.inf, math.inf))
         self.assertTrue(math.isnan(phase["create_p99"]))
 
-    def test_slower_is_three_times_or_a_tenth_of_a_second(self):
-        def p99(create, delivery):
-            return {"create_p99": create, "delivery_p99": delivery}
+    def test_slower_is_three_times_or_a_tenth_of_a_second_or_the_schedules_resolution(self):
+        def p99(create, delivery, schedule=400):
+            return {"create_p99": create, "delivery_p99": delivery, "schedule_p99": schedule}
 
         self.assertEqual(slower(p99(10, 40), p99(30, 100)), "")
         self.assertEqual(slower(p99(10, 40), p99(31, 110)), "create 3.1 x, delivery 110 ms")
         self.assertEqual(slower(p99(10, 40), p99(10, math.inf)), "delivery: never")
+        self.assertEqual(slower(p99(10, 40), p99(10, 40, 1000)), "")
+        self.assertEqual(slower(p99(10, 40), p99(10, 40, 1001)), "schedule 1001 ms")
+        self.assertEqual(slower(p99(10, 40), p99(10, 40, 1300)), "schedule 3.2 x")
 
     def test_quantiles(self):
         self.assertEqual([quantile([3, 1, 2], part) for part in (0, 0.5, 1)], [1, 2, 3])
@@ -48,8 +52,9 @@ class Figures(unittest.TestCase):
         phase = figures(report(create=[(1, 5, 201)], delivery=[(1, None)]), [(1, 1234)], 0, 2)
         row = {"row": 7, "what": "a | b", "before": phase, "during": phase, "after": phase, "seen": "2 x 200", "broken": "", "slower": "",
                "memory": {"handlers": 1 << 20, "scheduler": 2 << 20, "nginx": 3 << 20}}
-        self.assertEqual(table([row]).splitlines()[2].split(" | ")[:6], [
-            "| 7", "a \\| b", "5.0 / 5.0 / 5.0", "never / never / never", "– / – / –", "1,234 / 1,234 / 1,234"])
+        self.assertEqual(table([row]).splitlines()[2].split(" | ")[:7], [
+            "| 7", "a \\| b", "5.0 / 5.0 / 5.0", "never / never / never", "– / – / –", "1,234 / 1,234 / 1,234",
+            "1,234 / 1,234 / 1,234"])
         self.assertIn("| NO: x |", table([{**row, "broken": "x", "slower": "y"}]))
 
 

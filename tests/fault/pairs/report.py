@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 PROGRAMS = ("handlers", "scheduler", "nginx")
-HEADINGS = ["#", "attack", "create p99, ms", "delivery p99, ms", "chain p50, ms", "lateness, ms", "5xx", "memory, MiB",
+HEADINGS = ["#", "attack", "create p99, ms", "delivery p99, ms", "chain p50, ms", "lateness, ms", "schedule p99, ms", "5xx", "memory, MiB",
             "the attacker gets", "held"]
 
 
@@ -27,7 +27,7 @@ def cells(row):
 
     memory = " / ".join(f"{row['memory'][program] >> 20}" for program in PROGRAMS)
     held = "NO: " + row["broken"] if row["broken"] else f"yes, but slower: {row['slower']}" if row["slower"] else "yes"
-    return [str(row["row"]), row["what"], each("create_p99"), each("delivery_p99"), each("chain"), each("late"),
+    return [str(row["row"]), row["what"], each("create_p99"), each("delivery_p99"), each("chain"), each("late"), each("schedule_p99"),
             " / ".join(str(phase["failed"]) for phase in phases), memory, row["seen"], held]
 
 
