@@ -17,9 +17,8 @@ const BuiltStatement kOverQuota[] = {
     {"schedules_over_quota", over_quota_sql("schedule")},
 };
 
-constexpr Statement kTenantLoad{"tenant_load", R"sql(
-  SELECT coalesce(sum(ready + delayed + blocked), 0)::bigint AS waiting, coalesce(sum(lanes), 0)::bigint AS lanes
-    FROM postern.queue_gauge WHERE tenant = $1)sql"};
+constexpr Statement kTenantLoad{
+    "tenant_load", "SELECT waiting, lanes FROM postern.tenant_gauge WHERE tenant = $1"};
 
 constexpr Statement kLaneInUse{
     "lane_in_use",
@@ -37,6 +36,7 @@ bool is_over_quota(PgConnection& connection, Quota what, std::string_view tenant
 
 TenantLoad tenant_load(PgConnection& connection, std::string_view tenant) {
   const auto row = connection.exec(kTenantLoad, Params().text(tenant));
+  if (row.rows() == 0) return {};
   return {row.integer(0, 0), row.integer(0, 1)};
 }
 

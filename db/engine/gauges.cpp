@@ -78,7 +78,15 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
        SET seen_at = excluded.seen_at, ready = excluded.ready, delayed = excluded.delayed, active = excluded.active,
            blocked = excluded.blocked, lanes = excluded.lanes, estimated = excluded.estimated, oldest_due = excluded.oldest_due
      WHERE excluded.ready + excluded.delayed + excluded.active + excluded.blocked > 0
-        OR g.ready + g.delayed + g.active + g.blocked > 0 OR g.seen_at < now() - interval '1 minute')
+        OR g.ready + g.delayed + g.active + g.blocked > 0 OR g.seen_at < now() - interval '1 minute'),
+  of_tenants AS (
+    INSERT INTO postern.tenant_gauge AS g (tenant, waiting, lanes)
+    SELECT tenant, sum(ready + delayed + blocked), sum(lanes) FROM seen GROUP BY tenant
+    ON CONFLICT (tenant) DO UPDATE SET waiting = excluded.waiting, lanes = excluded.lanes
+     WHERE (g.waiting, g.lanes) <> (excluded.waiting, excluded.lanes)),
+  gone AS (
+    DELETE FROM postern.tenant_gauge
+     WHERE EXISTS (SELECT FROM turn) AND tenant NOT IN (SELECT tenant FROM seen))
   DELETE FROM postern.queue_gauge
    WHERE EXISTS (SELECT FROM turn) AND (tenant, queue) NOT IN (SELECT tenant, queue FROM seen))sql"};
 

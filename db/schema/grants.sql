@@ -17,7 +17,7 @@ GRANT SELECT, INSERT, DELETE ON postern.schedule_run TO postern_api;
 GRANT SELECT ON postern.lane TO postern_api;
 GRANT SELECT, INSERT ON postern.dependency TO postern_api;
 GRANT INSERT ON postern.sequel TO postern_api;
-GRANT SELECT ON postern.queue_gauge, postern.endpoint_minute TO postern_api;
+GRANT SELECT ON postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute TO postern_api;
 GRANT EXECUTE ON FUNCTION
   postern.authenticate, postern.count_one, postern.depth_change, postern.total_change, postern.queue_depth,
   postern.endpoint_of, postern.recorded, postern.task_of_job, postern.results_of, postern.finished_since,
@@ -26,7 +26,7 @@ GRANT EXECUTE ON FUNCTION
 
 -- The schedulers claim and settle tasks and process sequels. Definer functions make and drop partitions.
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lease, postern.lane, postern.counter, postern.instance,
-  postern.dependency, postern.schedule_run, postern.queue_gauge, postern.endpoint_minute TO postern_scheduler;
+  postern.dependency, postern.schedule_run, postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute TO postern_scheduler;
 GRANT SELECT, INSERT ON postern.task_finished TO postern_scheduler;
 GRANT SELECT, INSERT, DELETE ON postern.sequel TO postern_scheduler;
 GRANT SELECT, INSERT, UPDATE ON postern.queue TO postern_scheduler;

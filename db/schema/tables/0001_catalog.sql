@@ -240,3 +240,10 @@ CREATE TABLE postern.queue_gauge (
   lanes      bigint NOT NULL DEFAULT 0,    -- with tasks that are ready
   PRIMARY KEY (tenant, queue)
 ) WITH (fillfactor = 50);
+
+-- What a tenant's queues held together, counted with them. For quotas.
+CREATE TABLE postern.tenant_gauge (
+  tenant  text COLLATE "C" PRIMARY KEY,
+  waiting bigint NOT NULL,                 -- tasks that are ready, delayed or blocked
+  lanes   bigint NOT NULL                  -- with tasks that are ready
+) WITH (fillfactor = 50);

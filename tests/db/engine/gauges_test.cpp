@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "db/catalog/queue_defaults.h"
+#include "db/catalog/quotas.h"
 #include "db/engine/heartbeat.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
@@ -93,6 +94,34 @@ TEST_F(Gauges, TellEachStateOfEachQueue) {
       {"a", {3, 1, 1, 1}}, {"b", {0, 2, 0, 0}}, {"empty", {0, 0, 0, 0}}};
   EXPECT_EQ(depths(), want);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.queue_gauge WHERE estimated"), 0);
+}
+
+TEST_F(Gauges, TellWhatATenantHasInAll) {
+  for (const char* queue : {"a", "b"}) make_queue(queue);
+  owner_.script("INSERT INTO postern.tenant (name) VALUES ('other')");
+  auto others = new_task("a"), keyed = new_task("a");
+  others.spec.tenant = "other";
+  keyed.spec.key = "k";
+  auto behind = new_task("a");
+  behind.spec.key = "k";
+  insert(api_, {new_task("a"), keyed, later("b"), others});
+  insert(api_, {behind});
+  claim(scheduler_, 1, "a");
+  measure();
+  EXPECT_EQ(db::tenant_load(api_, "default").waiting, 3) << "ready, delayed and blocked";
+  EXPECT_EQ(db::tenant_load(api_, "default").lanes, 1);
+  EXPECT_EQ(db::tenant_load(api_, "other").waiting, 1);
+  insert(api_, {new_task("a"), new_task("b")});
+  measure();
+  EXPECT_EQ(db::tenant_load(api_, "default").waiting, 5);
+  EXPECT_EQ(db::tenant_load(api_, "default").lanes, 2);
+  owner_.script(
+      "DELETE FROM postern.task WHERE tenant = 'other';"
+      "DELETE FROM postern.counter WHERE tenant = 'other';"
+      "DELETE FROM postern.queue WHERE tenant = 'other'");
+  measure();
+  EXPECT_EQ(db::tenant_load(api_, "other").waiting, 0);
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.tenant_gauge"), 1);
 }
 
 TEST_F(Gauges, TheOldestIsLookedForBehindHigherPriorities) {

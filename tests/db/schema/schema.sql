@@ -1908,6 +1908,12 @@ CREATE TABLE postern.tenant (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT tenant_name_shape CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text))
 );
+CREATE TABLE postern.tenant_gauge (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    waiting bigint NOT NULL,
+    lanes bigint NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE postern.tenant_secret (
     tenant text NOT NULL COLLATE pg_catalog."C",
     secret text NOT NULL,
@@ -1958,6 +1964,8 @@ ALTER TABLE ONLY postern.setting
     ADD CONSTRAINT setting_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY postern.task
     ADD CONSTRAINT task_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY postern.tenant_gauge
+    ADD CONSTRAINT tenant_gauge_pkey PRIMARY KEY (tenant);
 ALTER TABLE ONLY postern.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY postern.tenant_secret
@@ -2178,4 +2186,6 @@ GRANT SELECT ON TABLE postern.task_all TO postern_api;
 GRANT SELECT ON TABLE postern.task_all TO postern_scheduler;
 GRANT SELECT ON TABLE postern.tenant TO postern_api;
 GRANT SELECT ON TABLE postern.tenant TO postern_scheduler;
+GRANT SELECT ON TABLE postern.tenant_gauge TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.tenant_gauge TO postern_scheduler;
 GRANT SELECT ON TABLE postern.tenant_secret TO postern_scheduler;

@@ -18,11 +18,8 @@ class QuotasTest : public WireTest {
     return fmt::format("409 {} {} {}", answer.text("error/code"), answer.reason(), answer.field());
   }
   void measured(std::int64_t waiting, std::int64_t lanes) {
-    admin_.exec(
-        {"",
-         "INSERT INTO postern.queue_gauge (tenant, queue, seen_at, ready, delayed, active, "
-         "blocked, lanes, estimated) VALUES ('default', 'q', now(), $1, 1, 5, 1, $2, false)"},
-        db::Params().int8(waiting - 2).int8(lanes));
+    admin_.exec({"", "INSERT INTO postern.tenant_gauge VALUES ('default', $1, $2)"},
+                db::Params().int8(waiting).int8(lanes));
   }
 };
 
