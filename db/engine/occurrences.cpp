@@ -2,32 +2,82 @@
 
 #include "db/catalog/queue_defaults.h"
 #include "db/catalog/schedules.h"
+#include "db/engine/turns.h"
 #include "db/tasks/insertion.h"
 
 namespace postern::db {
 
+namespace {
+
+constexpr char kIsDue[] =
+    "NOT s.paused AND s.next_at <= now() AND s.next_at >= '1970-01-01 00:00:00+00'";
+
+// Tenants that are looked at in one step, since most may have nothing that is due.
+constexpr int kTenantsAtOnce = 1000;
+
+}  // namespace
+
+// `crowd`: as many are due as one step takes, so that the tenants take turns. `turns` have
+// schedules, those of `ours` have some that are due, and those of `reached` one in this step.
 const BuiltStatement kDueSchedules{"due_schedules",
                                    R"sql(
-  SELECT now() AS now, e.paused AS engine_paused, q.*,
+  WITH RECURSIVE oldest AS MATERIALIZED (
+    SELECT tenant FROM postern.schedule s WHERE )sql" +
+                                       std::string(kIsDue) + R"sql( ORDER BY next_at LIMIT $2),
+  crowd AS MATERIALIZED (SELECT count(*) >= $2 AS there FROM oldest),)sql" +
+                                       turns_sql("postern.schedule s WHERE NOT s.paused "
+                                                 "AND s.next_at >= '1970-01-01 00:00:00+00' AND",
+                                                 "s.next_at, s.name", kTenantsAtOnce,
+                                                 "(SELECT there FROM crowd)") +
+                                       R"sql(,
+  ours AS MATERIALIZED (
+    (SELECT t.place, t.tenant FROM turns t
+      WHERE EXISTS (SELECT FROM postern.schedule s WHERE s.tenant = t.tenant AND )sql" +
+                                       kIsDue + R"sql(
+                     ORDER BY s.tenant, s.next_at, s.name LIMIT 1)
+      ORDER BY t.place, t.tenant LIMIT $2)
+    UNION ALL
+    SELECT DISTINCT CASE WHEN tenant > $1 THEN 1 ELSE 2 END, tenant FROM oldest WHERE NOT (SELECT there FROM crowd)),
+  shares AS MATERIALIZED (
+    SELECT greatest(1, count(*)) AS tenants,
+           CASE WHEN (SELECT there FROM crowd) THEN greatest(1, $2 / greatest(1, count(*))) ELSE $2 END AS of FROM ours),
+  listed AS (
+    SELECT o.place, s.*, row_number() OVER w AS round, sum(octet_length(s.task)) OVER w - octet_length(s.task) AS before
+      FROM ours o CROSS JOIN LATERAL (
+        SELECT )sql" + select_list(schedule_columns()) +
+                                       R"sql(, tenant, last_task FROM postern.schedule s
+         WHERE s.tenant = o.tenant AND )sql" +
+                                       kIsDue + R"sql(
+         ORDER BY s.next_at, s.name LIMIT (SELECT of FROM shares)) s
+    WINDOW w AS (PARTITION BY s.tenant ORDER BY s.next_at, s.name)),
+  taken AS (
+    SELECT * FROM (
+      SELECT *, sum(octet_length(task)) OVER (ORDER BY round, place, tenant) - octet_length(task) AS all_before FROM listed
+       WHERE before < 16777216 / (SELECT tenants FROM shares)) l
+     WHERE all_before < 16777216),
+  reached AS MATERIALIZED (SELECT place, tenant FROM taken WHERE round = 1)
+  SELECT now() AS now, EXISTS (SELECT FROM postern.setting WHERE name = 'paused' AND value = 'true') AS engine_paused,
+         c.there AS more,
+         coalesce((SELECT tenant FROM turns
+                    WHERE (SELECT count(*) FROM ours) < $2
+                      AND (SELECT count(*) FROM ours) = (SELECT count(*) FROM reached)
+                    ORDER BY place DESC, tenant DESC LIMIT 1),
+                  (SELECT tenant FROM reached ORDER BY place DESC, tenant DESC LIMIT 1), '') AS turn,
+         q.*,
          s.overlap = 'skip' AND EXISTS (
            SELECT FROM postern.task t WHERE t.id = s.last_task) AS overlaps,
          s.*
-    FROM (
-      SELECT *, sum(octet_length(task)) OVER (ORDER BY next_at, tenant, name) AS bytes FROM (
-        SELECT )sql" + select_list(schedule_columns()) +
-                                       R"sql(, tenant, last_task FROM postern.schedule
-         WHERE NOT paused AND next_at <= now() AND next_at >= '1970-01-01 00:00:00+00' ORDER BY next_at, tenant, name LIMIT $1) o) s
+    FROM crowd c
+    LEFT JOIN taken s ON true
     LEFT JOIN LATERAL (
       SELECT )sql" + select_list(queue_default_columns()) +
                                        R"sql( FROM postern.queue
        WHERE tenant = s.tenant AND name = s.queue) q ON true
-   CROSS JOIN (SELECT EXISTS (SELECT FROM postern.setting WHERE name = 'paused' AND value = 'true') AS paused) e
-   WHERE s.bytes - octet_length(s.task) < 16777216
-   ORDER BY s.next_at, s.tenant, s.name)sql"};
+   ORDER BY s.round, s.place, s.tenant)sql"};
 
-Params due_schedules_params(int most) {
+Params due_schedules_params(const DueScope& scope) {
   Params params;
-  params.int8(most);
+  params.text(scope.behind).int8(scope.most);
   return params;
 }
 
@@ -35,12 +85,14 @@ Due due_from(const PgResult& result) {
   Due due;
   const RowReader<Schedule> reader(result, schedule_columns());
   const RowReader<QueueDefaults> read_defaults(result, queue_default_columns());
-  const int now = result.column("now"), engine_paused = result.column("engine_paused"),
-            tenant = result.column("tenant"), overlaps = result.column("overlaps"),
+  const int tenant = result.column("tenant"), overlaps = result.column("overlaps"),
             queue_there = result.column("bounded");
+  due.now = result.time(0, result.column("now"));
+  due.paused = result.boolean(0, result.column("engine_paused"));
+  due.more = result.boolean(0, result.column("more"));
+  due.turn = result.text(0, result.column("turn"));
   for (int i = 0; i < result.rows(); ++i) {
-    due.now = result.time(i, now);
-    due.paused = result.boolean(i, engine_paused);
+    if (result.is_null(i, tenant)) break;  // none at all
     DueSchedule each;
     each.tenant = result.text(i, tenant);
     if (!result.is_null(i, queue_there)) each.queue = read_defaults(i);

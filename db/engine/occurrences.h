@@ -14,10 +14,17 @@
 
 namespace postern::db {
 
-// The schedules that are due, the longest waiting first: up to `most`, and about 16 MiB. Locks
-// nothing.
+// The schedules that are due: up to `most`, and about 16 MiB. When there are more, the tenants that
+// have any take turns, those behind `behind` first: each has its share, and of those its longest
+// waiting ones. They come in rounds: first the first one of each tenant in turn, then the second
+// ones. Locks nothing, and reads no more of a tenant than that.
+constexpr int kSchedulesAtOnce = 500;
+struct DueScope {
+  std::string behind{};  // a tenant
+  int most = kSchedulesAtOnce;
+};
 extern const BuiltStatement kDueSchedules;
-Params due_schedules_params(int most = 500);
+Params due_schedules_params(const DueScope& scope = {});
 struct DueSchedule {
   std::string tenant;
   Schedule schedule;  // of an odd row at least name, task.queue, next_at and updated_at
@@ -28,6 +35,8 @@ struct Due {
   Time now{};
   bool paused = false;  // the whole engine is
   std::vector<DueSchedule> schedules;
+  bool more = false;  // may be due. Without any in `schedules` they are of tenants behind `turn`
+  std::string turn = {};  // the last tenant in turn
 };
 Due due_from(const PgResult& result);
 

@@ -61,8 +61,8 @@ void PgStore::lost_claims(const Uuid& instance, std::span<const Uuid> leases,
       lost_claims_from);
 }
 
-void PgStore::due_schedules(int most, Reply<Due> reply) {
-  ask(channel_, kDueSchedules, due_schedules_params(most), std::move(reply), due_from);
+void PgStore::due_schedules(const DueScope& scope, Reply<Due> reply) {
+  ask(channel_, kDueSchedules, due_schedules_params(scope), std::move(reply), due_from);
 }
 
 void PgStore::fire(const Uuid& instance, std::span<const Firing> firings, Reply<Fired> reply) {

@@ -26,7 +26,7 @@ class PgStore final : public Store {
   void orphans(std::span<const Uuid> dead, const TaskId& from, Reply<Orphans> reply) override;
   void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                    Reply<std::vector<LostClaim>> reply) override;
-  void due_schedules(int most, Reply<Due> reply) override;
+  void due_schedules(const DueScope& scope, Reply<Due> reply) override;
   void fire(const Uuid& instance, std::span<const Firing> firings, Reply<Fired> reply) override;
   void submit(const Statement& statement, Params params, Reply<const PgResult&> reply) override;
 

@@ -1,22 +1,14 @@
 #include "db/engine/sequels.h"
 
+#include "db/engine/turns.h"
 #include "db/tasks/columns.h"
 
 namespace postern::db {
 
-// The tenants by a loose index scan, first behind $1 and then from the start. `width`: about what a
-// callback tells of the task, besides its result.
+// `width`: about what a callback tells of the task, besides its result.
 const BuiltStatement kSequels{"sequels", R"sql(
-  WITH RECURSIVE tenants AS (
-    SELECT gap.place, gap.hi, 1 AS number, (
-             SELECT s.tenant FROM postern.sequel s WHERE s.tenant > gap.lo ORDER BY s.tenant, s.id LIMIT 1) AS tenant
-      FROM (VALUES (1, $1::text, NULL), (2, '', $1)) AS gap(place, lo, hi)
-    UNION ALL
-    SELECT t.place, t.hi, t.number + 1, (
-             SELECT s.tenant FROM postern.sequel s WHERE s.tenant > t.tenant ORDER BY s.tenant, s.id LIMIT 1)
-      FROM tenants t WHERE t.number < 10 AND (t.hi IS NULL OR t.tenant < t.hi)),
-  turns AS MATERIALIZED (
-    SELECT place, tenant FROM tenants WHERE tenant <= coalesce(hi, tenant) ORDER BY place, tenant LIMIT 10),
+  WITH RECURSIVE)sql" + turns_sql("postern.sequel s WHERE", "s.id", 10) +
+                                             R"sql(,
   shares AS MATERIALIZED (SELECT count(*) AS of FROM turns),
   listed AS (
     SELECT t.place, t.tenant AS of_tenant, s.id AS sequel, s.task AS of_task, f.*,

@@ -50,7 +50,7 @@ class Store {
   virtual void orphans(std::span<const Uuid> dead, const TaskId& from, Reply<Orphans> reply) = 0;
   virtual void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                            Reply<std::vector<LostClaim>> reply) = 0;
-  virtual void due_schedules(int most, Reply<Due> reply) = 0;
+  virtual void due_schedules(const DueScope& scope, Reply<Due> reply) = 0;
   virtual void fire(const Uuid& instance, std::span<const Firing> firings, Reply<Fired> reply) = 0;
 
   // Any other statement: housekeeping, which decides nothing about a task's attempts. `statement`

@@ -1,6 +1,9 @@
 #include "scheduler/duties/schedules.h"
 
 #include <exception>
+#include <iterator>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/model/lane.h"
@@ -88,6 +91,25 @@ db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
       if (task && task->spec.body) out.bytes += task->spec.body->size();
       overlaps = schedule.overlap == Overlap::skip && task;
     }
+  }
+  return out;
+}
+
+FiringStep plan_step(const db::Due& due, std::size_t most, const std::function<bool()>& late,
+                     const std::function<TaskId()>& new_id) {
+  FiringStep out{{}, due.turn};
+  std::size_t occurrences = 0, bytes = 0;
+  std::set<std::string_view> tenants;
+  for (auto each = due.schedules.begin(); each != due.schedules.end(); ++each) {
+    tenants.insert(each->tenant);
+    const auto& firing = out.firings.emplace_back(plan_firing(*each, due.now, due.paused, new_id));
+    occurrences += firing.occurrences.size();
+    bytes += firing.bytes;
+    if (occurrences < most && bytes < kMostBytes && !late()) continue;
+    // Unless the first round is through, some tenants had none of theirs planned.
+    const auto next = std::next(each);
+    if (next != due.schedules.end() && !tenants.contains(next->tenant)) out.turn = each->tenant;
+    break;
   }
   return out;
 }

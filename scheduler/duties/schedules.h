@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "core/time/time.h"
 #include "db/engine/occurrences.h"
@@ -19,5 +21,14 @@ constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 // the bodies of the tasks to kMostBytes is still due. `new_id` makes ids for tasks.
 db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
                        const std::function<TaskId()>& new_id);
+
+// One step of all that is due: it ends with the schedule that brings its occurrences to `most` or
+// the bodies to kMostBytes, or after which `late()`.
+struct FiringStep {
+  std::vector<db::Firing> firings;
+  std::string turn;  // the last tenant in turn. Those behind it come first in the next step
+};
+FiringStep plan_step(const db::Due& due, std::size_t most, const std::function<bool()>& late,
+                     const std::function<TaskId()>& new_id);
 
 }  // namespace postern::scheduler

@@ -187,6 +187,8 @@ CREATE TABLE postern.schedule (
     AND last_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 CREATE INDEX schedule_due ON postern.schedule (next_at) WHERE NOT paused;
+-- For turns of the tenants. One whose schedules have all ended is not in it.
+CREATE INDEX schedule_in_turn ON postern.schedule (tenant, next_at, name) WHERE NOT paused AND next_at IS NOT NULL;
 
 -- The occurrences that fired or were skipped. The primary key makes an occurrence fire exactly once, over all schedulers.
 CREATE TABLE postern.schedule_run (

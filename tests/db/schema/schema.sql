@@ -1977,6 +1977,7 @@ CREATE INDEX lease_of_queue ON postern.lease USING btree (deferred, tenant, queu
 CREATE INDEX queue_discard_old ON postern.queue USING btree (tenant, name) WHERE (discard_old AND (max_entries IS NOT NULL));
 CREATE INDEX queue_max_age ON postern.queue USING btree (tenant, name) WHERE (max_age IS NOT NULL);
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
+CREATE INDEX schedule_in_turn ON postern.schedule USING btree (tenant, next_at, name) WHERE ((NOT paused) AND (next_at IS NOT NULL));
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
 CREATE INDEX sequel_of_tenant ON postern.sequel USING btree (tenant, id);

@@ -43,6 +43,10 @@ ATTACKS = [
            odd.odd_names, odd.all_refused),
     Attack(16, "endless_records", "the handlers' socket: FastCGI parameters of 2 GiB",
            odd.endless_records, odd.nobody_ended),
+    Attack(17, "schedules", "20,000 schedules of one second, all due at once, that make up for what they miss",
+           steps.let_them_fire, steps.they_fire, setup=steps.many_schedules_of_a_second),
+    Attack(17, "schedules_at_once", "20,000 schedules of one minute, all due at once",
+           steps.let_them_fire, steps.they_fire, setup=steps.many_schedules_of_a_minute),
 ]
 
 if __name__ == "__main__":

@@ -152,5 +152,38 @@ TEST_F(PlanFiring, NothingIsDueWhenNextAtIsBetweenOccurrences) {
   EXPECT_EQ(told("2026-01-01T12:00:40Z"), "-> 12:01 (last never, missed 0)");
 }
 
+// Of three tenants: two schedules of "a" and of "b", one of "c", in rounds.
+class PlanStep : public PlanFiring {
+ protected:
+  std::string planned(std::size_t most, bool late = false) {
+    db::Due due;
+    due.now = at("2026-01-01T12:00:00Z");
+    due.turn = "z";  // looked at, and had none
+    for (const char* tenant : {"a", "b", "c", "a", "b"}) {
+      due.schedules.push_back(due_);
+      due.schedules.back().tenant = tenant;
+    }
+    const auto step = plan_step(
+        due, most, [late] { return late; }, [] { return TaskId{}; });
+    std::string out;
+    for (const auto& firing : step.firings) out += firing.tenant;
+    return out + " " + step.turn;
+  }
+};
+
+TEST_F(PlanStep, WhoIsNotReachedIsTheFirstInTheNextOne) {
+  EXPECT_EQ(planned(100), "abcab z");
+  EXPECT_EQ(planned(4), "abca z");
+  EXPECT_EQ(planned(3), "abc z");
+  EXPECT_EQ(planned(2), "ab b");
+  EXPECT_EQ(planned(0), "a a") << "at least one";
+}
+
+TEST_F(PlanStep, EndsWhenItIsLateOrHasTheBodiesOfOneStep) {
+  EXPECT_EQ(planned(100, true), "a a");
+  due_.schedule.task.body = std::string(kMostBytes / 2, 'x');
+  EXPECT_EQ(planned(100), "ab b");
+}
+
 }  // namespace
 }  // namespace postern::scheduler

@@ -195,9 +195,9 @@ void Line::lost_claims(const Uuid& instance, std::span<const Uuid> leases,
       std::move(reply));
 }
 
-void Line::due_schedules(int most, db::Reply<db::Due> reply) {
+void Line::due_schedules(const db::DueScope& scope, db::Reply<db::Due> reply) {
   ask<db::Due>([&world = world_, &database = database_,
-                most] { return database.due_schedules(most, world.database_clock()); },
+                scope] { return database.due_schedules(scope, world.database_clock()); },
                std::move(reply));
 }
 

@@ -55,7 +55,7 @@ class Line final : public db::Store, public std::enable_shared_from_this<Line> {
                db::Reply<db::Orphans> reply) override;
   void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                    db::Reply<std::vector<db::LostClaim>> reply) override;
-  void due_schedules(int most, db::Reply<db::Due> reply) override;
+  void due_schedules(const db::DueScope& scope, db::Reply<db::Due> reply) override;
   void fire(const Uuid& instance, std::span<const db::Firing> firings,
             db::Reply<db::Fired> reply) override;
   // Housekeeping fails without a word.

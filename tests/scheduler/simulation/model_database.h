@@ -68,7 +68,7 @@ class ModelDatabase {
   void leave(const Uuid& instance) { beats_.erase(instance); }
   db::Orphans orphans(std::span<const Uuid> dead, const TaskId& from, Time now);
   std::vector<db::LostClaim> lost_claims(const Uuid& instance, std::span<const Uuid> leases) const;
-  db::Due due_schedules(int most, Time now) const;
+  db::Due due_schedules(const db::DueScope& scope, Time now) const;
   db::Fired fire(std::span<const db::Firing> firings, Time now);
 
   // --- what clients, receivers and operators do ---

@@ -1,5 +1,6 @@
 // Beats, orphans, schedules, and what others do to the model.
 #include <algorithm>
+#include <iterator>
 
 #include "core/model/lane.h"
 #include "tests/scheduler/simulation/model_database.h"
@@ -76,24 +77,45 @@ std::vector<db::LostClaim> ModelDatabase::lost_claims(const Uuid& instance,
   return out;
 }
 
-db::Due ModelDatabase::due_schedules(int most, Time now) const {
-  db::Due out;
+db::Due ModelDatabase::due_schedules(const db::DueScope& scope, Time now) const {
+  using Rows = std::vector<const ScheduleRow*>;
+  using Turn = std::pair<int, std::string>;  // those behind scope.behind first
+  std::set<Turn> looked;
+  std::map<Turn, Rows> turns;
+  std::size_t count = 0;
   for (const auto& [name, row] : schedules_) {
-    if (row.schedule.paused || !row.schedule.next_at || *row.schedule.next_at > now) continue;
-    out.now = now;
-    out.paused = paused_;
-    db::DueSchedule due;
-    due.tenant = row.tenant;
-    due.schedule = row.schedule;
-    if (queues_.contains({row.tenant, row.schedule.task.queue})) due.queue.emplace();
-    due.overlaps =
-        row.schedule.overlap == Overlap::skip && row.last_task && tasks_.contains(*row.last_task);
-    out.schedules.push_back(std::move(due));
+    if (row.schedule.paused || !row.schedule.next_at) continue;
+    const Turn turn{row.tenant > scope.behind ? 1 : 2, row.tenant};
+    looked.insert(turn);
+    if (*row.schedule.next_at > now) continue;
+    turns[turn].push_back(&row);
+    ++count;
   }
-  std::stable_sort(out.schedules.begin(), out.schedules.end(), [](const auto& a, const auto& b) {
-    return *a.schedule.next_at < *b.schedule.next_at;
-  });
-  if (std::ssize(out.schedules) > most) out.schedules.resize(static_cast<std::size_t>(most));
+  db::Due out;
+  out.now = now;
+  out.paused = paused_;
+  const auto most = static_cast<std::size_t>(scope.most);
+  out.more = count >= most;
+  if (turns.size() > most) turns.erase(std::next(turns.begin(), scope.most), turns.end());
+  const auto share = out.more ? std::max<std::size_t>(1, most / turns.size()) : most;
+  for (auto& [turn, rows] : turns) {
+    std::ranges::stable_sort(rows, {}, [](const auto* row) { return *row->schedule.next_at; });
+    out.turn = turn.second;
+  }
+  if (out.more && turns.size() < most) out.turn = looked.rbegin()->second;
+  for (std::size_t round = 0; round < share; ++round) {
+    for (const auto& [turn, rows] : turns) {
+      if (round >= rows.size()) continue;
+      const ScheduleRow& row = *rows[round];
+      db::DueSchedule due;
+      due.tenant = row.tenant;
+      due.schedule = row.schedule;
+      if (queues_.contains({row.tenant, row.schedule.task.queue})) due.queue.emplace();
+      due.overlaps =
+          row.schedule.overlap == Overlap::skip && row.last_task && tasks_.contains(*row.last_task);
+      out.schedules.push_back(std::move(due));
+    }
+  }
   return out;
 }
 

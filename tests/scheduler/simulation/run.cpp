@@ -152,17 +152,22 @@ void Run::make_tasks() {
 void Run::make_schedules() {
   auto& random = world_.random;
   if (!random.chance(0.4)) return;
-  for (auto n = random.number(1, 2); n > 0; --n) {
+  const auto few = random.number(1, 2);
+  // More than one step takes are due at once, of a tenant of their own.
+  const auto crowd = random.chance(0.02) ? random.number(501, 700) : 0;
+  for (auto n = few + crowd; n > 0; --n) {
+    const bool of_crowd = n > few;
     Schedule schedule;
     schedule.name = fmt::format("s{}", n);
     schedule.timezone = "UTC";
-    const auto& [tenant, queue] = queues_.front();
+    auto [tenant, queue] = queues_.front();
+    if (of_crowd) tenant = "crowd";
     static constexpr FieldNames kFields;
     schedule.task.fields = &kFields;
     schedule.task.queue = queue;
     schedule.task.url = "http://" + hosts_.back() + "/";
     schedule.task.timeout = Milliseconds{random.number(1'000, 5'000)};
-    set_interval(schedule, Seconds{random.number(3, 20)});
+    set_interval(schedule, of_crowd ? Seconds{30} : Seconds{random.number(3, 20)});
     schedule.misfire.kind = static_cast<Misfire>(random.number(0, 2));
     schedule.misfire.limit = static_cast<int>(random.number(1, 5));
     schedule.overlap = random.chance(0.3) ? Overlap::skip : Overlap::allow;

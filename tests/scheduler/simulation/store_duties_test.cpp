@@ -41,7 +41,7 @@ TEST_P(DutyStore, ATickTellsWhenASchedulePasses) {
   set_interval(schedule, 60s);
   schedule.created_at = schedule.updated_at = subject_->now();
   schedule.next_at = schedule.created_at + 60s;
-  subject_->set_schedule(schedule);
+  subject_->set_schedule(schedule, "default");
   const auto wait = tick().next_occurrence;
   ASSERT_TRUE(wait);
   EXPECT_GT(*wait, 50s);
@@ -137,9 +137,11 @@ TEST_P(DutyStore, OnlyWhatWaitsIsCancelled) {
 class ScheduleStore : public Store {
  protected:
   // Every minute, and due since a second ago.
-  void make(Overlap overlap = Overlap::allow) {
+  void make(Overlap overlap = Overlap::allow) { make("default", "s", 1s, overlap); }
+  void make(const std::string& tenant, const std::string& name, Seconds since,
+            Overlap overlap = Overlap::allow) {
     Schedule schedule;
-    schedule.name = "s";
+    schedule.name = name;
     static constexpr FieldNames kFields;
     schedule.task.fields = &kFields;
     schedule.task.queue = "q";
@@ -147,9 +149,16 @@ class ScheduleStore : public Store {
     set_interval(schedule, 60s);
     schedule.overlap = overlap;
     const Time now = std::chrono::floor<Seconds>(subject_->now());
-    schedule.created_at = schedule.updated_at = now - 61s;
-    schedule.next_at = now - 1s;
-    subject_->set_schedule(schedule);
+    schedule.created_at = schedule.updated_at = now - since - 60s;
+    schedule.next_at = now - since;
+    subject_->set_schedule(schedule, tenant);
+  }
+  // "a1 b1 | b": what is due, the last tenant in turn, and "more".
+  std::string told(const db::DueScope& scope) {
+    const auto found = due(scope);
+    std::string out;
+    for (const auto& each : found.schedules) out += each.tenant + each.schedule.name + " ";
+    return out + "| " + found.turn + (found.more ? " more" : "");
   }
   std::vector<db::Firing> plan() {
     std::vector<db::Firing> out;
@@ -196,6 +205,30 @@ TEST_P(ScheduleStore, ALiveTaskOfTheRunBeforeIsAnOverlap) {
   EXPECT_TRUE(due().schedules[0].overlaps);
   settle(end_of(claim_one(), State::completed));
   EXPECT_FALSE(due().schedules[0].overlaps);
+}
+
+TEST_P(ScheduleStore, TenantsTakeTurnsWhenMoreAreDueThanAStepTakes) {
+  for (const char* name : {"1", "2", "3", "4", "5"}) make("b", name, Seconds{20 - name[0] + '0'});
+  make("a", "1", 5s);
+  make("c", "1", 2s);
+  make("c", "2", 3s);
+  make("d", "1", -30s);
+  EXPECT_EQ(told({.most = 9}), "a1 b1 c2 b2 c1 b3 b4 b5 | c");
+  EXPECT_EQ(told({.behind = "b", .most = 9}), "c2 a1 b1 c1 b2 b3 b4 b5 | b");
+  EXPECT_EQ(told({.most = 8}), "a1 b1 c2 b2 c1 | d more") << "two of each";
+  EXPECT_EQ(told({.most = 5}), "a1 b1 c2 | d more") << "one of each";
+  EXPECT_EQ(told({.behind = "a", .most = 5}), "b1 c2 a1 | a more");
+  EXPECT_EQ(told({.most = 2}), "a1 b1 | b more");
+  EXPECT_EQ(told({.behind = "b", .most = 2}), "c2 a1 | a more");
+  EXPECT_EQ(told({.behind = "a", .most = 2}), "b1 c2 | c more");
+  EXPECT_EQ(told({.behind = "d", .most = 1}), "a1 | a more");
+  EXPECT_EQ(told({.behind = "b", .most = 1}), "c2 | c more");
+}
+
+TEST_P(ScheduleStore, NothingIsDue) {
+  EXPECT_EQ(told({}), "| ");
+  make("a", "1", -30s);
+  EXPECT_EQ(told({}), "| ");
 }
 
 TEST_P(ScheduleStore, TheEnginesPauseIsTold) {

@@ -50,8 +50,8 @@ class Model final : public Subject {
                     const Limits& limits) override {
     database_.set_endpoint({kTenant, name}, url, limits);
   }
-  void set_schedule(const Schedule& schedule) override {
-    database_.set_schedule(kTenant, schedule);
+  void set_schedule(const Schedule& schedule, const std::string& tenant) override {
+    database_.set_schedule(tenant, schedule);
   }
   void pause(bool paused) override { database_.pause(paused); }
   void leave(const Uuid& instance) override { database_.leave(instance); }
@@ -120,12 +120,15 @@ class PostgreSQL final : public Subject {
                     const Limits& limits) override {
     set("endpoint", name, ", url", ", '" + url + "'", "max_in_flight", limits);
   }
-  void set_schedule(const Schedule& schedule) override {
+  void set_schedule(const Schedule& schedule, const std::string& tenant) override {
+    owner_.exec({"", "INSERT INTO postern.tenant (name) VALUES ($1) ON CONFLICT DO NOTHING"},
+                db::Params().text(tenant));
     owner_.exec({"",
                  "INSERT INTO postern.schedule (tenant, name, spec, interval_seconds, queue, "
                  "task, overlap, next_at, created_at, updated_at) "
-                 "VALUES ('default', $1, $2, $3, $4, $5, $6, $7, $8, $9)"},
+                 "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"},
                 db::Params()
+                    .text(tenant)
                     .text(schedule.name)
                     .text(schedule.spec)
                     .int8(schedule.interval->count())

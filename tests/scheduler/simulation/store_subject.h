@@ -27,7 +27,7 @@ class Subject {
   virtual void set_queue(const std::string& name, const Limits& limits) = 0;
   virtual void set_endpoint(const std::string& name, const std::string& url,
                             const Limits& limits) = 0;
-  virtual void set_schedule(const Schedule& schedule) = 0;
+  virtual void set_schedule(const Schedule& schedule, const std::string& tenant) = 0;
   virtual void pause(bool paused) = 0;
   virtual void leave(const Uuid& instance) = 0;
 

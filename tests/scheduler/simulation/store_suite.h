@@ -87,8 +87,8 @@ class Store : public ::testing::TestWithParam<std::unique_ptr<Subject> (*)()> {
   db::Orphans orphans(std::vector<Uuid> dead = {}) {
     return ask<db::Orphans>([&](auto reply) { store().orphans(dead, TaskId{}, std::move(reply)); });
   }
-  db::Due due() {
-    return ask<db::Due>([&](auto reply) { store().due_schedules(500, std::move(reply)); });
+  db::Due due(const db::DueScope& scope = {}) {
+    return ask<db::Due>([&](auto reply) { store().due_schedules(scope, std::move(reply)); });
   }
   db::Fired fire(const std::vector<db::Firing>& firings) {
     return ask<db::Fired>(

@@ -3,7 +3,7 @@
 import collections
 import time
 
-from attack import again_and_again, answer_of, clients
+from attack import again_and_again, answer_of, clients, sql
 
 # Tasks as the API would make them, but fast. Without ANALYZE: what comes all of a sudden is not in the planner's numbers.
 TASKS = """
@@ -125,3 +125,45 @@ def _retry(ground, ids):
 def not_found(_pair, seen):
     others = {answer for answer in seen if answer[:3] not in ("200", "429")}
     assert seen["200"] > 0 and not others, f"neither answered nor a clear error: {seen}"
+
+
+# --- schedules -----------------------------------------------------------------------------------
+
+# As the API would make them. Those of one second are due again when they have hardly fired.
+SCHEDULES = """
+INSERT INTO postern.schedule (tenant, name, spec, interval_seconds, queue, task, misfire, misfire_limit, next_at, paused)
+SELECT 'attacker', 's' || n, '@every {seconds}s', {seconds}, 'scheduled',
+       '{{"queue": "scheduled", "url": "{url}"}}', 'all', 100, now(), true
+  FROM generate_series(1, {rows}) n;
+"""
+
+
+def many_schedules_of_a_second(pair):
+    _schedules(pair, 1, pair.size(20_000, 10_000))
+
+
+def many_schedules_of_a_minute(pair):
+    _schedules(pair, 60, 20_000)
+
+
+def _schedules(pair, seconds, rows):
+    pair.sql(SCHEDULES.format(seconds=seconds, url=pair.ground.receiver, rows=rows))
+
+
+def let_them_fire(ground):
+    """All are due in one moment, a minute after they were made."""
+    failed = sql(ground, "UPDATE postern.schedule SET paused = false, next_at = date_trunc('second', now()), "
+                         "created_at = date_trunc('second', now()) - interval '1 minute' "
+                         "WHERE tenant = 'attacker'; NOTIFY postern_ready", ground.owner)
+    time.sleep(ground.seconds)
+    return collections.Counter({failed or "fired": 1})
+
+
+def they_fire(pair, seen):
+    assert set(seen) == {"fired"}, f"not fired: {seen}"
+    skipped = pair.sql("SELECT DISTINCT skipped FROM postern.schedule_run WHERE tenant = 'attacker' AND skipped <> 'missed'")
+    assert not skipped, f"occurrences were skipped: {skipped}"
+    seen["tasks"] = int(pair.sql("SELECT count(*) FROM postern.schedule_run WHERE tenant = 'attacker' AND task IS NOT NULL"))
+    assert seen["tasks"] > 0, "the attacker's schedules do not fire"
+    worst = float(pair.sql("SELECT max(extract(epoch FROM fired_at - nominal_time)) FROM postern.schedule_run WHERE tenant = 'victim'"))
+    assert worst < 2, f"the victim's schedule of one second was {worst:.1f} s late"
