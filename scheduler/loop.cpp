@@ -44,7 +44,7 @@ Loop::Loop(const Settings& settings, const db::PgConnection::Options& database,
                   claims_.store, results_.store, *http_, machine()),
       duties_(
           {instance_, settings.name, settings.rescue_after, settings.retention_short,
-           settings.retention_standard},
+           settings.retention_standard, settings.quota_waiting},
           {others_.store, results_.store, gauges_.store}, dispatcher_, [this] { return gauges(); },
           machine()) {
   if (systemd_.watchdog_period()) watchdog_at_ = Clock::now();

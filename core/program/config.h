@@ -50,7 +50,7 @@ struct Settings {
   int quota_endpoints = 20'000;
   int quota_schedules = 20'000;
   int quota_lanes = 20'000;
-  int quota_waiting = 20'000'000;
+  int quota_waiting = 20'000'000;  // postern-scheduler, too
   // postern-scheduler
   std::string name;  // empty: the host's name
   int slots = 256;

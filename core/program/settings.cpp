@@ -252,7 +252,7 @@ constexpr Setting kSettings[] = {
     {"quota_lanes", Users::fcgi, "NUMBER", kQuota, "20000",
      "to how many pairs of a queue and a host a tenant may have tasks ready; 0: any number",
      set_number<&S::quota_lanes, 0, kMost>},
-    {"quota_waiting", Users::fcgi, "NUMBER", kQuota, "20000000",
+    {"quota_waiting", Users::daemons, "NUMBER", kQuota, "20000000",
      "how many tasks of a tenant may wait; 0: any number", set_number<&S::quota_waiting, 0, kMost>},
 
     {"name", Users::scheduler, "NAME", "1 to 128 printable ASCII characters without space", "",

@@ -66,6 +66,8 @@ const BuiltStatement kDueSchedules{"due_schedules",
          q.*,
          s.overlap = 'skip' AND EXISTS (
            SELECT FROM postern.task t WHERE t.id = s.last_task) AS overlaps,
+         $3 > 0 AND EXISTS (
+           SELECT FROM postern.tenant_gauge g WHERE g.tenant = s.tenant AND g.waiting >= $3) AS over_quota,
          s.*
     FROM crowd c
     LEFT JOIN taken s ON true
@@ -77,7 +79,7 @@ const BuiltStatement kDueSchedules{"due_schedules",
 
 Params due_schedules_params(const DueScope& scope) {
   Params params;
-  params.text(scope.behind).int8(scope.most);
+  params.text(scope.behind).int8(scope.most).int8(scope.quota_waiting);
   return params;
 }
 
@@ -86,7 +88,7 @@ Due due_from(const PgResult& result) {
   const RowReader<Schedule> reader(result, schedule_columns());
   const RowReader<QueueDefaults> read_defaults(result, queue_default_columns());
   const int tenant = result.column("tenant"), overlaps = result.column("overlaps"),
-            queue_there = result.column("bounded");
+            over_quota = result.column("over_quota"), queue_there = result.column("bounded");
   due.now = result.time(0, result.column("now"));
   due.paused = result.boolean(0, result.column("engine_paused"));
   due.more = result.boolean(0, result.column("more"));
@@ -97,6 +99,7 @@ Due due_from(const PgResult& result) {
     each.tenant = result.text(i, tenant);
     if (!result.is_null(i, queue_there)) each.queue = read_defaults(i);
     each.overlaps = result.boolean(i, overlaps);
+    each.over_quota = result.boolean(i, over_quota);
     each.schedule.unreadable = reader.read_what_can_be(i, each.schedule);
     due.schedules.push_back(std::move(each));
   }

@@ -22,6 +22,7 @@ constexpr int kSchedulesAtOnce = 500;
 struct DueScope {
   std::string behind{};  // a tenant
   int most = kSchedulesAtOnce;
+  std::int64_t quota_waiting = 0;  // how many tasks of a tenant may wait; 0: any number
 };
 extern const BuiltStatement kDueSchedules;
 Params due_schedules_params(const DueScope& scope = {});
@@ -30,6 +31,7 @@ struct DueSchedule {
   Schedule schedule;  // of an odd row at least name, task.queue, next_at and updated_at
   std::optional<QueueDefaults> queue;  // nullopt: it is not there yet
   bool overlaps = false;               // the task of its last run is live, and overlap is "skip"
+  bool over_quota = false;  // as many of its tenant's tasks wait as may, by the last measurement
 };
 struct Due {
   Time now{};

@@ -225,6 +225,7 @@ Result<db::ScheduleRun> SchedulesApi::trigger(std::string_view tenant, std::stri
     task->run_at.reset();  // no jitter: at once
 
     const auto lane = lane_id(tenant, queue, lane_target(task->spec));
+    if (const auto ok = quotas_.check_task(task->spec, lane, "", ""); !ok) return ok.error();
     auto done = db::trigger_schedule(connection, name, *task, lane, defaults.bounded, instance_);
     switch (done.kind) {
       case db::Triggered::Kind::done: break;

@@ -53,8 +53,8 @@ class SchedulesApi {
   // Newest first.
   Result<std::vector<db::ScheduleRun>> runs(std::string_view tenant, std::string_view name,
                                             std::optional<Time> before, int limit);
-  // Makes its task now, paused or not. Errors: "queue_full", and what came in by SQL and is
-  // invalid.
+  // Makes its task now, paused or not. Errors: "queue_full", "quota_exceeded", and what came in by
+  // SQL and is invalid.
   Result<db::ScheduleRun> trigger(std::string_view tenant, std::string_view name);
 
  private:

@@ -29,6 +29,7 @@ struct DutyOptions {
   Seconds rescue_after{60};
   Seconds retention_short{86'400};
   Seconds retention_standard{30 * 86'400};
+  int quota_waiting = 0;  // how many tasks of a tenant may wait; 0: any number
 };
 
 class DutyRun;

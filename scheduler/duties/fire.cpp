@@ -36,7 +36,9 @@ void fire_due(const DutyRun& run, const db::Due& due) {
 
 void fire(const DutyRun& run) {
   auto& behind = run.context().fired;
-  run.store().due_schedules({.behind = behind, .most = run.part(db::kSchedulesAtOnce)},
+  run.store().due_schedules({.behind = behind,
+                             .most = run.part(db::kSchedulesAtOnce),
+                             .quota_waiting = run.context().options.quota_waiting},
                             run.reply<db::Due>([run, &behind](const db::Due& due) {
                               if (!due.schedules.empty()) return fire_due(run, due);
                               behind = due.turn;

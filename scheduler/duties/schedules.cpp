@@ -85,6 +85,8 @@ db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
       out.occurrences.push_back(skipped(nominal, "paused"));
     } else if (overlaps) {
       out.occurrences.push_back(skipped(nominal, "overlap"));
+    } else if (due.over_quota) {
+      out.occurrences.push_back(skipped(nominal, "quota_exceeded"));
     } else {
       out.occurrences.push_back(fire(due, nominal, new_id()));
       const auto& task = out.occurrences.back().task;

@@ -16,9 +16,10 @@ constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 
 // All occurrences up to `now`, by the rules of schedule_times.h. Skipped ones say why: "missed"
 // (the misfire policy), "overlap" (the task of the run before is still live), "paused" (the whole
-// engine is), "invalid" (the row, or the task it asks for, breaks a rule). A schedule whose times
-// cannot even be told is looked at again after an hour. What is behind the occurrence that brings
-// the bodies of the tasks to kMostBytes is still due. `new_id` makes ids for tasks.
+// engine is), "quota_exceeded" (as many tasks of its tenant wait as may), "invalid" (the row, or
+// the task it asks for, breaks a rule). A schedule whose times cannot even be told is looked at
+// again after an hour. What is behind the occurrence that brings the bodies of the tasks to
+// kMostBytes is still due. `new_id` makes ids for tasks.
 db::Firing plan_firing(const db::DueSchedule& due, Time now, bool paused,
                        const std::function<TaskId()>& new_id);
 

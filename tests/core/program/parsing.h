@@ -48,7 +48,7 @@ inline constexpr SettingExample kSettingExamples[] = {
     {"quota-endpoints", "4", true, false, false},
     {"quota-schedules", "4", true, false, false},
     {"quota-lanes", "4", true, false, false},
-    {"quota-waiting", "4", true, false, false},
+    {"quota-waiting", "4", true, true, false},
     {"prepared-statements", "false", true, true, false},
     {"unsafe-durability", "true", true, true, false},
     {"name", "alpha-1", false, true, false},

@@ -84,6 +84,18 @@ TEST_F(QuotasTest, WaitingTasksInEveryDialect) {
   EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 1);
 }
 
+TEST_F(QuotasTest, ATriggeredScheduleAsksToo) {
+  measured(10, 1);
+  limit({.waiting = 10});
+  ASSERT_EQ(told(ask("PUT", "/v1/schedules/s",
+                     R"({"interval_seconds":90,"queue":"q","webhook_url":"http://a.test/"})")),
+            "201");
+  EXPECT_EQ(told(ask("POST", "/v1/schedules/s/trigger")), std::string(kExceeded) + "null");
+  EXPECT_EQ(count("SELECT count(*) FROM postern.schedule_run"), 0);
+  limit({.waiting = 11});
+  EXPECT_EQ(told(ask("POST", "/v1/schedules/s/trigger")), "201");
+}
+
 TEST_F(QuotasTest, LanesCountWhenTheyAreNew) {
   limit({});
   ASSERT_EQ(ask("POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://a.test/"})").status,

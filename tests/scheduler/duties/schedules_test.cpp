@@ -115,6 +115,12 @@ TEST_F(PlanFiring, SkipsWhatWouldOverlap) {
   EXPECT_EQ(told("2026-01-01T12:00:00Z"), "12:00 overlap -> 12:01 (last 12:00, missed 0)");
 }
 
+TEST_F(PlanFiring, SkipsWhatWouldBeOverAQuota) {
+  due_.over_quota = true;
+  EXPECT_EQ(told("2026-01-01T12:00:00Z"), "12:00 quota_exceeded -> 12:01 (last 12:00, missed 0)");
+  EXPECT_EQ(told("2026-01-01T12:00:00Z", true), "12:00 paused -> 12:01 (last 12:00, missed 0)");
+}
+
 TEST_F(PlanFiring, FiresNothingWhileTheEngineIsPaused) {
   EXPECT_EQ(told("2026-01-01T12:00:00Z", true), "12:00 paused -> 12:01 (last 12:00, missed 0)");
 }

@@ -121,6 +121,7 @@ class ModelDatabase {
   std::map<Uuid, std::pair<std::string, std::int64_t>> beats_;
   std::map<Name, Limited> queues_, endpoints_;
   std::map<Name, ScheduleRow> schedules_;
+  std::int64_t waiting(const std::string& tenant) const;
   bool paused_ = false;
 };
 

@@ -113,10 +113,18 @@ db::Due ModelDatabase::due_schedules(const db::DueScope& scope, Time now) const 
       if (queues_.contains({row.tenant, row.schedule.task.queue})) due.queue.emplace();
       due.overlaps =
           row.schedule.overlap == Overlap::skip && row.last_task && tasks_.contains(*row.last_task);
+      due.over_quota = scope.quota_waiting > 0 && waiting(row.tenant) >= scope.quota_waiting;
       out.schedules.push_back(std::move(due));
     }
   }
   return out;
+}
+
+// What is measured is what is there: the model needs no gauges.
+std::int64_t ModelDatabase::waiting(const std::string& tenant) const {
+  return std::ranges::count_if(tasks_, [&](const auto& each) {
+    return each.second.spec.tenant == tenant && !leases_.contains(each.first);
+  });
 }
 
 db::Fired ModelDatabase::fire(std::span<const db::Firing> firings, Time now) {

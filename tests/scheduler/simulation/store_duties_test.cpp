@@ -231,6 +231,25 @@ TEST_P(ScheduleStore, NothingIsDue) {
   EXPECT_EQ(told({}), "| ");
 }
 
+TEST_P(ScheduleStore, ATenantWithAsManyTasksWaitingAsItMayIsOverItsQuota) {
+  make();
+  make("other", "s", 1s);
+  insert_many(3);
+  subject_->measure();
+  const auto over = [&](std::int64_t quota) {
+    const auto found = due({.quota_waiting = quota});
+    EXPECT_EQ(found.schedules.size(), 2u);
+    EXPECT_FALSE(found.schedules.back().over_quota) << "it is not the other's quota";
+    return found.schedules.front().over_quota;
+  };
+  EXPECT_FALSE(over(0));
+  EXPECT_FALSE(over(4));
+  EXPECT_TRUE(over(3));
+  claim_one();
+  subject_->measure();
+  EXPECT_FALSE(over(3)) << "one is active";
+}
+
 TEST_P(ScheduleStore, TheEnginesPauseIsTold) {
   make();
   EXPECT_FALSE(due().paused);

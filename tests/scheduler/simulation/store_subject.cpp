@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "core/wire/creation_json.h"
+#include "db/engine/gauges.h"
 #include "db/engine/heartbeat.h"
 #include "db/engine/pg_store.h"
 #include "db/tasks/tasks.h"
@@ -53,6 +54,7 @@ class Model final : public Subject {
   void set_schedule(const Schedule& schedule, const std::string& tenant) override {
     database_.set_schedule(tenant, schedule);
   }
+  void measure() override {}
   void pause(bool paused) override { database_.pause(paused); }
   void leave(const Uuid& instance) override { database_.leave(instance); }
 
@@ -138,6 +140,10 @@ class PostgreSQL final : public Subject {
                     .time(*schedule.next_at)
                     .time(schedule.created_at)
                     .time(schedule.updated_at));
+  }
+  void measure() override {
+    auto scheduler = database_.connect("postern_scheduler");
+    scheduler.exec(db::kMeasureQueues, db::measure_queues_params(Milliseconds{0}));
   }
   void pause(bool paused) override {
     owner_.script(paused ? "INSERT INTO postern.setting VALUES ('paused', 'true')"

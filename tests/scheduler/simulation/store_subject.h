@@ -28,6 +28,7 @@ class Subject {
   virtual void set_endpoint(const std::string& name, const std::string& url,
                             const Limits& limits) = 0;
   virtual void set_schedule(const Schedule& schedule, const std::string& tenant) = 0;
+  virtual void measure() = 0;  // how many tasks wait
   virtual void pause(bool paused) = 0;
   virtual void leave(const Uuid& instance) = 0;
 
