@@ -12,7 +12,8 @@ std::string base64_encode(std::string_view bytes);
 // nullopt for characters outside the alphabet, wrong padding or length, and non-zero trailing bits.
 std::optional<std::string> base64_decode(std::string_view text);
 
-// The same with line breaks anywhere, as the command base64 writes them and Go's decoder skips them.
+// The same with line breaks anywhere, as the command base64 writes them and Go's decoder skips
+// them.
 std::optional<std::string> base64_decode_lines(std::string text);
 
 }  // namespace postern

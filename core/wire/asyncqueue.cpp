@@ -99,11 +99,13 @@ void write_asyncqueue_outcome(JsonWriter& out, const Task& task) {
 std::string asyncqueue_signature(std::span<const std::string> secrets, Time at,
                                  std::string_view body) {
   const auto seconds = std::chrono::floor<Seconds>(at).time_since_epoch().count();
-  std::string out = fmt::format("t={}", seconds);
+  std::string out, last;
   for (const std::string& secret : secrets) {
-    out += ",v1=" + to_hex(hmac_sha256(secret, fmt::format("{}.{}", seconds, body)));
+    out += last;
+    last = ",v1=" + to_hex(hmac_sha256(secret, fmt::format("{}.{}", seconds, body)));
   }
-  return out;
+  const std::string first = out.empty() ? std::string() : last;
+  return fmt::format("t={}{}{}{}", seconds, first, out, last);
 }
 
 Headers asyncqueue_webhook_headers(const WebhookCall& call, Time now, std::string_view body) {

@@ -27,8 +27,10 @@ void write_asyncqueue_outcome(JsonWriter& out, const Task& task);
 // A time with milliseconds, or null.
 void write_asyncqueue_time(JsonWriter& out, std::string_view key, std::optional<Time> time);
 
-// The value of X-AsyncQueue-Signature: "t=SECONDS,v1=HEX", a v1 for each secret, the current one
-// first. The key is the secret's text as it stands.
+// The value of X-AsyncQueue-Signature: "t=SECONDS,v1=HEX"; the key is the secret's text as it
+// stands. Of several secrets, the current one first, the last one's v1 stands before and behind the
+// others': the verifiers that AsyncQueue documents read one v1, some the first and some the last,
+// and know the previous secret when a rotation begins.
 std::string asyncqueue_signature(std::span<const std::string> secrets, Time at,
                                  std::string_view body);
 

@@ -196,7 +196,7 @@ TEST(WebhookOfAsyncQueue, HasItsSignatureOverTheRawBody) {
     return to_hex(hmac_sha256(secret, "1767225600.{}"));
   };
   EXPECT_EQ(header(request, "X-AsyncQueue-Signature"),
-            "t=1767225600,v1=" + mac(kSecret) + ",v1=" + mac(kPrevious));
+            "t=1767225600,v1=" + mac(kPrevious) + ",v1=" + mac(kSecret) + ",v1=" + mac(kPrevious));
   EXPECT_TRUE(header(request, "webhook-signature"));
 }
 
