@@ -1,7 +1,7 @@
 """The attacks, each with how it is held. Another one is another line here. As a program it prints their names."""
 
 from attack import Attack
-from attacks import bodies, odd, reads, slots, steps
+from attacks import bodies, lines, odd, reads, slots, steps
 
 ATTACKS = [
     Attack(1, "unread_bodies", "no credential: 128 whole and 128 half-sent bodies of 16 MiB",
@@ -47,6 +47,8 @@ ATTACKS = [
            steps.let_them_fire, steps.they_fire, setup=steps.many_schedules_of_a_second),
     Attack(17, "schedules_at_once", "20,000 schedules of one minute, all due at once",
            steps.let_them_fire, steps.they_fire, setup=steps.many_schedules_of_a_minute),
+    Attack(18, "large_batches", "8 clients send batches of 1,000 tasks of 15.5 kB",
+           lines.large_batches, lines.taken_or_put_off),
 ]
 
 if __name__ == "__main__":
