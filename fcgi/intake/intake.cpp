@@ -16,13 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMaxBatch = 1'000;
-// Aside, where other tenants wait for the discards of one.
-constexpr std::size_t kMaxBatchAside = 100;
-constexpr std::size_t kMaxBatchBytes = 8 * 1024 * 1024;
-// What may wait for its turn. More would only wait to be told that it took too long.
-constexpr std::size_t kMaxQueuedBytes = 64 * 1024 * 1024;
-constexpr std::size_t kMaxQueuedBytesOfTenant = kMaxQueuedBytes / 4;  // aside
 constexpr seconds kPatienceQueued{5};
 // Under nginx's fastcgi_read_timeout (40 s), so that the answer is ours.
 constexpr seconds kPatienceWriting{30};
@@ -96,14 +89,10 @@ void Intake::take(Jobs jobs) {
   {
     const std::lock_guard lock(mutex_);
     for (auto& job : jobs) {
-      const auto line = lines_.find(is_aside() ? job->task.spec.tenant : std::string());
-      const bool full =
-          queued_bytes_ >= kMaxQueuedBytes ||
-          (is_aside() && line != lines_.end() && line->second.bytes >= kMaxQueuedBytesOfTenant);
-      if (refusing_ || full) {
+      if (refusing_ || !lines_.has_room(job->task.spec.tenant)) {
         refused.push_back(std::move(job));
       } else {
-        queue(std::move(job));
+        lines_.add(std::move(job));
       }
     }
   }
@@ -112,18 +101,9 @@ void Intake::take(Jobs jobs) {
   if (!refused.empty()) answer_all(refused, connected_ ? intake_too_slow() : database_away());
 }
 
-// REQUIRES: mutex_ is held.
-void Intake::queue(std::shared_ptr<Job> job) {
-  auto& line = lines_[is_aside() ? job->task.spec.tenant : std::string()];
-  line.bytes += job->bytes();
-  queued_bytes_ += job->bytes();
-  line.jobs.push_back(std::move(job));
-}
-
 // None of them was inserted.
 void Intake::put_aside(JobSpan jobs) {
   if (!is_aside()) return aside_->take(Jobs(jobs.begin(), jobs.end()));
-  held_ = true;
   Jobs stale;
   {
     const std::lock_guard lock(mutex_);
@@ -132,7 +112,7 @@ void Intake::put_aside(JobSpan jobs) {
       if (ending_ || now - job->since > kPatienceQueued) {
         stale.push_back(job);
       } else {
-        queue(job);
+        lines_.add(job);
       }
     }
   }
@@ -176,17 +156,8 @@ void Intake::watch() {
   std::unique_lock lock(mutex_);
   while (!end_watch_.wait_for(lock, kWatchEvery, [&] { return ending_; })) {
     const auto now = Clock::now();
-    Jobs stale, doubtful;
-    for (auto& [name, line] : lines_) {
-      std::erase_if(line.jobs, [&](auto& job) {
-        if (now - job->since <= kPatienceQueued) return false;
-        line.bytes -= job->bytes();
-        queued_bytes_ -= job->bytes();
-        stale.push_back(std::move(job));
-        return true;
-      });
-    }
-    std::erase_if(lines_, [](const auto& each) { return each.second.jobs.empty(); });
+    const Jobs stale = lines_.take_older(now - kPatienceQueued);
+    Jobs doubtful;
     for (const auto& job : writing_) {
       if (now - job->since > kPatienceWriting) doubtful.push_back(job);
     }
@@ -219,38 +190,9 @@ void Intake::run() {
 
 // Aside it is of one queue, which may be locked.
 Intake::Jobs Intake::take_batch() {
-  Jobs batch;
-  std::size_t bytes = 0;
   const std::lock_guard lock(mutex_);
-  if (lines_.empty()) return batch;
-  auto turn = lines_.upper_bound(served_);
-  if (turn == lines_.end()) turn = lines_.begin();
-  served_ = turn->first;
-  Line& line = turn->second;
-  const std::size_t most = is_aside() ? kMaxBatchAside : kMaxBatch;
-  batch.reserve(std::min(line.jobs.size(), most));
-  const auto goes = [&, first = line.jobs.front()](const auto& job) {
-    return batch.size() < most && bytes < kMaxBatchBytes &&
-           (!is_aside() || job->task.spec.queue == first->task.spec.queue);
-  };
-  while (!line.jobs.empty() && goes(line.jobs.front())) {
-    bytes += line.jobs.front()->bytes();
-    batch.push_back(std::move(line.jobs.front()));
-    line.jobs.pop_front();
-  }
-  if (is_aside()) {
-    std::erase_if(line.jobs, [&](auto& job) {
-      if (!goes(job)) return false;
-      bytes += job->bytes();
-      batch.push_back(std::move(job));
-      return true;
-    });
-  }
-  line.bytes -= bytes;
-  queued_bytes_ -= bytes;
-  if (line.jobs.empty()) lines_.erase(turn);
-  writing_ = batch;
-  return batch;
+  writing_ = is_aside() ? lines_.take_turn() : lines_.take_round();
+  return writing_;
 }
 
 // Connections -------------------------------------------------------------------------------
@@ -301,11 +243,7 @@ void Intake::fail_queued() {
   {
     const std::lock_guard lock(mutex_);
     refusing_ = true;
-    for (const auto& [name, line] : lines_) {
-      queued.insert(queued.end(), line.jobs.begin(), line.jobs.end());
-    }
-    lines_.clear();
-    queued_bytes_ = 0;
+    queued = lines_.take_all();
   }
   answer_all(queued, database_away());
 }

@@ -4,18 +4,19 @@
 // the load makes them and a lone task does not wait for company. One connection: two were slower.
 // Nobody waits on a thread of their own: waking one for each task cost as much as everything else
 // that is done for it.
+// Batches are bounded in bytes, and tenants take turns in them, so that nobody waits for more than
+// the batch that is being written and their own: see lines.h.
 //
-// What has to wait for somebody, or may do so, goes aside to a second line with a thread and a
+// What has to wait for somebody, or may do so, goes aside to a second intake with a thread and a
 // connection of its own, so that nobody else waits behind it: tasks for queues with a bound, which
-// lock their queue and make room in it, and whatever found a lock held. There tenants take turns,
-// and what finds a lock held again goes back to the end of its tenant's line.
+// lock their queue and make room in it, and whatever found a lock held. There a batch is of one
+// tenant, and what finds a lock held again goes back to the end of its tenant's line.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@
 #include "db/pg/connection.h"
 #include "db/tasks/counter_id.h"
 #include "db/tasks/insertion.h"
+#include "fcgi/intake/lines.h"
 
 namespace postern {
 
@@ -77,7 +79,8 @@ class Intake {
   // thread. `bounded`: its queue has a bound, which is then kept. REQUIRES: the task is valid.
   void submit(NewTask task, std::int64_t lane, bool bounded, Done done);
 
-  // The same for many, which go together and in this order: each is answered by itself.
+  // The same for many, which are written in this order, in one batch or several: each is answered
+  // by itself. Those that must be made all or none do not come here (BatchApi::create_all).
   struct Entry {
     NewTask task;
     std::int64_t lane;
@@ -89,20 +92,20 @@ class Intake {
   // Whether the database was there when it was last asked.
   bool connected() const { return connected_; }
 
+  using Clock = IntakeLines::Clock;
+
  private:
-  struct Job;
+  using Job = IntakeJob;
   struct Answer;
   enum class Role { first, aside };
-  using Jobs = std::vector<std::shared_ptr<Job>>;
+  using Jobs = IntakeLines::Jobs;
   using JobSpan = std::span<const std::shared_ptr<Job>>;
-  using Clock = std::chrono::steady_clock;
 
   Intake(Options options, Role role);
   bool is_aside() const { return !aside_; }
 
   void take(Jobs jobs);
   void put_aside(JobSpan jobs);
-  void queue(std::shared_ptr<Job> job);
   void run();
   Jobs take_batch();
   void fail_queued();
@@ -113,6 +116,8 @@ class Intake {
 
   void write(Jobs batch);
   void write_group(JobSpan jobs);
+  void part_from_lock(JobSpan jobs);
+  bool may_be_held(const Job& job) const;
   void insert(JobSpan jobs);
   std::vector<Answer> insert_keyed(JobSpan jobs);
   std::vector<Answer> insert_bounded(JobSpan jobs);
@@ -131,13 +136,7 @@ class Intake {
   std::mutex mutex_;  // guards the members up to the empty line
   std::condition_variable wake_;
   std::condition_variable end_watch_;
-  struct Line {
-    std::deque<std::shared_ptr<Job>> jobs;
-    std::size_t bytes = 0;
-  };
-  std::map<std::string, Line> lines_;  // by tenant aside, else one; none is empty
-  std::string served_;                 // the line that was the last in turn
-  std::size_t queued_bytes_ = 0;
+  IntakeLines lines_;
   Jobs writing_;
   bool refusing_ = false;  // the database is away: fail at once
   bool ending_ = false;
@@ -147,8 +146,9 @@ class Intake {
   std::optional<db::PgConnection> connection_;
   Clock::time_point next_beat_{};
   Clock::duration backoff_{0};
-  bool held_ = false;       // by somebody: what this batch needs
-  bool told_lost_ = false;  // in the log, since the last connection
+  int held_ = 0;  // how many parts of this batch need what somebody holds
+  std::map<std::string, Clock::time_point> held_until_;  // tenants of whose keys one was held
+  bool told_lost_ = false;                               // in the log, since the last connection
 
   std::thread thread_;
   std::thread watch_;

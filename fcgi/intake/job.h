@@ -1,5 +1,5 @@
 // What is on its way through the intake, and what its clients are told when it fails. For the
-// intake's own files.
+// intake's own files and their tests.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace postern {
 
-struct Intake::Job {
+struct IntakeJob {
   std::size_t bytes() const { return kRowBytes + (task.spec.body ? task.spec.body->size() : 0); }
 
   bool keyed() const { return !task.spec.idempotency_key.empty(); }
@@ -22,8 +22,9 @@ struct Intake::Job {
   NewTask task;
   std::int64_t lane;
   bool bounded;
-  Clock::time_point since;
-  Done done;
+  bool alone = false;  // aside: it met a lock together with others, which need not wait for it
+  Intake::Clock::time_point since;
+  Intake::Done done;
   std::atomic<bool> answered = false;
 };
 

@@ -13,6 +13,10 @@ namespace postern {
 namespace {
 
 constexpr int kMaxTries = 3;
+constexpr std::chrono::seconds kHeldFor{1};
+// So many tenants' parts of a batch may meet a lock, each for 10 ms; then it is taken for a lock
+// that all need.
+constexpr int kMaxHeld = 2;
 
 }  // namespace
 
@@ -26,9 +30,16 @@ void Intake::write(Jobs batch) {
   };
   std::stable_sort(batch.begin(), batch.end(),
                    [&](const auto& a, const auto& b) { return group(a) < group(b); });
-  held_ = false;
-  for (std::size_t from = 0; from < batch.size();) {
-    if (held_) return put_aside(std::span(batch).subspan(from));
+  held_ = 0;
+  std::size_t from = 0;
+  if (!is_aside()) {
+    const auto rest = std::stable_partition(batch.begin(), batch.end(),
+                                            [&](const auto& job) { return may_be_held(*job); });
+    from = static_cast<std::size_t>(rest - batch.begin());
+    if (from > 0) put_aside(std::span(batch).first(from));
+  }
+  while (from < batch.size()) {
+    if (held_ >= (is_aside() ? 1 : kMaxHeld)) return put_aside(std::span(batch).subspan(from));
     // A key that finds no room is free again, so it cannot be in one transaction with others.
     const bool alone = batch[from]->keyed() && batch[from]->bounded;
     std::size_t to = from + 1;
@@ -48,7 +59,7 @@ void Intake::write_group(JobSpan jobs) {
         lose_connection(error.what());
         return look_up(jobs);
       }
-      if (error.is_lock_timeout()) return put_aside(jobs);
+      if (error.is_lock_timeout()) return part_from_lock(jobs);
       if (error.is_undone() && tries < kMaxTries) continue;
       if (error.is_busy()) return answer_all(jobs, intake_too_slow());
       if (!error.is_data_fault()) {
@@ -71,6 +82,43 @@ void Intake::write_group(JobSpan jobs) {
       return look_up(jobs);
     }
   }
+}
+
+// Somebody holds what one of them needs, and which is not known. The tenants are tried one by one,
+// so that the others' need not wait with it. Of the tenant's own all go aside together; there those
+// with keys are then tried one by one.
+void Intake::part_from_lock(JobSpan jobs) {
+  const auto tenant = [](const auto& job) -> const std::string& { return job->task.spec.tenant; };
+  Jobs sorted(jobs.begin(), jobs.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](const auto& a, const auto& b) { return tenant(a) < tenant(b); });
+  if (tenant(sorted.front()) == tenant(sorted.back())) {
+    ++held_;
+    const bool keyed = jobs.front()->keyed();
+    if (keyed && is_aside()) {
+      for (const auto& job : jobs) job->alone = true;
+    } else if (keyed) {
+      const auto now = Clock::now();
+      std::erase_if(held_until_, [&](const auto& each) { return each.second <= now; });
+      held_until_[tenant(jobs.front())] = now + kHeldFor;
+    }
+    return put_aside(jobs);
+  }
+  for (auto from = sorted.cbegin(); from != sorted.cend();) {
+    if (held_ >= kMaxHeld) return put_aside({from, sorted.cend()});
+    const auto to = std::find_if(from, sorted.cend(),
+                                 [&](const auto& job) { return tenant(job) != tenant(*from); });
+    write_group({from, to});
+    from = to;
+  }
+}
+
+// Its tenant's keys were held a moment ago: as each try costs everybody 10 ms, it goes aside at
+// once.
+bool Intake::may_be_held(const Job& job) const {
+  if (!job.keyed() || held_until_.empty()) return false;
+  const auto held = held_until_.find(job.task.spec.tenant);
+  return held != held_until_.end() && Clock::now() < held->second;
 }
 
 // Throws what the database throws; then nobody has been answered.
