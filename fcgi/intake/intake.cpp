@@ -205,6 +205,7 @@ bool Intake::connect() {
     if (options_.greet) options_.greet(connection);
     // The row that says whose counters these are, before there are any.
     db::beat_handler(connection, options_.instance, options_.name);
+    backend_ = db::backend_of(connection);
     connection_.emplace(std::move(connection));
     next_beat_ = Clock::now() + kBeatEvery;
     backoff_ = {};

@@ -30,6 +30,7 @@
 #include "core/base/error.h"
 #include "core/base/uuid.h"
 #include "core/model/task.h"
+#include "db/engine/backend.h"
 #include "db/pg/connection.h"
 #include "db/tasks/counter_id.h"
 #include "db/tasks/insertion.h"
@@ -49,6 +50,9 @@ class Intake {
     std::function<void(db::PgConnection&)> greet = {};
     // Runs answers, which may take their time, elsewhere; absent: on the thread that found them.
     std::function<void(std::vector<std::function<void()>>)> run = {};
+    // How long what became of a commit is looked for, while the session that may still commit
+    // lives.
+    std::chrono::milliseconds look_up_for{2'000};
   };
 
   // What became of a task.
@@ -144,6 +148,7 @@ class Intake {
   // The intake thread's own.
   db::CounterId counters_;
   std::optional<db::PgConnection> connection_;
+  db::Backend backend_;  // of the last connection
   Clock::time_point next_beat_{};
   Clock::duration backoff_{0};
   int held_ = 0;  // how many parts of this batch need what somebody holds

@@ -1,4 +1,11 @@
-// What meets a lock: who waits with whom.
+// What meets a lock, and what became of a commit: who waits with whom, and for what.
+#include <sys/socket.h>
+
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "db/engine/backend.h"
 #include "tests/fcgi/wire.h"
 #include "tests/support/tasks.h"
 
@@ -90,6 +97,74 @@ TEST_F(IntakeLocksTest, OnlyTheTaskOfAHeldKeyWaits) {
     EXPECT_EQ(promised[1].wait_for(0s), std::future_status::timeout);
   }
   EXPECT_TRUE(made(promised[1]));
+}
+
+constexpr char kSleeping[] = R"sql(
+  SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')sql";
+
+class CommitUnsureTest : public IntakeLocksTest {
+ protected:
+  CommitUnsureTest() {
+    admin_.script(R"sql(
+      CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN new; END $$;
+      CREATE TRIGGER take_time BEFORE INSERT ON postern.task FOR EACH ROW EXECUTE FUNCTION take_time())sql");
+    handlers_.reset();
+    Intake::Options options{.database = database_.options("postern_api"),
+                            .instance = random_uuid(),
+                            .name = "test",
+                            .look_up_for = 40s};
+    options.greet = [this](db::PgConnection& connection) {
+      const std::lock_guard lock(mutex_);
+      sockets_[db::backend_of(connection).pid] = connection.socket();
+    };
+    intake_ = std::make_unique<Intake>(options);
+    await_intake();
+  }
+
+  ~CommitUnsureTest() override { intake_.reset(); }
+
+  // The process that inserts, which takes a second for it; 0: there is none.
+  std::int64_t await_insertion() {
+    for (int i = 0; i < 3'000; ++i) {
+      const auto rows = admin_.exec({"", kSleeping});
+      if (rows.rows() > 0) return rows.integer(0, 0);
+      std::this_thread::sleep_for(1ms);
+    }
+    return 0;
+  }
+
+  int socket_of(std::int64_t pid) {
+    const std::lock_guard lock(mutex_);
+    return sockets_.at(pid);
+  }
+
+  std::mutex mutex_;
+  std::map<std::int64_t, int> sockets_;  // of the intake's connections
+};
+
+// Nobody is left who may commit it: it is told at once, and not after all that time.
+TEST_F(CommitUnsureTest, IsNotWaitedForWhenTheSessionHasEnded) {
+  auto promised = submit({{"default", "k"}});
+  const auto pid = await_insertion();
+  ASSERT_GT(pid, 0);
+  admin_.exec({"", "SELECT pg_terminate_backend($1::int, 10000)"},
+              db::Params().int4(static_cast<std::int32_t>(pid)));
+  ASSERT_EQ(promised[0].wait_for(30s), std::future_status::ready);
+  const auto taken = promised[0].get();
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().reason, "outcome_unknown");
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 0);
+}
+
+// The server does not notice that the connection is gone, and commits.
+TEST_F(CommitUnsureTest, IsWaitedForWhileTheSessionLives) {
+  auto promised = submit({{"default", ""}});
+  const auto pid = await_insertion();
+  ASSERT_GT(pid, 0);
+  ASSERT_EQ(shutdown(socket_of(pid), SHUT_RDWR), 0);
+  ASSERT_EQ(promised[0].wait_for(30s), std::future_status::ready);
+  EXPECT_TRUE(made(promised[0]));
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 1);
 }
 
 }  // namespace
