@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "fcgi/server/worker_gate.h"
@@ -36,29 +36,25 @@ RecordHead record_head(std::string_view bytes) {
           byte(6)};
 }
 
-// Takes the length of a name or a value off the front; nullopt: it is not all there.
-std::optional<std::uint32_t> take_length(std::string_view& params) {
-  if (params.empty()) return std::nullopt;
-  const auto first = static_cast<unsigned char>(params.front());
-  const std::size_t size = first < 0x80 ? 1 : 4;
-  if (params.size() < size) return std::nullopt;
-  std::uint32_t length = first & 0x7f;
-  for (std::size_t i = 1; i < size; ++i) {
-    length = length << 8 | static_cast<unsigned char>(params[i]);
-  }
-  params.remove_prefix(size);
-  return length;
-}
-
 // Whether all names and values are as long as they say.
 bool are_whole(std::string_view params) {
-  while (!params.empty()) {
-    const auto name = take_length(params);
-    const auto value = name ? take_length(params) : std::nullopt;
-    if (!value) return false;
-    const std::uint64_t size = std::uint64_t{*name} + *value;
-    if (size > params.size()) return false;
-    params.remove_prefix(static_cast<std::size_t>(size));
+  const auto byte = [&](std::size_t at) -> std::uint32_t {
+    return static_cast<unsigned char>(params[at]);
+  };
+  for (std::size_t at = 0; at < params.size();) {
+    std::uint64_t length = 0;  // of a name and its value
+    for (int part = 0; part < 2; ++part) {
+      if (at == params.size()) return false;
+      if (byte(at) < 0x80) {
+        length += byte(at++);
+      } else {
+        if (params.size() - at < 4) return false;
+        length += (byte(at) & 0x7f) << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3);
+        at += 4;
+      }
+    }
+    if (length > params.size() - at) return false;
+    at += static_cast<std::size_t>(length);
   }
   return true;
 }
@@ -68,10 +64,39 @@ bool has_hung_up(int socket) {
   return poll(&fd, 1, 0) > 0;
 }
 
+// Looks at what has come; `size` is how many bytes of it there is room for.
+Head peek(int socket, char* to, std::size_t room, std::size_t& size) {
+  const ssize_t got = recv(socket, to, room, MSG_PEEK);
+  if (got <= 0) return Head::unfit;
+  size = static_cast<std::size_t>(got);
+  return look_at_head({to, size});
+}
+
+// For a head that is long or comes in pieces. `before`: how much of it has come.
+bool wait_for_head(int socket, std::size_t before) {
+  const BlockingSection away;
+  std::string bytes(kUsualHead, '\0');
+  for (const auto give_up = std::chrono::steady_clock::now() + kPatience;;) {
+    std::size_t size = 0;
+    const Head head = peek(socket, bytes.data(), bytes.size(), size);
+    if (head != Head::incomplete) return head == Head::fit;
+    if (size == kMaxHead || std::chrono::steady_clock::now() > give_up) return false;
+    if (size == bytes.size()) {
+      bytes.resize(kMaxHead);
+      continue;
+    }
+    // Whoever has said that no more comes has said all.
+    if (size == before && has_hung_up(socket)) return false;
+    before = size;
+    usleep(kLookAgain);
+  }
+}
+
 }  // namespace
 
 Head look_at_head(std::string_view bytes) {
-  std::string params;
+  std::string_view params;  // of one record, which is all that nginx sends but for long ones
+  std::string joined;       // of several
   unsigned id = 0;
   for (bool first = true;; first = false) {
     if (bytes.size() < kHeaderLength) return Head::incomplete;
@@ -88,7 +113,14 @@ Head look_at_head(std::string_view bytes) {
     bytes.remove_prefix(kHeaderLength);
     if (record.type == kParams) {
       if (params.size() + record.content > kMaxParams) return Head::unfit;
-      params.append(bytes.substr(0, record.content));
+      const std::string_view more = bytes.substr(0, record.content);
+      if (params.empty()) {
+        params = more;
+      } else {
+        if (joined.empty()) joined = params;
+        joined.append(more);
+        params = joined;
+      }
     }
     if (bytes.size() < record.content + record.padding) return Head::incomplete;
     bytes.remove_prefix(record.content + record.padding);
@@ -96,26 +128,13 @@ Head look_at_head(std::string_view bytes) {
 }
 
 bool has_fit_head(int socket) {
-  std::string bytes(kUsualHead, '\0');
-  std::optional<BlockingSection> away;
-  const auto give_up = std::chrono::steady_clock::now() + kPatience;
-  for (std::size_t before = 0;;) {
-    const ssize_t got = recv(socket, bytes.data(), bytes.size(), MSG_PEEK);
-    if (got <= 0) return false;
-    const auto size = static_cast<std::size_t>(got);
-    const Head head = look_at_head(std::string_view(bytes).substr(0, size));
-    if (head != Head::incomplete) return head == Head::fit;
-    if (size == kMaxHead || std::chrono::steady_clock::now() > give_up) return false;
-    if (size == bytes.size()) {
-      bytes.resize(kMaxHead);
-      continue;
-    }
-    // Whoever has said that no more comes has said all.
-    if (size == before && has_hung_up(socket)) return false;
-    before = size;
-    if (!away) away.emplace();
-    usleep(kLookAgain);
-  }
+  // Nearly always all of it is there, and this is the only look. Not zeroed, which took as long as
+  // the rest.
+  std::array<char, kUsualHead> bytes;
+  std::size_t size = 0;
+  const Head head = peek(socket, bytes.data(), bytes.size(), size);
+  if (head != Head::incomplete) return head == Head::fit;
+  return wait_for_head(socket, size);
 }
 
 }  // namespace postern
