@@ -56,9 +56,9 @@ ARROWS = {
 ONLY = {
     r"libpq-fe\.h": r"db/pg/connection\.cpp",
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
-    r"curl/": r"scheduler/http/(client|connections|socket_set|transfer)\.(cpp|h)",
+    r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)",
     r"ares": r"scheduler/http/resolver\.cpp",
-    r"openssl/": r"core/base/crypto\.cpp",
+    r"openssl/": r"core/base/crypto\.cpp|scheduler/http/leftover\.cpp",  # to look into libcurl's TLS
     r"spdlog/": r"core/program/log\.cpp",
     r"boost/(asio|beast)": r"cli/receiver\.cpp",
     r"CLI/": r"(cli/(main|options)|core/program/config)\.cpp",
