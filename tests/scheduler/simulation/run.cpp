@@ -167,7 +167,7 @@ void Run::make_schedules() {
     schedule.task.queue = queue;
     schedule.task.url = "http://" + hosts_.back() + "/";
     schedule.task.timeout = Milliseconds{random.number(1'000, 5'000)};
-    set_interval(schedule, of_crowd ? Seconds{30} : Seconds{random.number(3, 20)});
+    set_interval(schedule, of_crowd ? Seconds{20} : Seconds{random.number(3, 20)});
     schedule.misfire.kind = static_cast<Misfire>(random.number(0, 2));
     schedule.misfire.limit = static_cast<int>(random.number(1, 5));
     schedule.overlap = random.chance(0.3) ? Overlap::skip : Overlap::allow;
