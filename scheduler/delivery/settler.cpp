@@ -90,11 +90,11 @@ void Settler::settled(const db::Settled& done) {
     if (!retry_at_ || due < *retry_at_) retry_at_ = due;
   }
   // Not settled: the lease was lost to a rescue. Or settled the first time, when its answer was
-  // lost.
-  if (ids.size() < batch.size() && !repeated_) {
+  // lost. There is none if it is another end of a task in the same batch.
+  const auto lost = std::find_if(batch.begin(), batch.end(),
+                                 [&](const db::Settlement& each) { return !has(each.id); });
+  if (lost != batch.end() && !repeated_) {
     if (const auto more = log_lease_lost_.pass()) {
-      const auto lost = std::find_if(batch.begin(), batch.end(),
-                                     [&](const db::Settlement& each) { return !has(each.id); });
       log::warn("event=lease_lost task={} tasks={} more={}", to_typeid(lost->id),
                 batch.size() - ids.size(), *more);
     }
