@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 // A step that takes longer is halved, since all other duties wait behind it.
 constexpr Milliseconds kLongStep = 200ms;
+constexpr Monotonic::duration kLongestRest = 10s;
 
 }  // namespace
 
@@ -116,6 +117,11 @@ void DutyRun::log_failed(std::string_view why) const {
 void DutyRun::also(DutyFunction other, Monotonic when) const {
   auto& next = duties_->duty_of(other).next;
   next = std::min(next, when);
+}
+
+void DutyRun::rest(int share, Monotonic::duration least) const {
+  not_before(now() +
+             std::clamp<Monotonic::duration>(share * (now() - begun_), least, kLongestRest));
 }
 
 int DutyRun::connects() const { return store().connects(); }

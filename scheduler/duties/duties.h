@@ -168,6 +168,9 @@ class DutyRun {
   }
   // It does not run before then, whoever asks for it.
   void not_before(Monotonic when) const { duty_->not_before = when; }
+  // It rests so many times as long as it took until now, whoever asks for it, and for at least so
+  // long. But not for minutes: it may have taken long because the program stood still.
+  void rest(int share, Monotonic::duration least = {}) const;
 
   // How often the connection has been established that it goes over.
   int connects() const;

@@ -37,7 +37,7 @@ void promoted(const DutyRun& run, const db::Tick& tick, int most) {
     return;
   }
   if (tick.next_due) run.again(now + *tick.next_due);
-  run.not_before(now + std::max<Monotonic::duration>(kSpacing, kShare * (now - run.begun())));
+  run.rest(kShare, kSpacing);
 }
 
 }  // namespace

@@ -115,8 +115,7 @@ void rescue(const DutyRun& run) {
           return held.contains(id) || held_now.contains(id);
         });
         const bool busy = take_over(context, std::move(orphans)) > 0 || somebody_died;
-        const auto now = run.now();
-        run.not_before(now + (busy ? kBusyShare : kIdleShare) * (now - run.begun()));
+        run.rest(busy ? kBusyShare : kIdleShare);
         if (more) run.again();
       }));
 }
