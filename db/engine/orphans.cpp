@@ -4,17 +4,20 @@
 
 namespace postern::db {
 
-// By ranges of the primary key, since an index of what belongs to an instance would be paid for by
-// each claim and settlement. Deferred leases, which may be many and wait long, have an index of
-// their own by the time when they run out. Whoever settles locks leases in their order; what is
-// forgotten here is in another, so what is locked is left to the next look.
+// Whoever has beaten before this statement lives: what it has claimed since is not lost, whatever
+// was seen before. By ranges of the primary key, since an index of what belongs to an instance
+// would be paid for by each claim and settlement. Deferred leases, which may be many and wait long,
+// have an index of their own by the time when they run out. Whoever settles locks leases in their
+// order; what is forgotten here is in another, so what is locked is left to the next look.
 const BuiltStatement kOrphans{"orphans", R"sql(
-  WITH looked AS MATERIALIZED (
-    SELECT task, instance, until, deferred FROM postern.lease WHERE task > $2 ORDER BY task LIMIT 2000),
+  WITH dead AS MATERIALIZED (
+    SELECT d.id FROM unnest($1, $2) AS d(id, beat) JOIN postern.instance i ON i.id = d.id AND i.beat = d.beat),
+  looked AS MATERIALIZED (
+    SELECT task, instance, until, deferred FROM postern.lease WHERE task > $3 ORDER BY task LIMIT 2000),
   walked AS MATERIALIZED (
     SELECT * FROM (
       SELECT l.task, l.instance, l.until,
-             l.instance = ANY($1) OR l.instance IS NULL
+             l.instance = ANY(ARRAY(SELECT id FROM dead)) OR l.instance IS NULL
                OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = l.instance) AS gone
         FROM looked l WHERE NOT l.deferred OFFSET 0) l
      WHERE gone OR until < now() ORDER BY task LIMIT 500),
@@ -43,11 +46,14 @@ const BuiltStatement kOrphans{"orphans", R"sql(
         FROM found f CROSS JOIN LATERAL (
           SELECT * FROM postern.task_live t WHERE t.id = f.task AND t.state = 'active' OFFSET 0) active) o ON true)sql"};
 
-Params orphans_params(std::span<const Uuid> dead, const TaskId& from) {
-  Array ids(Oid::uuid);
-  for (const auto& id : dead) ids.uuid(id);
+Params orphans_params(std::span<const SilentInstance> dead, const TaskId& from) {
+  Array ids(Oid::uuid), beats(Oid::int8);
+  for (const auto& each : dead) {
+    ids.uuid(each.id);
+    beats.int8(each.beat);
+  }
   Params params;
-  params.array(ids).uuid(from);
+  params.array(ids).array(beats).uuid(from);
   return params;
 }
 

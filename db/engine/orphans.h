@@ -1,6 +1,7 @@
 // Rescue: the active tasks of schedulers that died. For a Channel.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -11,12 +12,19 @@
 
 namespace postern::db {
 
-// Active tasks whose instance is in `dead` or has no row, or whose lease ran out; without bodies.
-// One look goes over 2,000 leases behind `from` in the order of their tasks, and returns up to 500
-// of them, and as many deferred ones that ran out, wherever they are. Leases that ran out and have
-// no task any more are forgotten.
+// One that has not beaten for long, and the beat it was seen at.
+struct SilentInstance {
+  Uuid id;
+  std::int64_t beat;
+  bool operator==(const SilentInstance&) const = default;
+};
+
+// Active tasks whose instance is one of `dead` that has not beaten since, or has no row, or whose
+// lease ran out; without bodies. One look goes over 2,000 leases behind `from` in the order of
+// their tasks, and returns up to 500 of them, and as many deferred ones that ran out, wherever they
+// are. Leases that ran out and have no task any more are forgotten.
 extern const BuiltStatement kOrphans;
-Params orphans_params(std::span<const Uuid> dead, const TaskId& from);
+Params orphans_params(std::span<const SilentInstance> dead, const TaskId& from);
 struct Orphan {
   Claimed task;
   Uuid instance;

@@ -51,7 +51,8 @@ void PgStore::beat(const Uuid& instance, std::string_view name, const SchedulerG
   ask(channel_, kBeat, beat_params(instance, name, gauges), std::move(reply), beats_from);
 }
 
-void PgStore::orphans(std::span<const Uuid> dead, const TaskId& from, Reply<Orphans> reply) {
+void PgStore::orphans(std::span<const SilentInstance> dead, const TaskId& from,
+                      Reply<Orphans> reply) {
   ask(channel_, kOrphans, orphans_params(dead, from), std::move(reply), orphans_from);
 }
 

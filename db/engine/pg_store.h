@@ -23,7 +23,8 @@ class PgStore final : public Store {
   void tick(const TickScope& scope, Reply<Tick> reply) override;
   void beat(const Uuid& instance, std::string_view name, const SchedulerGauges& gauges,
             Reply<std::vector<Heartbeat>> reply) override;
-  void orphans(std::span<const Uuid> dead, const TaskId& from, Reply<Orphans> reply) override;
+  void orphans(std::span<const SilentInstance> dead, const TaskId& from,
+               Reply<Orphans> reply) override;
   void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                    Reply<std::vector<LostClaim>> reply) override;
   void due_schedules(const DueScope& scope, Reply<Due> reply) override;

@@ -47,7 +47,8 @@ class Store {
   virtual void tick(const TickScope& scope, Reply<Tick> reply) = 0;
   virtual void beat(const Uuid& instance, std::string_view name, const SchedulerGauges& gauges,
                     Reply<std::vector<Heartbeat>> reply) = 0;
-  virtual void orphans(std::span<const Uuid> dead, const TaskId& from, Reply<Orphans> reply) = 0;
+  virtual void orphans(std::span<const SilentInstance> dead, const TaskId& from,
+                       Reply<Orphans> reply) = 0;
   virtual void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                            Reply<std::vector<LostClaim>> reply) = 0;
   virtual void due_schedules(const DueScope& scope, Reply<Due> reply) = 0;

@@ -41,11 +41,11 @@ void Rescue::observe(std::span<const db::Heartbeat> beats, int connects, Monoton
   seen_ = std::move(seen);
 }
 
-std::vector<Uuid> Rescue::dead() const {
-  std::vector<Uuid> dead;
+std::vector<db::SilentInstance> Rescue::dead() const {
+  std::vector<db::SilentInstance> dead;
   for (const auto& [id, seen] : seen_) {
     const auto after = seen.name == name_ ? std::min(rescue_after_, kOwnNameAfter) : rescue_after_;
-    if (id != self_ && last_look_ - seen.since >= after) dead.push_back(id);
+    if (id != self_ && last_look_ - seen.since >= after) dead.push_back({id, seen.beat});
   }
   return dead;
 }
@@ -99,25 +99,24 @@ void rescue(const DutyRun& run) {
     return;
   }
   const auto dead = context.rescue.dead();
-  run.store().orphans(
-      dead, context.rescue.from(),
-      run.reply<db::Orphans>([run, &context, held = context.dispatcher.held(),
-                              somebody_died = !dead.empty()](db::Orphans orphans) {
-        const bool more = orphans.next.has_value();
-        const auto held_now = context.dispatcher.held();
-        std::erase_if(orphans.tasks, [&](const db::Orphan& each) {
-          // We live, even if somebody took our row away. The answer to a claim may be on its
-          // way at this moment, so that we do not hold all tasks of ours.
-          if (each.instance_gone && each.instance == context.options.instance) return true;
-          // What we held when we asked may have been settled since, and what a claim brought
-          // since is held now.
-          const auto& id = each.task.spec.id;
-          return held.contains(id) || held_now.contains(id);
-        });
-        const bool busy = take_over(context, std::move(orphans)) > 0 || somebody_died;
-        run.rest(busy ? kBusyShare : kIdleShare);
-        if (more) run.again();
-      }));
+  auto looked = [run, &context, held = context.dispatcher.held(),
+                 somebody_died = !dead.empty()](db::Orphans orphans) {
+    const bool more = orphans.next.has_value();
+    const auto held_now = context.dispatcher.held();
+    std::erase_if(orphans.tasks, [&](const db::Orphan& each) {
+      // We live, even if somebody took our row away. The answer to a claim may be on its way at
+      // this moment, so that we do not hold all tasks of ours.
+      if (each.instance_gone && each.instance == context.options.instance) return true;
+      // What we held when we asked may have been settled since, and what a claim brought since is
+      // held now.
+      const auto& id = each.task.spec.id;
+      return held.contains(id) || held_now.contains(id);
+    });
+    const bool busy = take_over(context, std::move(orphans)) > 0 || somebody_died;
+    run.rest(busy ? kBusyShare : kIdleShare);
+    if (more) run.again();
+  };
+  run.store().orphans(dead, context.rescue.from(), run.reply<db::Orphans>(std::move(looked)));
 }
 
 }  // namespace postern::scheduler

@@ -30,7 +30,7 @@ class Rescue {
   // The schedulers whose beat has not changed for `rescue_after`, by our own clock and up to our
   // last observation: since then they may have beaten. One that bore our own name, whose restart we
   // are, is dead after 11 s already.
-  std::vector<Uuid> dead() const;
+  std::vector<db::SilentInstance> dead() const;
 
   // Those of `orphans` to be rescued now. A task whose scheduler lives although the lease
   // ran out must have been seen so twice, `rescue_after` apart and as long as the lease was made

@@ -324,7 +324,7 @@ class Orphans : public Deliveries {
     insert(api_, {new_task()});
     claim(scheduler_, 1, "q", instance_);
   }
-  std::vector<db::Orphan> orphans(const std::vector<Uuid>& dead = {}) {
+  std::vector<db::Orphan> orphans(const std::vector<db::SilentInstance>& dead = {}) {
     return db::orphans_from(scheduler_.exec(db::kOrphans, db::orphans_params(dead, {}))).tasks;
   }
   Uuid instance_ = random_uuid();
@@ -333,14 +333,20 @@ class Orphans : public Deliveries {
 TEST_F(Orphans, ALivingInstanceKeepsItsTasks) { EXPECT_TRUE(orphans().empty()); }
 
 TEST_F(Orphans, ADeadInstanceDoesNot) {
-  const auto found = orphans({instance_});
+  const auto found = orphans({{instance_, 0}});
   ASSERT_EQ(found.size(), 1U);
   EXPECT_TRUE(found[0].instance_gone);
   EXPECT_EQ(found[0].instance, instance_);
   EXPECT_EQ(found[0].task.attempt, 1);
 }
 
-TEST_F(Orphans, NorOneWithoutARow) {
+TEST_F(Orphans, OneThatHasBeatenSinceItWasSeenDoes) {
+  owner_.script("UPDATE postern.instance SET beat = beat + 1");
+  EXPECT_TRUE(orphans({{instance_, 0}}).empty());
+  EXPECT_EQ(orphans({{instance_, 1}}).size(), 1U);
+}
+
+TEST_F(Orphans, OneWithoutARowDoesNot) {
   owner_.script("DELETE FROM postern.instance");
   ASSERT_EQ(orphans().size(), 1U);
   EXPECT_TRUE(orphans()[0].instance_gone);

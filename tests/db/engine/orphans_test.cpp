@@ -40,7 +40,7 @@ class ManyLeases : public ::testing::Test {
         kLeases, to_uuid(living_)));
   }
 
-  db::Orphans look(const std::vector<Uuid>& dead, const TaskId& from) {
+  db::Orphans look(const std::vector<db::SilentInstance>& dead, const TaskId& from) {
     return db::orphans_from(scheduler_.exec(db::kOrphans, db::orphans_params(dead, from)));
   }
 
@@ -51,7 +51,7 @@ class ManyLeases : public ::testing::Test {
     std::size_t most_found = 0;
     Reads most_read{0, 0};
   };
-  Round round(const std::vector<Uuid>& dead) {
+  Round round(const std::vector<db::SilentInstance>& dead) {
     Round round;
     std::optional<TaskId> from = TaskId{};
     while (from) {
@@ -86,7 +86,7 @@ class ManyLeases : public ::testing::Test {
 };
 
 TEST_F(ManyLeases, OfTheLivingAreGoneOverInBoundedLooks) {
-  const auto all = round({dead_});
+  const auto all = round({{dead_, 0}});
   EXPECT_TRUE(all.found.empty());
   EXPECT_EQ(all.looks, kLeases / 2000 + 1);
   EXPECT_EQ(all.most_read.scanned, 0);
@@ -96,7 +96,7 @@ TEST_F(ManyLeases, OfTheLivingAreGoneOverInBoundedLooks) {
 TEST_F(ManyLeases, OfTheDeadAreFoundOnceEach) {
   change(10, fmt::format("instance = '{}'", to_uuid(dead_)));
   change(1'001, fmt::format("instance = '{}'", to_uuid(random_uuid())));
-  const auto all = round({dead_});
+  const auto all = round({{dead_, 0}});
   std::set<TaskId> tasks;
   for (const auto& each : all.found) {
     tasks.insert(each.task.spec.id);
@@ -110,7 +110,7 @@ TEST_F(ManyLeases, OfTheDeadAreFoundOnceEach) {
 }
 
 TEST_F(ManyLeases, OfOneDeadInstanceAloneTakeManyLooks) {
-  const auto all = round({living_, dead_});
+  const auto all = round({{living_, 0}, {dead_, 0}});
   EXPECT_EQ(all.found.size(), static_cast<std::size_t>(kLeases));
   EXPECT_EQ(all.most_found, 500U);
   EXPECT_EQ(all.most_read.scanned, 0);

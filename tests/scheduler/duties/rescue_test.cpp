@@ -8,7 +8,7 @@ namespace postern::scheduler {
 namespace {
 
 using namespace std::chrono_literals;
-using Ids = std::vector<Uuid>;
+using Silent = std::vector<db::SilentInstance>;
 
 class RescueTest : public testing::Test {
  protected:
@@ -32,47 +32,47 @@ class RescueTest : public testing::Test {
 TEST_F(RescueTest, DeclaresDeadWhoHasNotBeatenForSoLong) {
   for (int i = 0; i <= 11; ++i) {
     look({{self, "a", i}, {other, "b", 7}});
-    EXPECT_EQ(rescue.dead(), Ids{}) << i;
+    EXPECT_EQ(rescue.dead(), Silent{}) << i;
   }
   look({{self, "a", 12}, {other, "b", 7}});
-  EXPECT_EQ(rescue.dead(), Ids{other});
+  EXPECT_EQ(rescue.dead(), (Silent{{other, 7}}));
   look({{self, "a", 13}, {other, "b", 8}});
-  EXPECT_EQ(rescue.dead(), Ids{}) << "it was only slow";
+  EXPECT_EQ(rescue.dead(), Silent{}) << "it was only slow";
 }
 
 TEST_F(RescueTest, NeverDeclaresItselfDead) {
   for (int i = 0; i < 30; ++i) look({{self, "a", 7}});
-  EXPECT_EQ(rescue.dead(), Ids{});
+  EXPECT_EQ(rescue.dead(), Silent{});
 }
 
 TEST_F(RescueTest, DeclaresItsOwnPredecessorDeadSooner) {
   look({{other, "a", 7}});
   look({{other, "a", 7}});
   look({{other, "a", 7}});
-  EXPECT_EQ(rescue.dead(), Ids{}) << "after 10 s";
+  EXPECT_EQ(rescue.dead(), Silent{}) << "after 10 s";
   look({{other, "a", 7}});
-  EXPECT_EQ(rescue.dead(), Ids{other}) << "after 15 s";
+  EXPECT_EQ(rescue.dead(), (Silent{{other, 7}})) << "after 15 s";
 }
 
 TEST_F(RescueTest, BeginsAnewAfterAReconnect) {
   for (int i = 0; i <= 11; ++i) look({{other, "b", 7}});
   look({{other, "b", 7}}, 2);
-  EXPECT_EQ(rescue.dead(), Ids{});
+  EXPECT_EQ(rescue.dead(), Silent{});
   for (int i = 0; i < 12; ++i) look({{other, "b", 7}}, 2);
-  EXPECT_EQ(rescue.dead(), Ids{other});
+  EXPECT_EQ(rescue.dead(), (Silent{{other, 7}}));
 }
 
 TEST_F(RescueTest, BeginsAnewWhenItCouldNotLookForAWhile) {
   look({{other, "b", 7}});
   now += 10min;
   look({{other, "b", 7}});
-  EXPECT_EQ(rescue.dead(), Ids{});
+  EXPECT_EQ(rescue.dead(), Silent{});
 }
 
 TEST_F(RescueTest, BelievesNoBeatForLongerThanItLooked) {
   look({{other, "b", 7}});
   now += 10min;  // it stood still, and what it does next is to take over tasks
-  EXPECT_EQ(rescue.dead(), Ids{});
+  EXPECT_EQ(rescue.dead(), Silent{});
 }
 
 TEST_F(RescueTest, TakesTheTasksOfTheDeadAtOnce) {

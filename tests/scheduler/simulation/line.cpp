@@ -178,7 +178,8 @@ void Line::beat(const Uuid& instance, std::string_view name, const SchedulerGaug
       std::move(reply));
 }
 
-void Line::orphans(std::span<const Uuid> dead, const TaskId& from, db::Reply<db::Orphans> reply) {
+void Line::orphans(std::span<const db::SilentInstance> dead, const TaskId& from,
+                   db::Reply<db::Orphans> reply) {
   ask<db::Orphans>(
       [&world = world_, &database = database_, from, dead = std::vector(dead.begin(), dead.end())] {
         return database.orphans(dead, from, world.database_clock());

@@ -51,7 +51,7 @@ class Line final : public db::Store, public std::enable_shared_from_this<Line> {
   void tick(const db::TickScope& scope, db::Reply<db::Tick> reply) override;
   void beat(const Uuid& instance, std::string_view name, const SchedulerGauges& gauges,
             db::Reply<std::vector<db::Heartbeat>> reply) override;
-  void orphans(std::span<const Uuid> dead, const TaskId& from,
+  void orphans(std::span<const db::SilentInstance> dead, const TaskId& from,
                db::Reply<db::Orphans> reply) override;
   void lost_claims(const Uuid& instance, std::span<const Uuid> leases,
                    db::Reply<std::vector<db::LostClaim>> reply) override;

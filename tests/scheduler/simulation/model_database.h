@@ -66,7 +66,7 @@ class ModelDatabase {
   db::Tick tick(int limit, std::span<const db::MarkedLane> known, Time now);
   std::vector<db::Heartbeat> beat(const Uuid& instance, std::string_view name);
   void leave(const Uuid& instance) { beats_.erase(instance); }
-  db::Orphans orphans(std::span<const Uuid> dead, const TaskId& from, Time now);
+  db::Orphans orphans(std::span<const db::SilentInstance> dead, const TaskId& from, Time now);
   std::vector<db::LostClaim> lost_claims(const Uuid& instance, std::span<const Uuid> leases) const;
   db::Due due_schedules(const db::DueScope& scope, Time now) const;
   db::Fired fire(std::span<const db::Firing> firings, Time now);

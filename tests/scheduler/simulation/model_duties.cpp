@@ -16,7 +16,8 @@ std::vector<db::Heartbeat> ModelDatabase::beat(const Uuid& instance, std::string
   return out;
 }
 
-db::Orphans ModelDatabase::orphans(std::span<const Uuid> dead, const TaskId& from, Time now) {
+db::Orphans ModelDatabase::orphans(std::span<const db::SilentInstance> dead, const TaskId& from,
+                                   Time now) {
   constexpr std::size_t kLooked = 2000, kFound = 500;
   db::Orphans out;
   const auto add = [&](const TaskId& id, const Lease& lease, bool gone) {
@@ -44,8 +45,10 @@ db::Orphans ModelDatabase::orphans(std::span<const Uuid> dead, const TaskId& fro
     const auto& [id, lease] = *at;
     ++looked;
     if (!lease.deferred) {
-      const bool gone = !lease.instance || !beats_.contains(*lease.instance) ||
-                        std::find(dead.begin(), dead.end(), *lease.instance) != dead.end();
+      const auto row = lease.instance ? beats_.find(*lease.instance) : beats_.end();
+      const bool gone =
+          row == beats_.end() ||
+          std::ranges::find(dead, db::SilentInstance{row->first, row->second.second}) != dead.end();
       if (gone || lease.until < now) {
         ++walked;
         add(id, lease, gone);

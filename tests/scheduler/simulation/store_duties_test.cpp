@@ -74,7 +74,7 @@ TEST_P(DutyStore, OrphansAreThoseOfTheDeadTheGoneAndTheExpired) {
   insert([](NewTask& each) { each.spec.timeout = 10s; });
   const auto task = claim_one(alive);
   EXPECT_TRUE(orphans().tasks.empty());
-  const auto of_the_dead = orphans({alive});
+  const auto of_the_dead = orphans({{alive, beat_of(alive)}});
   ASSERT_EQ(of_the_dead.tasks.size(), 1u);
   EXPECT_TRUE(of_the_dead.tasks[0].instance_gone);
   EXPECT_EQ(of_the_dead.tasks[0].instance, alive);
@@ -92,6 +92,18 @@ TEST_P(DutyStore, OrphansAreThoseOfTheDeadTheGoneAndTheExpired) {
   EXPECT_TRUE(gone.tasks[0].instance_gone);
   settle(end_of(task, State::completed));
   EXPECT_TRUE(orphans().tasks.empty());
+}
+
+TEST_P(DutyStore, WhoHasBeatenSinceItWasSeenLives) {
+  const Uuid other = random_uuid();
+  beat(other);
+  const auto seen = beat_of(other);
+  insert();
+  claim_one(other);
+  EXPECT_EQ(orphans({{other, seen}}).tasks.size(), 1u);
+  beat(other);
+  EXPECT_TRUE(orphans({{other, seen}}).tasks.empty());
+  EXPECT_EQ(orphans({{other, seen + 1}}).tasks.size(), 1u);
 }
 
 TEST_P(DutyStore, ADeferredAttemptIsAnOrphanWhenItsTimeIsOver) {

@@ -84,7 +84,14 @@ class Store : public ::testing::TestWithParam<std::unique_ptr<Subject> (*)()> {
     return ask<std::vector<db::Heartbeat>>(
         [&](auto reply) { store().beat(instance, "host", {}, std::move(reply)); });
   }
-  db::Orphans orphans(std::vector<Uuid> dead = {}) {
+  // As another one sees it.
+  std::int64_t beat_of(const Uuid& instance) {
+    for (const auto& each : beat(random_uuid())) {
+      if (each.id == instance) return each.beat;
+    }
+    return -1;
+  }
+  db::Orphans orphans(std::vector<db::SilentInstance> dead = {}) {
     return ask<db::Orphans>([&](auto reply) { store().orphans(dead, TaskId{}, std::move(reply)); });
   }
   db::Due due(const db::DueScope& scope = {}) {
