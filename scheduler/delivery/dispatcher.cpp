@@ -54,7 +54,13 @@ Dispatcher::Dispatcher(const Options& options, db::Store& claims, db::Store& set
 
 void Dispatcher::add_lanes(std::span<const std::int64_t> lanes) { lanes_.add(lanes); }
 
+void Dispatcher::beaten(Monotonic until, Monotonic now) {
+  if (now >= alive_until_) alive_since_ = now;
+  alive_until_ = until;
+}
+
 void Dispatcher::turn(Monotonic now) {
+  silent_ = now >= alive_until_;
   for (const auto id : http_.take_sent()) let_go(id);
   for (const auto& finished : http_.take_finished()) finish(finished, now);
   settler_.turn(now, in_flight_.empty());
@@ -97,7 +103,7 @@ int Dispatcher::free_slots() const {
 }
 
 bool Dispatcher::may_claim(Monotonic now) const {
-  if (claiming_ || stopped_ || !claims_.connected() || now < not_before_) return false;
+  if (claiming_ || stopped_ || silent_ || !claims_.connected() || now < not_before_) return false;
   if (!lanes_.may_share()) return false;
   const int free = free_slots();
   return free > 0 && (now >= claim_at_ || (free >= options_.slots / kSmallClaims && !brisk_));
@@ -212,7 +218,8 @@ void Dispatcher::send(Monotonic now) {
     db::Claimed& task = found->second;
     const auto waited = std::chrono::floor<Microseconds>(now - asked_at);
     const auto& deadline = task.spec.deadline;
-    if (now > asked_at + kLatestStart) {
+    // Whoever takes us for dead gives it to others, or a client cancels it.
+    if (silent_ || asked_at < alive_since_ || now > asked_at + kLatestStart) {
       give_back(task);
     } else if (task.past_deadline || (deadline && *deadline < task.claimed_at + waited)) {
       settler_.add(past_deadline(task));

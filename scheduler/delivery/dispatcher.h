@@ -46,6 +46,11 @@ class Dispatcher {
   // What the last claims have held back may be permitted now.
   void limits_changed() { lanes_.limits_changed(); }
 
+  // A beat of ours is known to be in the database. Nobody takes us for dead before `until`; what
+  // was claimed before a time in which somebody could have done so is given back, unless it was
+  // sent.
+  void beaten(Monotonic until, Monotonic now);
+
   // Collects results, settles, claims: whatever can be done without waiting.
   void turn(Monotonic now);
   // When to call turn even if nothing happens.
@@ -107,6 +112,9 @@ class Dispatcher {
   Monotonic claim_at_{};           // a claim may have to wait until then
   bool brisk_ = false;             // the last one brought several tasks, and all there were
   Monotonic not_before_{};         // after a failure
+  Monotonic alive_until_ = Monotonic::max();  // for the others, until the next beat
+  Monotonic alive_since_{};
+  bool silent_ = false;  // the last turn came after alive_until_
   static constexpr std::size_t kMostLanes = 1 << 20;
   std::size_t most_lanes_ = kMostLanes;  // of one claim; halved while one is refused for its data
   bool stopped_ = false;

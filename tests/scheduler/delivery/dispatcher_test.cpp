@@ -115,6 +115,31 @@ TEST_F(UnsentTasks, AreGivenBackWhenTheirLeasesMightEndBeforeTheirAttempts) {
   EXPECT_EQ(count("lease"), 0);
 }
 
+TEST_F(UnsentTasks, AreGivenBackWhileOthersMayTakeTheSchedulerForDead) {
+  const auto now = std::chrono::steady_clock::now();
+  dispatcher_.beaten(now + 10s, now);
+  claim_all();
+  passed_ = 11s;
+  finish();
+  EXPECT_TRUE(receiver_.requests().empty());
+  EXPECT_EQ(count("task WHERE state = 'ready' AND attempt = 0"), kTasks);
+  dispatcher_.turn(now + passed_);
+  EXPECT_TRUE(dispatcher_.idle()) << "it claims nothing";
+  dispatcher_.beaten(now + 21s, now + 11s);
+  run_until([&] { return count("task_finished") == kTasks; });
+}
+
+TEST_F(UnsentTasks, AreGivenBackWhenOthersMayHaveTakenTheSchedulerForDeadSinceTheirClaim) {
+  const auto now = std::chrono::steady_clock::now();
+  dispatcher_.beaten(now + 10s, now);
+  claim_all();
+  passed_ = 11s;
+  dispatcher_.beaten(now + 21s, now + 11s);
+  finish();
+  EXPECT_TRUE(receiver_.requests().empty());
+  EXPECT_EQ(count("task WHERE state = 'ready' AND attempt = 0"), kTasks);
+}
+
 // Rows that no program of ours writes: the constraints that keep them out are taken away first.
 class OddRows : public UnsentTasks {
  protected:
