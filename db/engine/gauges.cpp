@@ -12,7 +12,7 @@ namespace postern::db {
 const Statement kMeasureQueues{"measure_queues", R"sql(
   WITH RECURSIVE turn AS MATERIALIZED (
     SELECT true
-     WHERE NOT EXISTS (SELECT FROM postern.queue_gauge WHERE seen_at > now() - $1 * interval '1 millisecond')
+     WHERE NOT EXISTS (SELECT FROM postern.queue_gauge WHERE seen_at > now() - $1 * interval '1 millisecond' AND seen_at <= now())
        AND pg_try_advisory_xact_lock(hashtextextended('postern.measure_queues', 0))),
   deep AS MATERIALIZED (
     SELECT c.tenant, c.queue, sum(postern.depth_change(c.name, c.value))::bigint AS total
@@ -78,7 +78,7 @@ const Statement kMeasureQueues{"measure_queues", R"sql(
        SET seen_at = excluded.seen_at, ready = excluded.ready, delayed = excluded.delayed, active = excluded.active,
            blocked = excluded.blocked, lanes = excluded.lanes, estimated = excluded.estimated, oldest_due = excluded.oldest_due
      WHERE excluded.ready + excluded.delayed + excluded.active + excluded.blocked > 0
-        OR g.ready + g.delayed + g.active + g.blocked > 0 OR g.seen_at < now() - interval '1 minute'),
+        OR g.ready + g.delayed + g.active + g.blocked > 0 OR g.seen_at NOT BETWEEN now() - interval '1 minute' AND now()),
   of_tenants AS (
     INSERT INTO postern.tenant_gauge AS g (tenant, waiting, lanes)
     SELECT tenant, sum(ready + delayed + blocked), sum(lanes) FROM seen GROUP BY tenant

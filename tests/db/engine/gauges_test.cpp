@@ -172,6 +172,16 @@ TEST_F(Gauges, OneMeasurementServesAllSchedulers) {
   EXPECT_EQ(depths().at("q"), (Depths{1, 0, 0, 0}));
 }
 
+TEST_F(Gauges, AMeasurementThatLiesAheadServesNobody) {
+  make_queue("q");
+  measure();
+  insert(api_, {new_task()});
+  owner_.script("UPDATE postern.queue_gauge SET seen_at = now() + interval '1 hour'");
+  measure(Seconds{60});
+  EXPECT_EQ(depths().at("q"), (Depths{1, 0, 0, 0})) << "the clock has gone back";
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.queue_gauge WHERE seen_at > now()"), 0);
+}
+
 TEST_F(Gauges, ManyQueuesAreNotComparedWithEachOther) {
   owner_.script(R"sql(
     INSERT INTO postern.queue (tenant, name) SELECT 'default', 'q' || n FROM generate_series(1, 3000) n;

@@ -201,6 +201,38 @@ TEST_F(Limits, ABucketFillsByTheClockUpToItsSize) {
   }
 }
 
+// The clock has gone back by a day.
+TEST_F(Limits, ABucketWhoseTimeLiesAheadFillsFromNow) {
+  make_queue("rate_count, rate_period, rate_burst", "10, '1000 seconds', 3");
+  fill(100);
+  set_bucket(2.5, -86'400);
+  EXPECT_EQ(claim(50).tasks.size(), 2u) << "what it holds";
+  set_bucket(0.5, -86'400);
+  const auto answer = claim(50);
+  EXPECT_TRUE(answer.tasks.empty());
+  ASSERT_EQ(answer.held.size(), 1u);
+  EXPECT_NEAR(static_cast<double>(answer.held[0].wait.count()), 50'000, 5'000);
+  EXPECT_NEAR(bucket(), 0.5, 0.01);
+  EXPECT_EQ(
+      owner_.exec({"", "SELECT count(*) FROM postern.queue WHERE rate_at <= now()"}).integer(0, 0),
+      1);
+}
+
+TEST_F(Limits, AnEndpointsBucketWhoseTimeLiesAheadFillsFromNow) {
+  owner_.script(
+      "INSERT INTO postern.endpoint (tenant, name, url, rate_count, rate_period, rate_tokens, "
+      "rate_at) VALUES ('default', 'e', 'http://receiver.test/', 1, '1 second', 0, "
+      "clock_timestamp() + interval '1 day')");
+  auto task = new_task();
+  task.spec.url.clear();
+  task.spec.endpoint = "e";
+  insert(api_, {task});
+  EXPECT_TRUE(claim_from(scheduler_, {{lane_of(task), 1}}).tasks.empty());
+  EXPECT_EQ(owner_.exec({"", "SELECT count(*) FROM postern.endpoint WHERE rate_at <= now()"})
+                .integer(0, 0),
+            1);
+}
+
 TEST_F(Limits, ANewBucketIsFull) {
   make_queue("rate_count, rate_period, rate_burst", "1, '1 hour', 7");
   fill(100);

@@ -101,6 +101,15 @@ BEGIN
           g.endpoint_ms := e.timeout_ms;
           g.default_ms := coalesce(e.timeout_ms, w.timeout_ms, 30000);
         END IF;
+        -- The clock has gone back: from now on the buckets fill again, with what they hold.
+        IF q.rate_at > clock_timestamp() THEN
+          UPDATE postern.queue k SET rate_at = clock_timestamp() WHERE k.tenant = w.tenant AND k.name = w.queue
+          RETURNING k.rate_at INTO q.rate_at;
+        END IF;
+        IF e.rate_at > clock_timestamp() THEN
+          UPDATE postern.endpoint k SET rate_at = clock_timestamp() WHERE k.tenant = w.tenant AND k.name = w.name
+          RETURNING k.rate_at INTO e.rate_at;
+        END IF;
         SELECT * INTO queue_bucket
           FROM postern.refilled(q.rate_tokens, q.rate_at, q.rate_count, q.rate_period, q.rate_burst);
         SELECT * INTO endpoint_bucket
@@ -797,10 +806,12 @@ CREATE FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with 
 DECLARE
   seconds double precision := greatest(extract(epoch FROM p_period), 1);
   most double precision := greatest(coalesce(p_burst, 1), ceil(p_count * 0.05 / seconds));
+  since double precision;
 BEGIN
   IF p_count IS NOT NULL THEN
     per_second := p_count / (seconds + 0.1);
-    tokens := least(most, coalesce(p_tokens + extract(epoch FROM clock_timestamp() - CASE WHEN isfinite(p_at) THEN p_at END) * per_second, most));
+    since := CASE WHEN isfinite(p_at) THEN greatest(extract(epoch FROM clock_timestamp() - p_at), 0) END;
+    tokens := least(most, coalesce(p_tokens + since * per_second, most));
   END IF;
 END $$;
 CREATE FUNCTION postern.restart(t postern.task) RETURNS void

@@ -37,7 +37,7 @@ double ModelDatabase::Limited::refilled(Time now) const {
       std::max(static_cast<double>(rate.burst.value_or(1)),
                std::ceil(static_cast<double>(rate.count) * 0.05 / Fractional(rate.period).count()));
   if (!tokens) return most;
-  return std::min(most, *tokens + Fractional(now - at).count() * per_second());
+  return std::min(most, *tokens + std::max(0.0, Fractional(now - at).count()) * per_second());
 }
 
 std::vector<ModelDatabase::Group> ModelDatabase::groups_of(
@@ -177,6 +177,12 @@ db::ClaimAnswer ModelDatabase::claim(std::span<const db::LaneClaim> lanes, const
   db::ClaimAnswer out;
   if (paused_) return out;
   auto groups = groups_of(lanes);
+  for (auto* rows : {&queues_, &endpoints_}) {
+    for (auto& group : groups) {
+      const auto row = rows->find(rows == &queues_ ? group.queue : group.endpoint);
+      if (row != rows->end()) row->second.at = std::min(row->second.at, now);
+    }
+  }
   std::map<const Limited*, double> remaining;
   for (auto& group : groups) allow(group, remaining, now);
   for (auto& group : groups) {

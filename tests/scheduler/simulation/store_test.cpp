@@ -113,6 +113,22 @@ TEST_P(Store, ARateIsNotExceeded) {
   EXPECT_EQ(claim(5).tasks.size(), 2u) << "a bucket holds no more";
 }
 
+TEST_P(Store, ARateGoesOnWhenTheClockGoesBack) {
+  subject_->set_queue("q", {.rate = RateLimit{2, 60s, 2}});
+  insert_many(6);
+  EXPECT_EQ(claim(1).tasks.size(), 1u);
+  subject_->pass(-3600s);
+  EXPECT_EQ(claim(6).tasks.size(), 1u) << "what was left";
+  const auto none = claim(6);
+  EXPECT_TRUE(none.tasks.empty());
+  ASSERT_EQ(none.held.size(), 1u);
+  EXPECT_LE(none.held[0].wait, 31s);
+  subject_->pass(-3600s);
+  EXPECT_TRUE(claim(6).tasks.empty());
+  subject_->pass(31s);
+  EXPECT_EQ(claim(6).tasks.size(), 1u);
+}
+
 TEST_P(Store, AnEndpointSaysWhereAndHowMany) {
   subject_->set_endpoint("e", "http://there.test/", {.most_active = 2, .timeout = 9s});
   std::vector<NewTask> tasks;
