@@ -13,10 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A breaker opens after ten failures in a row; besides what had begun by then, a stopped lane has
-// probes after 1, 2, 4 ... 60 s.
-constexpr std::size_t kBeforeOpen = 10;
-constexpr std::size_t kProbes = 8;
+bool is_lost(const db::Settlement& end) { return end.attempt && end.attempt->status == "lost"; }
 
 }  // namespace
 
@@ -51,6 +48,7 @@ void Checker::limits(const ModelDatabase::Name& queue, const Limits& limits) {
 
 void Checker::claimed(std::span<const db::LaneClaim> asked, const db::ClaimAnswer& answer,
                       const Uuid& instance) {
+  const int scheduler = scheduler_of(instance);
   std::map<std::int64_t, int> free;
   for (const auto& lane : asked) free[lane.slots.lane] = lane.slots.free;
   std::map<ModelDatabase::Name, int> by_queue;
@@ -65,17 +63,18 @@ void Checker::claimed(std::span<const db::LaneClaim> asked, const db::ClaimAnswe
       violated(id, "claimed more often than it may be attempted");
     }
     known.lease = task.lease;
+    const Microseconds lasts = task.lease_until - task.claimed_at;
+    known.claims.push_back({task.lease, scheduler, task.attempt, world_.now(),
+                            world_.now() + lasts - task.spec.timeout, lasts, Monotonic::max()});
     ++by_queue[{task.spec.tenant, task.spec.queue}];
   }
   for (const auto& [queue, count] : by_queue) check_limits(queue, count);
-  const auto process = std::find_if(processes_.begin(), processes_.end(), [&](const auto& each) {
-    return each.second.instance == instance;
-  });
-  if (process == processes_.end() || process->second.disturbed_until > world_.now() - 120s) return;
+  const auto process = processes_.find(scheduler);
+  if (process == processes_.end() || process->second.troubles.had_any(world_.now() - 120s)) return;
   const auto held =
       std::count_if(database_.leases().begin(), database_.leases().end(),
                     [&](const auto& each) { return each.second.instance == instance; });
-  if (held > 2 * process->second.slots + process->second.places) {
+  if (held > 2 * process->second.of.slots + process->second.of.places) {
     world_.violated("a scheduler holds more leases than twice its slots and its places");
   }
 }
@@ -107,6 +106,27 @@ void Checker::check_limits(const ModelDatabase::Name& queue, int claimed) {
   }
 }
 
+int Checker::scheduler_of(const Uuid& instance) const {
+  const auto process = std::ranges::find_if(
+      processes_, [&](const auto& each) { return each.second.of.instance == instance; });
+  return process == processes_.end() ? 0 : process->first;
+}
+
+void Checker::settles(int scheduler, std::span<const db::Settlement> batch) {
+  for (const auto& end : batch) {
+    const auto& claims = tasks_.at(end.id).claims;
+    const auto claim = std::ranges::find(claims, end.lease, &Claim::lease);
+    if (is_lost(end) && claim != claims.end() && claim->scheduler == scheduler) {
+      violated(end.id, "a scheduler takes an attempt of its own for lost");
+    }
+  }
+}
+
+void Checker::beaten(const Uuid& instance) {
+  const auto process = processes_.find(scheduler_of(instance));
+  if (process != processes_.end()) process->second.troubles.beat(world_.now());
+}
+
 // A batch may hold two ends of one task: of an attempt whose settlement's answer was lost, and of
 // the next one.
 void Checker::settled(std::span<const db::Settlement> batch, const db::Settled& done) {
@@ -117,7 +137,10 @@ void Checker::settled(std::span<const db::Settlement> batch, const db::Settled& 
     });
     if (end == batch.end()) return violated(id, "settled under a lease that was lost");
     world_.record("settled", 0, id, static_cast<int>(end->state));
+    auto& claim = *std::ranges::find(known.claims, end->lease, &Claim::lease);
+    if (is_lost(*end)) check_loss(id, known, claim);
     if (end->state == State::active) continue;
+    claim.over_at = world_.now();
     known.lease.reset();
     if (end->state == State::delayed) known.run_at = world_.database_clock() + end->delay;
   }
@@ -137,32 +160,58 @@ void Checker::fired(std::span<const db::Firing> firings) {
   }
 }
 
-void Checker::sent(const TaskId& id, const Sent& sent) {
+void Checker::sent(const TaskId& id, Sent sent) {
   auto& task = tasks_.at(id);
   auto& process = processes_.at(sent.scheduler);
   world_.record("sent", sent.scheduler, id, sent.attempt);
   ++sends_;
-  if (task.cancelled) violated(id, "sent after it was cancelled");
-  if (world_.latest_database_clock() < task.run_at) violated(id, "sent before its start");
+  const auto claim = std::find_if(task.claims.rbegin(), task.claims.rend(), [&](const Claim& each) {
+    return each.scheduler == sent.scheduler && each.attempt == sent.attempt;
+  });
+  sent.lease = claim->lease;
+  if (sent.begin > claim->start_by) violated(id, "sent so late that it may outlive its lease");
+  if (task.lease == claim->lease) {
+    if (task.cancelled) violated(id, "sent after it was cancelled");
+    if (world_.latest_database_clock() < task.run_at) violated(id, "sent before its start");
+    check_repetition(id, task, sent);
+  } else if (!process.troubles.was_misjudged(claim->at, sent.begin)) {
+    violated(id, "sent without its lease");
+  }
   if (task.spec.deadline && !world_.ever_jumped() &&
       world_.database_clock() > *task.spec.deadline + 1ms) {
     violated(id, "sent after its deadline");
   }
-  check_repetition(id, task, sent);
   task.sends.push_back(sent);
   const auto whole = std::count_if(task.sends.begin(), task.sends.end(),
                                    [](const Sent& each) { return !each.cut; });
   if (whole > task.spec.max_attempts) violated(id, "sent more often than it may be attempted");
-  auto& refused = process.refused[task.lane];
-  if (!sent.receiver_is_down) {
-    refused.clear();
-    return;
+  if (!process.lanes[task.lane].starts(world_.now())) {
+    violated(id, "a receiver that fails is called while its breaker is open");
   }
-  refused.push_back(sent.begin);
-  std::erase_if(refused, [&](Monotonic at) { return at < sent.begin - 60s; });
-  if (refused.size() > kBeforeOpen + static_cast<std::size_t>(process.slots) + kProbes) {
-    violated(id, "a receiver that is down is called again and again");
-  }
+}
+
+void Checker::heard(const TaskId& id, int scheduler, Monotonic begun,
+                    const scheduler::HttpResult& result) {
+  const auto how = scheduler::health({result.kind, result.status, result.duration, {}});
+  processes_.at(scheduler).lanes[tasks_.at(id).lane].heard(how, result.status == 429, begun,
+                                                           world_.now());
+}
+
+// Whether the end of an attempt may have been lost, which had ended at `ended`: others had a reason
+// to take it, and its scheduler no time to tell.
+bool Checker::excused(const Claim& claim, Monotonic ended) const {
+  const auto until = std::min(claim.over_at, world_.now());
+  const auto& troubles = processes_.at(claim.scheduler).troubles;
+  return (troubles.seemed_dead(claim.at, until) || until - claim.at >= claim.lasts) &&
+         !troubles.could_tell(std::min(ended, until), until);
+}
+
+void Checker::check_loss(const TaskId& id, const Known& task, const Claim& claim) {
+  if (claim.scheduler == 0) return;
+  const bool was_sent = !task.sends.empty() && task.sends.back().lease == claim.lease;
+  if (excused(claim, was_sent ? task.sends.back().end : claim.at)) return;
+  violated(id, was_sent ? "taken for lost while its scheduler was at it, or could tell its end"
+                        : "lost by a claim whose tasks could have been given back");
 }
 
 void Checker::check_repetition(const TaskId& id, Known& task, const Sent& sent) {
@@ -173,11 +222,12 @@ void Checker::check_repetition(const TaskId& id, Known& task, const Sent& sent) 
     if ((!under_way && !before.ok) || std::exchange(before.repeated, true)) continue;
     auto& process = processes_.at(before.scheduler);
     ++repeated_;
-    if (process.crashed) {
-      if (++process.repeated > static_cast<std::size_t>(2 * process.slots + process.places)) {
-        violated(id, "a crash repeated more attempts than it may");
-      }
-    } else if (process.disturbed_until < before.begin) {
+    const auto& of = process.of;
+    if (process.crashed &&
+        ++process.repeated > static_cast<std::size_t>(2 * of.slots + of.places)) {
+      violated(id, "a crash repeated more attempts than it may");
+    }
+    if (!excused(*std::ranges::find(task.claims, before.lease, &Claim::lease), before.end)) {
       violated(id, under_way ? "called while its scheduler was at it"
                              : "called again after a success that its scheduler could tell");
     }
@@ -192,21 +242,31 @@ void Checker::cut_off(int scheduler) {
   }
 }
 
-void Checker::started(int scheduler, const Uuid& instance, int slots, int places) {
+void Checker::started(int scheduler, const Started& started) {
   auto& process = processes_[scheduler];
-  process.instance = instance;
-  process.slots = slots;
-  process.places = places;
-  world_.record("started", scheduler, instance);
+  process.of = started;
+  process.troubles = Troubles(started.patience, started.shares_name);
+  world_.record("started", scheduler, started.instance);
 }
 
-void Checker::disturbed(int scheduler, Monotonic until) {
-  auto& process = processes_.at(scheduler);
-  process.disturbed_until = std::max(process.disturbed_until, until);
+void Checker::disturbed(int scheduler, Microseconds time) {
+  processes_.at(scheduler).troubles.add(world_.now(), world_.now() + time);
+}
+
+void Checker::forgotten(int scheduler) {
+  processes_.at(scheduler).troubles.forgotten(world_.now());
+  world_.record("forgotten", scheduler);
+}
+
+void Checker::left(int scheduler) {
+  processes_.at(scheduler).troubles.over(world_.now());
+  world_.record("left", scheduler);
 }
 
 void Checker::crashed(int scheduler) {
-  processes_.at(scheduler).crashed = true;
+  auto& process = processes_.at(scheduler);
+  process.crashed = true;
+  process.troubles.over(world_.now());
   world_.record("crashed", scheduler);
 }
 

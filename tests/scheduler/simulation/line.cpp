@@ -33,9 +33,7 @@ void Line::ask(std::function<Answer()> apply, db::Reply<Answer> reply) {
 // On the way there or back.
 Microseconds Line::wait() {
   if (!world_.random.chance(faults_.slow)) return world_.random.time(50us, 1ms);
-  const auto wait = world_.random.time(10ms, 8s);
-  checker_.disturbed(scheduler_, world_.now() + wait);
-  return wait;
+  return world_.random.time(10ms, 8s);
 }
 
 void Line::begin() {
@@ -50,8 +48,8 @@ void Line::begin() {
 
 void Line::apply() {
   Deliver deliver;
-  if (world_.random.chance(faults_.refused)) {
-    checker_.disturbed(scheduler_, world_.now() + 1s);
+  const bool locked = jobs_.front().settles && world_.now() < locked_until_;
+  if (world_.random.chance(faults_.refused) || locked) {
     deliver = [failed = jobs_.front().failed] {
       failed(db::PgError("canceling statement due to statement timeout", "57014", false));
     };
@@ -140,6 +138,7 @@ void Line::claim(std::span<const db::LaneClaim> lanes, const Uuid& lease, const 
 
 void Line::settle(const Uuid&, std::span<const db::Settlement> batch,
                   db::Reply<db::Settled> reply) {
+  checker_.settles(scheduler_, batch);
   ask<db::Settled>(
       [&world = world_, &database = database_, &checker = checker_,
        batch = std::vector(batch.begin(), batch.end())]() mutable {
@@ -149,6 +148,7 @@ void Line::settle(const Uuid&, std::span<const db::Settlement> batch,
         return settled;
       },
       std::move(reply));
+  jobs_.back().settles = true;
 }
 
 void Line::tick(const db::TickScope& scope, db::Reply<db::Tick> reply) {
@@ -172,7 +172,8 @@ void Line::tick(const db::TickScope& scope, db::Reply<db::Tick> reply) {
 void Line::beat(const Uuid& instance, std::string_view name, const SchedulerGauges&,
                 db::Reply<std::vector<db::Heartbeat>> reply) {
   ask<std::vector<db::Heartbeat>>(
-      [&database = database_, instance, name = std::string(name)] {
+      [&database = database_, &checker = checker_, instance, name = std::string(name)] {
+        checker.beaten(instance);
         return database.beat(instance, name);
       },
       std::move(reply));

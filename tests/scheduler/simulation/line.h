@@ -39,6 +39,8 @@ class Line final : public db::Store, public std::enable_shared_from_this<Line> {
   void cut(Microseconds downtime);
   // The same for good: its owner is gone. What is under way may still commit.
   void abandon();
+  // Settlements are refused for so long: somebody holds locks on their tasks.
+  void lock(Microseconds time) { locked_until_ = world_.now() + time; }
 
   bool connected() const override { return connected_; }
   int connects() const override { return connects_; }
@@ -67,6 +69,7 @@ class Line final : public db::Store, public std::enable_shared_from_this<Line> {
   struct Job {
     std::function<Deliver()> apply;  // the transaction; returns how its answer is delivered
     std::function<void(const db::PgError&)> failed;
+    bool settles = false;
   };
 
   template <class Answer>
@@ -88,6 +91,7 @@ class Line final : public db::Store, public std::enable_shared_from_this<Line> {
   int generation_ = 0;  // of what is under way
   bool under_way_ = false;
   bool applied_ = false;
+  Monotonic locked_until_{};
   std::deque<Job> jobs_;
   std::deque<Deliver> answers_;
 };

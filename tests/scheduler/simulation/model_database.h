@@ -87,6 +87,11 @@ class ModelDatabase {
   const std::map<TaskId, Lease>& leases() const { return leases_; }
   const std::map<TaskId, Finished>& finished() const { return finished_; }
   const std::map<Name, ScheduleRow>& schedules() const { return schedules_; }
+  // 0: it has no row.
+  std::int64_t beats(const Uuid& instance) const {
+    const auto row = beats_.find(instance);
+    return row == beats_.end() ? 0 : row->second.second;
+  }
 
  private:
   struct Limited {

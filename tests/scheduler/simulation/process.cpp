@@ -9,6 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLongestWait = 1s;
+// Who bears the same name is taken for one's own past, and for dead so soon.
+constexpr Seconds kOwnName{11};
 // No turn takes less.
 constexpr auto kTurn = 20us;
 // More turns than this in a run are a loop that never waits.
@@ -29,7 +31,10 @@ Process::Process(const ProcessOptions& options, World& world, ModelDatabase& dat
       checker_(checker),
       machine_(world, options.clock_error),
       instance_(world.random.uuid()) {
-  checker.started(options.number, instance_, options.slots, options.places);
+  const auto patience =
+      options.shares_name ? std::min(options.rescue_after, kOwnName) : options.rescue_after;
+  checker.started(options.number,
+                  {instance_, options.slots, options.places, patience, options.shares_name});
   const auto wake = [this] { wake_at(world_.now()); };
   for (auto& line : lines_) {
     line = std::make_shared<Line>(world, database, checker, options.number, options.faults, wake);
@@ -72,6 +77,9 @@ void Process::turn() {
   duties_->turn(now);
   dispatcher_->turn(now);
   if (stopping_) drain(now);
+  if (pause_amid_claim_ && lines_[0]->pending() > 0) {
+    pause(*std::exchange(pause_amid_claim_, std::nullopt));
+  }
   const auto parked = static_cast<std::size_t>(dispatcher_->pacing().parked());
   const auto slots = static_cast<std::size_t>(options_.slots);
   if (dispatcher_->in_flight() > slots + parked) world_.violated("more attempts than slots");
@@ -96,10 +104,10 @@ void Process::drain(Monotonic now) {
   if (over && (dispatcher_->idle() || now >= drain_until_ + 5s)) {
     if (dispatcher_->idle()) {
       database_.leave(instance_);
+      checker_.left(options_.number);
     } else {
       checker_.crashed(options_.number);
     }
-    world_.record("left", options_.number);
     left_ = true;
   }
 }
@@ -107,7 +115,7 @@ void Process::drain(Monotonic now) {
 void Process::pause(Microseconds time) {
   world_.record("paused", options_.number, {}, time.count());
   paused_until_ = std::max<Monotonic>(paused_until_, world_.now() + time);
-  checker_.disturbed(options_.number, paused_until_);
+  checker_.disturbed(options_.number, time);
   world_.at(paused_until_, [process = weak_from_this()] {
     const auto self = process.lock();
     if (!self) return;
@@ -118,7 +126,21 @@ void Process::pause(Microseconds time) {
 
 void Process::cut(std::size_t line, Microseconds downtime) {
   lines_[line]->cut(downtime);
-  checker_.disturbed(options_.number, world_.now() + downtime);
+  checker_.disturbed(options_.number, downtime);
+}
+
+void Process::lock(Microseconds time) {
+  world_.record("locked", options_.number, {}, time.count());
+  for (auto& line : lines_) line->lock(time);
+  checker_.disturbed(options_.number, time);
+}
+
+// Counted anew, its beats come to no number that others may remember.
+void Process::forget() {
+  constexpr int kBeats = 8;
+  if (database_.beats(instance_) < kBeats) return;
+  database_.leave(instance_);
+  checker_.forgotten(options_.number);
 }
 
 void Process::stop(Microseconds drain_timeout) {

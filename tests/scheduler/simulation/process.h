@@ -19,6 +19,7 @@ struct ProcessOptions {
   int slots = 4;
   int places = 16;
   Seconds rescue_after{60};
+  bool shares_name = false;
   Microseconds clock_error{0};
   LineFaults faults;
 };
@@ -32,7 +33,13 @@ class Process : public std::enable_shared_from_this<Process> {
 
   // Stands still for this long.
   void pause(Microseconds time);
+  // The same from the moment when a claim is under way.
+  void pause_amid_claim(Microseconds time) { pause_amid_claim_ = time; }
   void cut(std::size_t line, Microseconds downtime);
+  // What it settles is refused for so long.
+  void lock(Microseconds time);
+  // Its row among the schedulers is taken away.
+  void forget();
   // SIGTERM: claims no more, waits for `drain_timeout`, gives back, leaves.
   void stop(Microseconds drain_timeout);
   void hint(const std::vector<std::int64_t>& lanes);
@@ -72,6 +79,7 @@ class Process : public std::enable_shared_from_this<Process> {
   std::uint64_t turns_ = 0;
   Monotonic next_turn_ = Monotonic::max();
   Monotonic paused_until_{};
+  std::optional<Microseconds> pause_amid_claim_;
   bool stopping_ = false, given_back_ = false, left_ = false;
   Monotonic drain_until_{};
 };

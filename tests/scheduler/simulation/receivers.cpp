@@ -45,7 +45,6 @@ Receivers::Behaviour Receivers::call(const std::string& host, const TaskId& task
     case Mood::down:
       result.kind = HttpResult::Kind::not_connected;
       result.duration = 1ms;
-      out.down = true;
       break;
     case Mood::hanging: result.duration = timeout; break;
     case Mood::deferring: {
@@ -90,22 +89,31 @@ void Network::start(std::uint64_t id, scheduler::OutgoingRequest request) {
   }
   const auto behaviour = receivers_.call(request.url.authority(), *task, request.timeout);
   const auto end = world_.now() + behaviour.result.duration;
-  checker_.sent(*task, {scheduler_, attempt, world_.now(), end, behaviour.ok, behaviour.down});
+  checker_.sent(*task, {scheduler_, attempt, world_.now(), end, behaviour.ok});
   ++active_;
-  world_.at(end,
-            [network = weak_from_this(), id, generation = generation_, result = behaviour.result] {
-              const auto self = network.lock();
-              if (!self || self->generation_ != generation) return;
-              --self->active_;
-              self->finished_.push_back({id, result});
-              self->wake_();
-            });
+  Ended ended{{id, behaviour.result}, *task, world_.now()};
+  world_.at(end, [network = weak_from_this(), generation = generation_, ended] {
+    const auto self = network.lock();
+    if (!self || self->generation_ != generation) return;
+    --self->active_;
+    self->ended_.push_back(ended);
+    self->wake_();
+  });
+}
+
+std::vector<scheduler::Transport::Finished> Network::take_finished() {
+  std::vector<Finished> out;
+  for (auto& [finished, task, begun] : std::exchange(ended_, {})) {
+    checker_.heard(task, scheduler_, begun, finished.result);
+    out.push_back(std::move(finished));
+  }
+  return out;
 }
 
 void Network::drop() {
   ++generation_;
   active_ = 0;
-  finished_.clear();
+  ended_.clear();
   checker_.cut_off(scheduler_);
 }
 

@@ -26,7 +26,6 @@ class Receivers {
 
   struct Behaviour {
     scheduler::HttpResult result;  // its duration says when
-    bool down = false;
     bool ok = false;
   };
   Behaviour call(const std::string& host, const TaskId& task, Milliseconds timeout);
@@ -51,13 +50,19 @@ class Network final : public scheduler::Transport, public std::enable_shared_fro
         wake_(std::move(wake)) {}
 
   void start(std::uint64_t id, scheduler::OutgoingRequest request) override;
-  std::vector<Finished> take_finished() override { return std::exchange(finished_, {}); }
+  std::vector<Finished> take_finished() override;
   std::vector<std::uint64_t> take_sent() override { return {}; }
   // Cuts all of them off.
   void drop();
   std::size_t active() const { return active_; }
 
  private:
+  struct Ended {
+    Finished finished;
+    TaskId task;
+    Monotonic begun;
+  };
+
   World& world_;
   Receivers& receivers_;
   Checker& checker_;
@@ -65,7 +70,7 @@ class Network final : public scheduler::Transport, public std::enable_shared_fro
   const std::function<void()> wake_;
   int generation_ = 0;
   std::size_t active_ = 0;
-  std::vector<Finished> finished_;
+  std::vector<Ended> ended_;
 };
 
 }  // namespace postern::simulation

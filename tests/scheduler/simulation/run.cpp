@@ -28,13 +28,14 @@ Run::Run(std::uint64_t seed)
   const auto sometimes = [&] { return random.chance(0.35); };
   const bool none = random.chance(0.05);  // nothing goes wrong at all
   if (!none) {
-    faults_ = {sometimes(), sometimes(), sometimes(), sometimes(), sometimes(),
-               sometimes(), sometimes(), sometimes(), sometimes(), {}};
+    faults_ = {sometimes(), sometimes(), sometimes(), sometimes(), sometimes(), sometimes(),
+               sometimes(), sometimes(), sometimes(), sometimes(), sometimes(), {}};
     if (sometimes()) faults_.lines.slow = 0.02;
     if (sometimes()) faults_.lines.refused = 0.02;
   }
   const auto schedulers = static_cast<std::size_t>(random.number(1, 3));
-  const Seconds rescue_after{random.chance(0.5) ? 60 : random.number(4, 60)};
+  const Seconds rescue_after{random.chance(0.5) ? 60
+                                                : random.number(4, random.chance(0.5) ? 10 : 60)};
   for (std::size_t i = 0; i < schedulers; ++i) {
     ProcessOptions options;
     options.name = random.chance(0.1) ? "same" : fmt::format("host-{}", i);
@@ -44,6 +45,11 @@ Run::Run(std::uint64_t seed)
     options.clock_error = random.chance(0.2) ? random.time(-1h, 1h) : 0s;
     options.faults = faults_.lines;
     places_.push_back({options, nullptr});
+  }
+  for (auto& place : places_) {
+    place.options.shares_name = std::ranges::count_if(places_, [&](const Place& each) {
+                                  return each.options.name == place.options.name;
+                                }) > 1;
   }
   make_queues();
   make_tasks();
@@ -233,12 +239,20 @@ void Run::plan_faults() {
     again(place);
   });
   times(faults_.pauses, 5, [this](std::size_t place) {
-    const bool longer = world_.random.chance(0.5);
-    if (process(place)) process(place)->pause(world_.random.time(10ms, longer ? 100s : 5s));
+    const auto time = world_.random.time(10ms, Seconds{world_.random.number(1, 100)});
+    const bool amid_claim = world_.random.chance(0.4);
+    if (!process(place)) return;
+    amid_claim ? process(place)->pause_amid_claim(time) : process(place)->pause(time);
   });
   times(faults_.cuts, 12, [this](std::size_t place) {
     const auto line = static_cast<std::size_t>(world_.random.number(0, 2));
     if (process(place)) process(place)->cut(line, world_.random.time(1ms, 10s));
+  });
+  times(faults_.locks, 2, [this](std::size_t place) {
+    if (process(place)) process(place)->lock(world_.random.time(1s, 200s));
+  });
+  times(faults_.forgets, 4, [this](std::size_t place) {
+    if (process(place)) process(place)->forget();
   });
   times(faults_.outages, 2, [this](std::size_t) { outage(world_.random.time(100ms, 60s)); });
   times(faults_.jumps, 3, [this](std::size_t) {

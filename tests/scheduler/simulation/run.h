@@ -32,7 +32,8 @@ class Run {
  private:
   // What may go wrong in this run. Each seed has some of it, so that none hides another.
   struct Faults {
-    bool crashes, pauses, cuts, outages, jumps, stops, receivers, operators, cancels;
+    bool crashes, pauses, cuts, outages, jumps, stops, receivers, operators, cancels, locks,
+        forgets;
     LineFaults lines;
   };
 
