@@ -77,8 +77,8 @@ void Process::turn() {
   duties_->turn(now);
   dispatcher_->turn(now);
   if (stopping_) drain(now);
-  if (pause_amid_claim_ && lines_[0]->pending() > 0) {
-    pause(*std::exchange(pause_amid_claim_, std::nullopt));
+  if (pause_amid_ && lines_[pause_amid_->first]->pending() > 0) {
+    pause(std::exchange(pause_amid_, std::nullopt)->second);
   }
   const auto parked = static_cast<std::size_t>(dispatcher_->pacing().parked());
   const auto slots = static_cast<std::size_t>(options_.slots);

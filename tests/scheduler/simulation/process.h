@@ -33,8 +33,8 @@ class Process : public std::enable_shared_from_this<Process> {
 
   // Stands still for this long.
   void pause(Microseconds time);
-  // The same from the moment when a claim is under way.
-  void pause_amid_claim(Microseconds time) { pause_amid_claim_ = time; }
+  // The same from the moment when a question on this line is under way.
+  void pause_amid(std::size_t line, Microseconds time) { pause_amid_ = {line, time}; }
   void cut(std::size_t line, Microseconds downtime);
   // What it settles is refused for so long.
   void lock(Microseconds time);
@@ -79,7 +79,7 @@ class Process : public std::enable_shared_from_this<Process> {
   std::uint64_t turns_ = 0;
   Monotonic next_turn_ = Monotonic::max();
   Monotonic paused_until_{};
-  std::optional<Microseconds> pause_amid_claim_;
+  std::optional<std::pair<std::size_t, Microseconds>> pause_amid_;
   bool stopping_ = false, given_back_ = false, left_ = false;
   Monotonic drain_until_{};
 };

@@ -240,9 +240,10 @@ void Run::plan_faults() {
   });
   times(faults_.pauses, 5, [this](std::size_t place) {
     const auto time = world_.random.time(10ms, Seconds{world_.random.number(1, 100)});
-    const bool amid_claim = world_.random.chance(0.4);
+    const bool amid = world_.random.chance(0.6);
+    const auto line = static_cast<std::size_t>(world_.random.number(0, 2));
     if (!process(place)) return;
-    amid_claim ? process(place)->pause_amid_claim(time) : process(place)->pause(time);
+    amid ? process(place)->pause_amid(line, time) : process(place)->pause(time);
   });
   times(faults_.cuts, 12, [this](std::size_t place) {
     const auto line = static_cast<std::size_t>(world_.random.number(0, 2));
