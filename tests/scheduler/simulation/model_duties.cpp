@@ -12,7 +12,7 @@ std::vector<db::Heartbeat> ModelDatabase::beat(const Uuid& instance, std::string
   for (const auto& [id, row] : beats_) out.push_back({id, row.first, row.second});
   auto& [of, beat] = beats_[instance];
   of = name;
-  ++beat;
+  beat = ++counted_[instance];
   return out;
 }
 

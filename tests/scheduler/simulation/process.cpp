@@ -135,10 +135,7 @@ void Process::lock(Microseconds time) {
   checker_.disturbed(options_.number, time);
 }
 
-// Counted anew, its beats come to no number that others may remember.
 void Process::forget() {
-  constexpr int kBeats = 8;
-  if (database_.beats(instance_) < kBeats) return;
   database_.leave(instance_);
   checker_.forgotten(options_.number);
 }
