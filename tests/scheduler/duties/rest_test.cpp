@@ -55,7 +55,7 @@ class Questions final : public db::Store {
   }
   void lost_claims(const Uuid&, std::span<const Uuid>,
                    db::Reply<std::vector<db::LostClaim>>) override {}
-  void due_schedules(int, db::Reply<db::Due>) override {}
+  void due_schedules(const db::DueScope&, db::Reply<db::Due>) override {}
   void fire(const Uuid&, std::span<const db::Firing>, db::Reply<db::Fired>) override {}
   void submit(const db::Statement&, db::Params, db::Reply<const db::PgResult&>) override {}
 
