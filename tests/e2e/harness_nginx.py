@@ -51,6 +51,7 @@ ERRORS = {
     414: ("invalid_argument", "uri_too_long"),
     415: ("invalid_argument", "content_encoding_unsupported"),
     429: ("rate_limited", "too_many_requests"),
+    431: ("invalid_argument", "headers_too_long"),
     501: ("invalid_argument", "transfer_encoding_unknown"),
     502: ("unavailable", "handler_unreachable"),
     503: ("unavailable", "handler_unavailable"),

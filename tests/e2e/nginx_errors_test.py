@@ -6,7 +6,7 @@ import json
 import re
 import unittest
 
-from harness import Reply
+from harness import Api, Reply
 from harness_nginx import NginxTest
 
 # From tests/support, which harness.py has made importable.
@@ -14,6 +14,11 @@ import nginx
 
 
 class ErrorsOfNginx(NginxTest):
+    def tls_client(self):
+        api = Api(f"https://localhost:{self.tls}", ca=self.certificate)
+        self.addCleanup(api.close)
+        return api
+
     def test_unknown_paths(self):
         for path in ("/", "/nothing.html", "/v2/tasks", "/healthz/x", "/healthz%0a", "/v1"):
             self.assertIn(self.api.get(path).status, (301, 404), path)
@@ -51,8 +56,31 @@ class ErrorsOfNginx(NginxTest):
         self.assert_error(self.client().post("/v1/tasks", iter([too_large])), 413)
         self.assertEqual(self.client().post("/v1/tasks/batch", too_large).status, 200)
         self.assert_error(self.client().post("/v1/tasks/batch", bytes(16 * 1024 * 1024 + 1)), 413)
-        self.assert_error(self.client().get("/v1/" + "a" * 9000), 414)
-        self.assert_error(self.client().get("/v1/tasks", headers={"X-A": "a" * 9000}), 400)
+        self.assert_error(self.client().get("/v1/" + "a" * 11_000), 414)
+
+    def test_a_credential_has_8_kib(self):
+        for port in (self.http, self.tls):
+            for size, status in ((8192, 200), (11_000, 431)):
+                for name in ("Authorization", "X-API-Key"):
+                    client = self.client() if port == self.http else self.tls_client()
+                    value = "Bearer " * (name == "Authorization") + "a" * size
+                    reply = client.get("/v1/tasks", headers={name: value})
+                    with self.subTest(port=port, size=size, name=name):
+                        self.assertEqual(reply.status, status)
+                        if status == 200:
+                            parameter = "POSTERN_" + name.removeprefix("X-").upper().replace("-", "_")
+                            self.assertIn(value, [asked[parameter] for asked in self.responder.auth_requests])
+                        else:
+                            self.assert_error(reply, 431)
+                            self.assertIn("8192 bytes", reply.json["error"]["message"])
+        # Both are in the key of nginx's cache: the second answer comes from it.
+        headers = {"Authorization": "Bearer " + self.id() + "b" * 8000, "X-API-Key": "c" * 8192}
+        for _ in range(2):
+            self.assertEqual(self.client().get("/v1/tasks", headers=headers).status, 200)
+        asked = [asked["POSTERN_API_KEY"] for asked in self.responder.auth_requests]
+        self.assertEqual(asked.count(headers["X-API-Key"]), 1)
+        self.assertEqual(self.client().get("/taskmq/job/1", headers={"X-A": "a" * 11_000}).json,
+                         {"detail": "A header is too long. A credential may have 8192 bytes."})
 
     def test_requests_that_two_servers_could_read_differently(self):
         head = "POST /v1/tasks HTTP/1.1\nHost: a\n"

@@ -41,6 +41,13 @@ class Tls(NginxTest):
              "-d", "abc", f"https://localhost:{self.tls}/v1/tasks"], capture_output=True, text=True)
         self.assertEqual(said.stdout, "from the handler 2 200", said.stderr)
 
+    def test_http_2_with_a_credential_of_8_kib(self):
+        said = subprocess.run(
+            ["curl", "-sS", "--http2", "--cacert", self.certificate, "-w", " %{http_version} %{http_code}",
+             "-H", f"Authorization: Bearer {'Z' * 8192}",  # a letter that HTTP/2 does not compress
+             f"https://localhost:{self.tls}/v1/tasks"], capture_output=True, text=True)
+        self.assertEqual(said.stdout, "from the handler 2 200", said.stderr)
+
     def test_http_2_without_an_identity_and_with_a_large_body(self):
         type(self).verdict = "missing"
         body = self.folder / "body"
