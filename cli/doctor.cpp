@@ -11,6 +11,7 @@
 #include "core/base/url.h"
 #include "core/model/closed_ports.h"
 #include "core/program/clock.h"
+#include "core/program/jwt_policy.h"
 #include "core/wire/scheduler_gauges.h"
 #include "db/schema/drift.h"
 #include "db/schema/migrations.h"
@@ -44,6 +45,19 @@ Verdict session(const Context& context) {
   return {refused.empty(), refused.empty() ? "a scheduler's settings are taken over" : refused,
           "a scheduler is slow without them: look at POSTERN_DATABASE and at what is between this "
           "program and PostgreSQL"};
+}
+
+// The file of keys that the handlers check tokens with, as far as this command is told of it.
+Verdict token_keys(const Settings& settings) {
+  if (settings.jwt_keys_file.empty()) return {true, "no jwt_keys_file is set", ""};
+  try {
+    const auto keys = read_jwt_public_keys(settings);
+    return {true, fmt::format("{} in {}", keys.size(), settings.jwt_keys_file), ""};
+  } catch (const std::runtime_error& error) {
+    return {false, error.what(),
+            "postern-fcgi does not start with it: it must be PEM or a JSON Web Key Set that "
+            "postern_api may read"};
+  }
 }
 
 std::int64_t number(db::PgConnection& connection, const char* sql) {
@@ -276,6 +290,7 @@ void add_doctor(Command& app, Context& context) {
     };
     for (const auto& check : kChecks) add(check.name, [&] { return check.run(connection); });
     add("session", [&] { return session(context); });
+    add("token keys", [&] { return token_keys(context.settings); });
     print_table({"check", "verdict", "finding", "hint"}, rows, context.json);
     if (!all_well) std::exit(1);
   });

@@ -10,6 +10,7 @@
 
 #include "core/base/uuid.h"
 #include "core/program/config.h"
+#include "core/program/jwt_policy.h"
 #include "core/program/log.h"
 #include "db/pg/pool.h"
 #include "db/schema/migrations.h"
@@ -49,7 +50,7 @@ void require_fit(db::PgConnection& connection, bool unsafe_durability) {
 }
 
 int serve(const Settings& settings) {
-  const JwtKeys jwt = read_jwt_keys(settings.jwt_secret_file, settings.jwt_require_exp);
+  const JwtPolicy jwt = read_jwt_policy(settings);
   Fd signals = FastCgiServer::take_signals();
   Listener listener = open_listener(settings.listen);
 

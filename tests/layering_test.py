@@ -21,7 +21,7 @@ ARROWS = {
     "core/time": ["core/base"],
     "core/security": ["core/time", "core/base"],
     "core/model": ["core/security", "core/time", "core/base"],
-    "core/program": ["core/model", "core/time", "core/base"],
+    "core/program": ["core/model", "core/security", "core/time", "core/base"],
     "core/wire": ["core/model", "core/security", "core/time", "core/base"],
     # Every SQL statement there is.
     "db/pg": ["core/time", "core/base"],
@@ -58,7 +58,8 @@ ONLY = {
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
     r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)",
     r"ares": r"scheduler/http/resolver\.cpp",
-    r"openssl/": r"core/base/crypto\.cpp|scheduler/http/leftover\.cpp",  # to look into libcurl's TLS
+    # The second looks into libcurl's TLS.
+    r"openssl/": r"core/base/(crypto|public_key)\.cpp|scheduler/http/leftover\.cpp",
     r"spdlog/": r"core/program/log\.cpp",
     r"boost/(asio|beast)": r"cli/receiver\.cpp",
     r"CLI/": r"(cli/(main|options)|core/program/config)\.cpp",

@@ -70,4 +70,13 @@ std::optional<std::string> base64_decode_lines(std::string text) {
   return base64_decode(text);
 }
 
+std::optional<std::string> base64url_decode(std::string_view text) {
+  if (text.find_first_of("+/=") != text.npos) return std::nullopt;
+  std::string standard(text);
+  std::replace(standard.begin(), standard.end(), '-', '+');
+  std::replace(standard.begin(), standard.end(), '_', '/');
+  standard.append((4 - standard.size() % 4) % 4, '=');
+  return base64_decode(standard);
+}
+
 }  // namespace postern

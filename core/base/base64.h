@@ -1,4 +1,4 @@
-// Base64 (RFC 4648 section 4): the standard alphabet, padded.
+// Base64 (RFC 4648): section 4, the standard alphabet with padding, unless a name says otherwise.
 #pragma once
 
 #include <optional>
@@ -15,5 +15,8 @@ std::optional<std::string> base64_decode(std::string_view text);
 // The same with line breaks anywhere, as the command base64 writes them and Go's decoder skips
 // them.
 std::optional<std::string> base64_decode_lines(std::string text);
+
+// The same without padding, in the alphabet for URLs (RFC 7515, section 2).
+std::optional<std::string> base64url_decode(std::string_view text);
 
 }  // namespace postern

@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/base/text.h"
+#include "core/program/jwt_policy.h"
 #include "core/program/settings.h"
 
 namespace postern {
@@ -25,6 +26,7 @@ bool is_used_by(const Setting& setting, Program program) {
     case Users::all: return true;
     case Users::daemons: return program != Program::admin;
     case Users::fcgi: return program == Program::fcgi;
+    case Users::fcgi_and_command: return program == Program::fcgi || program == Program::admin;
     case Users::scheduler: return program == Program::scheduler;
   }
   return false;
@@ -68,6 +70,15 @@ void set(Settings& settings, const Setting& setting, const std::string& value) {
 // Checks settings that are wrong only in combination.
 void check_together(const Settings& settings) {
   if (const auto sentence = settings_conflict(settings)) stop(*sentence);
+}
+
+// Checks what the handlers read at their start.
+void check_files(const Settings& settings) {
+  try {
+    read_jwt_policy(settings);
+  } catch (const std::runtime_error& error) {
+    stop(error.what());
+  }
 }
 
 // Reads "key = value" lines; "#" begins a comment line; a value may stand in double quotes. CLI11's
@@ -161,11 +172,12 @@ void add_settings(CLI::App& app, Settings& settings, Program program) {
   // Last, so that every value has been read when it runs.
   app.add_flag_callback(
       "--check-config",
-      [&settings] {
+      [&settings, program] {
         check_together(settings);
+        if (program == Program::fcgi) check_files(settings);
         throw CLI::CallForVersion("ok", CLI::ExitCodes::Success);
       },
-      "check the settings, print \"ok\" and exit");
+      "check the settings and the files they name, print \"ok\" and exit");
 }
 
 Settings read_settings(Program program, int argc, char** argv) {

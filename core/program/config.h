@@ -38,6 +38,8 @@ struct Settings {
   std::string asyncjobs_queue;  // empty: none
   int asyncjobs_lists = 1;
   std::string jwt_secret_file;  // empty: none
+  std::string jwt_keys_file;    // empty: none
+  std::string jwt_audience;     // empty: none is expected
   bool jwt_require_exp = true;
   std::int64_t max_body = 512 * 1024;                    // bytes
   std::int64_t max_bodies_in_flight = 96 * 1024 * 1024;  // bytes
@@ -77,8 +79,9 @@ void add_settings(CLI::App& app, Settings& settings, Program program);
 
 // The settings of a daemon from its command line, environment and file. Prints help or version and
 // exits when asked to; on a wrong value prints the sentence and exits 2; with --check-config prints
-// "ok" and exits 0 when every setting is valid. Only the settings of `program` are accepted as
-// flags; the file and the environment may also hold those of other programs.
+// "ok" and exits 0 when every setting is valid, and the files of secrets and keys are. Only the
+// settings of `program` are accepted as flags; the file and the environment may also hold those of
+// other programs.
 Settings read_settings(Program program, int argc, char** argv);
 
 // "30s", "5m", "1h30m", "7d", or a plain number of seconds; 0 is allowed.

@@ -222,6 +222,13 @@ constexpr Setting kSettings[] = {
      "secrets that JSON Web Tokens are checked with, one a line; also POSTERN_JWT_SECRET and "
      "TASKMQ_JWT_SECRET in the environment",
      set_text<&S::jwt_secret_file>},
+    {"jwt_keys_file", Users::fcgi_and_command, "FILE", "a file's path", "",
+     "public keys that JSON Web Tokens signed with RS256 or ES256 are checked with: PEM, or a JSON "
+     "Web Key Set",
+     set_text<&S::jwt_keys_file>},
+    {"jwt_audience", Users::fcgi, "TEXT", "a text", "",
+     "what the aud of JSON Web Tokens must hold; empty: tokens with an aud are refused",
+     set_text<&S::jwt_audience>},
     {"jwt_require_exp", Users::fcgi, nullptr, kSwitch, "true",
      "refuse JSON Web Tokens that never end", set_switch<&S::jwt_require_exp>},
     {"max_body", Users::fcgi, "BYTES", "1k to 64m: bytes, or a number with k or m", "512k",

@@ -10,7 +10,8 @@
 
 namespace postern {
 
-enum class Users { all, daemons, fcgi, scheduler };
+// `fcgi_and_command`: the command looks at what the handlers are given.
+enum class Users { all, daemons, fcgi, fcgi_and_command, scheduler };
 
 struct Setting {
   // The name of the member of Settings and of the key in the file; the environment variable is the

@@ -19,16 +19,13 @@ Error refused(std::string reason, std::string message) {
   return {Errc::unauthenticated, std::move(reason), "", std::move(message)};
 }
 
-Error malformed() { return refused("jwt_malformed", "The token is not a JSON Web Token."); }
+Error malformed(std::string message) { return refused("jwt_malformed", std::move(message)); }
 
-// Base64 without padding in the alphabet for URLs (RFC 7515, section 2).
-std::optional<std::string> base64url_decode(std::string_view text) {
-  if (text.find_first_of("+/=") != text.npos) return std::nullopt;
-  std::string standard(text);
-  std::replace(standard.begin(), standard.end(), '-', '+');
-  std::replace(standard.begin(), standard.end(), '_', '/');
-  standard.append((4 - standard.size() % 4) % 4, '=');
-  return base64_decode(standard);
+// `what`: "headers" or "claims". `error`: of parse_json_object.
+Error unreadable(std::string_view what, const Error& error) {
+  return malformed(error.reason == "duplicate_field"
+                       ? fmt::format("The token's {} have a name twice.", what)
+                       : fmt::format("The token's {} are no JSON object.", what));
 }
 
 struct Parts {
@@ -78,30 +75,119 @@ NumericDate date_of(const std::vector<JsonMember>& members, std::string_view key
   return {};
 }
 
-Result<void> check_header(std::string_view json) {
-  const auto header = parse_json_object(json);
-  if (!header) return malformed();
-  const bool extended = std::any_of(header->begin(), header->end(),
-                                    [](const JsonMember& each) { return each.key == "crit"; });
-  const auto algorithm = text_of(*header, "alg");
-  if (algorithm && *algorithm == "HS256" && !extended) return {};
-  return refused("jwt_algorithm", "The token must be signed with HS256.");
+enum class Algorithm { hs256, rs256, es256 };
+
+std::string_view name(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::hs256: return "HS256";
+    case Algorithm::rs256: return "RS256";
+    case Algorithm::es256: return "ES256";
+  }
+  return "";
 }
 
-bool is_signed(const Parts& token, std::span<const std::string> secrets) {
+struct Header {
+  Algorithm algorithm;
+  std::string kid;  // empty: none is given, or the algorithm has no use for it
+};
+
+Result<Header> read_header(std::string_view json) {
+  const auto members = parse_json_object(json);
+  if (!members) return unreadable("headers", members.error());
+  if (std::any_of(members->begin(), members->end(),
+                  [](const JsonMember& each) { return each.key == "crit"; })) {
+    return refused("jwt_algorithm", "The token's header demands an extension (crit).");
+  }
+  const auto given = text_of(*members, "alg");
+  for (const Algorithm each : {Algorithm::hs256, Algorithm::rs256, Algorithm::es256}) {
+    if (!given || *given != name(each)) continue;
+    if (each == Algorithm::hs256) return Header{each, {}};
+    auto kid = text_of(*members, "kid");
+    if (!kid) return kid.error();
+    return Header{each, std::move(*kid)};
+  }
+  if (given && *given == "none") return refused("jwt_algorithm", "The token is not signed.");
+  return refused("jwt_algorithm", "The token must be signed with HS256, RS256 or ES256.");
+}
+
+Error no_key_for(Algorithm algorithm) {
+  return refused("jwt_algorithm",
+                 fmt::format("No key is known here for tokens signed with {}.", name(algorithm)));
+}
+
+Result<void> check_secrets(const Parts& token, const std::vector<std::string>& secrets) {
+  if (secrets.empty()) return no_key_for(Algorithm::hs256);
   bool found = false;
   for (const std::string& secret : secrets) {
     const Sha256 mac = hmac_sha256(secret, token.signed_text);
     const std::string_view expected{reinterpret_cast<const char*>(mac.data()), mac.size()};
     found = equal_constant_time(expected, token.signature) || found;
   }
+  if (found) return {};
+  return refused("jwt_signature", "The token was signed with another secret.");
+}
+
+Result<void> check_public_keys(const Parts& token, const Header& header,
+                               const std::vector<JwtPublicKey>& keys) {
+  const auto kind =
+      header.algorithm == Algorithm::rs256 ? PublicKey::Kind::rsa : PublicKey::Kind::p256;
+  bool of_algorithm = false, of_name = false;
+  for (const JwtPublicKey& each : keys) {
+    if (each.key.kind() != kind) continue;
+    of_algorithm = true;
+    if (!header.kid.empty() && !each.kid.empty() && header.kid != each.kid) continue;
+    of_name = true;
+    if (each.key.verifies(token.signed_text, token.signature)) return {};
+  }
+  if (!of_algorithm) return no_key_for(header.algorithm);
+  if (!of_name) {
+    return refused("jwt_key_unknown",
+                   "The token's kid names a key that is not known here for its algorithm.");
+  }
+  return refused("jwt_signature", "The token was signed with another key.");
+}
+
+// Whether `aud`, one text or a list of texts, holds `audience`; nullopt when it is neither.
+std::optional<bool> holds_audience(std::string_view aud, std::string_view audience) {
+  const auto texts =
+      json_kind(aud) == JsonKind::array ? json_elements(aud) : std::vector<std::string_view>{aud};
+  bool found = false;
+  for (const std::string_view each : texts) {
+    if (json_kind(each) != JsonKind::string) return std::nullopt;
+    const auto text = json_string(each, "aud");
+    if (!text) return std::nullopt;
+    found = found || *text == audience;
+  }
   return found;
+}
+
+Result<void> check_audience(const std::vector<JsonMember>& claims, const std::string& audience) {
+  const auto aud = std::find_if(claims.begin(), claims.end(),
+                                [](const JsonMember& each) { return each.key == "aud"; });
+  if (aud == claims.end()) {
+    if (audience.empty()) return {};
+    return refused("jwt_audience", "The token has no aud, which is required here.");
+  }
+  const auto found = holds_audience(aud->raw, audience);
+  if (!found) return malformed("The token's aud is neither a text nor a list of texts.");
+  if (audience.empty()) {
+    return refused("jwt_audience",
+                   "The token is for another service: it has an aud, and none is expected here.");
+  }
+  if (*found) return {};
+  return refused("jwt_audience",
+                 "The token is for another service: its aud does not hold what is expected here.");
 }
 
 Result<void> check_times(const std::vector<JsonMember>& claims, Time now, const JwtRules& rules) {
   const auto expires = date_of(claims, "exp");
   const auto begins = date_of(claims, "nbf");
-  if (expires.wrong || begins.wrong) return malformed();
+  const auto issued = date_of(claims, "iat");
+  for (const auto& [date, key] : {std::pair<const NumericDate&, const char*>{expires, "exp"},
+                                  {begins, "nbf"},
+                                  {issued, "iat"}}) {
+    if (date.wrong) return malformed(fmt::format("The token's {} is no number of seconds.", key));
+  }
   if (!expires.seconds && rules.require_exp) {
     return refused("jwt_without_exp", "The token has no exp, which is required here.");
   }
@@ -111,24 +197,31 @@ Result<void> check_times(const std::vector<JsonMember>& claims, Time now, const 
     return refused("jwt_expired", "The token has expired.");
   }
   if (begins.seconds && seconds < *begins.seconds - leeway) {
-    return refused("jwt_not_yet", "The token is not valid yet.");
+    return refused("jwt_not_yet", "The token is not valid yet: its nbf is in the future.");
+  }
+  if (issued.seconds && seconds < *issued.seconds - leeway) {
+    return refused("jwt_issued_later",
+                   "The token's iat is in the future. Compare the issuer's clock with this one's.");
   }
   return {};
 }
 
 }  // namespace
 
-Result<JwtClaims> verify_jwt(std::string_view token, std::span<const std::string> secrets, Time now,
+Result<JwtClaims> verify_jwt(std::string_view token, const JwtKeys& keys, Time now,
                              const JwtRules& rules) {
   const auto parts = split(token);
-  if (!parts) return malformed();
-  if (const auto ok = check_header(parts->header); !ok) return ok.error();
-  if (!is_signed(*parts, secrets)) {
-    return refused("jwt_signature", "The token was signed with another secret.");
-  }
+  if (!parts) return malformed("The token is not three parts in base64url.");
+  const auto header = read_header(parts->header);
+  if (!header) return header.error();
+  const auto is_signed = header->algorithm == Algorithm::hs256
+                             ? check_secrets(*parts, keys.secrets)
+                             : check_public_keys(*parts, *header, keys.public_keys);
+  if (!is_signed) return is_signed.error();
   const auto claims = parse_json_object(parts->payload);
-  if (!claims) return malformed();
+  if (!claims) return unreadable("claims", claims.error());
   if (const auto ok = check_times(*claims, now, rules); !ok) return ok.error();
+  if (const auto ok = check_audience(*claims, rules.audience); !ok) return ok.error();
   auto subject = text_of(*claims, "sub");
   if (!subject) return subject.error();
   auto role = text_of(*claims, "role");

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "core/base/crypto.h"
 #include "core/base/headers.h"
 #include "core/base/json_writer.h"
@@ -21,7 +23,8 @@
 namespace postern {
 namespace {
 
-constexpr std::size_t kMaxCredential = 4096;
+// Bytes. nginx reads somewhat longer headers (nginx/site.conf), so that this limit can be told.
+constexpr std::size_t kMaxCredential = 8192;
 
 // A revoked key works this much longer, and each key costs the database one look in this time.
 constexpr char kKeepSeconds[] = "5";
@@ -30,9 +33,17 @@ struct Answer {
   Verdict verdict;
   db::Identity identity;
   std::string sandbox = {};  // as HttpRequest has it
+  // Why it is refused, where the verdict does not say it all.
+  std::optional<Error> refusal = std::nullopt;
 };
 
-// The one credential given; nullopt when what is given cannot be one. Empty: none is given.
+Answer refused(Verdict verdict, Error refusal) { return {verdict, {}, {}, std::move(refusal)}; }
+
+Error unauthenticated(std::string reason, std::string message) {
+  return {Errc::unauthenticated, std::move(reason), "", std::move(message)};
+}
+
+// The one credential given, however long; nullopt when what is given cannot be one. Empty: none.
 std::optional<std::string_view> credential(const HttpRequest& request) {
   constexpr std::string_view kBearer = "Bearer ";
   std::string_view bearer;
@@ -45,9 +56,7 @@ std::optional<std::string_view> credential(const HttpRequest& request) {
   }
   const std::string_view key = request.api_key;
   if (!bearer.empty() && !key.empty() && bearer != key) return std::nullopt;
-  const std::string_view given = bearer.empty() ? key : bearer;
-  if (given.size() > kMaxCredential) return std::nullopt;
-  return given;
+  return bearer.empty() ? key : bearer;
 }
 
 bool is_jwt(std::string_view credential) {
@@ -55,21 +64,37 @@ bool is_jwt(std::string_view credential) {
 }
 
 // What a token says needs no look at the database.
-Answer judge_jwt(const JwtKeys& jwt, std::string_view token, const HttpRequest& request) {
+Answer judge_jwt(const JwtPolicy& jwt, std::string_view token, const HttpRequest& request) {
   const Time now = wall_clock();
-  auto claims = verify_jwt(token, jwt.secrets, now, jwt.rules);
-  if (!claims) return {Verdict::invalid, {}};
+  auto claims = verify_jwt(token, jwt.keys, now, jwt.rules);
+  if (!claims) return refused(Verdict::invalid, claims.error());
   std::string& tenant = claims->tenant;
   if (tenant.empty()) tenant = request.tenant.empty() ? kDefaultTenant : request.tenant;
-  if (!check_tenant(tenant, "tenant")) return {Verdict::invalid, {}};
-  if (!request.tenant.empty() && request.tenant != tenant) return {Verdict::forbidden, {}};
+  if (!check_tenant(tenant, "tenant")) {
+    return refused(Verdict::invalid,
+                   unauthenticated("jwt_malformed", "The token's tenant is no tenant's name."));
+  }
+  if (!request.tenant.empty() && request.tenant != tenant) {
+    return refused(Verdict::forbidden, {Errc::forbidden, "tenant_not_allowed", "",
+                                        "The token belongs to another tenant."});
+  }
+  if (claims->role.empty()) {
+    return refused(Verdict::forbidden,
+                   {Errc::forbidden, "role_not_allowed", "", "The token has no role."});
+  }
   return {Verdict::ok, {std::move(claims->subject), std::move(claims->role), std::move(tenant)}};
 }
 
-Answer judge(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request) {
+Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request) {
   const auto key = credential(request);
   if (!key) return {Verdict::invalid, {}};
   if (key->empty()) return {Verdict::missing, {}};
+  if (key->size() > kMaxCredential) {
+    return refused(Verdict::invalid,
+                   unauthenticated("credential_too_long",
+                                   fmt::format("The credential has {} bytes; it may have {}.",
+                                               key->size(), kMaxCredential)));
+  }
   if (is_jwt(*key)) return judge_jwt(jwt, *key, request);
   try {
     const Sha256 hash = sha256(*key);
@@ -106,6 +131,7 @@ int status_of(const Error& refusal) {
 
 // What a handler would say to this caller: to one that only reads, or one that creates.
 Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
+  if (answer.refusal) return *answer.refusal;
   HttpRequest request;
   request.tenant = question.tenant;
   request.verdict = answer.verdict;
@@ -117,7 +143,7 @@ Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
 
 }  // namespace
 
-HttpResponse authenticate(db::Pool& pool, const JwtKeys& jwt, const HttpRequest& request,
+HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
                           bool require_identity) {
   if (!require_identity) return {204, {}, {}};
   Answer answer = judge(pool, jwt, request);

@@ -18,7 +18,7 @@ EXEMPT = {
     "db/schema/functions/arguments.sql": "the same names, as the SQL door knows them",
     "core/program/config.h": "settings that are named after the dialect they are for",
     "core/program/settings.cpp": "the same",
-    "fcgi/auth/jwt_keys.cpp": "an environment variable that set-ups of the original product have",
+    "core/program/jwt_policy.cpp": "an environment variable that set-ups of the original product have",
     "fcgi/main.cpp": "hands these settings to the use-cases",
 }
 

@@ -143,6 +143,14 @@ class SystemdTest(unittest.TestCase):
             for line in re.findall(r"(?m)^#(POSTERN_[A-Z_]+=.+)$", text)
         )
         self.assertIn("POSTERN_DATABASE", settings)
+        # The handlers look at these two files.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        secrets, keys = (pathlib.Path(folder.name) / name for name in ("secrets", "keys"))
+        secrets.write_text("a secret of thirty-two bytes at least\n")
+        subprocess.run(f"openssl genpkey -algorithm RSA | openssl pkey -pubout -out {keys}", shell=True, check=True,
+                       stderr=subprocess.DEVNULL)
+        settings.update(POSTERN_JWT_SECRET_FILE=secrets, POSTERN_JWT_KEYS_FILE=keys)
         for program in ("postern-fcgi", "postern-scheduler"):
             with self.subTest(program):
                 status, said = run([BIN / program, "--check-config"], **settings)

@@ -37,6 +37,8 @@ inline constexpr SettingExample kSettingExamples[] = {
     {"asyncjobs-queue", "EMAIL", true, false, false},
     {"asyncjobs-lists", "4", true, false, false},
     {"jwt-secret-file", "/etc/postern/jwt", true, false, false},
+    {"jwt-keys-file", "/etc/postern/jwks.json", true, false, true},
+    {"jwt-audience", "https://tasks.example.com", true, false, false},
     {"jwt-require-exp", "false", true, false, false},
     {"max-body", "1m", true, false, false},
     {"max-bodies-in-flight", "10m", true, false, false},

@@ -201,7 +201,7 @@ TEST_F(SandboxTest, ItsQueueIsNobodysToUse) {
 class AuthenticatorTest : public WireTest {
  protected:
   const std::string kSecret = "a secret of thirty-two bytes at least";
-  JwtKeys jwt_{{kSecret}, {}};
+  JwtPolicy jwt_{{{kSecret}}};
 
   void SetUp() override {
     db::create_key(admin_, sha256("secret-key"), "ci", "worker", "default", std::nullopt);
@@ -246,7 +246,7 @@ TEST_F(AuthenticatorTest, RefusesEverythingElse) {
   for (auto& answer :
        {verdict("Bearer wrong"), verdict("Bearer "), verdict("Bearer"), verdict("secret-key"),
         verdict("Basic c2VjcmV0"), verdict("Bearer secret-key", "other"), verdict("Bearer old-key"),
-        verdict("Bearer " + std::string(4097, 'x')), verdict("", std::string(100'000, 'x')),
+        verdict("Bearer " + std::string(8192, 'x')), verdict("", std::string(8192, 'x')),
         verdict("Bearer secret-key x")}) {
     EXPECT_EQ(answer.at("Postern-Verdict"), "invalid");
     EXPECT_EQ(answer.at("status"), "401");
@@ -261,6 +261,17 @@ TEST_F(AuthenticatorTest, RefusesEverythingElse) {
   EXPECT_EQ(verdict("Bearer secret-key", "", "acme").at("Postern-Reason"), "tenant_not_allowed");
   db::revoke_key(admin_, "default", "ci");
   EXPECT_EQ(verdict("Bearer secret-key").at("Postern-Verdict"), "invalid");
+}
+
+TEST_F(AuthenticatorTest, SaysHowLongACredentialMayBe) {
+  for (auto& answer :
+       {verdict("Bearer " + std::string(8193, 'x')), verdict("", std::string(8191, 'x') + ".."),
+        verdict("Bearer  " + std::string(8193, '.'))}) {
+    EXPECT_EQ(answer.at("Postern-Verdict"), "invalid");
+    EXPECT_EQ(answer.at("status"), "401");
+    EXPECT_EQ(answer.at("Postern-Reason"), "credential_too_long");
+    EXPECT_EQ(answer.at("Postern-Message"), "\"The credential has 8193 bytes; it may have 8192.\"");
+  }
 }
 
 TEST_F(AuthenticatorTest, ARoleThatMayNotCreateIsRefusedWhereOneMust) {
@@ -320,8 +331,38 @@ TEST_F(AuthenticatorTest, KnowsTokens) {
   EXPECT_EQ(verdict(bearer(R"("tenant":"no tenant")")).at("Postern-Verdict"), "invalid");
   EXPECT_EQ(verdict("Bearer " + make_jwt(R"({"exp":1})", kSecret)).at("Postern-Verdict"),
             "invalid");
-  jwt_.secrets.clear();
+  jwt_.keys.secrets.clear();
+  EXPECT_EQ(verdict(bearer(R"("sub":"app")")).at("Postern-Reason"), "jwt_algorithm");
   EXPECT_EQ(verdict(bearer(R"("sub":"app")")).at("Postern-Verdict"), "invalid");
+}
+
+TEST_F(AuthenticatorTest, SaysWhatIsWrongWithAToken) {
+  const struct {
+    const char *claims, *status, *reason, *message;
+  } table[] = {
+      {R"("exp":1)", "401", "jwt_expired", "The token has expired."},
+      {R"("exp":4102444800,"role":7)", "401", "jwt_malformed",
+       "The token's role is no text, or empty."},
+      {R"("exp":4102444800,"role":"read","tenant":"no tenant")", "401", "jwt_malformed",
+       "The token's tenant is no tenant's name."},
+      {R"("exp":4102444800)", "403", "role_not_allowed", "The token has no role."},
+      {R"("exp":4102444800,"role":"read","tenant":"other")", "403", "tenant_not_allowed",
+       "The token belongs to another tenant."},
+      {R"("exp":4102444800,"role":"read","aud":"x")", "401", "jwt_audience",
+       "The token is for another service: it has an aud, and none is expected here."},
+  };
+  for (const auto& [claims, status, reason, message] : table) {
+    auto answer =
+        verdict("Bearer " + make_jwt("{" + std::string(claims) + "}", kSecret), "", "acme");
+    EXPECT_EQ(answer.at("status"), status) << claims;
+    EXPECT_EQ(answer.at("Postern-Reason"), reason) << claims;
+    EXPECT_EQ(answer.at("Postern-Message"), "\"" + std::string(message) + "\"") << claims;
+    EXPECT_EQ(answer.at("Postern-Role"), "") << claims;
+  }
+  jwt_.rules.audience = "x";
+  EXPECT_EQ(verdict("Bearer " + make_jwt(R"({"exp":4102444800,"role":"read","aud":"x"})", kSecret))
+                .at("Postern-Verdict"),
+            "ok");
 }
 
 TEST_F(AuthenticatorTest, SurvivesALostConnectionAndSaysWhenItCannotTell) {
