@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -34,7 +35,8 @@ class PublicKey {
   [[nodiscard]] Kind kind() const { return kind_; }
 
   // Whether `signature` is that of `data` with SHA-256: for RSA by PKCS #1 v1.5, for P-256 the 64
-  // bytes of r and s (RFC 7518, sections 3.3 and 3.4). Takes some 30 to 100 us.
+  // bytes of r and s (RFC 7518, sections 3.3 and 3.4). Takes 20 us for RSA with 2048 bits, and 50
+  // to 60 us for P-256 or RSA with 4096 bits.
   [[nodiscard]] bool verifies(std::string_view data, std::string_view signature) const;
 
  private:
