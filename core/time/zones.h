@@ -1,5 +1,6 @@
 // Time zones: conversion between UTC and local time. The only user of the date library's time zone
-// part, which reads the system's /usr/share/zoneinfo.
+// part, which reads the system's /usr/share/zoneinfo, and of the rules in these files, which the
+// library does not read.
 #pragma once
 
 #include <chrono>
@@ -7,10 +8,7 @@
 #include <string_view>
 
 #include "core/time/time.h"
-
-namespace date {
-class time_zone;
-}
+#include "core/time/zone_rule.h"
 
 namespace postern {
 
@@ -19,8 +17,8 @@ using LocalTime = std::chrono::local_time<Seconds>;  // the time that a wall clo
 // Cheap to copy; safe for any number of threads.
 //
 // A zone is read from disk at its first use and kept while the program runs: an update of the
-// system's database takes effect after a restart. The database lists the changes up to 2037 and
-// gives a rule for later years, which the library does not read: after 2037 a zone keeps its last
+// system's database takes effect after a restart. A file lists the changes up to 2037, or fewer of
+// them, and gives a rule for all later ones; a file without a rule that can be read keeps its last
 // offset.
 class TimeZone {
  public:
@@ -32,11 +30,7 @@ class TimeZone {
   // std::runtime_error when the system has no database.
   static std::optional<TimeZone> find(std::string_view name);
 
-  // A period of constant offset: begin <= t < end, local = t + offset.
-  struct Span {
-    std::chrono::sys_seconds begin, end;
-    Seconds offset;
-  };
+  using Span = ZoneSpan;
   Span span_at(Time time) const;
 
   LocalTime to_local(Time time) const;
@@ -48,7 +42,10 @@ class TimeZone {
   LocalTime new_at(std::chrono::sys_seconds time) const;
 
  private:
-  const date::time_zone* zone_ = nullptr;  // null: UTC; otherwise owned by the library, never freed
+  struct Zone;
+  static const Zone* load(std::string_view name);
+
+  const Zone* zone_ = nullptr;  // null: UTC; otherwise never freed
 };
 
 }  // namespace postern

@@ -105,6 +105,27 @@ TEST(CronSpec, CountsAnIntervalFromItsAnchor) {
             "2024-01-01T00:01:30Z");
 }
 
+// The zones' files list no change after 2037.
+TEST(CronSpec, KnowsTheClockChangesOfLaterYears) {
+  for (const auto& [year, spring, autumn] : {std::tuple{"2030", "03-31", "10-27"},
+                                             {"2040", "03-25", "10-28"},
+                                             {"2090", "03-26", "10-29"}}) {
+    const std::string march = fmt::format("{}-{}", year, spring);
+    const std::string october = fmt::format("{}-{}", year, autumn);
+    const CronSpec fixed = cron("30 2 * * *", "Europe/Berlin");
+    EXPECT_EQ(occurrences(fixed, at(march + "T00:00:00Z"), 1), march + "T01:00:00Z");
+    EXPECT_EQ(occurrences(fixed, at(october + "T00:00:00Z"), 1), october + "T00:30:00Z");
+    EXPECT_EQ(fixed.count(at(october + "T00:30:00Z"), at(october + "T23:00:00Z"), kAnyAnchor), 0);
+    const CronSpec interval = cron("*/30 2 * * *", "Europe/Berlin");
+    EXPECT_EQ(interval.count(at(march + "T00:00:00Z"), at(march + "T12:00:00Z"), kAnyAnchor), 0);
+    EXPECT_EQ(occurrences(interval, at(october + "T00:00:00Z") - 1s, 4),
+              fmt::format("{0}T00:00:00Z {0}T00:30:00Z {0}T01:00:00Z {0}T01:30:00Z", october));
+    const CronSpec noon = cron("0 12 * * *", "Europe/Berlin");
+    EXPECT_EQ(occurrences(noon, at(std::string(year) + "-07-01T00:00:00Z"), 1),
+              std::string(year) + "-07-01T10:00:00Z");
+  }
+}
+
 TEST(CronSpec, EndsWithTheYear9999) {
   EXPECT_EQ(occurrences(cron("0 0 * * *"), at("9999-12-30T12:00:00Z"), 2),
             "9999-12-31T00:00:00Z never");
