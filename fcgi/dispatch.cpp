@@ -11,6 +11,7 @@
 
 #include "core/program/log.h"
 #include "fcgi/auth/admission.h"
+#include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/detect.h"
 #include "fcgi/server/db_access.h"
 
@@ -165,7 +166,14 @@ Error Dispatch::Turns::refusal() const {
 void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
   Visit visit(use_, request, reply);
   const Way& way = visit.way();
-  if (auto refused = refusal(request, way.match)) return visit.finish(*std::move(refused));
+  if (auto refused = refusal(request, way.match)) {
+    if (refused->reason == "no_such_path") {
+      if (auto redirect = slash_redirect(use_, *way.table, request)) {
+        return visit.finish(*std::move(redirect));
+      }
+    }
+    return visit.finish(*std::move(refused));
+  }
   const Route& route = *way.match.route;
   Result<Caller> caller = admit(request, route.access, options_.require_identity);
   if (!caller) return visit.finish(caller.error());

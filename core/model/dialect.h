@@ -52,6 +52,7 @@ struct DialectTraits {
   bool deletes_any_state = false;  // false: what has not begun
   bool retries_waiting = false;    // what has not begun starts at once
   bool retries_completed = true;
+  bool retries_keep_start = false;  // what was cancelled before its time waits for it again
 
   // Delivery.
   int success_below = 300;       // a status from 200 on, up to but not including this, is a success
@@ -83,6 +84,7 @@ inline constexpr std::array kDialects{
         .any_endpoint_name = true,
         .numbers_tasks = true,
         .retries_completed = false,
+        .retries_keep_start = true,
     },
     DialectTraits{
         .dialect = Dialect::asyncjobs,

@@ -22,7 +22,7 @@ std::string each_sql(std::string_view call) {
 
 const BuiltStatement kCancelEach{"cancel_each", each_sql("cancel_task($1, n.id, n.since, $2)")};
 const BuiltStatement kRetryEach{"retry_each",
-                                each_sql("retry_task($1, n.id, n.since, $2, $6, $7, $8)")};
+                                each_sql("retry_task($1, n.id, n.since, $2, $6, $7, $8, $9)")};
 
 // Along the index of (tenant, queue, id), so that a step reads what it looks at and no more. By
 // queue first, as then the counters are taken in one order. `since`: no end of the task is older.
@@ -59,13 +59,8 @@ std::string sweep_sql(std::string_view table, std::string_view call, std::string
 const BuiltStatement kCancelSweep{
     "", sweep_sql("task", "cancel_task($1, id, since, $10)", "created_at - interval '1 day'")};
 const BuiltStatement kRetrySweep{
-    "",
-    sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13)", "finished_at")};
-
-void add_retry_rules(Params& params) {
-  params.array(dialects_with(&DialectTraits::retries_waiting));
-  params.array(dialects_with(&DialectTraits::retries_completed));
-}
+    "", sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13, $14)",
+                  "finished_at")};
 
 }  // namespace
 

@@ -10,4 +10,10 @@ Array dialects_with(bool DialectTraits::*trait) {
   return names;
 }
 
+void add_retry_rules(Params& params) {
+  params.array(dialects_with(&DialectTraits::retries_waiting));
+  params.array(dialects_with(&DialectTraits::retries_completed));
+  params.array(dialects_with(&DialectTraits::retries_keep_start));
+}
+
 }  // namespace postern::db

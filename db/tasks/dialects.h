@@ -9,4 +9,7 @@ namespace postern::db {
 // The names of the dialects that have this trait: text[].
 Array dialects_with(bool DialectTraits::*trait);
 
+// What postern.retry_task asks of the dialects: its last three arguments.
+void add_retry_rules(Params& params);
+
 }  // namespace postern::db

@@ -111,7 +111,8 @@ namespace {
 // The definer functions answer 'done', the state that forbids it, or NULL.
 constexpr Statement kCancel{"cancel_task", "SELECT postern.cancel_task($1, $2, $3, $4)"};
 constexpr Statement kDelete{"delete_task", "SELECT postern.delete_task($1, $2, $3, $4, $5, $6)"};
-constexpr Statement kRetry{"retry_task", "SELECT postern.retry_task($1, $2, $3, $4, $5, $6, $7)"};
+constexpr Statement kRetry{"retry_task",
+                           "SELECT postern.retry_task($1, $2, $3, $4, $5, $6, $7, $8)"};
 
 Params transition_params(std::string_view tenant, const TaskId& id, const Uuid& instance) {
   Params params;
@@ -139,8 +140,7 @@ Transition retry_task(PgConnection& connection, std::string_view tenant, const T
                       const Uuid& instance, Rules rules) {
   auto params = transition_params(tenant, id, instance);
   params.text_or_null(rules ? name(*rules) : "");
-  params.array(dialects_with(&DialectTraits::retries_waiting));
-  params.array(dialects_with(&DialectTraits::retries_completed));
+  add_retry_rules(params);
   return transition_from(Cell(connection.exec(kRetry, params), 0, 0));
 }
 

@@ -146,7 +146,8 @@ using Rules = std::optional<Dialect>;
 Transition delete_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                        const Uuid& instance, Rules rules = std::nullopt);
 // Any finished state (without retries_completed: failed or cancelled; with retries_waiting: also
-// what has not begun) -> ready, with a fresh budget of attempts; the old attempts stay.
+// what has not begun) -> ready, with a fresh budget of attempts; the old attempts stay. With
+// retries_keep_start it is delayed while its time has not come.
 Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                       const Uuid& instance, Rules rules = std::nullopt);
 

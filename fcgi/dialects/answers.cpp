@@ -1,7 +1,12 @@
 #include "fcgi/dialects/answers.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "core/base/text.h"
 #include "fcgi/api/use_cases.h"
 
 namespace postern {
@@ -26,7 +31,37 @@ int status_of(const Error& error) {
   return 500;
 }
 
+// A path of the request is decoded, and may hold anything.
+std::string encoded_path(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (is_alphanumeric(c) || std::string_view("/-._~!$&'()*+,;=:@").find(c) != path.npos) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
 }  // namespace
+
+std::optional<HttpResponse> slash_redirect(const UseCases& use, const DialectTable& table,
+                                           const HttpRequest& request) {
+  if (!table.redirects_slashes || !request.path.ends_with('/')) return std::nullopt;
+  const std::string_view path =
+      std::string_view(request.path).substr(0, request.path.find_last_not_of('/') + 1);
+  const bool there = std::any_of(table.routes.begin(), table.routes.end(), [&](const Route& route) {
+    return match_path(route.pattern, path).has_value();
+  });
+  if (!there) return std::nullopt;
+  std::string location = use.public_url + request.base_path + encoded_path(path);
+  if (!request.query.empty()) location += "?" + request.query;
+  HttpResponse response;
+  response.status = 307;
+  response.header("Location", std::move(location));
+  return response;
+}
 
 HttpResponse error_response(const Error& error, std::string json) {
   HttpResponse response = json_response(status_of(error), std::move(json));

@@ -1,6 +1,7 @@
 // Answers that all dialects have in common.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/base/error.h"
@@ -17,6 +18,10 @@ HttpResponse error_response(const Error& error, std::string json);
 
 // The answer that holds one task.
 HttpResponse task_response(const Call& call, int status, const Task& task);
+
+// 307 to the path without the slashes at its end, where `table` has that wish and a route there.
+std::optional<HttpResponse> slash_redirect(const UseCases& use, const DialectTable& table,
+                                           const HttpRequest& request);
 
 // Answers with the new task and a Location; 200 when it was made before.
 CreationApi::Done created_answer(const Call& call, Finish finish);

@@ -93,6 +93,9 @@ struct DialectTable {
   // Where a task is found, without the mount: "/v1/tasks/…".
   std::string (*task_path)(const Task&);
 
+  // Whether a path with a slash behind it leads to the one without, as Starlette has it.
+  bool redirects_slashes = false;
+
   // Where a mount speaks several dialects. `shared`: this one is among them.
   bool shared = true;
   // Members of the body of POST /v1/tasks, and parameters of GET /v1/tasks, that only it has.

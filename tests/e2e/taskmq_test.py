@@ -115,6 +115,21 @@ class TaskMq(StackTest):
         self.assertEqual(path, f"/taskmq/job/{reply.json['job_id']}")
         self.assertEqual(self.api.post("/taskmq/cancel", {"job_id": job_id}).status, 200)
 
+    def test_a_slash_behind_a_path_leads_to_the_path_without(self):
+        for mount in ("", "/taskmq"):
+            for path in ("/add-job", "/cancel", "/retry", "/health", "/openapi.json", "/job/1"):
+                for api in (self.api, self.client()):
+                    reply = api.request("POST", f"{mount}{path}/?a=1&b=%20", {})
+                    self.assertEqual((reply.status, reply.body), (307, b""), path)
+                    self.assertEqual(reply.headers["Location"].removeprefix(self.stack.url), f"{mount}{path}?a=1&b=%20")
+            self.assertEqual(self.api.get(f"{mount}/monitor/metrics/").status, 200)
+            self.assertEqual(self.api.get(f"{mount}/job/").status, 404)
+
+    def test_a_body_may_begin_with_a_byte_order_mark(self):
+        body = b'\xef\xbb\xbf{"payload": {}, "handler": "hook", "scheduled_for": "2030-01-01T00:00:00Z"}'
+        self.assertEqual(self.api.post("/taskmq/add-job", body).status, 200)
+        self.assertEqual(self.api.post("/v1/tasks", body).json["error"]["details"]["reason"], "invalid_json")
+
 
 if __name__ == "__main__":
     unittest.main()

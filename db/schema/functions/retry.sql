@@ -2,18 +2,19 @@
 
 -- Makes a finished task live again, with a fresh budget of attempts; its earlier attempts are kept. A deadline in the past is
 -- dropped, because the task would fail again at once. A task with dependencies or an ordering key is blocked again. Tasks that
--- ended only because it had not completed are brought back by wake. REQUIRES: the caller has locked the row.
-CREATE OR REPLACE FUNCTION postern.revive(t postern.task_finished, p_instance uuid) RETURNS void
+-- ended only because it had not completed are brought back by wake. `p_keeps`: it starts no sooner than it would have. REQUIRES:
+-- the caller has locked the row.
+CREATE OR REPLACE FUNCTION postern.revive(t postern.task_finished, p_instance uuid, p_keeps boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   waits boolean := t.dependencies IS NOT NULL OR t.key IS NOT NULL;
 BEGIN
   DELETE FROM postern.task_finished WHERE id = t.id AND finished_at = t.finished_at;
-  t.state := CASE WHEN waits THEN 'blocked' ELSE 'ready' END;
+  t.run_at := CASE WHEN p_keeps THEN greatest(t.run_at, now()) ELSE now() END;
+  t.state := CASE WHEN waits THEN 'blocked' WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END;
   t.reason := '';
   t.attempt_base := t.attempt;
   t.updated_at := now();
-  t.run_at := now();
   t.deadline := CASE WHEN t.deadline > now() THEN t.deadline END;
   t.finished_at := NULL;
   t.result_code := NULL;
@@ -31,7 +32,7 @@ BEGIN
   IF t.lane IS NOT NULL THEN  -- otherwise routing will count it as created
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
   END IF;
-  PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
+  PERFORM pg_notify('postern_ready', CASE WHEN t.state <> 'ready' OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
 
 -- Makes a waiting task start at once with a fresh budget of attempts; a blocked one stays blocked.
@@ -47,9 +48,10 @@ BEGIN
 END $$;
 
 -- What is over is retried. `p_rules` as for delete_task; `p_waiting`: the dialects by whose rules what waits starts at
--- once, `p_completed`: those by whose rules what completed is retried.
+-- once, `p_completed`: those by whose rules what completed is retried, `p_keeping`: those by whose rules it starts no
+-- sooner than it would have.
 CREATE OR REPLACE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamptz, p_instance uuid,
-                                   p_rules text, p_waiting text[], p_completed text[])
+                                   p_rules text, p_waiting text[], p_completed text[], p_keeping text[])
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found record;
@@ -72,7 +74,7 @@ BEGIN
   ELSIF over.state = 'completed' AND coalesce(p_rules, over.dialect) <> ALL(p_completed) THEN
     RETURN over.state;
   END IF;
-  PERFORM postern.revive(over, p_instance);
+  PERFORM postern.revive(over, p_instance, coalesce(p_rules, over.dialect) = ANY(p_keeping));
   RETURN 'done';
 END $$;
 
@@ -89,7 +91,7 @@ BEGIN
       WHERE id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
         AND state = 'failed';
     CONTINUE WHEN NOT FOUND;
-    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance, NULL, '{}', '{}');
+    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance, NULL, '{}', '{}', '{}');
     n := n + 1;
   END LOOP;
   RETURN n;

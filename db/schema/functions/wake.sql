@@ -143,7 +143,7 @@ BEGIN
       held := held || f.id;
       CONTINUE;
     END IF;
-    PERFORM postern.revive(f, p_instance);
+    PERFORM postern.revive(f, p_instance, false);
   END LOOP;
 
   busy := cardinality(held) > 0;

@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 
 #include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "core/base/text.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
@@ -29,7 +30,7 @@ constexpr FieldNames kFields{
 };
 
 constexpr int kAttempts = 3;
-constexpr std::size_t kMaxHandler = 128;
+constexpr std::int64_t kMaxHandler = 128;
 
 std::optional<double> parse_real(std::string_view text) {
   double real = 0;
@@ -62,9 +63,15 @@ class Fields {
  public:
   explicit Fields(std::vector<JsonMember> members) : members_(std::move(members)) {}
 
-  void refuse(std::string_view field, std::string msg, std::string type) {
-    mistakes_.push_back(
-        {fmt::format(R"("body",{})", json_quote(field)), std::move(msg), std::move(type)});
+  void refuse(std::string_view field, std::string msg, std::string type, std::string ctx = {}) {
+    mistakes_.push_back({fmt::format(R"("body",{})", json_quote(field)), std::move(msg),
+                         std::move(type), std::move(ctx)});
+  }
+  // A bound, which stands at the end of what pydantic says about it.
+  void refuse_limit(std::string_view field, std::string_view msg, std::int64_t limit,
+                    std::string type) {
+    refuse(field, fmt::format(fmt::runtime(msg), limit), std::move(type),
+           fmt::format(R"({{"limit_value":{}}})", limit));
   }
   Mistakes take_mistakes() { return std::move(mistakes_); }
   bool good() const { return mistakes_.empty(); }
@@ -143,7 +150,21 @@ class Fields {
   Mistakes mistakes_;
 };
 
+// As Python tells it, but counted in bytes, and without the document.
+std::string place_in(std::string_view body, std::size_t at, std::string_view msg) {
+  const std::string_view before = body.substr(0, at);
+  const auto line = before.rfind('\n') + 1;  // 0 when there is none
+  JsonWriter out;
+  out.begin_object().member("msg", msg).member("pos", std::int64_t(at));
+  out.member("lineno", 1 + std::count(before.begin(), before.end(), '\n'));
+  out.member("colno", std::int64_t(at - line + 1)).end_object();
+  return out.take();
+}
+
 Parsed<Fields> read(std::string_view body) {
+  // Python reads it over, too.
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
   if (const auto text = trimmed(body); text.empty() || text == "null") {
     return Mistakes{{R"("body")", "field required", "value_error.missing"}};
   }
@@ -160,8 +181,9 @@ Parsed<Fields> read(std::string_view body) {
     return Mistakes{{fmt::format(R"("body",{})", json_quote(error.field)), error.message,
                      "value_error.duplicate"}};
   }
-  return Mistakes{{fmt::format(R"("body",{})", valid_json_bytes(body)), error.message,
-                   "value_error.jsondecode"}};
+  const std::size_t at = valid_json_bytes(body);
+  return Mistakes{{fmt::format(R"("body",{})", at), error.message, "value_error.jsondecode",
+                   place_in(body, at, error.message)}};
 }
 
 void read_handler(Fields& fields, Creation& wanted) {
@@ -171,14 +193,14 @@ void read_handler(Fields& fields, Creation& wanted) {
   const bool has_control = std::any_of(handler->begin(), handler->end(),
                                        [](unsigned char c) { return c < 0x20 || c == 0x7f; });
   if (handler->empty()) {
-    fields.refuse("handler", "ensure this value has at least 1 characters",
-                  "value_error.any_str.min_length");
-  } else if (handler->size() > kMaxHandler) {
-    fields.refuse("handler", fmt::format("ensure this value has at most {} bytes", kMaxHandler),
-                  "value_error.any_str.max_length");
+    fields.refuse_limit("handler", "ensure this value has at least {} characters", 1,
+                        "value_error.any_str.min_length");
+  } else if (std::ssize(*handler) > kMaxHandler) {
+    fields.refuse_limit("handler", "ensure this value has at most {} bytes", kMaxHandler,
+                        "value_error.any_str.max_length");
   } else if (has_control) {
-    fields.refuse("handler", "ensure this value has no control characters",
-                  "value_error.str.regex");
+    fields.refuse("handler", "ensure this value has no control characters", "value_error.str.regex",
+                  R"({"pattern":"^[^\\u0000-\\u001f\\u007f]*$"})");
   }
 }
 
@@ -188,12 +210,11 @@ std::int64_t read_priority(Fields& fields) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   const auto priority = fields.integer("priority", Fields::Need::not_null).value_or(0);
   if (priority > kMost) {
-    fields.refuse("priority", fmt::format("ensure this value is less than or equal to {}", kMost),
-                  "value_error.number.not_le");
+    fields.refuse_limit("priority", "ensure this value is less than or equal to {}", kMost,
+                        "value_error.number.not_le");
   } else if (priority < kLeast) {
-    fields.refuse("priority",
-                  fmt::format("ensure this value is greater than or equal to {}", kLeast),
-                  "value_error.number.not_ge");
+    fields.refuse_limit("priority", "ensure this value is greater than or equal to {}", kLeast,
+                        "value_error.number.not_ge");
   }
   return priority;
 }
@@ -207,7 +228,9 @@ void read_retries(Fields& fields, Creation& wanted) {
     wanted.retry_policy = "taskmq-" + policy;
   } else {
     fields.refuse("retry_policy", "unexpected value; permitted: 'fixed', 'exponential', 'none'",
-                  "value_error.const");
+                  "value_error.const",
+                  fmt::format(R"({{"given":{},"permitted":["fixed","exponential","none"]}})",
+                              json_quote(policy)));
   }
 }
 
@@ -215,14 +238,12 @@ void read_interval(Fields& fields, Creation& wanted) {
   const auto interval = fields.integer("interval_seconds", Fields::Need::optional);
   if (!interval) return;
   if (*interval < 1) {
-    return fields.refuse("interval_seconds", "ensure this value is greater than 0",
-                         "value_error.number.not_gt");
+    return fields.refuse_limit("interval_seconds", "ensure this value is greater than {}", 0,
+                               "value_error.number.not_gt");
   }
   if (*interval > kMaxDelay.count()) {
-    return fields.refuse(
-        "interval_seconds",
-        fmt::format("ensure this value is less than or equal to {}", kMaxDelay.count()),
-        "value_error.number.not_le");
+    return fields.refuse_limit("interval_seconds", "ensure this value is less than or equal to {}",
+                               kMaxDelay.count(), "value_error.number.not_le");
   }
   wanted.repeat = Seconds{*interval};
 }

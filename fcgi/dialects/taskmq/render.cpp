@@ -55,6 +55,7 @@ HttpResponse refusal(const Mistakes& mistakes) {
     out.begin_object();
     out.key("loc").raw("[" + mistake.loc + "]");
     out.member("msg", mistake.msg).member("type", mistake.type);
+    if (!mistake.ctx.empty()) out.key("ctx").raw(mistake.ctx);
     out.end_object();
   }
   out.end_array().end_object();

@@ -140,6 +140,7 @@ constexpr DialectTable kTaskMq{
     .render_created = render_created,
     .created_status = 200,
     .task_path = job_path,
+    .redirects_slashes = true,
     .shared = false,
     .spells = spells,
 };

@@ -16,9 +16,9 @@
 namespace postern::taskmq_wire {
 
 // What is wrong with a body, as pydantic 1 says it. `loc`: the elements of the JSON array, of which
-// the first is "body".
+// the first is "body". `ctx`: a JSON object of what `msg` tells in words; empty: there is none.
 struct Mistake {
-  std::string loc, msg, type;
+  std::string loc, msg, type, ctx = {};
 };
 using Mistakes = std::vector<Mistake>;
 template <class T>
@@ -29,7 +29,7 @@ Parsed<Creation> parse_job(std::string_view body);
 // The body of POST /cancel and POST /retry.
 Parsed<std::int64_t> parse_job_id(std::string_view body);
 
-// 422 with {"detail":[{"loc","msg","type"}]}.
+// 422 with {"detail":[{"loc","msg","type"}]}, and "ctx" where there is one.
 HttpResponse refusal(const Mistakes& mistakes);
 
 // A job as an object.

@@ -853,12 +853,12 @@ BEGIN
       WHERE id = w AND finished_at >= postern.finished_since(w) AND tenant = p_tenant
         AND state = 'failed';
     CONTINUE WHEN NOT FOUND;
-    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance, NULL, '{}', '{}');
+    PERFORM postern.retry_task(p_tenant, w, postern.finished_since(w), p_instance, NULL, '{}', '{}', '{}');
     n := n + 1;
   END LOOP;
   RETURN n;
 END $$;
-CREATE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) RETURNS text
+CREATE FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[], p_keeping text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -883,7 +883,7 @@ BEGIN
   ELSIF over.state = 'completed' AND coalesce(p_rules, over.dialect) <> ALL(p_completed) THEN
     RETURN over.state;
   END IF;
-  PERFORM postern.revive(over, p_instance);
+  PERFORM postern.revive(over, p_instance, coalesce(p_rules, over.dialect) = ANY(p_keeping));
   RETURN 'done';
 END $$;
 CREATE TABLE postern.task_finished (
@@ -941,7 +941,7 @@ CREATE TABLE postern.task_finished (
     CONSTRAINT task_finished_state_over CHECK ((state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY LIST (retention);
-CREATE FUNCTION postern.revive(t postern.task_finished, p_instance uuid) RETURNS void
+CREATE FUNCTION postern.revive(t postern.task_finished, p_instance uuid, p_keeps boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -949,11 +949,11 @@ DECLARE
   waits boolean := t.dependencies IS NOT NULL OR t.key IS NOT NULL;
 BEGIN
   DELETE FROM postern.task_finished WHERE id = t.id AND finished_at = t.finished_at;
-  t.state := CASE WHEN waits THEN 'blocked' ELSE 'ready' END;
+  t.run_at := CASE WHEN p_keeps THEN greatest(t.run_at, now()) ELSE now() END;
+  t.state := CASE WHEN waits THEN 'blocked' WHEN t.run_at > now() THEN 'delayed' ELSE 'ready' END;
   t.reason := '';
   t.attempt_base := t.attempt;
   t.updated_at := now();
-  t.run_at := now();
   t.deadline := CASE WHEN t.deadline > now() THEN t.deadline END;
   t.finished_at := NULL;
   t.result_code := NULL;
@@ -971,7 +971,7 @@ BEGIN
   IF t.lane IS NOT NULL THEN  -- otherwise routing will count it as created
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
   END IF;
-  PERFORM pg_notify('postern_ready', CASE WHEN waits OR t.lane IS NULL THEN '' ELSE t.lane::text END);
+  PERFORM pg_notify('postern_ready', CASE WHEN t.state <> 'ready' OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
 CREATE FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1170,7 +1170,7 @@ BEGIN
       held := held || f.id;
       CONTINUE;
     END IF;
-    PERFORM postern.revive(f, p_instance);
+    PERFORM postern.revive(f, p_instance, false);
   END LOOP;
   busy := cardinality(held) > 0;
   INSERT INTO postern.sequel (task, tenant, queue, key)
@@ -2136,11 +2136,11 @@ GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO poste
 GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.retry_failed(p_tenant text, p_ids uuid[], p_instance uuid) TO postern_api;
-REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[]) TO postern_api;
+REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[], p_keeping text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[], p_keeping text[]) TO postern_api;
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
-REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid, p_keeps boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;

@@ -8,6 +8,7 @@
 #include "core/model/lane.h"
 #include "db/engine/claim.h"
 #include "db/engine/settle.h"
+#include "db/tasks/bulk.h"
 #include "db/tasks/tasks.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
@@ -111,6 +112,45 @@ TEST_F(Dialects, ARetryOfWhatWaitsStartsItAtOnce) {
   const auto task = in_state(Dialect::asyncjobs, State::delayed);
   ASSERT_EQ(db::retry_task(api_, "default", task.spec.id, Uuid{}).kind, kDone);
   EXPECT_EQ(claim(scheduler_, 1).at(0).spec.id, task.spec.id);
+}
+
+// One that was cancelled before its time.
+TEST_F(Dialects, ARetryStartsAtOnceOrKeepsTheTime) {
+  constexpr db::Rules kOwn = std::nullopt;
+  for (const auto& [made_in, rules, state] : {std::tuple{Dialect::taskmq, kOwn, State::delayed},
+                                              {Dialect::native, Dialect::taskmq, State::delayed},
+                                              {Dialect::taskmq, Dialect::native, State::ready},
+                                              {Dialect::native, kOwn, State::ready},
+                                              {Dialect::asyncjobs, kOwn, State::ready}}) {
+    for (const bool in_bulk : {false, true}) {
+      const auto id = in_state(made_in, State::delayed).spec.id;
+      const Time due = read(api_, id)->run_at;
+      ASSERT_EQ(db::cancel_task(api_, "default", id, Uuid{}).kind, kDone);
+      const std::vector ids{id};
+      in_bulk ? db::transit_each(api_, db::BulkVerb::retry, "default", ids, Uuid{}, rules).at(0)
+              : db::retry_task(api_, "default", id, Uuid{}, rules);
+      EXPECT_EQ(read(api_, id)->state, state) << name(made_in) << in_bulk;
+      EXPECT_EQ(read(api_, id)->run_at == due, state == State::delayed) << name(made_in);
+      empty();
+    }
+  }
+}
+
+TEST_F(Dialects, ARetryByAFilterKeepsTheTimeToo) {
+  const auto id = in_state(Dialect::taskmq, State::delayed).spec.id;
+  db::cancel_task(api_, "default", id, Uuid{});
+  db::TaskFilter filter;
+  filter.states = {State::cancelled};
+  EXPECT_EQ(db::sweep(api_, db::BulkVerb::retry, "default", filter, std::nullopt, Uuid{}).done, 1);
+  EXPECT_EQ(read(api_, id)->state, State::delayed);
+}
+
+TEST_F(Dialects, ATimeThatHasPassedIsNotKept) {
+  const auto id = in_state(Dialect::taskmq, State::delayed).spec.id;
+  db::cancel_task(api_, "default", id, Uuid{});
+  owner_.script("UPDATE postern.task_finished SET run_at = now() - interval '1 hour'");
+  ASSERT_EQ(db::retry_task(api_, "default", id, Uuid{}).kind, kDone);
+  EXPECT_EQ(claim(scheduler_, 1).at(0).spec.id, id);
 }
 
 // The depth of a queue and the number of tasks are told by counters.

@@ -143,8 +143,13 @@ TEST(TaskMqParse, EachMistakeHasItsTextAndType) {
   constexpr char kMissing[] = "value_error.missing", kNone[] = "type_error.none.not_allowed",
                  kInteger[] = "type_error.integer", kDate[] = "value_error.datetime";
   const std::string long_name(129, 'h');
+  const std::string pattern = R"({"pattern":"^[^\\u0000-\\u001f\\u007f]*$"})";
+  const auto permitted = [](const std::string& given) {
+    return R"({"given":")" + given + R"(","permitted":["fixed","exponential","none"]})";
+  };
+  const auto limit = [](const std::string& value) { return R"({"limit_value":)" + value + "}"; };
   struct Case {
-    std::string field, value, msg, type;
+    std::string field, value, msg, type, ctx = {};
   };
   const Case cases[] = {
       {"payload", "", "field required", kMissing},
@@ -154,44 +159,47 @@ TEST(TaskMqParse, EachMistakeHasItsTextAndType) {
       {"handler", "null", "none is not an allowed value", kNone},
       {"handler", "{}", "str type expected", "type_error.str"},
       {"handler", R"("")", "ensure this value has at least 1 characters",
-       "value_error.any_str.min_length"},
+       "value_error.any_str.min_length", limit("1")},
       {"handler", "\"" + long_name + "\"", "ensure this value has at most 128 bytes",
-       "value_error.any_str.max_length"},
+       "value_error.any_str.max_length", limit("128")},
       {"handler", R"("a\nb")", "ensure this value has no control characters",
-       "value_error.str.regex"},
+       "value_error.str.regex", pattern},
       {"handler", R"("\u0000")", "ensure this value has no control characters",
-       "value_error.str.regex"},
+       "value_error.str.regex", pattern},
       {"priority", "null", "none is not an allowed value", kNone},
       {"priority", R"("high")", "value is not a valid integer", kInteger},
       {"priority", R"("1.5")", "value is not a valid integer", kInteger},
       {"priority", R"("+-5")", "value is not a valid integer", kInteger},
       {"priority", R"(" ")", "value is not a valid integer", kInteger},
       {"priority", "99999999999999999999", "ensure this value is less than or equal to 2147483647",
-       "value_error.number.not_le"},
+       "value_error.number.not_le", limit("2147483647")},
       {"priority", "-2147483649", "ensure this value is greater than or equal to -2147483648",
-       "value_error.number.not_ge"},
+       "value_error.number.not_ge", limit("-2147483648")},
       {"priority", "[]", "value is not a valid integer", kInteger},
       {"retry_policy", "null", "none is not an allowed value", kNone},
       {"retry_policy", R"("Fixed")", "unexpected value; permitted: 'fixed', 'exponential', 'none'",
-       "value_error.const"},
+       "value_error.const", permitted("Fixed")},
       {"retry_policy", R"("taskmq-fixed")",
-       "unexpected value; permitted: 'fixed', 'exponential', 'none'", "value_error.const"},
+       "unexpected value; permitted: 'fixed', 'exponential', 'none'", "value_error.const",
+       permitted("taskmq-fixed")},
       {"scheduled_for", R"("tomorrow")", "invalid datetime format", kDate},
       {"scheduled_for", R"("2030-02-30T00:00:00Z")", "invalid datetime format", kDate},
       {"scheduled_for", R"("2030-01-02")", "invalid datetime format", kDate},
       {"scheduled_for", R"("nan")", "invalid datetime format", kDate},
       {"scheduled_for", "1e300", "invalid datetime format", kDate},
       {"scheduled_for", "true", "invalid datetime format", kDate},
-      {"interval_seconds", "0", "ensure this value is greater than 0", "value_error.number.not_gt"},
+      {"interval_seconds", "0", "ensure this value is greater than 0", "value_error.number.not_gt",
+       limit("0")},
       {"interval_seconds", "-60", "ensure this value is greater than 0",
-       "value_error.number.not_gt"},
+       "value_error.number.not_gt", limit("0")},
       {"interval_seconds", "316224001", "ensure this value is less than or equal to 316224000",
-       "value_error.number.not_le"},
+       "value_error.number.not_le", limit("316224000")},
       {"interval_seconds", R"("hourly")", "value is not a valid integer", kInteger},
   };
   for (const Case& c : cases) {
-    EXPECT_EQ(told_of(with(c.field, c.value)), R"([{"loc":["body",")" + c.field + R"("],"msg":")" +
-                                                   c.msg + R"(","type":")" + c.type + R"("}])")
+    EXPECT_EQ(told_of(with(c.field, c.value)),
+              R"([{"loc":["body",")" + c.field + R"("],"msg":")" + c.msg + R"(","type":")" +
+                  c.type + "\"" + (c.ctx.empty() ? "" : ",\"ctx\":" + c.ctx) + "}]")
         << c.value;
   }
 }
@@ -222,6 +230,24 @@ TEST(TaskMqParse, ABodyThatIsNoObjectIsToldByItsPlace) {
     EXPECT_EQ(serialize(mistakes[0].at("loc")), c.loc) << c.body;
     EXPECT_EQ(mistakes[0].at("type").as_string(), c.type) << c.body;
     EXPECT_FALSE(mistakes[0].at("msg").as_string().empty()) << c.body;
+  }
+}
+
+TEST(TaskMqParse, WhereJsonBreaksOffIsToldByLineAndColumn) {
+  struct Case {
+    std::string body;
+    int pos, line, column;
+  };
+  for (const Case& c : {Case{"nonsense", 0, 1, 1},
+                        {"{\n  \"payload\": {},\n  x}", 21, 3, 3},
+                        {"\xef\xbb\xbf{]", 1, 1, 2}}) {
+    const auto job = parse_job(c.body);
+    ASSERT_FALSE(job) << c.body;
+    const auto ctx = told(job.error()).at(0).at("ctx").as_object();
+    EXPECT_EQ(ctx.at("pos"), c.pos) << c.body;
+    EXPECT_EQ(ctx.at("lineno"), c.line) << c.body;
+    EXPECT_EQ(ctx.at("colno"), c.column) << c.body;
+    EXPECT_TRUE(ctx.at("msg").is_string());
   }
 }
 

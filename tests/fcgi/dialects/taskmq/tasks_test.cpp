@@ -241,6 +241,27 @@ TEST_F(TaskMqTest, OnlyWhatFailedOrWasCancelledIsRetried) {
   EXPECT_EQ(job(cancelled).text("status"), "PENDING");
 }
 
+TEST_F(TaskMqTest, ARetriedJobKeepsATimeThatHasNotCome) {
+  const std::string number = add(R"("scheduled_for":"2031-01-02T03:04:05Z")");
+  cancel(number);
+  EXPECT_EQ(retry(number).status, 200);
+  const Answer shown = job(number);
+  EXPECT_EQ(shown.text("status"), "PENDING");
+  EXPECT_EQ(shown.text("scheduled_for"), "2031-01-02T03:04:05+00:00");
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE state = 'delayed'"), 1);
+}
+
+// Windows' editors and PowerShell write one.
+TEST_F(TaskMqTest, ABodyMayBeginWithAByteOrderMark) {
+  const Answer made = say("POST", "/add-job",
+                          "\xef\xbb\xbf"
+                          R"({"payload":{},"handler":"mail"})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  EXPECT_EQ(cancel(made.text("job_id")).status, 200);
+  EXPECT_EQ(say("POST", "/retry", "\xef\xbb\xbf{\"job_id\":" + made.text("job_id") + "}").status,
+            200);
+}
+
 TEST_F(TaskMqTest, APeriodicJobIsPendingAgainWhenItSucceeded) {
   const std::string number = add(R"("interval_seconds":3600)");
   succeed("done");
