@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,57 @@ class BundleTest(unittest.TestCase):
         for name in DIALECTS:
             # Whatever the encoding of who reads it: embed.cmake cuts the text into pieces of so many bytes.
             self.assertTrue((self.folder / f"out/{name}.json").read_bytes().isascii(), name)
+
+
+def camel(*words):
+    return "".join(part[:1].upper() + part[1:] for word in words for part in re.split("[^A-Za-z0-9]+", word))
+
+
+def nodes(node):
+    """Each object of a document, and the list of keys that leads to it."""
+    todo = [([], node)]
+    while todo:
+        keys, node = todo.pop()
+        if isinstance(node, dict):
+            yield keys, node
+            todo += [([*keys, key], value) for key, value in node.items()]
+        elif isinstance(node, list):
+            todo += [([*keys, str(at)], value) for at, value in enumerate(node)]
+
+
+class GeneratorsTest(unittest.TestCase):
+    """What makes clients' generators fail, or their clients send what nobody wrote."""
+
+    def setUp(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        subprocess.run([sys.executable, SOURCES / "bundle.py", SOURCES, folder, *DIALECTS], check=True)
+        self.documents = {name: json.loads((folder / f"{name}.json").read_text()) for name in DIALECTS}
+
+    def test_no_component_has_the_name_that_a_generator_gives_to_a_property(self):
+        # A property without a component of its own is named after its parent: one more of that name would be lost.
+        shared = self.documents["native"]["components"]  # which the others refer to
+        for document, content in self.documents.items():
+            names = {camel(name) for components in (shared, content["components"])
+                     for kind in ("schemas", "parameters", "responses", "headers") for name in components.get(kind, {})}
+            for parent, schema in content["components"]["schemas"].items():
+                for name, value in schema.get("properties", {}).items():
+                    (reference,) = value.get("allOf", [value])[:1]
+                    if reference.get("$ref", "").rpartition("/")[2] != camel(parent, name):
+                        self.assertNotIn(camel(parent, name), names, f"{document}: {parent}.{name}")
+
+    def test_enumerations_that_may_be_null_have_names(self):
+        for document, content in self.documents.items():
+            for keys, node in nodes(content):
+                where = f"{document}: {'/'.join(keys)}"
+                self.assertFalse(node.get("nullable") is True and "enum" in node, where)
+                if isinstance(node.get("enum"), list):
+                    self.assertNotIn(None, node["enum"], where)
+
+    def test_a_choice_has_no_default(self):
+        for document, content in self.documents.items():
+            for keys, node in nodes(content):
+                if {"oneOf", "anyOf", "allOf"} & set(node):
+                    self.assertNotIn("default", node, f"{document}: {'/'.join(keys)}")
 
 
 if __name__ == "__main__":
