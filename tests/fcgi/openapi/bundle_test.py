@@ -138,6 +138,16 @@ class GeneratorsTest(unittest.TestCase):
                     if reference.get("$ref", "").rpartition("/")[2] != camel(parent, name):
                         self.assertNotIn(camel(parent, name), names, f"{document}: {parent}.{name}")
 
+    def test_an_answer_with_headers_has_a_name_of_its_own(self):
+        # ogen calls it after its body, as it does the property "headers" of this body.
+        for document, content in self.documents.items():
+            schemas = {**self.documents["native"]["components"]["schemas"], **content["components"]["schemas"]}
+            for keys, node in nodes(content):
+                for media in node.get("content", {}).values() if "headers" in node else []:
+                    name = media["schema"].get("$ref", "").rpartition("/")[2]
+                    headers = schemas.get(name, {}).get("properties", {}).get("headers", {"$ref": ""})
+                    self.assertIn("$ref", headers, f"{document}: {name} at {'/'.join(keys)}")
+
     def test_enumerations_that_may_be_null_have_names(self):
         for document, content in self.documents.items():
             for keys, node in nodes(content):
