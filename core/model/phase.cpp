@@ -21,6 +21,8 @@ Phase phase_of(Reason reason) {
     case Reason::discarded: return Phase::discarded;
     case Reason::max_age: return Phase::max_age;
     case Reason::corrupt_row: return Phase::corrupt_row;
+    case Reason::queue_full: return Phase::queue_full;
+    case Reason::quota_exceeded: return Phase::quota_exceeded;
     case Reason::none: break;
   }
   throw std::logic_error("phase_of: a task that is over without a reason");
@@ -66,6 +68,8 @@ std::string_view name(Phase phase) {
     case Phase::discarded: return name(Reason::discarded);
     case Phase::max_age: return name(Reason::max_age);
     case Phase::corrupt_row: return name(Reason::corrupt_row);
+    case Phase::queue_full: return name(Reason::queue_full);
+    case Phase::quota_exceeded: return name(Reason::quota_exceeded);
   }
   throw std::logic_error("name: not a Phase");
 }

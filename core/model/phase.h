@@ -32,15 +32,17 @@ enum class Phase {
   discarded,
   max_age,
   corrupt_row,
+  queue_full,
+  quota_exceeded,
 };
 
 inline constexpr std::array kAllPhases{
-    Phase::pending,       Phase::delayed,        Phase::blocked,     Phase::retry,
-    Phase::active,        Phase::waiting,        Phase::completed,   Phase::exhausted,
-    Phase::deadline,      Phase::signal_timeout, Phase::terminated,  Phase::gone,
-    Phase::egress_denied, Phase::invalid,        Phase::unreachable, Phase::cancelled,
-    Phase::queue_purged,  Phase::queue_deleted,  Phase::discarded,   Phase::max_age,
-    Phase::corrupt_row};
+    Phase::pending,       Phase::delayed,        Phase::blocked,       Phase::retry,
+    Phase::active,        Phase::waiting,        Phase::completed,     Phase::exhausted,
+    Phase::deadline,      Phase::signal_timeout, Phase::terminated,    Phase::gone,
+    Phase::egress_denied, Phase::invalid,        Phase::unreachable,   Phase::cancelled,
+    Phase::queue_purged,  Phase::queue_deleted,  Phase::discarded,     Phase::max_age,
+    Phase::corrupt_row,   Phase::queue_full,     Phase::quota_exceeded};
 
 Phase phase_of(const Task& task);
 

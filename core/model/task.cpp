@@ -11,7 +11,7 @@ namespace {
 // The words of each enumeration, in the order of its enumerators.
 constexpr std::array<std::string_view, 7> kStates = {"ready",     "delayed", "active",   "blocked",
                                                      "completed", "failed",  "cancelled"};
-constexpr std::array<std::string_view, 15> kReasons = {"",
+constexpr std::array<std::string_view, 17> kReasons = {"",
                                                        "exhausted",
                                                        "deadline",
                                                        "signal_timeout",
@@ -25,11 +25,13 @@ constexpr std::array<std::string_view, 15> kReasons = {"",
                                                        "queue_deleted",
                                                        "discarded",
                                                        "max_age",
-                                                       "corrupt_row"};
+                                                       "corrupt_row",
+                                                       "queue_full",
+                                                       "quota_exceeded"};
 constexpr std::array<std::string_view, 2> kBodyForms = {"payload", "raw"};
 
 static_assert(kStates.size() == static_cast<std::size_t>(State::cancelled) + 1);
-static_assert(kReasons.size() == static_cast<std::size_t>(Reason::corrupt_row) + 1);
+static_assert(kReasons.size() == static_cast<std::size_t>(Reason::quota_exceeded) + 1);
 static_assert(kBodyForms.size() == static_cast<std::size_t>(BodyForm::raw) + 1);
 
 template <class Enum, std::size_t n>

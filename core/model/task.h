@@ -35,9 +35,11 @@ enum class Reason {
   cancelled,       // by a client
   queue_purged,
   queue_deleted,
-  discarded,    // its queue was full, and makes room by dropping the oldest
-  max_age,      // it waited longer than its queue lets tasks wait
-  corrupt_row,  // its row holds what no program of ours writes, or cannot be settled otherwise
+  discarded,       // its queue was full, and makes room by dropping the oldest
+  max_age,         // it waited longer than its queue lets tasks wait
+  corrupt_row,     // its row holds what no program of ours writes, or cannot be settled otherwise
+  queue_full,      // of the SQL door: there was no room in its queue
+  quota_exceeded,  // of the SQL door: as many tasks of its tenant waited as may
 };
 
 // What the body is: the caller's payload, which the webhook wraps in the dialect's own envelope, or

@@ -143,7 +143,9 @@ std::string_view asyncjobs_state(Phase phase) {
     case Phase::unreachable: return "unreachable";
     case Phase::queue_purged:
     case Phase::queue_deleted:
-    case Phase::discarded: return "queue_error";
+    case Phase::discarded:
+    case Phase::queue_full:
+    case Phase::quota_exceeded: return "queue_error";
   }
   return "terminated";
 }

@@ -66,7 +66,9 @@ std::string_view asyncqueue_status(Phase phase) {
     case Phase::queue_deleted:
     case Phase::discarded:
     case Phase::max_age:
-    case Phase::corrupt_row: return "failed";
+    case Phase::corrupt_row:
+    case Phase::queue_full:
+    case Phase::quota_exceeded: return "failed";
   }
   return "failed";
 }

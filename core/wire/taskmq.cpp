@@ -38,7 +38,9 @@ std::string_view taskmq_status(Phase phase) {
     case Phase::queue_deleted:
     case Phase::discarded:
     case Phase::max_age:
-    case Phase::corrupt_row: return "FAILED";
+    case Phase::corrupt_row:
+    case Phase::queue_full:
+    case Phase::quota_exceeded: return "FAILED";
   }
   return "FAILED";
 }

@@ -26,9 +26,14 @@ struct Routing {
   std::string invalid;
   Reason reason = Reason::invalid;  // of that end
 };
-// Makes queues, routes the tasks and counts them as created. Then the lanes have ready
-// work.
-extern const BuiltStatement kRoute;
-Params route_params(const Uuid& instance, std::span<const Routing> batch);
+// Makes queues, routes the tasks and counts them as created. Then the lanes have ready work. What
+// is full by now ends instead: a queue with max_entries, or a tenant of which `quota_waiting` tasks
+// wait (0: any number may). What is locked by somebody else is left for the next time.
+extern const Statement kRoute;
+Params route_params(const Uuid& instance, std::span<const Routing> batch, int quota_waiting = 0);
+struct Routed {
+  std::int64_t routed, ended;
+};
+Routed routed_from(const PgResult& result);
 
 }  // namespace postern::db

@@ -38,7 +38,7 @@ GRANT EXECUTE ON FUNCTION
   postern.count_one, postern.depth_change, postern.queue_depth, postern.endpoint_of, postern.recorded,
   postern.new_task_id, postern.finished_since, postern.claim, postern.claimed_tasks, postern.claimed_endpoints,
   postern.allow, postern.refilled, postern.spend, postern.results_of, postern.awaited,
-  postern.set_aside, postern.wake, postern.expire_entries, postern.discard_surplus, postern.make_room,
+  postern.set_aside, postern.route, postern.wake, postern.expire_entries, postern.discard_surplus, postern.make_room,
   postern.make_partitions, postern.drop_partition TO postern_scheduler;
 
 -- Applications that enqueue inside their own transactions (the SQL door): one function, nothing else.

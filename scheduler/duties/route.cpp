@@ -8,6 +8,7 @@
 #include "core/model/queue.h"
 #include "core/model/retry_policy.h"
 #include "core/model/validation.h"
+#include "core/program/log.h"
 #include "scheduler/duties/table.h"
 
 namespace postern::scheduler {
@@ -44,8 +45,14 @@ void send(const DutyRun& run, std::span<const Task> tasks, bool more) {
     lanes.push_back(routings.back().lane);
     run.context().dispatcher.lane_memory().look_from(lanes.back(), task.run_at);
   }
-  run.step(db::kRoute, db::route_params(run.context().options.instance, routings),
-           [run, lanes, more](const db::PgResult&) {
+  const auto& options = run.context().options;
+  run.step(db::kRoute, db::route_params(options.instance, routings, options.quota_waiting),
+           [run, lanes, more](const db::PgResult& result) {
+             const auto [routed, ended] = db::routed_from(result);
+             if (ended > 0) {
+               log::info("event=routing_ended tasks={}", ended);
+               run.also(follow);
+             }
              run.context().dispatcher.add_lanes(lanes);
              if (more) run.again();
            });

@@ -28,6 +28,8 @@ class QuotasTest(StackTest):
         self.wait_until(lambda: "quota_exceeded" in self.runs(), 25, "an occurrence is skipped")
         reply = self.api.post("/v1/schedules/s/trigger")
         self.assertEqual((reply.status, reply.json["error"]["details"]["reason"]), (409, "quota_exceeded"))
+        self.assertEqual(self.finished({"id": self.stack.postgres.psql(
+            f"SELECT postern.enqueue('other', '{self.receiver.url('/sql')}')")})["reason"], "quota_exceeded")
         self.assertEqual(self.api.post("/v1/queues/held/purge").status, 202)
         self.wait_until(lambda: self.runs()[-1] == "fired", 25, "the schedule fires again")
         self.assertEqual(set(self.runs()), {"fired", "quota_exceeded"})

@@ -85,6 +85,47 @@ class SqlDoor(StackTest):
             self.assertRegex(self.sql(self.enqueue("/x", more=more)), f"ERROR: +{argument}: ")
         self.assertEqual(self.receiver.requests, [])
 
+    def test_a_payload_is_judged_like_that_of_the_api(self):
+        def nested(levels):
+            return '{"a":' * (levels - 1) + "{}" + "}" * (levels - 1)
+
+        for payload, taken in (("[1]", False), ("1", False), (nested(64), False), (nested(63), True), ("null", True)):
+            reply = self.api.request("POST", "/v1/tasks", '{"queue": "payloads", "webhook_url": "%s", "payload": %s}' % (
+                self.receiver.url("/http"), payload))
+            told = self.sql(self.enqueue("/sql", payload).replace("'door'", "'payloads'"))
+            self.assertEqual((reply.status, told.startswith("ERROR:  payload: ")), (201, False) if taken else (400, True), payload)
+
+    def test_urls_are_kept_in_their_canonical_form(self):
+        task = self.sql("SELECT postern.enqueue('door', 'HTTP://A.example:80?b', delay => '1 hour')")
+        self.assertEqual(self.get({"id": task})["webhook_url"], "http://a.example/?b")
+
+    def test_max_tries_of_the_queue_holds(self):
+        self.api.request("PUT", "/v1/queues/tries", {"max_tries": 1})
+        self.receiver.on("/tries", 500)
+        task = self.sql(f"SELECT postern.enqueue('tries', '{self.receiver.url('/tries')}', max_retries => 9)")
+        task = self.finished({"id": task})
+        self.assertEqual((task["reason"], task["attempt_count"]), ("exhausted", 1))
+
+    def test_a_full_queue_is_told_by_the_end_of_the_task(self):
+        self.api.request("PUT", "/v1/queues/full", {"max_entries": 2})
+        later = f"'{self.receiver.url('/full')}', delay => '1 hour'"
+        made = self.sql(f"SELECT postern.enqueue('full', {later}) FROM generate_series(1, 3)").split()
+        dependent = self.api.post("/v1/tasks", {"queue": "door", "webhook_url": self.receiver.url("/after"),
+                                                "dependencies": [made[2]]}).json
+        task = self.finished({"id": made[2]})
+        self.assertEqual((task["status"], task["reason"], task["attempts"]), ("failed", "queue_full", []))
+        self.assertEqual([self.get({"id": task})["status"] for task in made[:2]], ["pending", "pending"])
+        self.assertEqual(self.finished(dependent)["reason"], "unreachable")
+        refused = self.api.post("/v1/tasks", {"queue": "full", "webhook_url": self.receiver.url("/full")})
+        self.assertEqual((refused.status, refused.json["error"]["details"]["reason"]), (409, "queue_full"))
+
+    def test_a_full_queue_that_discards_keeps_the_last_ones(self):
+        self.api.request("PUT", "/v1/queues/last", {"max_entries": 2, "discard_old": True})
+        later = f"'{self.receiver.url('/last')}', delay => '1 hour'"
+        made = self.sql(f"SELECT postern.enqueue('last', {later}) FROM generate_series(1, 5)").split()
+        self.assertEqual([self.finished({"id": task})["reason"] for task in made[:3]], ["discarded"] * 3)
+        self.assertEqual([self.get({"id": task})["status"] for task in made[3:]], ["pending", "pending"])
+
     def test_what_only_the_programs_refuse_ends_as_invalid(self):
         postgres = self.stack.postgres
         task = postgres.psql("BEGIN; SELECT postern.enqueue('door', 'http://a.example/'); "

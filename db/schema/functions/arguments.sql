@@ -1,5 +1,5 @@
--- The rules for what the SQL door is asked for. They are those of core/model/creation.h, and tests/db/tasks/enqueue_test.cpp
--- asks both doors the same. Each function says what is wrong, as a message that begins with the argument's name, or returns NULL.
+-- The rules for what the SQL door is asked for. They are those of core/model/creation.h, and tests/db/tasks/both_doors_test.cpp
+-- and tests/fcgi/sql_door_test.cpp ask both doors the same. Each function says what is wrong, as a message that begins with the argument's name, or returns NULL.
 
 -- Times that Postern keeps: core/time/time.h says the same.
 CREATE OR REPLACE FUNCTION postern.is_time(p_time timestamptz) RETURNS boolean
@@ -7,22 +7,41 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT p_time BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
 $$;
 
+-- Scheme, host, port with its colon, and path with the query; NULL: it has not the shape of a URL. The host may be none.
+CREATE OR REPLACE FUNCTION postern.url_parts(p_url text) RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+  SELECT regexp_match(
+    p_url, '^(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?](?:[!"$&-\[\]-~]|%[0-9a-f]{2})*)?(?:#[!-\[\]-~]*)?$', 'i')
+$$;
+
+-- The URL as it is kept (core/base/url.h): scheme and host in lower case, an IPv6 address in its one spelling, without a fragment
+-- and the scheme's own port, and with a path. REQUIRES: nothing is wrong with it, but perhaps its length.
+CREATE OR REPLACE FUNCTION postern.canonical_url(p_url text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+DECLARE
+  parts text[] := postern.url_parts(p_url);
+  scheme text := lower(parts[1]);
+  host text := lower(parts[2]);
+  own_port integer := CASE scheme WHEN 'https' THEN 443 ELSE 80 END;
+  port integer := coalesce(substr(parts[3], 2)::integer, own_port);
+BEGIN
+  IF left(host, 1) = '[' THEN
+    host := '[' || host(trim(host, '[]')::inet) || ']';
+  END IF;
+  RETURN scheme || '://' || host || CASE WHEN port = own_port THEN '' ELSE ':' || port END
+         || CASE WHEN parts[4] LIKE '/%' THEN '' ELSE '/' END || coalesce(parts[4], '');
+END $$;
+
 CREATE OR REPLACE FUNCTION postern.wrong_url(p_url text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
   must constant text := 'url: must be an absolute http or https URL without userinfo, at most 2048 bytes';
-  parts text[] := regexp_match(
-    p_url, '^(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?](?:[!"$&-\[\]-~]|%[0-9a-f]{2})*)?(?:#[!-\[\]-~]*)?$', 'i');
+  parts text[] := postern.url_parts(p_url);
   host text := lower(parts[2]);
-  own_port integer := CASE lower(parts[1]) WHEN 'https' THEN 443 ELSE 80 END;
-  port integer := coalesce(substr(parts[3], 2)::integer, own_port);
-  -- As it is kept: without a fragment and the scheme's own port, and with a path.
-  kept text := parts[1] || '://' || parts[2] || CASE WHEN port = own_port THEN '' ELSE ':' || port END
-               || CASE WHEN parts[4] LIKE '/%' THEN '' ELSE '/' END || coalesce(parts[4], '');
 BEGIN
-  IF parts IS NULL OR octet_length(p_url) > 2048 OR octet_length(kept) > 2048 THEN
+  IF parts IS NULL OR octet_length(p_url) > 2048 THEN
     RETURN must;
-  ELSIF port NOT BETWEEN 1 AND 65535 THEN
+  ELSIF substr(parts[3], 2)::integer NOT BETWEEN 1 AND 65535 THEN
     RETURN 'url: its port must be 1 to 65535';
   ELSIF left(host, 1) = '[' THEN
     BEGIN
@@ -37,6 +56,18 @@ BEGIN
   ELSIF host ~ '(^|\.)([0-9]+|0x[0-9a-f]*)$'
         AND host !~ '^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.|$)){4}$' THEN
     RETURN 'url: its host looks like an IPv4 address but is not four decimal numbers without leading zeros';
+  END IF;
+  RETURN CASE WHEN octet_length(postern.canonical_url(p_url)) > 2048 THEN must END;
+END $$;
+
+-- As deep as core/base/json.h permits it in the body of a request, whose own object is one of the 64 levels.
+CREATE OR REPLACE FUNCTION postern.wrong_payload(p_payload jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+BEGIN
+  IF jsonb_typeof(p_payload) <> 'object' THEN
+    RETURN 'payload: must be a JSON object';
+  ELSIF jsonb_path_exists(p_payload, 'strict $.**{63} ? (@.type() == "object" || @.type() == "array")') THEN
+    RETURN 'payload: must be nested at most 63 levels deep';
   END IF;
   RETURN NULL;
 END $$;

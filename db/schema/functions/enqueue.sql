@@ -3,7 +3,7 @@
 -- The common part of the two functions below. What core would refuse is refused here: see arguments.sql. It inserts nothing
 -- but the task's row, so that no other transaction has to wait for this one.
 CREATE OR REPLACE FUNCTION postern.enqueue_row(
-  p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval,
+  p_role name, queue text, url text, payload jsonb, form text, bytes bytea, content_type text, delay interval,
   run_at timestamptz, priority integer, max_retries integer, headers jsonb, method text,
   timeout interval, deadline timestamptz, retry_policy text, tags text[])
 RETURNS uuid LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
@@ -36,6 +36,9 @@ BEGIN
     WHEN octet_length(bytes) > 16777216 THEN 'payload: must be at most 16 MiB'
   END;
   v_wrong := coalesce(v_wrong, postern.wrong_url(url));
+  IF v_wrong IS NULL AND payload IS NOT NULL THEN
+    v_wrong := postern.wrong_payload(payload);
+  END IF;
   IF v_wrong IS NULL AND headers IS NOT NULL THEN
     v_wrong := postern.wrong_headers(headers);
   END IF;
@@ -61,12 +64,12 @@ BEGIN
     coalesce((extract(epoch FROM timeout) * 1000)::integer, v_queue.timeout_ms, 30000),
     least(1 + coalesce(max_retries, v_queue.max_retries, 3), v_queue.max_tries), priority * 10,
     CASE WHEN v_start > clock_timestamp() THEN 'delayed' ELSE 'ready' END, v_tenant, queue, method,
-    url, coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
+    postern.canonical_url(url), coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
     headers::text, tags, bytes);
   RETURN v_id;
 END $$;
 
--- Enqueues a task whose webhook carries `payload`. It is delivered only if the caller's transaction commits. Returns the
+-- Enqueues a task whose webhook carries `payload`, an object or null, which means none. It is delivered only if the caller's transaction commits. Returns the
 -- task's id, in a spelling that the API accepts.
 CREATE OR REPLACE FUNCTION postern.enqueue(
   queue text, url text, payload jsonb DEFAULT NULL, delay interval DEFAULT '0',
@@ -74,9 +77,10 @@ CREATE OR REPLACE FUNCTION postern.enqueue(
   headers jsonb DEFAULT NULL, method text DEFAULT 'POST', timeout interval DEFAULT NULL,
   deadline timestamptz DEFAULT NULL, retry_policy text DEFAULT NULL, tags text[] DEFAULT NULL)
 RETURNS uuid LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT postern.enqueue_row(session_user, queue, url, 'payload', convert_to(payload::text, 'UTF8'),
+  SELECT postern.enqueue_row(session_user, queue, url, given, 'payload', convert_to(given::text, 'UTF8'),
                              NULL, delay, run_at, priority, max_retries, headers, method, timeout,
                              deadline, retry_policy, tags)
+    FROM nullif(payload, 'null') AS given
 $$;
 
 -- The same with a body that is sent unchanged.
@@ -86,7 +90,7 @@ CREATE OR REPLACE FUNCTION postern.enqueue(
   headers jsonb DEFAULT NULL, method text DEFAULT 'POST', timeout interval DEFAULT NULL,
   deadline timestamptz DEFAULT NULL, retry_policy text DEFAULT NULL, tags text[] DEFAULT NULL)
 RETURNS uuid LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT postern.enqueue_row(session_user, queue, url, 'raw', body, content_type, delay, run_at,
+  SELECT postern.enqueue_row(session_user, queue, url, NULL, 'raw', body, content_type, delay, run_at,
                              priority, max_retries, headers, method, timeout, deadline,
                              retry_policy, tags)
 $$;

@@ -10,9 +10,9 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
       OR EXISTS (SELECT FROM postern.dependency d WHERE d.depends_on = t.id)
 $$;
 
--- Ends a live task: the only way out of `task` besides the scheduler's settle. REQUIRES: the caller has locked the row, and
--- the task is not being delivered or the caller holds its lease.
-CREATE OR REPLACE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text)
+-- Ends a live task: the only way out of `task` besides the scheduler's settle. The caller counts it. REQUIRES: the caller has locked
+-- the row, and the task is not being delivered or the caller holds its lease.
+CREATE OR REPLACE FUNCTION postern.finish_uncounted(t postern.task, p_state text, p_reason text, p_error text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   DELETE FROM postern.task WHERE id = t.id;
@@ -29,5 +29,12 @@ BEGIN
     DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
   END IF;
   PERFORM postern.note_sequel(t);
+END $$;
+
+-- The same, and counts it.
+CREATE OR REPLACE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM postern.finish_uncounted(t, p_state, p_reason, p_error);
   PERFORM postern.count_end(t, p_instance, 'finished_' || p_state);
 END $$;

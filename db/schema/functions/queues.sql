@@ -1,7 +1,8 @@
 -- Queues end tasks: purge, expiry by max_age, and making room.
 
 -- Ends up to `p_limit` tasks of a queue that were made before `p_before` and are not being delivered, oldest first.
--- Returns their number; below the limit, no more are left.
+-- Returns their number; below the limit, no more are left. A task that is not routed yet is not in its queue: it is not counted in
+-- the depth, so that discarding it would make no room.
 CREATE OR REPLACE FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timestamptz, p_state text, p_reason text,
                                     p_instance uuid, p_limit integer)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -12,6 +13,7 @@ BEGIN
   FOR t IN SELECT * FROM postern.task k
             WHERE tenant = p_tenant AND queue = p_queue AND created_at <= p_before
               AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
+              AND (k.lane IS NOT NULL OR p_reason <> 'discarded')
             ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
   LOOP
     CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);  -- claimed just before the lock was granted

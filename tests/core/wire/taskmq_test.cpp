@@ -44,8 +44,7 @@ TEST(TaskMqWebhookBody, HasNullForWhatIsNotThere) {
 }
 
 TEST(TaskMqStatus, HasAWordForEveryPhase) {
-  for (int i = 0; i <= static_cast<int>(Phase::max_age); ++i) {
-    const auto phase = static_cast<Phase>(i);
+  for (const Phase phase : kAllPhases) {
     const std::string_view word = taskmq_status(phase);
     switch (phase) {
       case Phase::pending:

@@ -187,6 +187,24 @@ BEGIN
   PERFORM postern.finish(found.t, p_instance, 'cancelled', 'cancelled', NULL);
   RETURN 'done';
 END $$;
+CREATE FUNCTION postern.canonical_url(p_url text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $$
+DECLARE
+  parts text[] := postern.url_parts(p_url);
+  scheme text := lower(parts[1]);
+  host text := lower(parts[2]);
+  own_port integer := CASE scheme WHEN 'https' THEN 443 ELSE 80 END;
+  port integer := coalesce(substr(parts[3], 2)::integer, own_port);
+BEGIN
+  IF left(host, 1) = '[' THEN
+    host := '[' || host(trim(host, '[]')::inet) || ']';
+  END IF;
+  RETURN scheme || '://' || host || CASE WHEN port = own_port THEN '' ELSE ':' || port END
+         || CASE WHEN parts[4] LIKE '/%' THEN '' ELSE '/' END || coalesce(parts[4], '');
+END $$;
 CREATE FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -507,19 +525,20 @@ CREATE FUNCTION postern.enqueue(queue text, url text, payload jsonb DEFAULT NULL
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT postern.enqueue_row(session_user, queue, url, 'payload', convert_to(payload::text, 'UTF8'),
+  SELECT postern.enqueue_row(session_user, queue, url, given, 'payload', convert_to(given::text, 'UTF8'),
                              NULL, delay, run_at, priority, max_retries, headers, method, timeout,
                              deadline, retry_policy, tags)
+    FROM nullif(payload, 'null') AS given
 $$;
 CREATE FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval DEFAULT '00:00:00'::interval, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 5, max_retries integer DEFAULT NULL::integer, headers jsonb DEFAULT NULL::jsonb, method text DEFAULT 'POST'::text, timeout interval DEFAULT NULL::interval, deadline timestamp with time zone DEFAULT NULL::timestamp with time zone, retry_policy text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[]) RETURNS uuid
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT postern.enqueue_row(session_user, queue, url, 'raw', body, content_type, delay, run_at,
+  SELECT postern.enqueue_row(session_user, queue, url, NULL, 'raw', body, content_type, delay, run_at,
                              priority, max_retries, headers, method, timeout, deadline,
                              retry_policy, tags)
 $$;
-CREATE FUNCTION postern.enqueue_row(p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) RETURNS uuid
+CREATE FUNCTION postern.enqueue_row(p_role name, queue text, url text, payload jsonb, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET standard_conforming_strings TO 'on'
@@ -553,6 +572,9 @@ BEGIN
     WHEN octet_length(bytes) > 16777216 THEN 'payload: must be at most 16 MiB'
   END;
   v_wrong := coalesce(v_wrong, postern.wrong_url(url));
+  IF v_wrong IS NULL AND payload IS NOT NULL THEN
+    v_wrong := postern.wrong_payload(payload);
+  END IF;
   IF v_wrong IS NULL AND headers IS NOT NULL THEN
     v_wrong := postern.wrong_headers(headers);
   END IF;
@@ -578,7 +600,7 @@ BEGIN
     coalesce((extract(epoch FROM timeout) * 1000)::integer, v_queue.timeout_ms, 30000),
     least(1 + coalesce(max_retries, v_queue.max_retries, 3), v_queue.max_tries), priority * 10,
     CASE WHEN v_start > clock_timestamp() THEN 'delayed' ELSE 'ready' END, v_tenant, queue, method,
-    url, coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
+    postern.canonical_url(url), coalesce(retry_policy, v_queue.retry_policy, 'exponential'), form, content_type,
     headers::text, tags, bytes);
   RETURN v_id;
 END $_$;
@@ -634,6 +656,14 @@ CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+  PERFORM postern.finish_uncounted(t, p_state, p_reason, p_error);
+  PERFORM postern.count_end(t, p_instance, 'finished_' || p_state);
+END $$;
+CREATE FUNCTION postern.finish_uncounted(t postern.task, p_state text, p_reason text, p_error text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
   DELETE FROM postern.task WHERE id = t.id;
   t.state := p_state;
   t.reason := p_reason;
@@ -648,7 +678,6 @@ BEGIN
     DELETE FROM postern.dependency d WHERE d.depends_on = ANY(t.dependencies) AND d.task = t.id;
   END IF;
   PERFORM postern.note_sequel(t);
-  PERFORM postern.count_end(t, p_instance, 'finished_' || p_state);
 END $$;
 CREATE FUNCTION postern.finished_since(p_id uuid) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
@@ -781,6 +810,7 @@ BEGIN
   FOR t IN SELECT * FROM postern.task k
             WHERE tenant = p_tenant AND queue = p_queue AND created_at <= p_before
               AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id)
+              AND (k.lane IS NOT NULL OR p_reason <> 'discarded')
             ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
   LOOP
     CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);  -- claimed just before the lock was granted
@@ -973,6 +1003,97 @@ BEGIN
   END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN t.state <> 'ready' OR t.lane IS NULL THEN '' ELSE t.lane::text END);
 END $$;
+CREATE FUNCTION postern.route(p_instance uuid, p_ids uuid[], p_lanes bigint[], p_urls text[], p_tenants text[], p_queues text[], p_reasons text[], p_errors text[], p_quota bigint, OUT routed bigint, OUT ended bigint) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  ats tid[];                               -- by place in the arrays; NULL: not ours
+  ours integer[];
+  q record;
+  of_queue postern.queue;
+  good integer[];
+  over integer[];
+  wanted integer;
+  places integer;
+  place integer;
+  failed integer;
+  cancelled integer;
+  v_state text;
+  v_reason text;
+  v_error text;
+  t postern.task;
+BEGIN
+  routed := 0;
+  ended := 0;
+  SELECT array_agg(h.at ORDER BY n.place), array_agg(n.place::integer ORDER BY n.place) FILTER (WHERE h.at IS NOT NULL)
+    INTO ats, ours
+    FROM unnest(p_ids) WITH ORDINALITY AS n(id, place) LEFT JOIN LATERAL (
+      SELECT k.ctid AS at FROM postern.task k WHERE k.id = n.id AND k.lane IS NULL FOR UPDATE SKIP LOCKED) h ON true;
+  FOR q IN
+    SELECT p_tenants[n.place] COLLATE "C" AS tenant, p_queues[n.place] COLLATE "C" AS name,
+           array_agg(n.place ORDER BY n.place) FILTER (WHERE p_errors[n.place] IS NULL) AS good,
+           array_agg(n.place ORDER BY n.place) FILTER (WHERE p_errors[n.place] IS NOT NULL) AS bad
+      FROM unnest(ours) AS n(place) GROUP BY 1, 2 ORDER BY 1, 2
+  LOOP
+    good := coalesce(q.good, '{}');
+    over := '{}';
+    wanted := cardinality(good);
+    IF wanted > 0 AND p_quota > 0
+       AND EXISTS (SELECT FROM postern.tenant_gauge g WHERE g.tenant = q.tenant AND g.waiting >= p_quota) THEN
+      over := good;
+      good := '{}';
+      v_state := 'failed';
+      v_reason := 'quota_exceeded';
+      v_error := 'as many tasks of its tenant waited as may';
+    ELSIF wanted > 0 THEN
+      INSERT INTO postern.queue (tenant, name) VALUES (q.tenant, q.name) ON CONFLICT DO NOTHING;
+      SELECT * INTO of_queue FROM postern.queue k WHERE k.tenant = q.tenant AND k.name = q.name;
+      IF of_queue.max_entries IS NOT NULL THEN
+        places := postern.make_room(q.tenant, q.name, wanted, p_instance);
+        IF places > 0 AND of_queue.discard_old THEN  -- the last ones discard those before them
+          over := good[:wanted - places];
+          good := good[wanted - places + 1:];
+          v_state := 'cancelled';
+          v_reason := 'discarded';
+          v_error := 'discarded';
+        ELSE
+          over := good[places + 1:];
+          good := good[:places];
+          v_state := 'failed';
+          v_reason := 'queue_full';
+          v_error := 'its queue had no room';
+        END IF;
+      END IF;
+    END IF;
+    FOREACH place IN ARRAY coalesce(q.bad, '{}') LOOP
+      SELECT * INTO t FROM postern.task k WHERE k.ctid = ats[place];
+      PERFORM postern.finish_uncounted(t, 'failed', p_reasons[place], p_errors[place]);
+    END LOOP;
+    FOREACH place IN ARRAY over LOOP
+      SELECT * INTO t FROM postern.task k WHERE k.ctid = ats[place];
+      PERFORM postern.finish_uncounted(t, v_state, v_reason, v_error);
+    END LOOP;
+    UPDATE postern.task k SET lane = p_lanes[g.place], url = p_urls[g.place]
+      FROM unnest(good) AS g(place) WHERE k.ctid = ats[g.place];
+    -- Once for all, as each further update of a counter walks over its versions. In the order of count_end.
+    failed := coalesce(cardinality(q.bad), 0);
+    cancelled := 0;
+    IF v_state = 'failed' THEN
+      failed := failed + cardinality(over);
+    ELSE
+      cancelled := cardinality(over);
+    END IF;
+    INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
+    SELECT p_instance, q.tenant, q.name, n.name, n.value
+      FROM (VALUES ('finished_cancelled', cancelled), ('finished_failed', failed), ('created', cardinality(good) + failed + cancelled))
+           AS n(name, value)
+     WHERE n.value > 0
+    ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value;
+    ended := ended + failed + cancelled;
+    routed := routed + cardinality(good);
+  END LOOP;
+END $$;
 CREATE FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1079,6 +1200,14 @@ $$;
 CREATE FUNCTION postern.total_change(p_name text, p_value bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN (p_name = 'created'::text) THEN p_value WHEN (p_name = ANY (ARRAY['deleted'::text, 'forgotten'::text])) THEN (- p_value) ELSE (0)::bigint END;
+CREATE FUNCTION postern.url_parts(p_url text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+  SELECT regexp_match(
+    p_url, '^(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?](?:[!"$&-\[\]-~]|%[0-9a-f]{2})*)?(?:#[!-\[\]-~]*)?$', 'i')
+$_$;
 CREATE FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1254,6 +1383,19 @@ BEGIN
   END IF;
   RETURN NULL;
 END $_$;
+CREATE FUNCTION postern.wrong_payload(p_payload jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+BEGIN
+  IF jsonb_typeof(p_payload) <> 'object' THEN
+    RETURN 'payload: must be a JSON object';
+  ELSIF jsonb_path_exists(p_payload, 'strict $.**{63} ? (@.type() == "object" || @.type() == "array")') THEN
+    RETURN 'payload: must be nested at most 63 levels deep';
+  END IF;
+  RETURN NULL;
+END $_$;
 CREATE FUNCTION postern.wrong_retry_policy(p_policy text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1307,18 +1449,12 @@ CREATE FUNCTION postern.wrong_url(p_url text) RETURNS text
     AS $_$
 DECLARE
   must constant text := 'url: must be an absolute http or https URL without userinfo, at most 2048 bytes';
-  parts text[] := regexp_match(
-    p_url, '^(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?](?:[!"$&-\[\]-~]|%[0-9a-f]{2})*)?(?:#[!-\[\]-~]*)?$', 'i');
+  parts text[] := postern.url_parts(p_url);
   host text := lower(parts[2]);
-  own_port integer := CASE lower(parts[1]) WHEN 'https' THEN 443 ELSE 80 END;
-  port integer := coalesce(substr(parts[3], 2)::integer, own_port);
-  -- As it is kept: without a fragment and the scheme's own port, and with a path.
-  kept text := parts[1] || '://' || parts[2] || CASE WHEN port = own_port THEN '' ELSE ':' || port END
-               || CASE WHEN parts[4] LIKE '/%' THEN '' ELSE '/' END || coalesce(parts[4], '');
 BEGIN
-  IF parts IS NULL OR octet_length(p_url) > 2048 OR octet_length(kept) > 2048 THEN
+  IF parts IS NULL OR octet_length(p_url) > 2048 THEN
     RETURN must;
-  ELSIF port NOT BETWEEN 1 AND 65535 THEN
+  ELSIF substr(parts[3], 2)::integer NOT BETWEEN 1 AND 65535 THEN
     RETURN 'url: its port must be 1 to 65535';
   ELSIF left(host, 1) = '[' THEN
     BEGIN
@@ -1334,7 +1470,7 @@ BEGIN
         AND host !~ '^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.|$)){4}$' THEN
     RETURN 'url: its host looks like an IPv4 address but is not four decimal numbers without leading zeros';
   END IF;
-  RETURN NULL;
+  RETURN CASE WHEN octet_length(postern.canonical_url(p_url)) > 2048 THEN must END;
 END $_$;
 CREATE TABLE postern.api_key (
     hash bytea NOT NULL,
@@ -2068,6 +2204,7 @@ REVOKE ALL ON FUNCTION postern.awaited(p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.awaited(p_ids uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.cancel_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid) TO postern_api;
+REVOKE ALL ON FUNCTION postern.canonical_url(p_url text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.change_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_blocked boolean, p_run_at timestamp with time zone, p_delay_ms bigint, p_priority smallint, p_body_form text, p_body bytea, p_content_type text) TO postern_api;
 REVOKE ALL ON FUNCTION postern.claim(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[], p_endpoints text[], p_first integer[], p_last integer[], p_ranks integer[], p_starts timestamp with time zone[], p_ids uuid[], p_last_ranks integer[], p_lease uuid, p_instance uuid, p_grace bigint, p_queue_timeouts text[], OUT ids uuid[], OUT untils timestamp with time zone[], OUT tenants text[], OUT endpoints text[], OUT held bigint[], OUT waits integer[], OUT full_ups boolean[]) FROM PUBLIC;
@@ -2100,10 +2237,11 @@ REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, dela
 GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, payload jsonb, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) TO postern_enqueue;
 REVOKE ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) TO postern_enqueue;
-REVOKE ALL ON FUNCTION postern.enqueue_row(p_role name, queue text, url text, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.enqueue_row(p_role name, queue text, url text, payload jsonb, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.finish_uncounted(t postern.task, p_state text, p_reason text, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_api;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
@@ -2141,6 +2279,8 @@ GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since times
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid, p_keeps boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.route(p_instance uuid, p_ids uuid[], p_lanes bigint[], p_urls text[], p_tenants text[], p_queues text[], p_reasons text[], p_errors text[], p_quota bigint, OUT routed bigint, OUT ended bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.route(p_instance uuid, p_ids uuid[], p_lanes bigint[], p_urls text[], p_tenants text[], p_queues text[], p_reasons text[], p_errors text[], p_quota bigint, OUT routed bigint, OUT ended bigint) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
@@ -2151,11 +2291,13 @@ REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM 
 GRANT ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) TO postern_api;
 REVOKE ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.total_change(p_name text, p_value bigint) TO postern_api;
+REVOKE ALL ON FUNCTION postern.url_parts(p_url text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[], OUT lanes bigint[], OUT later boolean, OUT busy boolean) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.weigh_dependencies(p_tenant text, p_ids uuid[], OUT live integer, OUT broken boolean, OUT unsure boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_content_type(p_type text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_headers(p_headers jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.wrong_payload(p_payload jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_retry_policy(p_policy text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_tags(p_tags text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_url(p_url text) FROM PUBLIC;

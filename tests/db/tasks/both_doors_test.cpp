@@ -17,6 +17,7 @@
 #include "core/model/validation.h"
 #include "db/catalog/schedules.h"
 #include "tests/db/tasks/enqueue.h"
+#include "tests/support/tasks.h"
 #include "tests/support/url_corpus.h"
 
 namespace postern::test {
@@ -103,6 +104,25 @@ TEST_F(BothDoors, Urls) {
   for (const char* url : kGoodUrls) EXPECT_TRUE(parse_url(url, "url")) << url;
   EXPECT_GE(taken_, 15);
   EXPECT_GE(refused_, 45);
+}
+
+// What both take they keep alike; of IPv6 addresses all shapes, by which groups are zeros.
+TEST_F(BothDoors, KeptUrls) {
+  std::vector<std::string> urls(std::begin(kGoodUrls), std::end(kGoodUrls));
+  for (int zeros = 0; zeros < 256; ++zeros) {
+    for (const char* group : {"1", "FFFF", "0a0"}) {
+      std::string address;
+      for (int i = 0; i < 8; ++i) {
+        address += std::string(i > 0 ? ":" : "") + ((zeros >> i & 1) != 0 ? "0" : group);
+      }
+      urls.push_back("HTTP://[" + address + "]:080/%AB");
+    }
+  }
+  for (const auto& url : urls) {
+    const auto kept =
+        app_->exec({"", "SELECT postern.enqueue('q', $1)"}, db::Params().text(url)).uuid(0, 0);
+    EXPECT_EQ(read(owner_, kept)->spec.url, parse_url(url, "url")->canonical());
+  }
 }
 
 TEST_F(BothDoors, RetryPolicies) {

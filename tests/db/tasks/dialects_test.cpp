@@ -227,7 +227,7 @@ TEST_F(Dialects, AFilterSeesThePhaseThatCoreSees) {
   };
   defer(made[Phase::active] = plain());
   defer(made[Phase::waiting] = add([](NewTask& task) { task.spec.hold = Seconds{60}; }));
-  for (int phase = static_cast<int>(Phase::completed); phase <= static_cast<int>(Phase::max_age);
+  for (int phase = static_cast<int>(Phase::completed); phase <= static_cast<int>(kAllPhases.back());
        ++phase) {
     const auto each = static_cast<Phase>(phase);
     const bool completed = each == Phase::completed;
