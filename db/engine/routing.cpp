@@ -1,15 +1,31 @@
 #include "db/engine/routing.h"
 
+#include "db/engine/turns.h"
 #include "db/tasks/columns.h"
 
 namespace postern::db {
+namespace {
 
-const BuiltStatement kUnrouted{"unrouted", "SELECT " + task_columns(Body::left_out) + R"sql(
-   FROM postern.task WHERE lane IS NULL ORDER BY id LIMIT $1)sql"};
+constexpr int kTenantsAtOnce = 20;
 
-Params unrouted_params(int most) {
+}  // namespace
+
+const BuiltStatement kUnrouted{
+    "unrouted", R"sql(
+  WITH RECURSIVE)sql" +
+                    turns_sql("postern.task s WHERE s.lane IS NULL AND", "s.id", kTenantsAtOnce) +
+                    R"sql(,
+  shares AS MATERIALIZED (SELECT greatest(1, $2 / greatest(1, count(*))) AS of FROM turns)
+  SELECT f.* FROM turns n CROSS JOIN LATERAL (
+    SELECT )sql" + task_columns(Body::left_out) +
+                    R"sql(
+      FROM postern.task t WHERE t.lane IS NULL AND t.tenant = n.tenant
+     ORDER BY t.tenant, t.id LIMIT (SELECT of FROM shares)) f
+   ORDER BY n.place, n.tenant, f.id)sql"};
+
+Params unrouted_params(std::string_view behind, int most) {
   Params params;
-  params.int8(most);
+  params.text(behind).int8(most);
   return params;
 }
 

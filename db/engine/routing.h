@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/uuid.h"
@@ -12,9 +13,10 @@
 
 namespace postern::db {
 
-// Locks nothing; up to `most` that have no lane yet.
+// Locks nothing; up to `most` that have no lane yet, the oldest of each tenant. Tenants take turns,
+// those behind `behind` first, up to twenty of them, of whom each has its share.
 extern const BuiltStatement kUnrouted;
-Params unrouted_params(int most = 500);
+Params unrouted_params(std::string_view behind = {}, int most = 500);
 std::vector<Task> unrouted_from(const PgResult& result);
 
 struct Routing {

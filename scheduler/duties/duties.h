@@ -63,7 +63,8 @@ struct DutyContext {
   // Where the duties go on that go over a table in parts.
   std::vector<std::int64_t> lanes_looked_to = {};
   std::string followed = {};  // the tenant whose sequels were the last in turn
-  std::string fired = {};     // and whose schedules were
+  std::string fired = {};     // whose schedules were
+  std::string routed = {};    // and whose tasks of the SQL door
   db::CounterPlace counters_from = {};
   db::EntryPlace entries_from = {};
   db::QueuePlace surplus_from = {};

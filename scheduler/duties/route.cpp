@@ -36,7 +36,7 @@ Result<Url> check(const TaskSpec& spec) {
   return url;
 }
 
-void send(const DutyRun& run, std::span<const Task> tasks, bool more) {
+void send(const DutyRun& run, std::span<const Task> tasks) {
   std::vector<db::Routing> routings;
   std::vector<std::int64_t> lanes;
   for (const auto& task : tasks) {
@@ -47,14 +47,15 @@ void send(const DutyRun& run, std::span<const Task> tasks, bool more) {
   }
   const auto& options = run.context().options;
   run.step(db::kRoute, db::route_params(options.instance, routings, options.quota_waiting),
-           [run, lanes, more](const db::PgResult& result) {
+           [run, lanes](const db::PgResult& result) {
              const auto [routed, ended] = db::routed_from(result);
              if (ended > 0) {
                log::info("event=routing_ended tasks={}", ended);
                run.also(follow);
              }
              run.context().dispatcher.add_lanes(lanes);
-             if (more) run.again();
+             // There may be more, unless all of these are held by somebody.
+             if (routed + ended > 0) run.again();
            });
 }
 
@@ -82,11 +83,13 @@ db::Routing routing_of(const Task& task) {
 }
 
 void route(const DutyRun& run) {
-  const int most = run.part(kRouted);
-  run.ask(db::kUnrouted, db::unrouted_params(most), [run, most](const db::PgResult& result) {
-    const auto tasks = db::unrouted_from(result);
-    if (!tasks.empty()) send(run, tasks, std::ssize(tasks) >= most);
-  });
+  auto& behind = run.context().routed;
+  run.ask(db::kUnrouted, db::unrouted_params(behind, run.part(kRouted)),
+          [run, &behind](const db::PgResult& result) {
+            const auto tasks = db::unrouted_from(result);
+            behind = tasks.empty() ? std::string() : tasks.back().spec.tenant;
+            if (!tasks.empty()) send(run, tasks);
+          });
 }
 
 }  // namespace postern::scheduler

@@ -79,7 +79,7 @@ CREATE TABLE postern.task (
 CREATE INDEX task_ready ON postern.task (lane, (100 - priority), run_at, id)
   WHERE state = 'ready' AND lane IS NOT NULL;
 CREATE INDEX task_delayed ON postern.task (run_at) WHERE state = 'delayed';
-CREATE INDEX task_unrouted ON postern.task (id) WHERE lane IS NULL;
+CREATE INDEX task_unrouted ON postern.task (tenant, id) WHERE lane IS NULL;
 -- For counting and listing the blocked tasks of a queue.
 CREATE INDEX task_blocked ON postern.task (tenant, queue, uuid_send(id)) WHERE state = 'blocked';
 CREATE INDEX task_of_key ON postern.task (tenant, queue, key, key_seq) WHERE key IS NOT NULL;

@@ -87,5 +87,11 @@ TEST(AsyncJobsTask, SaysThatItWasCancelled) {
   EXPECT_EQ(shown(a_task(State::ready, 0), "last_err"), "-");
 }
 
+TEST(AsyncJobsTask, SaysThatItsQueueHadNoRoom) {
+  for (const Reason reason : {Reason::queue_full, Reason::quota_exceeded}) {
+    EXPECT_EQ(shown(a_task(State::failed, 0, reason), "state"), R"("queue_error")");
+  }
+}
+
 }  // namespace
 }  // namespace postern

@@ -2,6 +2,8 @@
 // quota.
 #include "db/engine/routing.h"
 
+#include <set>
+
 #include "db/engine/sequels.h"
 #include "tests/db/tasks/enqueue.h"
 #include "tests/support/tasks.h"
@@ -172,6 +174,39 @@ TEST_F(RoutingRooms, AQuotaIsAskedByWhatWasMeasured) {
   EXPECT_EQ(depth(), 2);
   const auto third = enqueue_some(1);
   EXPECT_EQ(route(0).routed, 1) << "0: any number may wait";
+}
+
+// However many one has, and more tenants than have a share of one step.
+TEST_F(RoutingRooms, TenantsTakeTurns) {
+  owner_.script(
+      "INSERT INTO postern.tenant SELECT 't' || n FROM generate_series(10, 34) n;"
+      "INSERT INTO postern.task (id, tenant, queue, url, state) "
+      "SELECT postern.new_task_id(), 'default', 'q', 'http://h.test/', 'ready' "
+      "FROM generate_series(1, 1500);"
+      "INSERT INTO postern.task (id, tenant, queue, url, state) "
+      "SELECT postern.new_task_id(), 't' || t, 'q', 'http://h.test/', 'ready' "
+      "FROM generate_series(1, 3), generate_series(10, 34) t");
+  std::string behind;
+  std::set<std::string> seen;
+  for (int step = 0; step < 2; ++step) {
+    std::vector<db::Routing> batch;
+    const auto tasks =
+        db::unrouted_from(scheduler_.exec(db::kUnrouted, db::unrouted_params(behind)));
+    EXPECT_LE(tasks.size(), 500U);
+    for (const auto& task : tasks) {
+      batch.push_back(routing(task));
+      seen.insert(task.spec.tenant);
+    }
+    behind = tasks.back().spec.tenant;
+    scheduler_.exec(db::kRoute, db::route_params(random_uuid(), batch));
+  }
+  EXPECT_EQ(seen.size(), 26U);
+  EXPECT_EQ(owner_
+                .exec({"",
+                       "SELECT count(*) FROM postern.task WHERE lane IS NULL "
+                       "AND tenant <> 'default'"})
+                .integer(0, 0),
+            0);
 }
 
 // An enqueue waits for nobody who makes room, nor for who has changed the queue; nor does the

@@ -2160,7 +2160,7 @@ CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS N
 CREATE INDEX task_of_key ON postern.task USING btree (tenant, queue, key, key_seq) WHERE (key IS NOT NULL);
 CREATE INDEX task_of_queue ON postern.task USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_ready ON postern.task USING btree (lane, ((100 - priority)), run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
-CREATE INDEX task_unrouted ON postern.task USING btree (id) WHERE (lane IS NULL);
+CREATE INDEX task_unrouted ON postern.task USING btree (tenant, id) WHERE (lane IS NULL);
 ALTER INDEX postern.task_finished_short_id_idx ATTACH PARTITION postern.task_finished_short_default_id_idx;
 ALTER INDEX postern.task_finished_short_job_id_idx ATTACH PARTITION postern.task_finished_short_default_job_id_idx;
 ALTER INDEX postern.task_finished_short_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_short_default_tenant_finished_at_idx;
