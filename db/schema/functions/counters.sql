@@ -18,6 +18,17 @@ BEGIN
   END IF;
 END $$;
 
+-- The same for many of one queue, of which some were not routed: once for all, as each further update of a counter walks over its
+-- versions.
+CREATE OR REPLACE FUNCTION postern.count_ends(p_instance uuid, p_tenant text, p_queue text, p_name text, p_ended integer,
+                                              p_unrouted integer)
+RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
+  SELECT p_instance, p_tenant, p_queue, n.name, n.value
+    FROM (VALUES (p_name, p_ended), ('created', p_unrouted)) AS n(name, value) WHERE n.value > 0
+  ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value
+$$;
+
 -- What counting `p_value` under this name does to how many live tasks a queue holds. core/model/queue.h says the same of a
 -- queue's totals.
 CREATE OR REPLACE FUNCTION postern.depth_change(p_name text, p_value bigint) RETURNS bigint

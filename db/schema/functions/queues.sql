@@ -9,6 +9,7 @@ RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, 
 DECLARE
   t postern.task;
   n integer := 0;
+  unrouted integer := 0;
 BEGIN
   FOR t IN SELECT * FROM postern.task k
             WHERE tenant = p_tenant AND queue = p_queue AND created_at <= p_before
@@ -17,9 +18,11 @@ BEGIN
             ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
   LOOP
     CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);  -- claimed just before the lock was granted
-    PERFORM postern.finish(t, p_instance, p_state, p_reason, replace(p_reason, '_', ' '));
+    PERFORM postern.finish_uncounted(t, p_state, p_reason, replace(p_reason, '_', ' '));
     n := n + 1;
+    unrouted := unrouted + (t.lane IS NULL)::integer;
   END LOOP;
+  PERFORM postern.count_ends(p_instance, p_tenant, p_queue, 'finished_' || p_state, n, unrouted);
   RETURN n;
 END $$;
 

@@ -80,7 +80,6 @@ BEGIN
     END LOOP;
     UPDATE postern.task k SET lane = p_lanes[g.place], url = p_urls[g.place]
       FROM unnest(good) AS g(place) WHERE k.ctid = ats[g.place];
-    -- Once for all, as each further update of a counter walks over its versions. In the order of count_end.
     failed := coalesce(cardinality(q.bad), 0);
     cancelled := 0;
     IF v_state = 'failed' THEN
@@ -88,12 +87,9 @@ BEGIN
     ELSE
       cancelled := cardinality(over);
     END IF;
-    INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
-    SELECT p_instance, q.tenant, q.name, n.name, n.value
-      FROM (VALUES ('finished_cancelled', cancelled), ('finished_failed', failed), ('created', cardinality(good) + failed + cancelled))
-           AS n(name, value)
-     WHERE n.value > 0
-    ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value;
+    PERFORM postern.count_ends(p_instance, q.tenant, q.name, 'finished_cancelled', cancelled, 0);
+    PERFORM postern.count_ends(p_instance, q.tenant, q.name, 'finished_failed', failed,
+                               cardinality(good) + failed + cancelled);
     ended := ended + failed + cancelled;
     routed := routed + cardinality(good);
   END LOOP;

@@ -78,6 +78,24 @@ TEST_F(RoutingRooms, WhatFindsNoneFails) {
   EXPECT_EQ(claim(scheduler_, 10).size(), 3U);
 }
 
+TEST_F(RoutingRooms, OneThatIsRetriedIsJudgedAgain) {
+  bound(1);
+  const auto ids = enqueue_some(2);
+  route();
+  ASSERT_EQ(ends(ids), "+f");
+  const auto retry = [&] {
+    return db::retry_task(owner_, "default", ids[1], Uuid{}).kind == db::Transition::Kind::done;
+  };
+  ASSERT_TRUE(retry());
+  EXPECT_EQ(route().ended, 1);
+  EXPECT_EQ(ends(ids), "+f");
+  ASSERT_TRUE(retry());
+  ASSERT_EQ(db::cancel_task(owner_, "default", ids[0], Uuid{}).kind, db::Transition::Kind::done);
+  EXPECT_EQ(route().routed, 1);
+  EXPECT_EQ(ends({ids[1]}), "+");
+  EXPECT_EQ(depth(), 1);
+}
+
 TEST_F(RoutingRooms, TheOldestAreDiscardedWhereTheQueueSaysSo) {
   bound(3, true);
   const auto before = new_task("q");

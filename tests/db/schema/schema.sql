@@ -378,6 +378,15 @@ BEGIN
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'created');
   END IF;
 END $$;
+CREATE FUNCTION postern.count_ends(p_instance uuid, p_tenant text, p_queue text, p_name text, p_ended integer, p_unrouted integer) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
+  SELECT p_instance, p_tenant, p_queue, n.name, n.value
+    FROM (VALUES (p_name, p_ended), ('created', p_unrouted)) AS n(name, value) WHERE n.value > 0
+  ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value
+$$;
 CREATE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -806,6 +815,7 @@ CREATE FUNCTION postern.purge_queue(p_tenant text, p_queue text, p_before timest
 DECLARE
   t postern.task;
   n integer := 0;
+  unrouted integer := 0;
 BEGIN
   FOR t IN SELECT * FROM postern.task k
             WHERE tenant = p_tenant AND queue = p_queue AND created_at <= p_before
@@ -814,9 +824,11 @@ BEGIN
             ORDER BY uuid_send(id) LIMIT p_limit FOR UPDATE SKIP LOCKED
   LOOP
     CONTINUE WHEN EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id);  -- claimed just before the lock was granted
-    PERFORM postern.finish(t, p_instance, p_state, p_reason, replace(p_reason, '_', ' '));
+    PERFORM postern.finish_uncounted(t, p_state, p_reason, replace(p_reason, '_', ' '));
     n := n + 1;
+    unrouted := unrouted + (t.lane IS NULL)::integer;
   END LOOP;
+  PERFORM postern.count_ends(p_instance, p_tenant, p_queue, 'finished_' || p_state, n, unrouted);
   RETURN n;
 END $$;
 CREATE FUNCTION postern.queue_depth(p_tenant text, p_queue text) RETURNS bigint
@@ -1076,7 +1088,6 @@ BEGIN
     END LOOP;
     UPDATE postern.task k SET lane = p_lanes[g.place], url = p_urls[g.place]
       FROM unnest(good) AS g(place) WHERE k.ctid = ats[g.place];
-    -- Once for all, as each further update of a counter walks over its versions. In the order of count_end.
     failed := coalesce(cardinality(q.bad), 0);
     cancelled := 0;
     IF v_state = 'failed' THEN
@@ -1084,12 +1095,9 @@ BEGIN
     ELSE
       cancelled := cardinality(over);
     END IF;
-    INSERT INTO postern.counter AS c (instance, tenant, queue, name, value)
-    SELECT p_instance, q.tenant, q.name, n.name, n.value
-      FROM (VALUES ('finished_cancelled', cancelled), ('finished_failed', failed), ('created', cardinality(good) + failed + cancelled))
-           AS n(name, value)
-     WHERE n.value > 0
-    ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value;
+    PERFORM postern.count_ends(p_instance, q.tenant, q.name, 'finished_cancelled', cancelled, 0);
+    PERFORM postern.count_ends(p_instance, q.tenant, q.name, 'finished_failed', failed,
+                               cardinality(good) + failed + cancelled);
     ended := ended + failed + cancelled;
     routed := routed + cardinality(good);
   END LOOP;
@@ -2216,6 +2224,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.task TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.claimed_tasks(p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.claimed_tasks(p_ids uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.count_ends(p_instance uuid, p_tenant text, p_queue text, p_name text, p_ended integer, p_unrouted integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
