@@ -37,12 +37,16 @@ DECLARE
   q record;
   old record;
   t postern.task;
+  n integer;
+  unrouted integer;
 BEGIN
   ended := 0;
   FOR q IN
     SELECT k.tenant, k.name, now() - k.max_age AS before FROM postern.queue k
      WHERE k.max_age IS NOT NULL AND (k.tenant, k.name) >= (p_tenant, p_queue) ORDER BY k.tenant, k.name
   LOOP
+    n := 0;
+    unrouted := 0;
     FOR old IN
       SELECT k.id, k.created_at < q.before AND (k.attempt > k.attempt_base OR k.run_at < q.before)
                    AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = k.id) AS over
@@ -56,17 +60,21 @@ BEGIN
         SELECT * INTO t FROM postern.task k WHERE k.id = old.id FOR UPDATE SKIP LOCKED;
         IF FOUND AND t.created_at < q.before AND (t.attempt > t.attempt_base OR t.run_at < q.before)
            AND NOT EXISTS (SELECT FROM postern.lease l WHERE l.task = t.id) THEN
-          PERFORM postern.finish(t, p_instance, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
-          ended := ended + 1;
+          PERFORM postern.finish_uncounted(t, 'failed', 'max_age', 'it waited longer than the max_age of its queue');
+          n := n + 1;
+          unrouted := unrouted + (t.lane IS NULL)::integer;
         END IF;
       END IF;
-      IF p_looks <= 0 OR ended >= p_limit THEN
-        next_tenant := q.tenant;
-        next_queue := q.name;
-        next_id := old.id;
-        RETURN;
-      END IF;
+      EXIT WHEN p_looks <= 0 OR ended + n >= p_limit;
     END LOOP;
+    PERFORM postern.count_ends(p_instance, q.tenant, q.name, 'finished_failed', n, unrouted);
+    ended := ended + n;
+    IF p_looks <= 0 OR ended >= p_limit THEN
+      next_tenant := q.tenant;
+      next_queue := q.name;
+      next_id := old.id;
+      RETURN;
+    END IF;
     p_looks := p_looks - 1;
     IF p_looks <= 0 THEN
       next_tenant := q.tenant;
