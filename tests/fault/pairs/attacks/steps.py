@@ -57,9 +57,10 @@ def all_are_seen_to(pair, seen):
 
 
 def _goes_on(pair, which, what):
-    """At full size until nothing is left; else it is enough that there becomes less of it."""
+    """At full size until nothing is left, which takes minutes, as duties take a tenth of a connection's time; else it
+    is enough that there becomes less of it."""
     begun = _left(pair, which)
-    pair.wait_until(lambda: (left := _left(pair, which)) == 0 or (left < begun and not pair.full), pair.size(120, 15), what)
+    pair.wait_until(lambda: (left := _left(pair, which)) == 0 or (left < begun and not pair.full), pair.size(400, 15), what)
 
 
 def _left(pair, which):
