@@ -67,7 +67,7 @@ def go_environment(folder):
 def go(folder):
     environment = go_environment(folder)
     run("go", "mod", "download", cwd=HERE / "go", env=environment, fetches=True)
-    run("go", "install", "./...", cwd=HERE / "go", env={**environment, "GOPROXY": "off"})
+    run("go", "install", "./...", "tool", cwd=HERE / "go", env={**environment, "GOPROXY": "off"})
 
 
 def java(folder):
