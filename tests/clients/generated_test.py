@@ -14,6 +14,7 @@ import tempfile
 
 import tools
 from harness import StackTest
+from native_server import WithNative
 
 DOCUMENTS = {"native": "/v1/openapi.json", "asyncqueue": "/asyncqueue/v1/openapi.json", "taskmq": "/taskmq/openapi.json",
              "asyncjobs": "/asyncjobs/v1/openapi.json"}
@@ -37,11 +38,16 @@ def named(document, names):
 
 
 class Generated(StackTest):
+    stack_type = WithNative
+
     def setUp(self):
         super().setUp()
+        self.assertIn(self.api.request("PUT", "/v1/queues/HELD", {}).status, (200, 201))
+        self.assertEqual(self.api.post("/v1/queues/HELD/pause").status, 200)  # so that its tasks can be cancelled
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+        self.place = (self.stack.native_url, self.stack.url, self.stack.state["admin_key"], self.receiver.url("/hook"))
         for name, path in DOCUMENTS.items():
             (self.folder / f"{name}.json").write_bytes(self.api.get(path).body)
 
@@ -64,7 +70,7 @@ class Generated(StackTest):
             self.assertEqual(said, "", name)
         shutil.copy(tools.HERE / "go/testdata/steps.go", steps)
         self.run_tool("go", "build", "-o", "run", "./steps", env=offline)
-        said = self.run_tool(self.folder / "run", self.stack.url, self.stack.state["admin_key"], self.receiver.url("/hook"))
+        said = self.run_tool(self.folder / "run", *self.place)
         self.assertEqual(len(said.splitlines()), 27, said)
 
     def test_python(self):
@@ -78,8 +84,7 @@ class Generated(StackTest):
             left_out = [line for line in said.splitlines() if line.startswith(("WARNING", "Unable", "Cannot"))]
             # It knows no body of any type, which a receiver may send when it completes a task.
             self.assertEqual([line for line in left_out if "/complete" not in line], [], said[:8000])
-        said = self.run_tool(*tools.python("generated_steps.py", self.folder, self.stack.url,
-                                           self.stack.state["admin_key"], self.receiver.url("/hook")))
+        said = self.run_tool(*tools.python("generated_steps.py", self.folder, *self.place))
         self.assertEqual(len(said.splitlines()), 21, said)
         self.assertNotIn("untyped", said)
 

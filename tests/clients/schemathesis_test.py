@@ -13,27 +13,10 @@ import tempfile
 
 import tools
 from harness import StackTest
-from stack import Stack, free_ports  # from tests/support, which harness.py has made importable
+from native_server import WithNative
 
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
           "response_schema_conformance", "negative_data_rejection"]
-NATIVE = """
-    server {{
-        listen 127.0.0.1:{port};
-        set $postern_dialect native;
-        include postern/site.conf;
-    }}
-"""
-
-
-class WithNative(Stack):
-    """With a server that speaks the native dialect alone: elsewhere some paths lead to another's answers."""
-
-    def _vhost(self):
-        if not hasattr(self, "native_port"):
-            [self.native_port] = free_ports(1)
-        servers, places = super()._vhost()
-        return servers + NATIVE.format(port=self.native_port), places
 
 
 def without_long_polls(described):
@@ -75,7 +58,7 @@ class Descriptions(StackTest):
         self.assertEqual(done.returncode, 0, done.stdout[-20_000:])
 
     def test_native(self):
-        self.run_on(f"http://127.0.0.1:{self.stack.native_port}", "/v1/openapi.json", 7)
+        self.run_on(self.stack.native_url, "/v1/openapi.json", 7)
 
     def test_asyncqueue(self):
         self.run_on(self.stack.url, "/asyncqueue/v1/openapi.json", 30)

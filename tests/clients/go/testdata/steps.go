@@ -1,4 +1,4 @@
-// A client of each dialect, with the code that oapi-codegen makes of its description: steps URL KEY RECEIVER. generated_test.py
+// A client of each dialect, with the code that oapi-codegen makes of its description: steps NATIVE-URL URL KEY RECEIVER. generated_test.py
 // puts that code beside this file and compiles both. It prints a line for each step that went as it should.
 package main
 
@@ -19,7 +19,7 @@ import (
 var ctx = context.Background()
 
 func authorized(_ context.Context, request *http.Request) error {
-	request.Header.Set("Authorization", "Bearer "+os.Args[2])
+	request.Header.Set("Authorization", "Bearer "+os.Args[3])
 	return nil
 }
 
@@ -51,7 +51,7 @@ func member(typed any, path ...string) string {
 
 // read makes a typed body of JSON.
 func read[Body any](text string) (body Body) {
-	decoder := json.NewDecoder(strings.NewReader(strings.ReplaceAll(text, "RECEIVER", os.Args[3])))
+	decoder := json.NewDecoder(strings.NewReader(strings.ReplaceAll(text, "RECEIVER", os.Args[4])))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil {
 		panic(err)
@@ -102,7 +102,7 @@ func speakNative() {
 }
 
 func speakAsyncQueue() {
-	client := must(asyncqueue.NewClientWithResponses(os.Args[1]+"/asyncqueue", asyncqueue.WithRequestEditorFn(authorized)))
+	client := must(asyncqueue.NewClientWithResponses(os.Args[2]+"/asyncqueue", asyncqueue.WithRequestEditorFn(authorized)))
 	body := read[asyncqueue.CreateTaskJSONRequestBody](
 		`{"targetUrl": "RECEIVER", "body": "{}", "delayUntil": "2027-06-01T00:00:00Z", "headers": {"X-One": "1"}}`)
 	made, err := client.CreateTaskWithResponse(ctx, nil, body)
@@ -119,7 +119,7 @@ func speakAsyncQueue() {
 }
 
 func speakTaskMq() {
-	client := must(taskmq.NewClientWithResponses(os.Args[1]+"/taskmq", taskmq.WithRequestEditorFn(authorized)))
+	client := must(taskmq.NewClientWithResponses(os.Args[2]+"/taskmq", taskmq.WithRequestEditorFn(authorized)))
 	body := read[taskmq.AddJobJSONRequestBody](`{"payload": {"n": 1}, "handler": "generated", "priority": 10,
 		"scheduled_for": "2027-06-01T00:00:00Z"}`)
 	made, err := client.AddJobWithResponse(ctx, nil, body)
@@ -137,10 +137,10 @@ func speakTaskMq() {
 }
 
 func speakAsyncJobs() {
-	client := must(asyncjobs.NewClientWithResponses(os.Args[1]+"/asyncjobs", asyncjobs.WithRequestEditorFn(authorized)))
+	client := must(asyncjobs.NewClientWithResponses(os.Args[2]+"/asyncjobs", asyncjobs.WithRequestEditorFn(authorized)))
 	queue, err := client.CreateQueueWithResponse(ctx, read[asyncjobs.CreateQueueJSONRequestBody](`{"name": "GENERATED"}`))
 	said("asyncjobs queue", err, queue.StatusCode(), 201, queue.JSON201)
-	body := read[asyncjobs.CreateTaskJSONRequestBody](`{"type": "generated:none", "queue": "GENERATED", "payload": {"n": 1}}`)
+	body := read[asyncjobs.CreateTaskJSONRequestBody](`{"type": "generated:none", "queue": "HELD", "payload": {"n": 1}}`)
 	made, err := client.CreateTaskWithResponse(ctx, nil, body)
 	said("asyncjobs create", err, made.StatusCode(), 201, made.JSON201)
 	id := member(made.JSON201, "id")
