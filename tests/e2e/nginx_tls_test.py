@@ -4,6 +4,7 @@
 import contextlib
 import socket
 import ssl
+import struct
 import subprocess
 import unittest
 import warnings
@@ -58,6 +59,19 @@ class Tls(NginxTest):
         self.assertIn('"credential_missing"', said.stdout, said.stderr)
         self.assertTrue(said.stdout.endswith(" 2 401"), said.stdout)
         self.assertEqual(self.responder.requests, [])
+
+    def test_http_2_lets_a_client_send_a_mebibyte_before_it_looks_at_an_answer(self):
+        """Clients that do so would wait for ever when nginx has refused their body (tests/clients/http_test.py)."""
+        trust = ssl.create_default_context(cafile=self.certificate)
+        trust.set_alpn_protocols(["h2"])
+        with socket.create_connection(("127.0.0.1", self.tls), timeout=10) as plain, \
+                trust.wrap_socket(plain, server_hostname="localhost") as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            with connection.makefile("rb") as stream:
+                head = stream.read(9)
+                self.assertEqual(head[3], 4)  # SETTINGS
+                settings = dict(struct.iter_unpack("!HI", stream.read(int.from_bytes(head[:3], "big"))))
+        self.assertEqual(settings[4], 1 << 20)  # SETTINGS_INITIAL_WINDOW_SIZE
 
     def test_old_versions_are_refused(self):
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
