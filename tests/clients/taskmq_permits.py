@@ -38,6 +38,7 @@ PERMITS = {
     "answer of add-job": Permit((PACKAGE,), ("shape",), stays(200, of="add-job")),
     "words": Permit((PACKAGE,), ("detail", "challenge"), lambda *given: stays(401)(*given) or stays(403)(*given)),
     "members of a mistake": Permit((PACKAGE,), ("members",), stays(422)),
+    "ctx": Permit((DOCUMENTATION,), ("members",), stays(422, of="add-job, ")),
     "job as shown": Permit((PACKAGE,), ("shape",), stays(200, of="job")),
     "id that is no number": Permit((PACKAGE,), ("status",), becomes((422, 404), of="job, id (text|fraction)")),
     "path of the metrics": Permit((PACKAGE,), ("status",), becomes((307, 200), of="metrics")),
