@@ -20,7 +20,7 @@ DOCUMENTS = {"native": "/v1/openapi.json", "asyncqueue": "/asyncqueue/v1/openapi
              "asyncjobs": "/asyncjobs/v1/openapi.json"}
 # Schemas within others that openapi-python-client would name like another, or twice, and then leave out with all that uses
 # them. They get a name of their own before it reads the document.
-NAMED = {"native": {("Task", "properties", "headers"): "HeadersOfTask", ("BulkResponse", "oneOf", 0): "BulkById"},
+NAMED = {"native": {("Task", "properties", "headers"): "HeadersOfTask"},
          "asyncqueue": {("TaskResult", "properties", "headers"): "HeadersOfResult"}}
 
 
