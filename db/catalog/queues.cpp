@@ -233,14 +233,14 @@ bool delete_queue(PgConnection& connection, std::string_view tenant, std::string
 }
 
 int purge_queue(PgConnection& connection, std::string_view tenant, std::string_view name,
-                Time before, Reason reason, const Uuid& instance) {
+                Time before, Reason reason, const Uuid& instance, int most) {
   const auto row = connection.exec(kPurge, Params()
                                                .text(tenant)
                                                .text(name)
                                                .time(before)
                                                .text(postern::name(reason))
                                                .uuid(instance)
-                                               .int4(kPurgeStep));
+                                               .int4(most));
   return static_cast<int>(row.integer(0, 0));
 }
 

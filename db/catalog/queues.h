@@ -42,11 +42,11 @@ std::optional<Queue> pause_queue(PgConnection& connection, std::string_view tena
 bool delete_empty_queue(PgConnection& connection, std::string_view tenant, std::string_view name);
 bool delete_queue(PgConnection& connection, std::string_view tenant, std::string_view name);
 
-// Cancels up to kPurgeStep of its tasks that were made up to `before` and are not being delivered.
+// Cancels up to `most` of its tasks that were made up to `before` and are not being delivered.
 // Returns how many; fewer: there are no more.
 constexpr int kPurgeStep = 1000;
 int purge_queue(PgConnection& connection, std::string_view tenant, std::string_view name,
-                Time before, Reason reason, const Uuid& instance);
+                Time before, Reason reason, const Uuid& instance, int most = kPurgeStep);
 
 // nullopt: there is no such queue.
 std::optional<QueueStats> queue_stats(PgConnection& connection, std::string_view tenant,

@@ -91,7 +91,7 @@ std::vector<Transition> transit_each(PgConnection& connection, BulkVerb verb,
 
 SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant,
                 const TaskFilter& filter, const std::optional<SweepPlace>& from,
-                const Uuid& instance) {
+                const Uuid& instance, int most) {
   Params params;
   Array states(Oid::text);
   for (const State state : filter.states) states.text(name(state));
@@ -102,7 +102,7 @@ SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant
   } else {
     params.null(Oid::text).null(Oid::uuid).null(Oid::timestamptz);
   }
-  params.uuid(instance).int8(kSweepAtOnce);
+  params.uuid(instance).int8(most);
   if (verb == BulkVerb::retry) add_retry_rules(params);
   const auto row = connection.exec(verb == BulkVerb::cancel ? kCancelSweep : kRetrySweep, params);
   SweepStep step{row.integer(0, row.column("done")), std::nullopt};

@@ -33,12 +33,11 @@ struct SweepStep {
   std::optional<SweepPlace> next;  // nullopt: that was all
 };
 
-// Looks at up to 10,000 tasks and carries out up to kSweepAtOnce transitions, in one transaction.
+// Looks at up to 10,000 tasks and carries out up to `most` transitions, in one transaction.
 // Each task is looked at once: one that is retried and fails again is not retried twice. Of the
 // filter count queue, states, tag and times. REQUIRES: states are given.
-constexpr int kSweepAtOnce = 500;
 SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant,
                 const TaskFilter& filter, const std::optional<SweepPlace>& from,
-                const Uuid& instance);
+                const Uuid& instance, int most);
 
 }  // namespace postern::db

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "fcgi/api/step_size.h"
 #include "fcgi/api/task_lookup.h"
 #include "fcgi/server/db_access.h"
 
@@ -15,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 // Well under nginx's fastcgi_read_timeout (40 s), together with a step that takes its time.
 constexpr std::chrono::seconds kSweepFor{15};
+constexpr int kStep = 500;  // transitions
 
 }  // namespace
 
@@ -55,13 +57,22 @@ Result<BulkApi::Swept> BulkApi::matching(const Caller& caller, db::BulkVerb verb
   Swept swept;
   std::optional<db::SweepPlace> place;
   const auto give_up = Clock::now() + kSweepFor;
+  StepSize size(kStep);
   do {
-    const auto step = write_to(pool_, [&](auto& connection) {
-      return db::sweep(connection, verb, caller.tenant, filter, place, instance_);
-    });
-    if (!step) return step.error();
-    swept.count += step->done;
-    place = step->next;
+    try {
+      const auto step = size.run(give_up, [&](int most) {
+        return write_to(pool_, [&](auto& connection) {
+          return db::sweep(connection, verb, caller.tenant, filter, place, instance_, most);
+        });
+      });
+      if (!step) return step.error();
+      swept.count += step->done;
+      place = step->next;
+    } catch (const db::PgError& error) {
+      // What was done is told; the caller asks again for the rest.
+      if (!error.is_busy() || swept.count == 0) throw;
+      break;
+    }
   } while (place && Clock::now() < give_up);
   swept.more = place.has_value();
   return swept;

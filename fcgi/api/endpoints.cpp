@@ -11,6 +11,7 @@
 #include "db/catalog/endpoints.h"
 #include "db/catalog/queue_defaults.h"
 #include "fcgi/api/quotas.h"
+#include "fcgi/api/step_size.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
@@ -20,7 +21,9 @@ namespace {
 constexpr Seconds kOverlap{86'400};
 // What one call recovers, and what one transaction of it does: at 1 ms for each, on two busy cores.
 constexpr int kRecovered = 5'000;
-constexpr std::size_t kRecoveredAtOnce = 200;
+constexpr int kRecoveredAtOnce = 200;
+// While a step that was cut off is tried again with less.
+constexpr std::chrono::seconds kRecoverFor{15};
 // What a task names that goes to the catch-all.
 constexpr char kCatchAllTest[] = "_test";
 constexpr int kTestPriority = 100;
@@ -200,13 +203,18 @@ Result<EndpointsApi::Recovered> EndpointsApi::recover(const Caller& caller, std:
   });
   // Many small transactions, so that others get to the rows and connections in between.
   Recovered done{0, tasks.size() == static_cast<std::size_t>(kRecovered)};
+  StepSize size(kRecoveredAtOnce);
+  const auto give_up = StepSize::Clock::now() + kRecoverFor;
   for (auto rest = std::span(tasks); !rest.empty();) {
-    const auto step = rest.first(std::min(rest.size(), kRecoveredAtOnce));
-    rest = rest.subspan(step.size());
-    const auto retried = write_to(pool_, [&](auto& connection) {
-      return db::retry_failed(connection, caller.tenant, step, instance_);
+    std::span<const TaskId> step;
+    const auto retried = size.run(give_up, [&](int most) {
+      step = rest.first(std::min(rest.size(), static_cast<std::size_t>(most)));
+      return write_to(pool_, [&](auto& connection) {
+        return db::retry_failed(connection, caller.tenant, step, instance_);
+      });
     });
     if (!retried) return retried.error();
+    rest = rest.subspan(step.size());
     done.count += *retried;
   }
   return done;

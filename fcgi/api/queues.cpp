@@ -12,6 +12,7 @@
 #include "core/program/log.h"
 #include "db/catalog/queues.h"
 #include "fcgi/api/quotas.h"
+#include "fcgi/api/step_size.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/server/db_access.h"
 
@@ -143,12 +144,17 @@ Result<Queue> QueuesApi::pause(const Caller& caller, std::string_view name, bool
 Result<void> QueuesApi::cancel_tasks(const Caller& caller, std::string_view name, Time before,
                                      Reason reason) {
   const auto until = std::chrono::steady_clock::now() + kPurgeTime;
+  StepSize size(db::kPurgeStep);
   for (;;) {
-    const auto ended = write_to(pool_, [&](auto& connection) {
-      return db::purge_queue(connection, caller.tenant, name, before, reason, instance_);
+    int asked = 0;
+    const auto ended = size.run(until, [&](int most) {
+      asked = most;
+      return write_to(pool_, [&](auto& connection) {
+        return db::purge_queue(connection, caller.tenant, name, before, reason, instance_, most);
+      });
     });
     if (!ended) return ended.error();
-    if (*ended < db::kPurgeStep) return {};
+    if (*ended < asked) return {};
     if (std::chrono::steady_clock::now() > until) {
       return unavailable("purge_incomplete",
                          "There are more tasks than one call cancels. Call again for the rest.");

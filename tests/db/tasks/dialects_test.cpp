@@ -141,7 +141,8 @@ TEST_F(Dialects, ARetryByAFilterKeepsTheTimeToo) {
   db::cancel_task(api_, "default", id, Uuid{});
   db::TaskFilter filter;
   filter.states = {State::cancelled};
-  EXPECT_EQ(db::sweep(api_, db::BulkVerb::retry, "default", filter, std::nullopt, Uuid{}).done, 1);
+  EXPECT_EQ(db::sweep(api_, db::BulkVerb::retry, "default", filter, std::nullopt, Uuid{}, 500).done,
+            1);
   EXPECT_EQ(read(api_, id)->state, State::delayed);
 }
 

@@ -165,6 +165,23 @@ TEST_F(BulkTest, GoesThroughAllInSteps) {
   EXPECT_EQ(count("SELECT count(*) FROM postern.task_finished"), 0);
 }
 
+// 250 of either queue in one step would take 2.5 s, and a statement has two.
+TEST_F(BulkTest, TakesSmallerStepsWhereEachTaskTakesLong) {
+  admin_.script(
+      "INSERT INTO postern.queue (tenant, name) VALUES ('default', 'a'), ('default', 'b');"
+      "INSERT INTO postern.task (id, tenant, queue, url, state, lane)"
+      " SELECT ('01890a5d-ac96-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'default', "
+      "chr(97 + n % 2), 'http://a.test/', 'ready', 1 FROM generate_series(1, 500) n;"
+      "CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+      " 'BEGIN PERFORM pg_sleep(0.01); RETURN NULL; END';"
+      "CREATE TRIGGER dawdle AFTER DELETE ON postern.task FOR EACH ROW"
+      " EXECUTE FUNCTION public.dawdle()");
+  EXPECT_EQ(ask("POST", "/v1/tasks/cancel", R"({"filter":{"queue":"a"}})").body,
+            R"({"count":250})");
+  EXPECT_EQ(ask("POST", "/v1/queues/b/purge").status, 202);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 0);
+}
+
 // TaskMQ's numbers were not there in bulk, though one by one they are.
 TEST_F(BulkTest, ANumberOfTaskmqIsAnIdHereToo) {
   HttpRequest post = request("POST", "/add-job", R"({"payload":{},"handler":"x"})");
