@@ -82,6 +82,7 @@ class Fault:
     kind: str
     at: float
     repeats: int = 0  # how many received attempts it may make lost at most
+    end: float = 0  # of one that lasts: a scheduler that goes on sends what it had begun to send
 
 
 @dataclasses.dataclass
@@ -286,7 +287,8 @@ class Checker:
     def fault_of(self, came, until):
         """The fault that made the attempt lost, which was received at `came`; `until`: when the next one was."""
         # What is noted came a moment after it happened; a request may have been on its way meanwhile.
-        possible = [each for each in self.faults if each.repeats and came - 0.5 <= each.at <= until]
+        possible = [each for each in self.faults
+                    if each.repeats and came - 0.5 <= max(each.at, each.end) and each.at <= until]
         return possible[0] if possible else None
 
     def check_cancels(self):

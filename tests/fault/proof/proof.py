@@ -177,6 +177,7 @@ class Proof:
             taken = time.monotonic() - fault.at
         finally:
             os.kill(pid, signal.SIGCONT)
+            fault.end = time.monotonic()
         self.more(500)  # both at work
         second.stop(signal.SIGTERM, timeout=40)
         return taken,
