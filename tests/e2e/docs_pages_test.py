@@ -81,8 +81,8 @@ class DocsPages(StackTest):
         for page in PAGES:
             reply = self.api.get(f"/taskmq{page}")
             self.assertEqual(reply.status, 302)
-            self.assertEqual(urllib.parse.urljoin(f"/taskmq{page}", reply.headers["Location"]), f"{page}?dialect=taskmq")
-            self.read(f"{page}?dialect=taskmq")
+            self.assertEqual(urllib.parse.urljoin(f"/taskmq{page}", reply.headers["Location"]), f"/v1{page}?dialect=taskmq")
+            self.read(f"/v1{page}?dialect=taskmq")
 
     def test_unknown_files_get_the_usual_error(self):
         for path in ("/docs/nothing.js", "/docs/../state.json", "/redoc/", "/docsx"):

@@ -161,7 +161,8 @@ class Refusals(NginxTest):
     def test_what_only_looks_open_is_not(self):
         type(self).verdict = "missing"
         for path in ("/v1/queues/a%20/healthz", "/v1/tasks/a%20/readyz", "/v1/signals/", "/v1/tasks/7/complete/x",
-                     "/v1/healthz", "/v1/tasks/healthz", "/v1/info/metrics"):
+                     "/v1/healthz/", "/v1/v1/healthz", "/asyncqueue/v1/healthz", "/asyncjobs/v1/docs", "/v1/tasks/docs",
+                     "/v1/queues/redoc", "/v1/tasks/healthz", "/v1/info/metrics"):
             self.assertEqual(self.api.get(path).status, 401, path)
         self.assertEqual(self.responder.requests, [])
 

@@ -39,7 +39,8 @@ def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
     replacements, for what `servers` includes. `auth`: the file that is copied over auth.conf.
     """
     folder = pathlib.Path(folder).resolve()
-    (folder / "postern").mkdir(parents=True, exist_ok=True)
+    for name in ("postern", "snippets"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     places = {
         "/run/postern/fcgi.sock": fcgi_socket,
         "/run/postern-nginx": folder / "auth",
@@ -54,7 +55,9 @@ def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
             raise LookupError(f"nginx/*.conf says nowhere: {old}")
         texts = {name: text.replace(old, str(new)) for name, text in texts.items()}
     for name, text in texts.items():
-        (folder / "postern" / name).write_text(text)
+        # As it is installed: README.md.
+        place = "snippets/postern.conf" if name == "snippet.conf" else f"postern/{name}"
+        (folder / place).write_text(text)
     # The workers of a root nginx run as "nobody" by default, who cannot access the folder.
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(MAIN.format(user=user, folder=folder, servers=servers))
@@ -62,8 +65,8 @@ def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
 
 
 def ready_vhost(http_port, tls_port, certificate, key):
-    """(servers, places) for vhost.conf on loopback with the name `localhost`."""
-    return "    include postern/vhost.conf;", {
+    """(servers, places) for vhost.conf and default-server.conf on loopback with the name `localhost`."""
+    return "    include postern/vhost.conf;\n    include postern/default-server.conf;", {
         "listen 127.0.0.1:7678;": f"listen 127.0.0.1:{http_port};",
         "listen 443 ": f"listen 127.0.0.1:{tls_port} ",
         "listen [::]:443 ": f"listen 127.0.0.2:{tls_port} ",  # a machine may be without IPv6

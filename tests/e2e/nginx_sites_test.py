@@ -1,0 +1,215 @@
+#!/usr/bin/python3
+"""nginx/ on a host that has sites: what one line in a vhost gives it, what a prefix gives, and that no other changes."""
+
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import unittest
+import urllib.parse
+
+from harness import Api, wait_until
+from harness_fcgi import Responder
+
+# From tests/support, which harness.py has made importable.
+import nginx
+from process import Process
+from stack import free_ports, make_certificate
+
+# Three sites at one port, as they are on a host that gets Postern: `shop` and `queue` get it, `other` does not.
+SITES = """
+    server {{
+        listen 127.0.0.1:{tls} ssl default_server;
+        server_name other.example;
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        location / {{ return 200 "the other site"; }}
+    }}
+    server {{
+        listen 127.0.0.1:{http} default_server;
+        server_name other.example;
+        location / {{ return 200 "the other site"; }}
+    }}
+    server {{
+        listen 127.0.0.1:{http};
+        server_name shop.example;
+        {shop}
+        location = /healthz {{ return 200 "the shop's health"; }}
+        location ~ ^/(docs|metrics) {{ return 200 "the shop's docs"; }}
+        location ~ \\.json$ {{ return 200 "the shop's state"; }}
+        location / {{ return 200 "the shop"; }}
+    }}
+    server {{
+        listen 127.0.0.1:{http};
+        server_name queue.example;
+        {queue}
+        location / {{ return 200 "the site with a prefix"; }}
+    }}
+"""
+
+SNIPPET = "include snippets/postern.conf;"
+MOUNTS = "".join(f"location ^~ /{name}/ {{ include postern/location.conf; }}" for name in ("asyncqueue", "taskmq"))
+PREFIX = "set $postern_base /queue; include postern/server.conf; location ^~ /queue/ { include postern/location.conf; }"
+
+# What the shop has itself.
+OWN = {"/": "the shop", "/healthz": "the shop's health", "/docs": "the shop's docs", "/docs/pages.css": "the shop's docs",
+       "/metrics": "the shop's docs", "/readyz": "the shop", "/redoc": "the shop", "/health": "the shop",
+       "/v2/tasks": "the shop", "/state.json": "the shop's state"}
+
+
+def answer(params, _body):
+    if params.get("POSTERN_SERVICE") == "auth":
+        return "Status: 401\r\nX-Accel-Expires: 0\r\nPostern-Verdict: missing\r\nPostern-Reason: credential_missing\r\n\r\n"
+    if params["DOCUMENT_URI"].endswith("/openapi.json"):
+        return "Status: 200\r\nContent-Type: application/json\r\n\r\n{}"
+    return f"Status: 200\r\n\r\n{params['POSTERN_BASE_PATH']} {params['DOCUMENT_URI']}"
+
+
+class Sites(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-", dir="/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.responder = Responder(str(cls.folder / "fcgi.sock"), answer)
+        cls.addClassCleanup(cls.responder.stop)
+        # The pages as far as they are in the repository.
+        cls.pages = cls.folder / "pages"
+        shutil.copytree(nginx.SHIPPED / "docs", cls.pages)
+        cls.http, cls.tls, cls.plain = free_ports(3)
+        cls.certificate, cls.key = make_certificate(cls.folder)
+        cls.start(SNIPPET + MOUNTS, PREFIX)
+
+    @classmethod
+    def command(cls, folder, shop, queue):
+        sites = SITES.format(http=cls.http, tls=cls.tls, certificate=cls.certificate, key=cls.key, shop=shop, queue=queue)
+        vhost, places = nginx.ready_vhost(cls.plain, cls.tls, cls.certificate, cls.key)
+        vhost = vhost.replace("include postern/default-server.conf;", "")
+        return nginx.command(folder, cls.folder / "fcgi.sock", vhost + sites,
+                             {**places, "/usr/share/postern/docs": cls.pages, "127.0.0.0/8 1;": "127.0.0.1 1;"})
+
+    @classmethod
+    def start(cls, shop, queue):
+        folder = cls.folder / "nginx"
+        process = Process(cls.folder / "nginx.pid", folder)
+        process.spawn(cls.command(folder, shop, queue), cwd=folder, stdin=subprocess.DEVNULL)
+        cls.addClassCleanup(process.stop, signal.SIGTERM)
+        with socket.socket() as probe:
+            wait_until(lambda: probe.connect_ex(("127.0.0.1", cls.http)) == 0)
+
+    def get(self, site, path, method="GET", **options):
+        api = Api(f"http://127.0.0.1:{self.http}")
+        self.addCleanup(api.close)
+        return api.request(method, path, headers={"Host": f"{site}.example"}, **options)
+
+    def text(self, site, path):
+        reply = self.get(site, path)
+        self.assertEqual(reply.status, 200, (site, path, reply.body))
+        return reply.body.decode()
+
+    def assert_refused(self, reply, status):
+        self.assertEqual((reply.status, reply.headers["Content-Type"]), (status, "application/json; charset=utf-8"))
+
+    def test_one_line_gives_a_site_the_api_and_takes_nothing_else(self):
+        for path, text in OWN.items():
+            self.assertEqual(self.text("shop", path), text, path)
+        self.assertEqual(self.text("shop", "/v1/signals/7"), " /v1/signals/7")
+        self.assert_refused(self.get("shop", "/v1/tasks"), 401)
+        self.assert_refused(self.get("shop", "/v1/healthz/"), 401)
+
+    def test_one_line_gives_health_metrics_and_pages_below_v1(self):
+        for name in ("healthz", "readyz", "metrics"):
+            self.assertEqual(self.text("shop", f"/v1/{name}"), f" /{name}")
+        self.assert_pages("shop", "/v1/")
+
+    def test_a_mount_of_a_dialect_leads_to_the_pages(self):
+        for mount in ("asyncqueue", "taskmq"):
+            for page in ("docs", "redoc"):
+                reply = self.get("shop", f"/{mount}/{page}")
+                self.assertEqual(reply.status, 302)
+                self.assertEqual(urllib.parse.urljoin(f"/{mount}/{page}", reply.headers["Location"]),
+                                 f"/v1/{page}?dialect={mount}")
+        self.assertEqual(self.text("shop", "/taskmq/healthz"), "/taskmq /healthz")
+
+    def test_a_prefix_has_all_of_it(self):
+        self.assertEqual(self.text("queue", "/queue/v1/signals/7"), "/queue /v1/signals/7")
+        for below in ("/queue/", "/queue/v1/"):
+            for name in ("healthz", "readyz", "metrics"):
+                self.assertEqual(self.text("queue", f"{below}{name}"), f"/queue /{name}")
+        self.assert_pages("queue", "/queue/v1/")
+        for page in ("docs", "redoc"):
+            reply = self.get("queue", f"/queue/{page}")
+            self.assertEqual(urllib.parse.urljoin(f"/queue/{page}", reply.headers["Location"]), f"/queue/v1/{page}")
+            reply = self.get("queue", f"/queue/taskmq/{page}")
+            self.assertEqual(urllib.parse.urljoin(f"/queue/taskmq/{page}", reply.headers["Location"]),
+                             f"/queue/v1/{page}?dialect=taskmq")
+        for path in ("/", "/v1/tasks", "/healthz", "/docs", "/v1/docs"):
+            self.assertEqual(self.text("queue", path), "the site with a prefix")
+
+    def test_who_may_not_read_the_metrics_may_not_below_v1(self):
+        with socket.create_connection(("127.0.0.1", self.http), 10, source_address=("127.0.0.2", 0)) as connection:
+            connection.sendall(b"GET /v1/metrics HTTP/1.0\r\nHost: shop.example\r\n\r\n")
+            self.assertIn(b" 403 ", connection.makefile("rb").readline())
+
+    def assert_pages(self, site, below):
+        for page, own in (("docs", "swagger.js"), ("redoc", "redoc.js")):
+            reply = self.get(site, f"{below}{page}")
+            self.assertEqual((reply.status, reply.headers["Content-Type"]), (200, "text/html; charset=utf-8"))
+            self.assertIn("default-src 'none'", reply.headers["Content-Security-Policy"])
+            self.assertEqual("unsafe-inline" in reply.headers["Content-Security-Policy"], page == "redoc")
+            self.assertIn(f'src="docs/{own}"', reply.body.decode())
+            for file, kind in ((own, "text/javascript; charset=utf-8"), ("documents.json", "application/json")):
+                reply = self.get(site, f"{below}docs/{file}")
+                self.assertEqual((reply.status, reply.headers["Content-Type"]), (200, kind), file)
+                self.assertEqual(reply.body, (nginx.SHIPPED / "docs/assets" / file).read_bytes())
+        self.assert_refused(self.get(site, f"{below}docs/nothing.js"), 404)
+        self.assert_refused(self.get(site, f"{below}docs", "DELETE"), 405)
+
+    @unittest.skipUnless(shutil.which("node"), "node is missing")
+    def test_the_pages_find_the_documents_wherever_they_are(self):
+        """Runs the pages' own script, without a browser: of the sites' own pages none is taken for a document."""
+        for page, expected in (
+                ("http://shop.example/v1/docs/", ["/v1/openapi.json", "/asyncqueue/v1/openapi.json", "/taskmq/openapi.json"]),
+                ("http://queue.example/queue/v1/docs/", ["/queue/v1/openapi.json", "/queue/asyncqueue/v1/openapi.json",
+                                                         "/queue/taskmq/openapi.json", "/queue/asyncjobs/v1/openapi.json"])):
+            script = (nginx.SHIPPED / "docs/assets/documents.js").read_text()
+            script = script.replace("import.meta.url", f'"{page}documents.js"')
+            # fetch() lets nobody set Host, and nobody resolves these names.
+            script = f"""
+                import http from "node:http";
+                const location = {{ search: "" }};
+                const fetch = (url, options = {{}}) => new Promise((done) => http.request(
+                    {{ host: "127.0.0.1", port: {self.http}, path: new URL(url).pathname, method: options.method ?? "GET",
+                       headers: {{ Host: new URL(url).host }} }},
+                    async (reply) => {{
+                      let text = "";
+                      for await (const part of reply) text += part;
+                      done({{ ok: reply.statusCode === 200, json: () => JSON.parse(text),
+                              headers: {{ get: (name) => reply.headers[name.toLowerCase()] ?? null }} }});
+                    }}).end());
+                {script}
+                console.log(documents.map((each) => new URL(each.url).pathname).join(" "));"""
+            said = subprocess.run(["node", "--input-type=module", "-"], input=script, capture_output=True, text=True, timeout=60)
+            self.assertEqual(said.stdout.split(), expected, said.stderr)
+
+    def test_no_other_site_changes(self):
+        for path in ("/", "/v1/tasks", "/v1/docs", "/healthz", "/_postern/auth", "/queue/v1/tasks"):
+            self.assertEqual(self.text("other", path), "the other site", path)
+        self.assertEqual(self.text("nobody", "/v1/tasks"), "the other site")
+
+    def test_the_ready_vhost_takes_no_default_server(self):
+        """Whoever asks the TLS port for a name that nobody has, or for none, gets the site that was the default before."""
+        trust = ssl.create_default_context(cafile=self.certificate)
+        trust.check_hostname = False
+        for name, said in (("elsewhere.example", b"the other site"), (None, b"the other site"), ("localhost", b"/healthz")):
+            with socket.create_connection(("127.0.0.1", self.tls), 10) as plain, \
+                    trust.wrap_socket(plain, server_hostname=name) as connection:
+                host = name or "127.0.0.1"
+                connection.sendall(f"GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+                self.assertIn(said, connection.makefile("rb").read(), name)
+
+
+if __name__ == "__main__":
+    unittest.main()
