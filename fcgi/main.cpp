@@ -44,7 +44,7 @@ void require_fit(db::PgConnection& connection, bool unsafe_durability) {
   auto sentence = db::schema_misfit(connection);
   if (!sentence && !unsafe_durability) sentence = db::unsafe_durability(connection);
   if (!sentence) return;
-  log::critical("postern-fcgi: {}", *sentence);
+  log::critical("cannot start error=\"{}\"", log_safe(*sentence, kWholeSentence));
   log::flush();
   std::_Exit(kDatabaseUnfit);
 }
@@ -106,12 +106,12 @@ int serve(const Settings& settings) {
         dispatch.answer(request, reply);
       });
 
-  log::info("postern-fcgi {} serving threads={}", POSTERN_VERSION, settings.threads);
+  log::info("ready version={} threads={}", POSTERN_VERSION, settings.threads);
   if (!server.run(std::move(signals))) {
-    log::warn("leaving before everything was done connections={}", server.connections());
+    log::warn("stopped early connections={}", server.connections());
     std::_Exit(0);
   }
-  log::info("done");
+  log::info("stopped");
   return 0;
 }
 
@@ -125,7 +125,8 @@ int main(int argc, char** argv) {
   try {
     return postern::serve(settings);
   } catch (const std::exception& fault) {
-    postern::log::critical("postern-fcgi: {}", fault.what());
+    postern::log::critical("cannot start error=\"{}\"",
+                           postern::log_safe(fault.what(), postern::kWholeSentence));
     return postern::kCannotStart;
   }
 }

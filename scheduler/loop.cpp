@@ -89,7 +89,7 @@ void Loop::drive(Monotonic now) {
       line->channel.drive(now);
     } catch (const std::exception& fault) {
       if (const auto more = log_fault_.pass()) {
-        log::error("event=fault more={} error={}", *more, log_safe(fault.what()));
+        log::error("turn failed more={} error=\"{}\"", *more, log_safe(fault.what()));
       }
     }
     report(*line);
@@ -99,10 +99,10 @@ void Loop::drive(Monotonic now) {
 void Loop::report(Line& line) {
   const bool connected = line.channel.connected();
   if (connected && !line.was_connected) {
-    log::info("event=database_connected connection={}", line.name);
+    log::info("database connected connection={}", line.name);
     systemd_.status("running");
   } else if (!connected && !line.channel.last_error().empty() && line.log_away.pass()) {
-    log::warn("event=database_away connection={} error={}", line.name,
+    log::warn("database away connection={} error=\"{}\"", line.name,
               log_safe(line.channel.last_error()));
     systemd_.status("waiting for PostgreSQL");
   }
@@ -112,7 +112,7 @@ void Loop::report(Line& line) {
 void Loop::read_signals() {
   signalfd_siginfo signal;
   while (read(signals_, &signal, sizeof signal) == sizeof signal) {
-    log::info("event=signal number={} in_flight={}", signal.ssi_signo, dispatcher_.in_flight());
+    log::info("stopping signal={} in_flight={}", signal.ssi_signo, dispatcher_.in_flight());
     if (std::exchange(stopping_, true)) std::_Exit(1);
   }
 }
@@ -130,8 +130,8 @@ void Loop::read_notifications() {
 void Loop::tell_systemd(Monotonic now) {
   if (!ready_ && duties_.has_beaten()) {
     ready_ = true;
-    log::info("event=ready name={} instance={} slots={} places={}", settings_.name,
-              to_uuid(instance_), settings_.slots, settings_.places);
+    log::info("ready version={} name={} instance={} slots={} places={}", POSTERN_VERSION,
+              settings_.name, to_uuid(instance_), settings_.slots, settings_.places);
     systemd_.ready();
   }
   if (now >= watchdog_at_) {
@@ -148,14 +148,14 @@ int Loop::drain() {
   const bool finished =
       turn_until([&] { return dispatcher_.in_flight() == 0; }, settings_.drain_timeout);
   if (!finished) {
-    log::warn("event=given_back tasks={}", dispatcher_.in_flight());
+    log::warn("given back tasks={}", dispatcher_.in_flight());
     // First cut the transfers off, so that none overlaps the next attempt. The dispatcher's
     // reference stays valid: the new client stands where the old one stood.
     http_.emplace(client_options(), policy_);
     dispatcher_.give_back_in_flight();
   }
   if (!turn_until([&] { return dispatcher_.idle(); }, kSettleLimit)) {
-    log::error("event=stopped unsettled={}", dispatcher_.settler().size());
+    log::error("stopped early unsettled={}", dispatcher_.settler().size());
     return 1;  // they will be rescued
   }
   const auto times = dispatcher_.settler().take_times();
@@ -167,7 +167,7 @@ int Loop::drain() {
   const auto done = [&](const auto&) { left = true; };
   results_.channel.submit(db::kLeave, db::leave_params(instance_), done, done);
   turn_until([&] { return left; }, kSettleLimit);
-  log::info("event=stopped unsettled=0");
+  log::info("stopped");
   return 0;
 }
 

@@ -63,8 +63,8 @@ void fit_descriptors(Settings& settings) {
   if (2 * settings.slots + settings.places <= most) return;
   settings.slots = std::min(settings.slots, (most - 1) / 2);
   settings.places = std::min(settings.places, most - 2 * settings.slots);
-  log::warn("event=too_few_descriptors descriptors={} slots={} places={}", limit.rlim_cur,
-            settings.slots, settings.places);
+  log::warn("too few descriptors descriptors={} slots={} places={}", limit.rlim_cur, settings.slots,
+            settings.places);
 }
 
 // Waits until PostgreSQL is there. Ends the program when it is not one that we can work with.
@@ -77,11 +77,11 @@ bool wait_for_database(const db::PgConnection::Options& options, const sigset_t&
       auto why = db::schema_misfit(connection);
       if (!why && !unsafe_durability) why = db::unsafe_durability(connection);
       if (!why) return true;
-      log::critical("postern-scheduler: {}", *why);
+      log::critical("cannot start error=\"{}\"", log_safe(*why, kWholeSentence));
       std::exit(kDatabaseUnfit);
     } catch (const db::PgError& error) {
       if (!error.connection_lost()) throw;
-      log::warn("event=database_away error={}", log_safe(error.what()));
+      log::warn("database away error=\"{}\"", log_safe(error.what()));
     }
     const timespec pause{2, 0};
     if (sigtimedwait(&signals, nullptr, &pause) > 0) return false;
@@ -113,6 +113,6 @@ int main(int argc, char** argv) try {
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   return scheduler::Loop(settings, database, *policy, signal_fd).run();
 } catch (const std::exception& fault) {
-  log::critical("postern-scheduler: {}", fault.what());
+  log::critical("cannot start error=\"{}\"", log_safe(fault.what(), kWholeSentence));
   return kCannotStart;
 }

@@ -26,6 +26,14 @@ std::string lane_target(const TaskSpec& task) {
   return task.url.substr(from, task.url.find('/', from) - from);
 }
 
+std::string_view host_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme == url.npos) return {};
+  url.remove_prefix(scheme + 3);
+  url = url.substr(0, url.find_first_of("/?#\\"));
+  return url.substr(url.rfind('@') + 1);  // npos + 1 is 0
+}
+
 std::int64_t lane_id(std::string_view tenant, std::string_view queue, std::string_view target) {
   std::string text;
   text.append(tenant).push_back('\0');

@@ -13,6 +13,9 @@ namespace postern {
 // "host[:port]" of the task's URL, or "endpoint:" and the name. REQUIRES: the URL is canonical.
 std::string lane_target(const TaskSpec& task);
 
+// "host[:port]" of any URL, without a name and a password, for logs; empty: there is none.
+std::string_view host_of(std::string_view url);
+
 // The lane's id, a hash of what it stands for: whoever makes a task knows it without asking the
 // database, and a task never depends on the lane's row, which only tells people what the id means.
 // Its first 24 bits are the tenant's, so that a tenant's lanes stand together, and are known for

@@ -88,11 +88,13 @@ void start_logging(std::string_view level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-std::string log_safe(std::string_view text) {
-  constexpr std::size_t kMax = 200;
+std::string log_safe(std::string_view text, std::size_t most) {
   std::string out;
-  append_escaped(out, text.substr(0, kMax));
-  if (text.size() > kMax) out += "...";
+  append_escaped(out, text.substr(0, most));
+  for (auto quote = out.find('"'); quote != out.npos; quote = out.find('"', quote + 2)) {
+    out.insert(quote, 1, '\\');
+  }
+  if (text.size() > most) out += "...";
   return out;
 }
 

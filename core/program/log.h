@@ -1,4 +1,5 @@
-// The log: one line per event to stderr, key=value, with the priority prefix that journald reads
+// The log: one line per event to stderr, what happened and then key=value (docs/logs.md), with the
+// priority prefix that journald reads
 // ("<6>"). Bodies, secrets and Authorization headers are never logged. Thread-safe.
 #pragma once
 
@@ -14,8 +15,11 @@ namespace postern {
 // settings are checked for that.
 void start_logging(std::string_view level);
 
-// An untrusted value made safe for one log line: control bytes escaped, cut to 200 bytes.
-std::string log_safe(std::string_view text);
+// An untrusted value made safe for one log line, between quotes or not: control bytes and quotes
+// escaped, cut to `most` bytes.
+std::string log_safe(std::string_view text, std::size_t most = 200);
+// For why a program does not start: it stands in a sentence that says what to do.
+inline constexpr std::size_t kWholeSentence = 2000;
 
 namespace log {
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/base/headers_json.h"
+#include "core/model/lane.h"
 #include "core/wire/attempts.h"
 #include "db/tasks/columns.h"
 
@@ -96,7 +97,13 @@ Settlement settlement(const Claimed& task, State state, Reason reason) {
           .state = state,
           .reason = reason,
           .repeat = task.spec.repeat,
-          .late = task.claimed_at - task.run_at};
+          .late = task.claimed_at - task.run_at,
+          .tenant = task.spec.tenant,
+          .queue = task.spec.queue,
+          .host = task.spec.url.empty() && !task.spec.endpoint.empty()
+                      ? "endpoint:" + task.spec.endpoint
+                      : std::string(host_of(task.spec.url)),
+          .number = task.attempt};
 }
 
 Params settle_params(const Uuid& counters, std::span<const Settlement> batch) {

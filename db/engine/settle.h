@@ -28,6 +28,11 @@ struct Settlement {
   std::optional<Attempt> attempt{};  // its record; none when given back or past its deadline
   std::string last_error{};          // empty: cleared
   std::optional<Answer> result{};    // kept with a finished task
+
+  // For the log.
+  std::string tenant{}, queue{};
+  std::string host{};  // of the target; "endpoint:" and its name when it has no URL
+  int number = 0;      // of the attempt
 };
 
 // The end of a claimed task's attempt, with what the task says of it.

@@ -10,6 +10,7 @@
 #include "core/base/utf8.h"
 #include "core/model/answer_limits.h"
 #include "core/model/ids.h"
+#include "core/model/lane.h"
 #include "core/model/next_step.h"
 #include "core/model/validation.h"
 #include "core/security/signing.h"
@@ -63,13 +64,28 @@ Result<db::Leased> DeferredApi::admit(const Subject& subject) {
   return std::move(*leased);
 }
 
+void DeferredApi::tell(const db::Leased& leased, const db::Told& told) {
+  const TaskSpec& spec = leased.task.spec;
+  failures_.add({.id = spec.id,
+                 .tenant = spec.tenant,
+                 .queue = spec.queue,
+                 .host = host_of(spec.url),
+                 .attempts = leased.task.attempt,
+                 .reason = told.reason,
+                 .status = told.attempt ? told.attempt->response_code : std::nullopt},
+                std::chrono::steady_clock::now());
+}
+
 Result<State> DeferredApi::settle(const db::Leased& leased, const db::Told& told) {
   const TaskSpec& spec = leased.task.spec;
   const auto done = write_to(pool_, [&](auto& connection) {
     return db::settle_deferred(connection, spec.tenant, spec.id, leased.lease, instance_, told);
   });
   if (!done) return done.error();
-  if (done->kind == db::Transition::Kind::done) return told.state;
+  if (done->kind == db::Transition::Kind::done) {
+    if (told.state == State::failed) tell(leased, told);
+    return told.state;
+  }
   // Somebody else was faster: the same receiver, or the scheduler that gave the attempt up.
   if (done->kind == db::Transition::Kind::wrong_state && is_finished(done->state)) {
     return wrong_state(done->state);

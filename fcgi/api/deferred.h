@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/uuid.h"
 #include "core/model/task.h"
+#include "core/program/failure_log.h"
 #include "db/pg/pool.h"
 #include "db/tasks/changes.h"
 #include "fcgi/server/http.h"
@@ -57,10 +58,12 @@ class DeferredApi {
 
  private:
   Result<db::Leased> admit(const Subject& subject);
+  void tell(const db::Leased& leased, const db::Told& told);
   Result<State> settle(const db::Leased& leased, const db::Told& told);
 
   db::Pool& pool_;
   const Uuid instance_;
+  FailureLog failures_;
 };
 
 }  // namespace postern

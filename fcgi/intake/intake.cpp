@@ -236,7 +236,7 @@ void Intake::lose_connection(const std::string& why) {
   connection_.reset();
   connected_ = false;
   if (std::exchange(told_lost_, true) || is_aside()) return;
-  log::warn("database lost error=\"{}\"", log_safe(why.substr(0, why.find('\n'))));
+  log::warn("database away error=\"{}\"", log_safe(why.substr(0, why.find('\n'))));
 }
 
 void Intake::fail_queued() {

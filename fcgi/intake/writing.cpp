@@ -74,7 +74,7 @@ void Intake::write_group(JobSpan jobs) {
       }
       // The server's message may quote the row; its code may not.
       log::error("task refused by the database task={} sqlstate={}",
-                 to_uuid(jobs.front()->task.spec.id), error.sqlstate());
+                 to_typeid(jobs.front()->task.spec.id), error.sqlstate());
       return answer_all(jobs, intake_row_refused());
     } catch (const std::exception& fault) {
       log::error("intake failed error=\"{}\"", log_safe(fault.what()));

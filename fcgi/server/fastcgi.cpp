@@ -287,7 +287,7 @@ bool FastCgiServer::run(Fd signals) {
   constexpr int kTick = 1'000;  // how often the idle time is looked at
   while (!drain_wanted_) {
     const Event event = wait_for_event(signals, options_.idle_exit.count() > 0 ? kTick : -1);
-    if (event == Event::hangup) log::info("SIGHUP: there is nothing to read again");
+    if (event == Event::hangup) log::info("signal ignored name=SIGHUP");
     if (event == Event::drain || (options_.idle_exit.count() > 0 && idle_for(options_.idle_exit))) {
       drain_wanted_ = true;
     }

@@ -187,14 +187,14 @@ void Dispatcher::claim_failed(const db::PgError& error) {
     most_lanes_ = claim.asked.size() / 2;
   } else {
     const db::HeldLane odd{claim.asked.front().lane, kOddLaneWait, false};
-    log::error("event=lane_refused lane={} error={}", odd.lane, log_safe(error.what()));
+    log::error("lane refused lane={} error=\"{}\"", odd.lane, log_safe(error.what()));
     most_lanes_ = kMostLanes;
     lanes_.claimed(claim.asked, {});
     lanes_.hold({&odd, 1}, now);
     return;
   }
   if (const auto more = log_claim_failed_.pass()) {
-    log::warn("event=claim_failed more={} error={}", *more, log_safe(error.what()));
+    log::warn("claim failed more={} error=\"{}\"", *more, log_safe(error.what()));
   }
 }
 

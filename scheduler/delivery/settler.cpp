@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 
 #include "core/program/log.h"
 
@@ -26,6 +27,32 @@ std::size_t bytes_of(const db::Settlement& settlement) {
          (settlement.attempt ? settlement.attempt->response.size() : 0);
 }
 
+std::optional<int> status_of(const db::Settlement& settlement) {
+  return settlement.attempt ? settlement.attempt->response_code : std::nullopt;
+}
+
+// Its host alone stands for the target: what follows may hold a secret.
+void tell(const db::Settlement& end, FailureLog& failures, Monotonic now) {
+  if (end.attempt && log::wants(log::Level::debug)) {
+    const auto status = status_of(end);
+    log::debug(
+        "attempt ended task={} tenant={} queue={} host={} attempt={} outcome={} status={} ms={} "
+        "then={}",
+        to_typeid(end.id), log_safe(end.tenant), log_safe(end.queue), log_safe(end.host),
+        end.number, end.attempt->status, status ? std::to_string(*status) : "-",
+        end.attempt->duration.count(), name(end.state));
+  }
+  if (end.state != State::failed) return;
+  failures.add({.id = end.id,
+                .tenant = end.tenant,
+                .queue = end.queue,
+                .host = end.host,
+                .attempts = end.attempt ? end.number : end.number - 1,
+                .reason = end.reason,
+                .status = status_of(end)},
+               now);
+}
+
 }  // namespace
 
 Settler::Settler(db::Store& store, Environment& environment)
@@ -37,6 +64,7 @@ void Settler::add(db::Settlement settlement) {
 }
 
 void Settler::turn(Monotonic now, bool hurry) {
+  failures_.turn(now);
   due_ = waiting_.size() >= kEnough
              ? not_before_
              : std::max({hurry ? oldest_ : oldest_ + gather_, sent_at_ + kSpacing, not_before_});
@@ -84,7 +112,10 @@ void Settler::settled(const db::Settled& done) {
     return known.contains(id);
   };
   for (const auto& each : batch) {
-    if (has(each.id)) times_.add(each);
+    if (has(each.id)) {
+      times_.add(each);
+      tell(each, failures_, now);
+    }
     if (each.state != State::delayed) continue;
     const auto due = now + each.delay;
     if (!retry_at_ || due < *retry_at_) retry_at_ = due;
@@ -95,7 +126,7 @@ void Settler::settled(const db::Settled& done) {
                                  [&](const db::Settlement& each) { return !has(each.id); });
   if (lost != batch.end() && !repeated_) {
     if (const auto more = log_lease_lost_.pass()) {
-      log::warn("event=lease_lost task={} tasks={} more={}", to_typeid(lost->id),
+      log::warn("lease lost task={} tasks={} more={}", to_typeid(lost->id),
                 batch.size() - ids.size(), *more);
     }
   }
@@ -112,7 +143,7 @@ void Settler::refused(const db::PgError& error) {
     // A lost connection comes back when it can; a refusal would come again at once.
     if (!error.connection_lost()) not_before_ = environment_.now() + kPause;
     if (const auto more = log_refused_.pass()) {
-      log::warn("event=settle_failed tasks={} more={} error={}", sent_.size(), *more,
+      log::warn("settle failed tasks={} more={} error=\"{}\"", sent_.size(), *more,
                 log_safe(error.what()));
     }
   }
@@ -123,7 +154,7 @@ void Settler::refused(const db::PgError& error) {
 void Settler::set_aside(const db::PgError& error) {
   const auto& alone = sent_.front();
   if (const auto more = log_set_aside_.pass()) {
-    log::error("event=settlement_refused task={} more={} error={}", to_typeid(alone.id), *more,
+    log::error("settlement refused task={} more={} error=\"{}\"", to_typeid(alone.id), *more,
                log_safe(error.what()));
   }
   limit_ = kMost;
@@ -131,14 +162,19 @@ void Settler::set_aside(const db::PgError& error) {
                 db::set_aside_params(counters_.next(), alone.id, alone.lease,
                                      corrupt_row_error(error.what())),
                 {[this](const db::PgResult& result) {
-                   sequels_ = sequels_ || db::set_aside_from(result);
+                   const bool over = db::set_aside_from(result);
+                   sequels_ = sequels_ || over;
                    settled_some_ = true;
+                   auto& end = sent_.front();
+                   end.state = State::failed;
+                   end.reason = Reason::corrupt_row;
+                   if (over) tell(end, failures_, environment_.now());
                    sent_.clear();
                  },
                  [this](const db::PgError& again) {
                    if (!again.is_data_fault()) return refused(again);
-                   log::error("event=set_aside_failed task={} error={}",
-                              to_typeid(sent_.front().id), log_safe(again.what()));
+                   log::error("set aside failed task={} error=\"{}\"", to_typeid(sent_.front().id),
+                              log_safe(again.what()));
                    sent_.clear();  // its lease runs out, and it is rescued
                  }});
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/program/failure_log.h"
 #include "core/program/log_throttle.h"
 #include "db/engine/attempt_times.h"
 #include "db/engine/settle.h"
@@ -68,6 +69,7 @@ class Settler {
   bool sequels_ = false;
   bool settled_some_ = false;
   db::AttemptTimes times_;
+  FailureLog failures_;
   LogThrottle log_refused_, log_set_aside_, log_lease_lost_;
 };
 

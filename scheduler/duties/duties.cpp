@@ -110,7 +110,7 @@ void DutyRun::fail(const db::PgError& error) const {
 
 void DutyRun::log_failed(std::string_view why) const {
   if (const auto more = duties_->log_failed_.pass()) {
-    log::error("event=duty_failed duty={} more={} error={}", duty_->name, *more, log_safe(why));
+    log::error("duty failed duty={} more={} error=\"{}\"", duty_->name, *more, log_safe(why));
   }
 }
 

@@ -24,8 +24,7 @@ void fire_due(const DutyRun& run, const db::Due& due) {
   run.context().fired = std::move(plan.turn);
   run.store().fire(run.context().options.instance, plan.firings,
                    run.step_reply<db::Fired>([run](const db::Fired& fired) {
-                     if (fired.missed > 0)
-                       log::warn("event=occurrences_missed count={}", fired.missed);
+                     if (fired.missed > 0) log::warn("occurrences missed count={}", fired.missed);
                      // There may be more, and when the next are due is not known; unless another
                      // scheduler took all of them, and will look.
                      if (fired.schedules > 0) run.also(promote);

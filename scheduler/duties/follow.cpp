@@ -23,7 +23,7 @@ void see_to(const DutyRun& run, const std::vector<db::Sequel>& sequels) {
     // By now it may have been retried and ended otherwise: that end has a sequel of its own.
     if (!sequel.ended || !has_callback(*sequel.ended)) continue;
     if (!sequel.ended->unreadable.empty()) {
-      log::error("event=callback_given_up task={} error={}", to_typeid(sequel.task),
+      log::error("callback given up task={} error=\"{}\"", to_typeid(sequel.task),
                  log_safe(sequel.ended->unreadable));
       continue;
     }

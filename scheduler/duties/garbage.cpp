@@ -25,7 +25,7 @@ void expire_entries(const DutyRun& run) {
            db::expire_entries_params(run.context().options.instance, from, run.part(200)),
            [run, &from](const db::PgResult& result) {
              const auto expired = db::expired_entries_from(result);
-             if (expired.ended > 0) log::info("event=entries_expired tasks={}", expired.ended);
+             if (expired.ended > 0) log::info("entries expired tasks={}", expired.ended);
              run.go_on(from, expired.behind);
            });
 }
@@ -38,7 +38,7 @@ void discard_surplus(const DutyRun& run) {
                                       run.part(kDiscardedAtOnce)),
            [run, &context](const db::PgResult& result) {
              auto step = db::discarded_surplus_from(result);
-             if (step.discarded > 0) log::info("event=surplus_discarded tasks={}", step.discarded);
+             if (step.discarded > 0) log::info("surplus discarded tasks={}", step.discarded);
              auto& discarded = context.surplus_discarded;
              discarded += step.discarded;
              if (!step.behind && std::exchange(discarded, 0) > 0) step.behind = db::QueuePlace{};

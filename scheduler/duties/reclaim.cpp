@@ -28,7 +28,8 @@ void reclaim(const DutyRun& run) {
                                 // There may be more than one answer holds; the next beat asks
                                 // again.
                                 if (found.empty()) dispatcher.lost_claims().looked(run.begun());
-                                if (reclaimed > 0) log::warn("event=reclaimed tasks={}", reclaimed);
+                                if (reclaimed > 0)
+                                  log::warn("claims reclaimed tasks={}", reclaimed);
                               }));
 }
 

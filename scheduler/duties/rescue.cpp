@@ -86,7 +86,7 @@ int take_over(DutyContext& context, db::Orphans orphans) {
                                                               : lost(task, random));
     ++rescued;
   }
-  if (rescued > 0) log::warn("event=rescued tasks={}", rescued);
+  if (rescued > 0) log::warn("rescued tasks={}", rescued);
   return rescued;
 }
 

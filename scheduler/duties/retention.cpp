@@ -10,7 +10,7 @@ namespace postern::scheduler {
 void make_partitions(const DutyRun& run) {
   run.ask(db::kMakePartitions, {}, [](const db::PgResult& result) {
     if (const auto made = result.integer(0, 0); made > 0) {
-      log::info("event=partitions_made count={}", made);
+      log::info("partitions made count={}", made);
     }
   });
 }
@@ -22,7 +22,7 @@ void drop_partitions(const DutyRun& run) {
     run.ask(db::kDropPartition, db::drop_partition_params(retention_class, keep),
             [run](const db::PgResult& result) {
               if (result.is_null(0, 0)) return;
-              log::info("event=partition_dropped name={}", result.text(0, 0));
+              log::info("partition dropped name={}", result.text(0, 0));
               run.again();  // there may be more
             });
   }

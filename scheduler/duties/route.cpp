@@ -50,7 +50,7 @@ void send(const DutyRun& run, std::span<const Task> tasks) {
            [run, lanes](const db::PgResult& result) {
              const auto [routed, ended] = db::routed_from(result);
              if (ended > 0) {
-               log::info("event=routing_ended tasks={}", ended);
+               log::info("routing ended tasks={}", ended);
                run.also(follow);
              }
              run.context().dispatcher.add_lanes(lanes);

@@ -20,7 +20,7 @@ db::Occurrence skipped(Time nominal, std::string why) {
 }
 
 void log_invalid(const db::DueSchedule& due, std::string_view why) {
-  log::error("event=schedule_invalid tenant={} schedule={} error={}", log_safe(due.tenant),
+  log::error("schedule invalid tenant={} schedule={} error=\"{}\"", log_safe(due.tenant),
              log_safe(due.schedule.name), log_safe(why));
 }
 

@@ -86,7 +86,7 @@ class SchedulerStopped(StackTest):
         finally:
             os.kill(frozen, signal.SIGCONT)
         log = self.stack.log / "scheduler.log"
-        self.wait_until(lambda: "event=lease_lost" in log.read_text())
+        self.wait_until(lambda: "lease lost" in log.read_text())
         now = self.get(task)
         self.assertEqual((now["status"], now["attempt_count"]), ("active", 2))
         to_second.set()

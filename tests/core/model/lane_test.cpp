@@ -44,5 +44,14 @@ TEST(LaneId, StaysTheSameForever) {
   EXPECT_EQ(lane_id("default", "email", "example.com"), 4'010'717'906'448'362'962);
 }
 
+TEST(HostOf, HasNothingElseOfAUrl) {
+  EXPECT_EQ(host_of("https://hooks.example/secret/path?token=x"), "hooks.example");
+  EXPECT_EQ(host_of("http://[2001:db8::1]:8080/"), "[2001:db8::1]:8080");
+  EXPECT_EQ(host_of("http://user:pass@word@host?token=x"), "host");
+  EXPECT_EQ(host_of("http://host#token"), "host");
+  EXPECT_EQ(host_of("odd"), "");
+  EXPECT_EQ(host_of(""), "");
+}
+
 }  // namespace
 }  // namespace postern

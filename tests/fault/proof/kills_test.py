@@ -79,7 +79,7 @@ class Kills(unittest.TestCase):
             for program, used in proof.memory.items():
                 self.assertLess(used, 512 << 10, program)
             if SIZE == "long":
-                self.assertIn("event=lease_lost", (proof.stack.log / "scheduler.log").read_text())
+                self.assertIn("lease lost", (proof.stack.log / "scheduler.log").read_text())
 
     def table(self, checker, figures, loaded, whole):
         lines = ["| fault | times | repeated by each, at most | may repeat | seconds until, median and most |",
