@@ -77,6 +77,7 @@ int serve(const Settings& settings) {
           .allow_create_default = settings.allow_create_default,
           .default_queue = settings.asyncjobs_queue,
           .public_url = settings.public_url,
+          .ready_needs_scheduler = settings.ready_needs_scheduler,
           .max_waiters = std::max(1, settings.threads / 4),
           .max_streams = std::max(1, settings.threads / 4),
           .max_lists = settings.asyncjobs_lists,

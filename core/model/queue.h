@@ -97,6 +97,8 @@ struct QueueTotals {
 struct QueueStats {
   QueueTotals totals;
   std::optional<QueueGauge> gauge;  // nullopt: no scheduler has counted yet
+  bool paused = false;
+  bool engine_paused = false;  // nothing of any queue is delivered
   Time read_at;
 };
 

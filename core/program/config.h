@@ -44,6 +44,7 @@ struct Settings {
   std::int64_t max_body = 512 * 1024;                    // bytes
   std::int64_t max_bodies_in_flight = 96 * 1024 * 1024;  // bytes
   Seconds idempotency_window{600};
+  bool ready_needs_scheduler = false;
   int pool_size = 8;
   int read_pool_size = 4;
   int vital_pool_size = 2;

@@ -114,6 +114,10 @@ constexpr Field<Queue> kQueueFields[] = {
 constexpr Field<QueueStats> kStatsFields[] = {
     {.name = queue_field::kTime,
      .write = [](Out& out, const QueueStats& s) { write_time(out, s.read_at); }},
+    {.name = queue_field::kPaused,
+     .write = [](Out& out, const QueueStats& s) { out.boolean(s.paused); }},
+    {.name = queue_field::kEnginePaused,
+     .write = [](Out& out, const QueueStats& s) { out.boolean(s.engine_paused); }},
     {.name = "depth", .write = write_depth},
     {.name = "totals", .write = write_totals},
 };

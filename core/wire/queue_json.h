@@ -19,6 +19,7 @@ inline constexpr std::string_view kMaxTries = "max_tries";
 inline constexpr std::string_view kMaxRuntime = "max_runtime";
 inline constexpr std::string_view kMaxConcurrent = "max_concurrent";
 inline constexpr std::string_view kPaused = "paused";
+inline constexpr std::string_view kEnginePaused = "engine_paused";  // of what is in it
 inline constexpr std::string_view kRateLimit = "rate_limit";
 inline constexpr std::string_view kRetention = "retention";
 inline constexpr std::string_view kKeepCompleted = "completed";  // of kRetention, as the next two

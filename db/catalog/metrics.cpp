@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "db/catalog/engine_pause.h"
+
 namespace postern::db {
 namespace {
 
@@ -23,15 +25,16 @@ constexpr Statement kCounts{"metrics_counts", R"sql(
   shown AS MATERIALIZED (
     SELECT tenant, queue FROM known ORDER BY created DESC, tenant, queue LIMIT $2)
   SELECT s.tenant, s.queue, c.name, c.value,
-         g.ready, g.delayed, g.active, g.blocked, g.estimated, g.oldest_due, now(), (SELECT count(*) FROM known)
+         g.ready, g.delayed, g.active, g.blocked, g.estimated, g.oldest_due, now(), (SELECT count(*) FROM known), coalesce(q.paused, false)
     FROM shown s
     LEFT JOIN counts c ON c.tenant = s.tenant AND c.queue = s.queue
     LEFT JOIN postern.queue_gauge g ON g.tenant = s.tenant AND g.queue = s.queue
+    LEFT JOIN postern.queue q ON q.tenant = s.tenant AND q.name = s.queue
   UNION ALL
-  SELECT NULL, NULL, name, sum(value)::bigint, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known)
+  SELECT NULL, NULL, name, sum(value)::bigint, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known), NULL
     FROM counts GROUP BY name
   UNION ALL
-  SELECT NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known)
+  SELECT NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known), NULL
    ORDER BY 1, 2)sql"};
 
 // $1, $2: lanes that schedulers hold back, and their states. Several schedulers may see the same
@@ -101,7 +104,8 @@ void read_counts(PgConnection& connection, std::string_view tenant, Numbers& out
     const auto owner = rows.text(i, 0), queue = rows.text(i, 1);
     if (out.queues.empty() || out.queues.back().queue != queue ||
         out.queues.back().tenant != owner) {
-      out.queues.push_back({std::string(owner), std::string(queue), {}, depth_from(rows, i)});
+      out.queues.push_back(
+          {std::string(owner), std::string(queue), {}, depth_from(rows, i), rows.boolean(i, 12)});
     }
     if (auto* count = place(out.queues.back().counts, rows.text(i, 2))) *count = rows.integer(i, 3);
   }
@@ -115,7 +119,9 @@ Numbers numbers(PgConnection& connection, std::string_view tenant) {
   Numbers out;
   read_counts(connection, tenant, out);
   out.schedulers = schedulers(connection);
+  out.engine_paused = engine_paused(connection);
   if (!tenant.empty()) return out;
+  out.pauses = pauses(connection);
   Array lane(Oid::int8), state(Oid::text);
   for (const auto& held : lanes_held_back(out.schedulers)) {
     lane.int8(held.lane);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/time/time.h"
+#include "db/catalog/pauses.h"
 #include "db/catalog/schedulers.h"
 #include "db/pg/connection.h"
 
@@ -39,6 +40,7 @@ struct QueueNumbers {
   std::string tenant, queue;
   Counts counts;
   Depth depth;
+  bool paused = false;
 };
 
 // How many attempts took so long, by the buckets of core/model/histogram.h, each without the ones
@@ -61,12 +63,14 @@ struct Numbers {
   Histogram duration, lateness;              // of attempts; of all tenants
   std::vector<SchedulerNumbers> schedulers;  // by name
   std::vector<PacedLane> lanes;
+  bool engine_paused = false;
+  Pauses pauses;
 };
 
 // At most so many queues, and as many lanes.
 constexpr int kMostQueues = 1000;
 
-// Of every tenant; or of one, when `tenant` is not empty: then without lanes.
+// Of every tenant; or of one, when `tenant` is not empty: then without lanes and pauses.
 Numbers numbers(PgConnection& connection, std::string_view tenant);
 
 }  // namespace postern::db

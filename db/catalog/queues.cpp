@@ -175,7 +175,8 @@ constexpr Statement kTotals{"queue_totals", R"sql(
    GROUP BY name)sql"};
 
 constexpr Statement kGauge{"queue_gauge", R"sql(
-  SELECT now() AS read_at, seen_at, ready, delayed, active, blocked, estimated, oldest_due
+  SELECT now() AS read_at, seen_at, ready, delayed, active, blocked, estimated, oldest_due, paused,
+         EXISTS (SELECT FROM postern.setting WHERE name = 'paused' AND value = 'true') AS engine_paused
     FROM postern.queue q LEFT JOIN postern.queue_gauge g ON g.tenant = q.tenant AND g.queue = q.name
    WHERE q.tenant = $1 AND q.name = $2)sql"};
 
@@ -250,6 +251,8 @@ std::optional<QueueStats> queue_stats(PgConnection& connection, std::string_view
   if (row.rows() == 0) return std::nullopt;
   QueueStats stats;
   stats.read_at = row.time(0, row.column("read_at"));
+  stats.paused = row.boolean(0, row.column("paused"));
+  stats.engine_paused = row.boolean(0, row.column("engine_paused"));
   if (!row.is_null(0, row.column("seen_at")))
     stats.gauge = RowReader<QueueGauge>(row, kGaugeColumns)(0);
   const auto rows = connection.exec(kTotals, Params().text(tenant).text(name));

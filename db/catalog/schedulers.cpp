@@ -1,5 +1,6 @@
 #include "db/catalog/schedulers.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -11,9 +12,10 @@ constexpr Statement kSchedulers{"metrics_schedulers", R"sql(
          gauges::text
     FROM postern.instance WHERE program = 'postern-scheduler' ORDER BY name, started_at)sql"};
 
-constexpr Statement kSchedulerAlive{"scheduler_alive", R"sql(
-  SELECT EXISTS (SELECT FROM postern.instance
-                  WHERE program = 'postern-scheduler' AND beat_at > now() - interval '1 minute'))sql"};
+constexpr Statement kSchedulersHeard{"schedulers_heard", R"sql(
+  SELECT count(*) FILTER (WHERE beat_at > now() - interval '1 minute'),
+         extract(epoch FROM now() - max(beat_at))::float8
+    FROM postern.instance WHERE program = 'postern-scheduler')sql"};
 
 }  // namespace
 
@@ -41,8 +43,11 @@ std::vector<SchedulerGauges::Lane> lanes_held_back(
   return out;
 }
 
-bool scheduler_alive(PgConnection& connection) {
-  return connection.exec(kSchedulerAlive).boolean(0, 0);
+SchedulersHeard schedulers_heard(PgConnection& connection) {
+  const auto row = connection.exec(kSchedulersHeard);
+  SchedulersHeard heard{.up = row.integer(0, 0)};
+  if (!row.is_null(0, 1)) heard.seconds_since = std::max(0.0, row.float8(0, 1));
+  return heard;
 }
 
 }  // namespace postern::db

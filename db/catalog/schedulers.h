@@ -2,6 +2,8 @@
 // play along.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +29,11 @@ std::vector<SchedulerNumbers> schedulers(PgConnection& connection);
 // The lanes that schedulers which are up hold back. Several may see the same lane, and differ.
 std::vector<SchedulerGauges::Lane> lanes_held_back(const std::vector<SchedulerNumbers>& schedulers);
 
-// Whether a scheduler has beaten within the last minute.
-bool scheduler_alive(PgConnection& connection);
+// What is known of them together.
+struct SchedulersHeard {
+  std::int64_t up = 0;                    // that have beaten within the last minute
+  std::optional<double> seconds_since{};  // since one has; nullopt: all have said goodbye
+};
+SchedulersHeard schedulers_heard(PgConnection& connection);
 
 }  // namespace postern::db

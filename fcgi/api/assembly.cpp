@@ -33,7 +33,7 @@ struct Assembly::Parts {
         endpoints(pools, options.instance, quotas),
         schedules(pools, options.instance, quotas),
         metrics(pools.reads),
-        status(pools, intake),
+        status(pools, intake, options.ready_needs_scheduler),
         streams(pools.reads, options.max_streams),
         lists({.places = std::numeric_limits<int>::max(), .share = options.max_lists}),
         use_cases{tasks,     creation,  batches, bulk,   changes, deferred, queues,

@@ -20,6 +20,7 @@ class Assembly {
     bool allow_create_default = false;  // see QueuesApi::create
     std::string default_queue = {};     // as of CreationApi::Options
     std::string public_url = {};
+    bool ready_needs_scheduler = false;
     int max_waiters = 16;
     int max_streams = 16;
     int max_lists = 1;  // of asyncjobs's, that a tenant may read at the same time

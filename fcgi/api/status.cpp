@@ -4,7 +4,6 @@
 #include <exception>
 
 #include "core/program/log.h"
-#include "db/catalog/metrics.h"
 #include "db/catalog/queue_defaults.h"
 #include "db/schema/migrations.h"
 #include "fcgi/intake/intake.h"
@@ -17,7 +16,7 @@ db::Totals StatusApi::totals(const Caller& caller) {
 }
 
 Readiness StatusApi::readiness() {
-  Readiness ready{false, false, false};
+  Readiness ready;
   try {
     read_from(vital_, [&](auto& connection) {
       const std::array<TaskId, 1> nobody{};
@@ -25,8 +24,9 @@ Readiness StatusApi::readiness() {
       ready.tasks = intake_.connected();
       db::queue_defaults(connection, kDefaultTenant, kDefaultTenant);
       ready.config = !db::schema_misfit(connection);
-      ready.scheduler = db::scheduler_alive(connection);
+      ready.schedulers = db::schedulers_heard(connection);
     });
+    ready.ready = ready.tasks && ready.config && (ready.schedulers->up > 0 || !needs_scheduler_);
   } catch (const std::exception& error) {
     log::debug("not ready error=\"{}\"", log_safe(error.what()));
   }

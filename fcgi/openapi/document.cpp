@@ -48,6 +48,8 @@ json::object completed(Dialect dialect) {
   json::object& components = document.at("components").as_object();
   complete(components, shared, source);
   components.emplace("securitySchemes", shared.at("securitySchemes"));
+  // Postern's own API is of the program's version; the others keep their original's.
+  if (dialect == Dialect::native) document.at("info").as_object()["version"] = POSTERN_VERSION;
   return document;
 }
 

@@ -50,6 +50,7 @@ class Handlers {
     bool auto_create_queues = true;
     bool allow_create_default = false;
     std::string default_queue = {};
+    bool ready_needs_scheduler = false;
     int max_waiters = 16;
     int max_streams = 16;
     Quotas::Limits quotas = {};
@@ -59,6 +60,7 @@ class Handlers {
       : assembly_({.auto_create_queues = options.auto_create_queues,
                    .allow_create_default = options.allow_create_default,
                    .default_queue = options.default_queue,
+                   .ready_needs_scheduler = options.ready_needs_scheduler,
                    .max_waiters = options.max_waiters,
                    .max_streams = options.max_streams,
                    .quotas = options.quotas,

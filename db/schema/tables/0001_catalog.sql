@@ -88,6 +88,8 @@ CREATE TABLE postern.queue (
     AND retention_cancelled IN ('short', 'standard'))
 ) WITH (fillfactor = 50);                  -- a claim from a queue with a rate updates its row
 
+-- For showing what is paused, here and below, among many.
+CREATE INDEX queue_paused ON postern.queue (tenant, name) WHERE paused;
 -- For finding the queues whose tasks may get too old, among many.
 CREATE INDEX queue_max_age ON postern.queue (tenant, name) WHERE max_age IS NOT NULL;
 -- For finding those that may hold more than they are to.
@@ -123,6 +125,8 @@ CREATE TABLE postern.endpoint (
     AND rate_tokens BETWEEN -1000000 AND 1000000
     AND rate_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 ) WITH (fillfactor = 50);
+
+CREATE INDEX endpoint_paused ON postern.endpoint (tenant, name) WHERE paused;
 
 -- Outcomes of the attempts at an endpoint by minute, for its health statistics; not exact enough for accounting.
 -- `durations` counts by the buckets of core/model/histogram.h.
@@ -189,6 +193,8 @@ CREATE TABLE postern.schedule (
 CREATE INDEX schedule_due ON postern.schedule (next_at) WHERE NOT paused;
 -- For turns of the tenants. One whose schedules have all ended is not in it.
 CREATE INDEX schedule_in_turn ON postern.schedule (tenant, next_at, name) WHERE NOT paused AND next_at IS NOT NULL;
+
+CREATE INDEX schedule_paused ON postern.schedule (tenant, name) WHERE paused;
 
 -- The occurrences that fired or were skipped. The primary key makes an occurrence fire exactly once, over all schedulers.
 CREATE TABLE postern.schedule_run (

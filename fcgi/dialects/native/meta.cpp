@@ -33,6 +33,7 @@ void write_counts(JsonWriter& out, const db::Counts& counts) {
 void write_queue(JsonWriter& out, const db::QueueNumbers& queue, Time now) {
   out.begin_object();
   out.member("name", queue.queue);
+  out.member("paused", queue.paused);
   out.key("depth").begin_object();
   out.member("ready", queue.depth.ready);
   out.member("delayed", queue.depth.delayed);
@@ -109,6 +110,7 @@ Result<HttpResponse> stats(const Call& call) {
   for (const auto& each : numbers.schedulers) in_flight += each.up ? each.in_flight : 0;
   JsonWriter out;
   out.begin_object();
+  out.member("paused", numbers.engine_paused);
   out.key("totals").begin_object();
   write_counts(out, numbers.counts);
   out.end_object();
@@ -142,7 +144,7 @@ Result<HttpResponse> healthz(const Call&) {
 Result<HttpResponse> readyz(const Call& call) {
   const Readiness ready = call.use.status.readiness();
   JsonWriter out;
-  out.begin_object().member("ready", ready.tasks && ready.config).key("checks").begin_object();
+  out.begin_object().member("ready", ready.ready).key("checks").begin_object();
   const auto check = [&](std::string_view name, bool ok, std::string_view error) {
     out.key(name).begin_object().member("ok", ok);
     if (!ok) out.member("error", error);
@@ -150,8 +152,18 @@ Result<HttpResponse> readyz(const Call& call) {
   };
   check("tasks", ready.tasks, "tasks storage unreachable");
   check("config", ready.config, "configuration storage unreachable");
+  // Open to anybody, so it names none.
+  const auto [up, seconds_since] = ready.schedulers.value_or(db::SchedulersHeard{});
+  out.key("schedulers").begin_object().member("ok", up > 0).member("count", up);
+  out.key("seconds_since");
+  seconds_since ? out.number(std::int64_t(*seconds_since)) : out.null();
+  if (up == 0) {
+    out.member("error", ready.schedulers ? "no scheduler was heard for a minute"
+                                         : "configuration storage unreachable");
+  }
+  out.end_object();
   out.end_object().end_object();
-  return json_response(ready.tasks && ready.config ? 200 : 503, out.take());
+  return json_response(ready.ready ? 200 : 503, out.take());
 }
 
 }  // namespace postern::native_meta

@@ -168,6 +168,28 @@ void write_queues(Text& out, const db::Numbers& numbers) {
   out.sample({}, numbers.queues_left_out);
 }
 
+// A series for each that is paused, so that a list of the names is a list of the pauses.
+void write_pauses(Text& out, const db::Numbers& numbers) {
+  const struct {
+    std::string_view name, what, label;
+    const db::PausedThings& things;
+  } kinds[]{
+      {"postern_queue_paused", "queues", "queue", numbers.pauses.queues},
+      {"postern_endpoint_paused", "endpoints", "endpoint", numbers.pauses.endpoints},
+      {"postern_schedule_paused", "schedules", "schedule", numbers.pauses.schedules},
+  };
+  out.family("postern_engine_paused", "gauge", "1: the whole engine is paused, of all tenants.");
+  out.sample({}, int{numbers.engine_paused});
+  out.family("postern_paused", "gauge", "How many of all tenants are paused.");
+  for (const auto& each : kinds) out.sample({{"what", each.what}}, each.things.count);
+  for (const auto& each : kinds) {
+    out.family(each.name, "gauge", "1 for each that is paused.");
+    for (const auto& [tenant, name] : each.things.first) {
+      out.sample({{"tenant", tenant}, {each.label, name}}, 1);
+    }
+  }
+}
+
 void write_schedulers(Text& out, const db::Numbers& numbers) {
   // By name: one that was restarted may be there twice for a while.
   struct Named {
@@ -212,6 +234,7 @@ std::string metrics_text(const db::Numbers& numbers, std::string_view version) {
   Text out;
   write_totals(out, numbers);
   write_queues(out, numbers);
+  write_pauses(out, numbers);
   write_schedulers(out, numbers);
   out.family("postern_build_info", "gauge", "1, with the version of the handler that answers.");
   out.sample({{"version", version}}, 1);

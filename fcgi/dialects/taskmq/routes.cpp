@@ -69,7 +69,9 @@ Result<HttpResponse> health(const Call& call) {
     out.member("status", "db_error").end_object();
     return json_response(503, out.take());
   }
-  out.member("status", "ok").member("worker", ready.scheduler ? "alive" : "unknown").end_object();
+  out.member("status", "ok")
+      .member("worker", ready.schedulers && ready.schedulers->up > 0 ? "alive" : "unknown")
+      .end_object();
   return json_response(200, out.take());
 }
 

@@ -43,6 +43,7 @@ inline constexpr SettingExample kSettingExamples[] = {
     {"max-body", "1m", true, false, false},
     {"max-bodies-in-flight", "10m", true, false, false},
     {"idempotency-window", "1h", true, false, false},
+    {"ready-needs-scheduler", "true", true, false, false},
     {"pool-size", "4", true, false, false},
     {"read-pool-size", "3", true, false, false},
     {"vital-pool-size", "3", true, false, false},

@@ -69,7 +69,8 @@ TEST(QueueJson, WritesWhatIsInAQueue) {
   JsonWriter unseen;
   wire::write_queue_stats(unseen, "q", stats);
   EXPECT_EQ(unseen.text(),
-            R"({"queue":"q","time":"2026-01-01T00:01:00Z","depth":{"total":7},)"
+            R"({"queue":"q","time":"2026-01-01T00:01:00Z","paused":false,"engine_paused":false,)"
+            R"("depth":{"total":7},)"
             R"("totals":{"created":9,"retried":0,"deleted":0,"completed":2,"failed":0,)"
             R"("cancelled":0,"attempts_success":0,"attempts_failed":0,"attempts_lost":0}})");
   stats.gauge = QueueGauge{.ready = 4,

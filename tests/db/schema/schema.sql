@@ -2133,14 +2133,17 @@ ALTER TABLE ONLY postern.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY postern.tenant_secret
     ADD CONSTRAINT tenant_secret_pkey PRIMARY KEY (tenant);
+CREATE INDEX endpoint_paused ON postern.endpoint USING btree (tenant, name) WHERE paused;
 CREATE INDEX idempotency_key_expiry ON postern.idempotency_key USING btree (expires_at);
 CREATE INDEX lease_at ON postern.lease USING btree (tenant, resolved) WHERE (resolved IS NOT NULL);
 CREATE INDEX lease_deferred ON postern.lease USING btree (until) WHERE deferred;
 CREATE INDEX lease_of_queue ON postern.lease USING btree (deferred, tenant, queue);
 CREATE INDEX queue_discard_old ON postern.queue USING btree (tenant, name) WHERE (discard_old AND (max_entries IS NOT NULL));
 CREATE INDEX queue_max_age ON postern.queue USING btree (tenant, name) WHERE (max_age IS NOT NULL);
+CREATE INDEX queue_paused ON postern.queue USING btree (tenant, name) WHERE paused;
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_in_turn ON postern.schedule USING btree (tenant, next_at, name) WHERE ((NOT paused) AND (next_at IS NOT NULL));
+CREATE INDEX schedule_paused ON postern.schedule USING btree (tenant, name) WHERE paused;
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
 CREATE INDEX sequel_of_tenant ON postern.sequel USING btree (tenant, id);

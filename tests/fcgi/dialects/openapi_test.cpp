@@ -81,6 +81,11 @@ TEST_P(OpenApi, SaysWhereItIsMounted) {
   EXPECT_EQ(server("/queue/asyncjobs"), "/queue/asyncjobs");
 }
 
+TEST(OpenApiOfPostern, HasTheProgramsVersion) {
+  const auto document = boost::json::parse(openapi_document(Dialect::native, ""));
+  EXPECT_EQ(document.at("info").at("version"), POSTERN_VERSION);
+}
+
 // What its clients' generators rely on.
 TEST(OpenApiOfAsyncJobs, HasTheNamesOfItsModel) {
   const auto document = boost::json::parse(openapi_document(Dialect::asyncjobs, ""));

@@ -334,6 +334,7 @@ TEST_F(IntakeTest, AnswersWithoutADatabase) {
   const Answer ready = ask("GET", "/readyz");
   EXPECT_EQ(ready.status, 503);
   EXPECT_EQ(ready.text("checks/tasks/error"), "tasks storage unreachable");
+  EXPECT_EQ(ready.text("checks/schedulers/error"), "configuration storage unreachable");
   const Answer made = create();
   EXPECT_EQ(made.status, 503);
   EXPECT_EQ(made.text("error/code"), "unavailable");

@@ -1,5 +1,6 @@
 // The paths about the server itself: numbers of all tenants and of one, what it knows, how it is.
 #include "core/model/lane.h"
+#include "db/catalog/engine_pause.h"
 #include "db/engine/gauges.h"
 #include "db/engine/heartbeat.h"
 #include "tests/fcgi/wire.h"
@@ -148,6 +149,95 @@ TEST_F(MetaTest, StatsAreOfTheCallersTenant) {
   HttpRequest nobody = request("GET", "/v1/stats");
   nobody.verdict = Verdict::missing;
   EXPECT_EQ(ask(nobody).status, 401);
+}
+
+TEST_F(MetaTest, IsHealthyAndReady) {
+  EXPECT_EQ(ask("GET", "/healthz").text("status"), "ok");
+  // Without any scheduler, too.
+  const Answer ready = ask("GET", "/readyz");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(ready.body, R"({"ready":true,"checks":{"tasks":{"ok":true},"config":{"ok":true},)"
+                        R"("schedulers":{"ok":false,"count":0,"seconds_since":null,)"
+                        R"("error":"no scheduler was heard for a minute"}}})");
+}
+
+// Without their names: anybody may ask.
+TEST_F(MetaTest, ReadinessSaysWhenASchedulerWasHeard) {
+  const auto heard = [&](const char* name, const char* age) {
+    admin_.exec({"", "UPDATE postern.instance SET beat_at = now() - $2::interval WHERE id = $1"},
+                db::Params().uuid(beat(name)).text(age));
+  };
+  heard("dead", "2 hours");
+  Answer ready = ask("GET", "/readyz");
+  EXPECT_EQ(ready.text("checks/schedulers/ok"), "false");
+  EXPECT_EQ(ready.text("checks/schedulers/seconds_since"), "7200");
+  heard("one", "7 s");
+  heard("two", "40 s");
+  ready = ask("GET", "/readyz");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(ready.body.substr(ready.body.find("\"schedulers\"")),
+            R"("schedulers":{"ok":true,"count":2,"seconds_since":7}}})");
+}
+
+TEST_F(MetaTest, NothingIsReadyWithoutASchedulerWhereOneIsNeeded) {
+  Handlers::Options options;
+  options.ready_needs_scheduler = true;
+  start(options);
+  const Answer ready = ask("GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.text("ready"), "false");
+  EXPECT_EQ(ready.text("checks/config/ok"), "true");
+  EXPECT_EQ(ask("GET", "/healthz").status, 200);
+  beat("one");
+  EXPECT_EQ(ask("GET", "/readyz").status, 200);
+}
+
+TEST_F(MetaTest, PausesAreShown) {
+  create();
+  EXPECT_TRUE(shows("postern_engine_paused 0"));
+  EXPECT_TRUE(shows(R"(postern_paused{what="queues"} 0)"));
+  EXPECT_EQ(ask("GET", "/v1/stats").text("paused"), "false");
+  EXPECT_EQ(ask("GET", "/v1/stats").text("queues/0/paused"), "false");
+  EXPECT_EQ(ask("GET", "/v1/queues/q/stats").text("engine_paused"), "false");
+
+  db::pause_engine(admin_, true);
+  EXPECT_TRUE(shows("postern_engine_paused 1"));
+  EXPECT_EQ(ask("GET", "/v1/stats").text("paused"), "true");
+  EXPECT_EQ(ask("GET", "/v1/queues/q/stats").text("engine_paused"), "true");
+  EXPECT_EQ(ask("GET", "/v1/queues/q/stats").text("paused"), "false");
+  db::pause_engine(admin_, false);
+  EXPECT_TRUE(shows("postern_engine_paused 0"));
+
+  ask("POST", "/v1/queues/q/pause");
+  EXPECT_EQ(ask("GET", "/v1/stats").text("queues/0/paused"), "true");
+  EXPECT_EQ(ask("GET", "/v1/queues/q/stats").text("paused"), "true");
+  ask("PUT", "/v1/endpoints/shop", R"({"url":"http://receiver.test/","paused":true})");
+  ask("PUT", "/v1/schedules/night",
+      R"({"queue":"q","webhook_url":"http://receiver.test/","schedule":"@yearly","paused":true})");
+  for (const char* line :
+       {R"(postern_queue_paused{tenant="default",queue="q"} 1)",
+        R"(postern_endpoint_paused{tenant="default",endpoint="shop"} 1)",
+        R"(postern_schedule_paused{tenant="default",schedule="night"} 1)",
+        R"(postern_paused{what="queues"} 1)", R"(postern_paused{what="endpoints"} 1)",
+        R"(postern_paused{what="schedules"} 1)"}) {
+    EXPECT_TRUE(shows(line)) << line;
+  }
+  ask("POST", "/v1/queues/q/resume");
+  EXPECT_FALSE(shows(R"(postern_queue_paused{tenant="default",queue="q"} 1)"));
+}
+
+TEST_F(MetaTest, PausesAreBounded) {
+  admin_.script(R"sql(
+    INSERT INTO postern.queue (tenant, name, paused) SELECT 'default', 'q' || n, true FROM generate_series(1, 1005) n;
+    INSERT INTO postern.queue (tenant, name, paused) VALUES ('default', 'aq_test', true))sql");
+  EXPECT_TRUE(shows(R"(postern_paused{what="queues"} 1005)")) << "without the sandbox queue";
+  const std::string text = ask("GET", "/metrics").body;
+  std::size_t series = 0;
+  for (auto at = text.find("\npostern_queue_paused{"); at != text.npos;
+       at = text.find("\npostern_queue_paused{", at + 1)) {
+    ++series;
+  }
+  EXPECT_EQ(series, 1000u);
 }
 
 TEST_F(MetaTest, RetryPoliciesAreInNanosecondsSortedByName) {

@@ -355,13 +355,6 @@ TEST_F(NativeTest, KnowsItsPathsAndMethods) {
   EXPECT_EQ(ask(large).text("error/code"), "payload_too_large");
 }
 
-TEST_F(NativeTest, IsHealthyAndReady) {
-  EXPECT_EQ(ask("GET", "/healthz").text("status"), "ok");
-  const Answer ready = ask("GET", "/readyz");
-  EXPECT_EQ(ready.status, 200);
-  EXPECT_EQ(ready.body, R"({"ready":true,"checks":{"tasks":{"ok":true},"config":{"ok":true}}})");
-}
-
 TEST_F(NativeTest, KeepsAValidTraceparent) {
   HttpRequest post =
       request("POST", "/v1/tasks", R"({"queue":"q","webhook_url":"http://a.test/"})");
