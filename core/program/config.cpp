@@ -1,12 +1,18 @@
 #include "core/program/config.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <istream>
 #include <memory>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -60,11 +66,12 @@ std::string environment_name(const Setting& setting) {
   throw CLI::ParseError(sentence, CLI::ExitCodes::ValidationError);
 }
 
+std::string wrong_value(const Setting& setting, const std::string& value) {
+  return fmt::format("{} = \"{}\" is wrong: it must be {}.", setting.name, value, setting.expected);
+}
+
 void set(Settings& settings, const Setting& setting, const std::string& value) {
-  if (!setting.set(settings, value)) {
-    stop(
-        fmt::format("{} = \"{}\" is wrong: it must be {}.", setting.name, value, setting.expected));
-  }
+  if (!setting.set(settings, value)) stop(wrong_value(setting, value));
 }
 
 // Checks settings that are wrong only in combination.
@@ -81,11 +88,42 @@ void check_files(const Settings& settings) {
   }
 }
 
+// The file of settings that is being read.
+struct File {
+  std::string name;
+  std::string complaint;  // why it cannot be read; empty: it can, or there is none and need not be
+};
+
+// Why the file cannot be read; empty when it can, or is the default one and does not exist. CLI11
+// passes over a default file that cannot be read, and looks at a named one only after
+// --check-config has said that all is well.
+std::string complaint_of(const std::string& name, bool is_named) {
+  const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (descriptor < 0) {
+    const int error = errno;
+    if (error == ENOENT || error == ENOTDIR) {
+      return is_named ? fmt::format("The configuration file {}, named by --config, does not exist.",
+                                    name)
+                      : "";
+    }
+    return fmt::format(
+        "The configuration file {} cannot be read ({}). Start this as a user who may read it, or "
+        "name another file with --config (/dev/null: none).",
+        name, std::generic_category().message(error));
+  }
+  struct stat found {};
+  const bool is_folder = ::fstat(descriptor, &found) == 0 && S_ISDIR(found.st_mode);
+  ::close(descriptor);
+  return is_folder ? fmt::format("The configuration file {} is a folder; it must be a file.", name)
+                   : "";
+}
+
 // Reads "key = value" lines; "#" begins a comment line; a value may stand in double quotes. CLI11's
 // own reader cuts values at '#' and splits them at spaces, which would break connection strings.
 class FileReader : public CLI::Config {
  public:
-  explicit FileReader(Program program) : program_(program) {}
+  FileReader(Program program, std::shared_ptr<const File> file)
+      : program_(program), file_(std::move(file)) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
     std::vector<CLI::ConfigItem> found;
@@ -100,13 +138,9 @@ class FileReader : public CLI::Config {
       const auto setting = std::find_if(settings.begin(), settings.end(),
                                         [&](const Setting& each) { return each.name == key; });
       if (setting == settings.end()) {
-        stop(fmt::format("The configuration file's line {} is wrong: there is no setting \"{}\".",
-                         number, key));
+        stop_at(number, fmt::format("there is no setting \"{}\".", key));
       }
-      if (equals == line.npos) {
-        stop(fmt::format("The configuration file's line {} is wrong: it must be {} = VALUE.",
-                         number, key));
-      }
+      if (equals == line.npos) stop_at(number, fmt::format("it must be {} = VALUE.", key));
       // The environment wins over the file; CLI11's own order is the reverse.
       const char* environment = std::getenv(environment_name(*setting).c_str());
       if (!is_used_by(*setting, program_) || (environment != nullptr && *environment != '\0')) {
@@ -116,25 +150,35 @@ class FileReader : public CLI::Config {
       if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
         value = value.substr(1, value.size() - 2);
       }
+      // Tried here, where the line is known.
+      Settings tried;
+      if (!setting->set(tried, std::string(value))) {
+        stop_at(number, wrong_value(*setting, std::string(value)));
+      }
       const auto repeated = [&](const CLI::ConfigItem& item) {
         return "--" + item.name == flag_name(*setting);
       };
       if (std::any_of(found.begin(), found.end(), repeated)) {
-        stop(fmt::format("The configuration file's line {} is wrong: {} is given twice.", number,
-                         key));
+        stop_at(number, fmt::format("{} is given twice.", key));
       }
       CLI::ConfigItem item;
       item.name = replaced(key, '_', '-');
       item.inputs = {std::string(value)};
       found.push_back(std::move(item));
     }
+    if (in.bad()) stop(fmt::format("The configuration file {} cannot be read.", file_->name));
     return found;
   }
 
   std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
 
  private:
+  [[noreturn]] void stop_at(int line, const std::string& sentence) const {
+    stop(fmt::format("{}, line {}: {}", file_->name, line, sentence));
+  }
+
   Program program_;
+  std::shared_ptr<const File> file_;
 };
 
 }  // namespace
@@ -142,9 +186,20 @@ class FileReader : public CLI::Config {
 void add_settings(CLI::App& app, Settings& settings, Program program) {
   app.set_version_flag("--version", fmt::format("{} {}", name(program), POSTERN_VERSION))
       ->trigger_on_parse();  // works even when a setting is wrong
-  app.config_formatter(std::make_shared<FileReader>(program));
-  app.set_config("--config", kDefaultFile, "a file of settings, one \"name = value\" a line")
-      ->option_text(fmt::format("FILE [{}]", kDefaultFile));
+  const auto file = std::make_shared<File>();
+  app.config_formatter(std::make_shared<FileReader>(program, file));
+  CLI::Option* const config =
+      app.set_config("--config", kDefaultFile, "a file of settings, one \"name = value\" a line");
+  config->option_text(fmt::format("FILE [{}]", kDefaultFile));
+  // A FileError waits until --help has had its turn, since help needs no settings. CLI11 checks the
+  // value a second time before that.
+  config->check([file, config](const std::string& path) {
+    const bool told = !file->complaint.empty();
+    file->name = path;
+    file->complaint = complaint_of(path, config->count() > 0);
+    if (!told && !file->complaint.empty()) throw CLI::FileError(file->complaint);
+    return std::string();
+  });
 
   for (const Setting& setting : all_settings()) {
     if (!is_used_by(setting, program)) continue;
@@ -172,7 +227,8 @@ void add_settings(CLI::App& app, Settings& settings, Program program) {
   // Last, so that every value has been read when it runs.
   app.add_flag_callback(
       "--check-config",
-      [&settings, program] {
+      [&settings, program, file] {
+        if (!file->complaint.empty()) stop(file->complaint);
         check_together(settings);
         if (program == Program::fcgi) check_files(settings);
         throw CLI::CallForVersion("ok", CLI::ExitCodes::Success);

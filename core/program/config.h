@@ -1,8 +1,9 @@
 // Settings: one table with name, meaning, unit and default for all three programs. Each can be
 // given as a flag (--idle-exit), in the environment (POSTERN_IDLE_EXIT) or as a line of a file
 // ("idle_exit = 5m"). --config names the file; the default is /etc/postern/postern.conf, if it
-// exists and is readable. The flag wins over the environment, which wins over the file. A wrong
-// value stops the program at start with one sentence that names the setting.
+// exists. The flag wins over the environment, which wins over the file. A wrong value, a file that
+// cannot be read and a named one that does not exist stop the program at start with one sentence
+// that names the setting, or the file and the line.
 #pragma once
 
 #include <cstdint>

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "core/program/credentials.h"
+
 namespace postern {
 namespace {
 
@@ -64,7 +66,9 @@ JwtPolicy read_jwt_policy(const Settings& settings) {
       add(policy.keys, secret, variable);
     }
   }
-  if (const std::string& file = settings.jwt_secret_file; !file.empty()) {
+  const std::string file =
+      settings.jwt_secret_file.empty() ? credential_file("jwt-secrets") : settings.jwt_secret_file;
+  if (!file.empty()) {
     std::ifstream lines(file);
     const std::size_t before = policy.keys.secrets.size();
     for (std::string line; std::getline(lines, line);) {

@@ -13,11 +13,11 @@ struct JwtPolicy {
 
 // The rules of the settings; the secrets of the environment (POSTERN_JWT_SECRET, and
 // TASKMQ_JWT_SECRET, which TaskMQ's set-ups have) and of `jwt_secret_file`, one a line, so that a
-// new one and the one it replaces work side by side; the public keys of `jwt_keys_file`. An empty
-// name is no file. Files are read once, here: new keys need a restart, as new secrets do. Throws
-// std::runtime_error with a sentence that names the setting and never a secret, when a file cannot
-// be read or is empty, a secret is shorter than kMinJwtSecret or is a public key, or the keys are
-// not valid (parse_jwt_public_keys).
+// new one and the one it replaces work side by side; the public keys of `jwt_keys_file`. Without a
+// `jwt_secret_file` the credential `jwt-secrets` is read, if the unit loads it. Files are read
+// once, here: new keys need a restart, as new secrets do. Throws std::runtime_error with a sentence
+// that names the setting and never a secret, when a file cannot be read or is empty, a secret is
+// shorter than kMinJwtSecret or is a public key, or the keys are not valid (parse_jwt_public_keys).
 JwtPolicy read_jwt_policy(const Settings& settings);
 
 // The public keys of `jwt_keys_file` alone; none when it is not set. Throws likewise.

@@ -219,8 +219,9 @@ constexpr Setting kSettings[] = {
      "how many lists of asyncjobs's a tenant may read at the same time",
      set_number<&S::asyncjobs_lists, 1, 64>},
     {"jwt_secret_file", Users::fcgi, "FILE", "a file's path", "",
-     "secrets that JSON Web Tokens are checked with, one a line; also POSTERN_JWT_SECRET and "
-     "TASKMQ_JWT_SECRET in the environment",
+     "secrets that JSON Web Tokens are checked with, one a line; empty: the unit's credential "
+     "jwt-secrets, if it loads one; also POSTERN_JWT_SECRET and TASKMQ_JWT_SECRET in the "
+     "environment",
      set_text<&S::jwt_secret_file>},
     {"jwt_keys_file", Users::fcgi_and_command, "FILE", "a file's path", "",
      "public keys that JSON Web Tokens signed with RS256 or ES256 are checked with: PEM, or a JSON "

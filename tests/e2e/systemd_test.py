@@ -25,6 +25,15 @@ CEILINGS = {
     "postern-scheduler@1.service": 15,
 }
 
+# Which unit each example of a drop-in is for.
+DROP_INS = {
+    "remote-postgresql-fcgi.conf.example": "postern-fcgi.service",
+    "remote-postgresql-migrate.conf.example": "postern-migrate.service",
+    "remote-postgresql-scheduler.conf.example": "postern-scheduler@1.service",
+    "scheduler-egress.conf.example": "postern-scheduler@1.service",
+    "credentials.conf.example": "postern-fcgi.service",
+}
+
 
 def run(command, **environment):
     """Runs a command; returns its exit status and output."""
@@ -51,7 +60,7 @@ class SystemdTest(unittest.TestCase):
 
     def install_drop_in(self, example, unit):
         folder = self.units / f"{unit}.d"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         shutil.copy(UNITS / example, folder / example.removesuffix(".example"))
 
     def assert_accepted(self):
@@ -99,12 +108,33 @@ class SystemdTest(unittest.TestCase):
         return {line for line in fences.splitlines() if line and not line.startswith("#")}
 
     def test_systemd_accepts_the_example_drop_ins(self):
-        for unit in ("postern-fcgi.service", "postern-migrate.service"):
-            self.install_drop_in("remote-postgresql.conf.example", unit)
-        self.install_drop_in("scheduler-egress.conf.example", "postern-scheduler@1.service")
+        for example, unit in DROP_INS.items():
+            self.install_drop_in(example, unit)
         self.assert_accepted()
         # With network access, the handlers' sandbox is still as strict as the scheduler's.
         self.assert_exposure("postern-fcgi.service", CEILINGS["postern-scheduler@1.service"])
+
+    def test_every_example_drop_in_is_tried(self):
+        examples = {path.name for path in UNITS.glob("*.conf.example")} - {"postern.conf.example"}
+        self.assertEqual(examples, set(DROP_INS))
+
+    def test_a_unit_gets_the_password_of_its_own_role_alone(self):
+        for example, unit in DROP_INS.items():
+            if not example.startswith("remote-postgresql-"):
+                continue
+            with self.subTest(unit):
+                user = re.search(r"(?m)^User=(\w+)$", (self.units / unit).read_text()).group(1)
+                loaded = re.findall(r"(?m)^LoadCredential=(.*)$", (UNITS / example).read_text())
+                self.assertEqual(loaded, [f"database-password:/etc/postern/credentials/database-password.{user}"])
+
+    def test_settings_have_one_source(self):
+        """No unit sets what /etc/postern/postern.conf may set, but the name of a scheduler, which is each instance's own."""
+        for unit in self.units.glob("*.service"):
+            text = unit.read_text()
+            self.assertNotRegex(text, r"(?m)^Environment")
+            [command] = re.findall(r"(?m)^ExecStart=(.*)$", text)
+            self.assertEqual(re.findall(r" --?[a-z-]+", command),
+                             [" --name"] if "scheduler" in unit.name else [], unit.name)
 
     def test_users_of_the_units_are_declared(self):
         made = (UNITS / "sysusers.d" / "postern.conf").read_text()
@@ -125,36 +155,80 @@ class SystemdTest(unittest.TestCase):
             ["systemd-sysusers", f"--root={root}", UNITS / "sysusers.d" / "postern.conf"]
         )
         self.assertEqual(status, 0, said)
-        self.assertIn("\npostern_api:", (root / "etc/passwd").read_text())
+        for user in ("postern_api", "postern_scheduler", "postern_migrator", "postern_operator"):
+            self.assertIn(f"\n{user}:", (root / "etc/passwd").read_text())
         if os.geteuid() != 0:
             return  # only root can change the owner of folders
+        (root / "etc/postern/credentials").mkdir(parents=True)
+        files = {"postern.conf": 0o644, "credentials/jwt-secrets": 0o600}
+        for name in files:
+            (root / "etc/postern" / name).touch(0o666)
         status, said = run(
             ["systemd-tmpfiles", f"--root={root}", "--create", UNITS / "tmpfiles.d" / "postern.conf"]
         )
         self.assertEqual(status, 0, said)
         cache = (root / "run/postern-nginx").stat()
         self.assertEqual((cache.st_mode & 0o7777, cache.st_uid), (0o700, 33))
-        self.assertEqual((root / "etc/postern").stat().st_mode & 0o7777, 0o750)
+        # Everybody may read the settings, and root alone the secrets.
+        files.update({"": 0o755, "credentials": 0o700})
+        for name, mode in files.items():
+            made = (root / "etc/postern" / name).stat()
+            self.assertEqual((made.st_mode & 0o7777, made.st_uid), (mode, 0), name)
 
-    def test_programs_accept_the_environment_example(self):
-        text = (UNITS / "postern.env.example").read_text()
-        settings = dict(
-            shlex.split(line)[0].split("=", 1)
-            for line in re.findall(r"(?m)^#(POSTERN_[A-Z_]+=.+)$", text)
-        )
-        self.assertIn("POSTERN_DATABASE", settings)
-        # The handlers look at these two files.
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        secrets, keys = (pathlib.Path(folder.name) / name for name in ("secrets", "keys"))
-        secrets.write_text("a secret of thirty-two bytes at least\n")
+    def write(self, name, text):
+        file = self.units / name
+        file.write_text(text)
+        return file
+
+    def test_programs_accept_the_example_of_settings(self):
+        """With all its lines in force. Those that name a file name one that there is."""
+        text = (UNITS / "postern.conf.example").read_text()
+        secrets = self.write("secrets", "a secret of thirty-two bytes at least\n")
+        keys = self.units / "keys"
         subprocess.run(f"openssl genpkey -algorithm RSA | openssl pkey -pubout -out {keys}", shell=True, check=True,
                        stderr=subprocess.DEVNULL)
-        settings.update(POSTERN_JWT_SECRET_FILE=secrets, POSTERN_JWT_KEYS_FILE=keys)
-        for program in ("postern-fcgi", "postern-scheduler"):
-            with self.subTest(program):
-                status, said = run([BIN / program, "--check-config"], **settings)
-                self.assertEqual(status, 0, said)
+        text = text.replace("/etc/postern/jwt-secrets\n", f"{secrets}\n").replace("/etc/postern/jwks.json\n", f"{keys}\n")
+        every = re.sub(r"(?m)^#([a-z_]+ = )", r"\1", text)
+        self.assertIn("\ndatabase = ", every)
+        self.assertIn(f"\njwt_keys_file = {keys}\n", every)
+        for name, lines in (("shipped.conf", text), ("every.conf", every)):
+            file = self.write(name, lines)
+            for program in ("postern", "postern-fcgi", "postern-scheduler"):
+                with self.subTest(f"{program} {name}"):
+                    self.assertEqual(run([BIN / program, "--config", file, "--check-config"]), (0, "ok\n"))
+
+    def test_a_file_that_cannot_be_read_stops_every_program(self):
+        folder = self.units / "closed"
+        folder.mkdir()
+        self.write("closed/postern.conf", "slots = 5\n")
+        (folder / "postern.conf").chmod(0)
+        self.units.chmod(0o755)
+        # Root may read everything, so somebody else tries it.
+        other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        for program in ("postern", "postern-fcgi", "postern-scheduler"):
+            # Where somebody else may start it.
+            shutil.copy(BIN / program, self.units / program)
+            for path, words in ((folder / "postern.conf", "cannot be read (Permission denied)"),
+                                (folder / "nothing.conf", "does not exist")):
+                for flags in ([], ["--check-config"]):
+                    with self.subTest(f"{program} {path.name} {flags}"):
+                        status, said = run([*other, self.units / program, "--config", path, *flags])
+                        self.assertEqual(status, 2, said)
+                        self.assertIn(f"The configuration file {path}", said.splitlines()[0])
+                        self.assertIn(words, said.splitlines()[0])
+
+    def test_the_environment_wins_over_the_file(self):
+        file = self.write("postern.conf", "threads = 5\n")
+        status, said = run([BIN / "postern-fcgi", "--config", file, "--check-config"], POSTERN_THREADS="none")
+        self.assertEqual((status, said), (2, 'postern-fcgi: threads = "none" is wrong: it must be a number from 1 to 1024.\n'))
+
+    def test_the_handlers_look_at_the_units_credential(self):
+        check = [BIN / "postern-fcgi", "--config", "/dev/null", "--check-config"]
+        self.assertEqual(run(check, CREDENTIALS_DIRECTORY=str(self.units)), (0, "ok\n"))
+        self.write("jwt-secrets", "short")
+        status, said = run(check, CREDENTIALS_DIRECTORY=str(self.units))
+        self.assertEqual(status, 2)
+        self.assertIn("jwt-secrets has 5 bytes; it must have 32 at least", said)
 
 
 if __name__ == "__main__":

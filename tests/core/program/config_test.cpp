@@ -1,6 +1,7 @@
 // How settings come from flags, the environment and a file, and how a program starts with them.
 #include "core/program/config.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <CLI/CLI.hpp>
 
 #include "tests/core/program/parsing.h"
 
@@ -15,6 +17,22 @@ namespace postern {
 namespace {
 
 using namespace test;
+
+// Reads the settings as the main function of a daemon does.
+Settings read(std::vector<std::string> flags, Program program = Program::fcgi,
+              const std::string& file = "/dev/null") {
+  forget_environment();
+  flags.insert(flags.begin(), {"program", "--config", file});
+  std::vector<char*> argv;
+  for (std::string& flag : flags) argv.push_back(flag.data());
+  return read_settings(program, static_cast<int>(argv.size()), argv.data());
+}
+
+// The same with standard output sent to standard error, the only one that EXPECT_EXIT checks.
+void read_and_tell(const std::vector<std::string>& flags, const std::string& file = "/dev/null") {
+  dup2(STDERR_FILENO, STDOUT_FILENO);
+  read(flags, Program::fcgi, file);
+}
 
 TEST(Settings, ComeFromFlagEnvironmentAndFileAlike) {
   for (const SettingExample& example : kSettingExamples) {
@@ -72,20 +90,57 @@ TEST(Settings, AreReadFromAnOrdinaryFile) {
   EXPECT_EQ(parsing.settings.slots, Settings{}.slots);
 }
 
-TEST(Settings, RefuseAWrongFileNamingTheLine) {
+TEST(Settings, RefuseAWrongFileNamingFileAndLine) {
   const std::pair<const char*, const char*> table[] = {
-      {"\nthraeds = 5",
-       "The configuration file's line 2 is wrong: there is no setting \"thraeds\"."},
-      {"[fcgi]\nthreads = 5",
-       "The configuration file's line 1 is wrong: there is no setting \"[fcgi]\"."},
-      {"config = /x", "The configuration file's line 1 is wrong: there is no setting \"config\"."},
-      {"unsafe_bind", "The configuration file's line 1 is wrong: it must be unsafe_bind = VALUE."},
-      {"threads = 1\nthreads = 2",
-       "The configuration file's line 2 is wrong: threads is given twice."},
-      {"threads = none", "threads = \"none\" is wrong: it must be a number from 1 to 1024."},
-      {"unsafe_bind = maybe", "unsafe_bind = \"maybe\" is wrong: it must be true or false."},
+      {"\nthraeds = 5", "line 2: there is no setting \"thraeds\"."},
+      {"[fcgi]\nthreads = 5", "line 1: there is no setting \"[fcgi]\"."},
+      {"config = /x", "line 1: there is no setting \"config\"."},
+      {"unsafe_bind", "line 1: it must be unsafe_bind = VALUE."},
+      {"threads = 1\nthreads = 2", "line 2: threads is given twice."},
+      {"\n\nthreads = none",
+       "line 3: threads = \"none\" is wrong: it must be a number from 1 to 1024."},
+      {"unsafe_bind = maybe",
+       "line 1: unsafe_bind = \"maybe\" is wrong: it must be true or false."},
   };
-  for (const auto& [file, sentence] : table) EXPECT_EQ(with_file(file).sentence, sentence);
+  for (const auto& [file, sentence] : table) {
+    EXPECT_EQ(with_file(file).sentence, config_path() + ", " + sentence);
+  }
+}
+
+// The default file may be missing; one that is there is read or stops the program.
+TEST(Settings, RefuseAFileThatCannotBeRead) {
+  const std::string folder = testing::TempDir() + "postern_folder_" + std::to_string(getpid());
+  ASSERT_EQ(mkdir(folder.c_str(), 0700), 0);
+  const std::pair<std::string, std::string> table[] = {
+      {"/nowhere/at.all", "/nowhere/at.all, named by --config, does not exist"},
+      {"/etc/passwd/below", "/etc/passwd/below, named by --config, does not exist"},
+      {folder, folder + " is a folder"},
+      {folder + "/loop", folder + "/loop cannot be read (Too many levels of symbolic links)"},
+  };
+  ASSERT_EQ(symlink("loop", (folder + "/loop").c_str()), 0);
+  for (const Program program : {Program::admin, Program::fcgi, Program::scheduler}) {
+    for (const auto& [path, words] : table) {
+      for (const bool check : {false, true}) {
+        CLI::App app;
+        Settings settings;
+        add_settings(app, settings, program);
+        std::vector<std::string> reversed = {path, "--config"};
+        if (check) reversed.insert(reversed.begin(), "--check-config");
+        std::string sentence;
+        try {
+          app.parse(reversed);
+        } catch (const CLI::ParseError& error) {
+          sentence = error.what();
+          EXPECT_NE(error.get_exit_code(), 0);
+        }
+        EXPECT_NE(sentence.find(words), sentence.npos) << sentence;
+      }
+    }
+  }
+  // Help needs no settings.
+  EXPECT_EXIT(read_and_tell({"--help"}, folder), testing::ExitedWithCode(0), "--idle-exit");
+  unlink((folder + "/loop").c_str());
+  rmdir(folder.c_str());
 }
 
 TEST(Settings, AcceptOnlyTheProgramsOwnFlags) {
@@ -109,22 +164,6 @@ TEST(Version, IsPrintedEvenWhenTheSettingsAreWrong) {
   parsing.flags = {"--version"};
   parsing.file = "thraeds = 5";
   EXPECT_EQ(parsing.run().sentence, "postern-fcgi " POSTERN_VERSION);
-}
-
-// Reads the settings as the main function of a daemon does.
-Settings read(std::vector<std::string> flags, Program program = Program::fcgi,
-              const std::string& file = "/dev/null") {
-  forget_environment();
-  flags.insert(flags.begin(), {"program", "--config", file});
-  std::vector<char*> argv;
-  for (std::string& flag : flags) argv.push_back(flag.data());
-  return read_settings(program, static_cast<int>(argv.size()), argv.data());
-}
-
-// The same with standard output sent to standard error, the only one that EXPECT_EXIT checks.
-void read_and_tell(const std::vector<std::string>& flags) {
-  dup2(STDERR_FILENO, STDOUT_FILENO);
-  read(flags);
 }
 
 TEST(ReadSettings, ReturnsWhatIsRight) { EXPECT_EQ(read({"--threads", "3"}).threads, 3); }

@@ -84,6 +84,11 @@ inline void forget_environment() {
     unsetenv(environment_of(example.flag).c_str());
 }
 
+// The file that a Parsing reads.
+inline std::string config_path() {
+  return testing::TempDir() + "postern_config_" + std::to_string(getpid());
+}
+
 // One parsing of given flags, environment and file.
 struct Parsing {
   std::vector<std::string> flags;
@@ -96,7 +101,7 @@ struct Parsing {
 
   // Parses and returns itself.
   Parsing& run() {
-    const std::string path = testing::TempDir() + "postern_config_" + std::to_string(getpid());
+    const std::string path = config_path();
     std::ofstream(path) << file;
     forget_environment();
     for (const auto& [key, value] : environment) setenv(key.c_str(), value.c_str(), 1);

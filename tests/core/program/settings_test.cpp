@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <regex>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -39,6 +41,36 @@ TEST(Settings, AreDocumentedInTheReadmesTable) {
     EXPECT_NE(row, std::string::npos) << name;
     EXPECT_EQ(readme.find("\n| `" + name + "` |", row + 1), std::string::npos) << name;
   }
+}
+
+// The file that is installed as /etc/postern/postern.conf: each setting once, commented out with
+// its default, or with an example where the default is empty.
+TEST(Settings, StandInTheExampleFileWithTheirDefaults) {
+  std::ifstream file(POSTERN_SOURCE_DIR "/systemd/postern.conf.example");
+  std::map<std::string, std::string> written;
+  std::string active;
+  for (std::string line; std::getline(file, line);) {
+    std::smatch parts;
+    if (!std::regex_match(line, parts, std::regex("(#?)([a-z_]+) = (.*)"))) continue;
+    EXPECT_TRUE(written.emplace(parts[2], parts[3]).second) << line;
+    if (parts[1].length() == 0) active += line + "\n";
+  }
+  // The handlers of a machine that is idle go, since the socket starts them again.
+  EXPECT_EQ(active, "idle_exit = 5m\n");
+  EXPECT_EQ(written.extract("idle_exit").mapped(), "5m");
+  for (const Setting& setting : all_settings()) {
+    if (setting.name == std::string("idle_exit")) continue;
+    const auto line = written.extract(setting.name);
+    ASSERT_FALSE(line.empty()) << setting.name;
+    Settings settings;
+    EXPECT_TRUE(setting.set(settings, line.mapped())) << setting.name << " = " << line.mapped();
+    if (*setting.fallback == '\0') {
+      EXPECT_FALSE(settings == Settings{}) << setting.name;
+    } else {
+      EXPECT_EQ(line.mapped(), setting.fallback) << setting.name;
+    }
+  }
+  EXPECT_TRUE(written.empty()) << written.begin()->first;
 }
 
 TEST(Settings, HaveTheDefaultsTheHelpNames) {
