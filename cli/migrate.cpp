@@ -29,18 +29,35 @@ void add_migrate(Command& app, Context& context) {
       "Bring the database's schema up to this program; safe to run twice, or by many at once");
   auto status = std::make_shared<bool>(false);
   auto again = std::make_shared<bool>(false);
+  auto roles = std::make_shared<bool>(false);
+  auto own = std::make_shared<bool>(false);
   Option status_flag =
       command.flag("--status", *status, "only show what is applied and what waits");
   command.flag("--reapply", *again, "apply every function again, for one that was changed by hand")
       .excludes(status_flag);
-  command.run([&context, status, again] {
+  Option roles_flag = command.flag("--roles", *roles,
+                                   "only make the roles, in any database: a dump can then be "
+                                   "restored into a fresh cluster");
+  roles_flag.excludes(status_flag);
+  command
+      .flag("--own-database", *own,
+            "the database is for Postern alone: besides, take what everybody else may do in it")
+      .excludes(status_flag)
+      .excludes(roles_flag);
+  command.footer("Example: postern migrate --database 'host=db.example user=admin dbname=postern'");
+  command.run([&context, status, again, roles, own] {
     auto connection = context.connect();
-    const auto done = *status ? db::Migrated{} : db::migrate(connection);
-    if (*again && !done.newer_release) {
-      db::Transaction transaction(connection);
-      db::reapply(connection, db::embedded_schema());
-      transaction.commit();
+    if (*roles) {
+      db::make_roles(connection);
+      print_record({{"roles",
+                     "postern_owner, postern_migrator, postern_api, postern_scheduler, "
+                     "postern_operator and postern_enqueue are there"}},
+                   context.json);
+      return;
     }
+    const auto done =
+        *status ? db::Migrated{} : db::migrate(connection, db::embedded_schema(), *again);
+    if (*own && !done.newer_release) db::tighten_database(connection);
     std::vector<std::vector<std::string>> rows;
     for (const auto& file : db::schema_status(connection)) {
       const bool now =

@@ -13,7 +13,8 @@ constexpr Statement kCatalog{"", R"sql(
                    (SELECT string_agg(c, ' ' ORDER BY c) FROM pg_db_role_setting s, unnest(s.setconfig) c
                      WHERE s.setrole = r.oid AND s.setdatabase = 0))
     FROM pg_roles r
-   WHERE rolname IN ('postern_owner', 'postern_api', 'postern_scheduler', 'postern_enqueue')
+   WHERE rolname IN ('postern_owner', 'postern_api', 'postern_scheduler', 'postern_enqueue',
+                    'postern_operator', 'postern_migrator')
   UNION ALL
   SELECT CASE relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' ELSE 'table ' END || oid::regclass,
          concat_ws(' ', pg_get_userbyid(relowner),

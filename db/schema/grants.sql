@@ -1,28 +1,41 @@
 -- The privileges of each role. Earlier grants are revoked first. Runs as postern_owner after the functions, at every
 -- migration.
 
-REVOKE ALL ON ALL TABLES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_enqueue;
-GRANT USAGE ON SCHEMA postern TO postern_api, postern_scheduler, postern_enqueue;
-GRANT SELECT ON postern.applied, postern.setting, postern.tenant TO postern_api, postern_scheduler;
+REVOKE ALL ON ALL TABLES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_operator,
+  postern_enqueue;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_operator,
+  postern_enqueue;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC, postern_api, postern_scheduler, postern_operator,
+  postern_enqueue;
+GRANT USAGE ON SCHEMA postern TO postern_api, postern_scheduler, postern_operator, postern_enqueue;
+GRANT SELECT ON postern.applied, postern.setting, postern.tenant TO postern_api, postern_scheduler, postern_operator;
 
--- The handlers insert tasks and read. They change tasks only through definer functions, which check the state.
-GRANT SELECT ON postern.task, postern.lease, postern.task_live, postern.task_finished, postern.task_all TO postern_api;
-GRANT INSERT ON postern.task TO postern_api;
-GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_api;
-GRANT SELECT, INSERT, UPDATE ON postern.idempotency_key, postern.counter, postern.instance TO postern_api;
-GRANT SELECT, INSERT, UPDATE, DELETE ON postern.queue, postern.endpoint, postern.schedule TO postern_api;
-GRANT SELECT, INSERT, DELETE ON postern.schedule_run TO postern_api;
-GRANT SELECT ON postern.lane TO postern_api;
-GRANT SELECT, INSERT ON postern.dependency TO postern_api;
-GRANT INSERT ON postern.sequel TO postern_api;
-GRANT SELECT ON postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute TO postern_api;
+-- The handlers insert tasks and read. They change tasks only through definer functions, which check the state. The operator's
+-- command does what they do, and has the same rights by itself: as a member it could act as them.
+GRANT SELECT ON postern.task, postern.lease, postern.task_live, postern.task_finished, postern.task_all TO postern_api, postern_operator;
+GRANT INSERT ON postern.task TO postern_api, postern_operator;
+GRANT USAGE ON SEQUENCE postern.job_id, postern.key_seq TO postern_api, postern_operator;
+GRANT SELECT, INSERT, UPDATE ON postern.idempotency_key, postern.counter, postern.instance TO postern_api, postern_operator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON postern.queue, postern.endpoint, postern.schedule TO postern_api, postern_operator;
+GRANT SELECT, INSERT, DELETE ON postern.schedule_run TO postern_api, postern_operator;
+GRANT SELECT ON postern.lane TO postern_api, postern_operator;
+GRANT SELECT, INSERT ON postern.dependency TO postern_api, postern_operator;
+GRANT INSERT ON postern.sequel TO postern_api, postern_operator;
+GRANT SELECT ON postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute TO postern_api, postern_operator;
 GRANT EXECUTE ON FUNCTION
   postern.authenticate, postern.count_one, postern.depth_change, postern.total_change, postern.queue_depth,
   postern.endpoint_of, postern.recorded, postern.task_of_job, postern.results_of, postern.finished_since,
   postern.lock_tasks, postern.cancel_task, postern.delete_task, postern.change_task, postern.retry_task,
-  postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api;
+  postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api, postern_operator;
+
+-- The command besides: tenants, keys and secrets, the pause of everything, and what the doctor counts. A key's hash is
+-- written and never read.
+GRANT INSERT ON postern.tenant, postern.api_key TO postern_operator;
+GRANT SELECT (name, role, tenant, created_at, last_used_at, expires_at, revoked_at), UPDATE (revoked_at)
+  ON postern.api_key TO postern_operator;
+GRANT SELECT, INSERT, UPDATE ON postern.tenant_secret TO postern_operator;
+GRANT INSERT, UPDATE ON postern.setting TO postern_operator;
+GRANT SELECT ON postern.task_finished_short_default, postern.task_finished_standard_default TO postern_operator;
 
 -- The schedulers claim and settle tasks and process sequels. Definer functions make and drop partitions.
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lease, postern.lane, postern.counter, postern.instance,

@@ -32,17 +32,9 @@ const SchemaFile& named(const Schema& schema, std::string_view name) {
                        [&](const SchemaFile& file) { return file.name == name; });
 }
 
-// Creates the database schema and the table that records applied files; idempotent.
+// The table that records applied files.
 constexpr char kFoundation[] = R"sql(
-  DO $$
-  BEGIN
-    EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO postern_owner', current_database());
-    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO postern_api, postern_scheduler, postern_enqueue',
-                   current_database());
-  END $$;
   SET LOCAL ROLE postern_owner;
-  CREATE SCHEMA postern;
   CREATE TABLE postern.applied (
     name        text PRIMARY KEY,            -- of the file in db/schema/
     sha256      text NOT NULL,
@@ -50,6 +42,33 @@ constexpr char kFoundation[] = R"sql(
     min_program integer NOT NULL,            -- the oldest program that can live with it
     applied_at  timestamptz NOT NULL DEFAULT now()
   );
+)sql";
+
+// For a database that holds nothing but Postern.
+constexpr char kTighten[] = R"sql(
+  DO $$
+  DECLARE
+    others text := (
+      SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text) FROM (
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('postern', 'information_schema')
+           AND n.nspname !~ '^pg_'
+           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+         LIMIT 5) c);
+    owner text := (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database());
+  BEGIN
+    IF others IS NOT NULL THEN
+      RAISE object_in_use USING MESSAGE = format(
+        'the database %s is not Postern''s own, for it holds %s: migrate it without --own-database', current_database(), others);
+    END IF;
+    IF NOT pg_has_role(owner, 'MEMBER') THEN
+      RAISE insufficient_privilege USING MESSAGE = format(
+        '--own-database is for the database''s owner %s or a superuser, and this is %s', owner, current_user);
+    END IF;
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO postern_migrator, postern_api, postern_scheduler, '
+                   'postern_operator, postern_enqueue', current_database());
+  END $$;
 )sql";
 
 constexpr Statement kSchemaExists{"", "SELECT to_regclass('postern.applied') IS NOT NULL"};
@@ -151,7 +170,13 @@ std::string release_text(int number) {
   return fmt::format("{}.{}.{}", number / 1'000'000, number / 1'000 % 1'000, number % 1'000);
 }
 
-Migrated migrate(PgConnection& connection, const Schema& schema) {
+void make_roles(PgConnection& connection, const Schema& schema) {
+  connection.script(named(schema, "roles").sql);
+}
+
+void tighten_database(PgConnection& connection) { connection.script(kTighten); }
+
+Migrated migrate(PgConnection& connection, const Schema& schema, bool every_function) {
   Migrated done;
   const auto newer = [&](const Step& step) {
     done.newer_release = newest_release(step.files);
@@ -160,7 +185,8 @@ Migrated migrate(PgConnection& connection, const Schema& schema) {
   {
     Step step(connection, schema);
     if (!step.ours) return newer(step);
-    connection.script(named(schema, "roles").sql);
+    make_roles(connection, schema);
+    connection.script(named(schema, "database").sql);
     if (!schema_exists(connection)) connection.script(kFoundation);
     step.commit();
   }
@@ -179,7 +205,8 @@ Migrated migrate(PgConnection& connection, const Schema& schema) {
   connection.exec(kBeOwner);
   connection.exec(kLateBinding);
   for (const auto& file : schema.files) {
-    if (!is_function(file) || state_of(file, step.files) == FileStatus::State::applied) continue;
+    if (!is_function(file)) continue;
+    if (!every_function && state_of(file, step.files) == FileStatus::State::applied) continue;
     apply(connection, schema, file);
     done.applied.push_back(file.name);
   }
@@ -193,7 +220,7 @@ Migrated migrate(PgConnection& connection, const Schema& schema) {
 bool reapply(PgConnection& connection, const Schema& schema) {
   connection.exec(kLock);
   if (newest_release(applied_files(connection)) > schema.release) return false;
-  connection.script(named(schema, "roles").sql);
+  make_roles(connection, schema);
   connection.exec(kBeOwner);
   connection.exec(kLateBinding);
   for (const auto& file : schema.files) {

@@ -11,11 +11,12 @@
 namespace postern::db {
 
 // One file of db/schema/. The files of tables/ are numbered and applied once, in order. Those of
-// functions/ are applied again whenever their text has changed. "roles" and "grants" are applied at
-// every migration. A line "-- min_program: 0.2.0" names the oldest program that works with the
-// file; without it every program does.
+// functions/ are applied again whenever their text has changed. "roles", "database" and "grants"
+// are applied at every migration. A line "-- min_program: 0.2.0" names the oldest program that
+// works with the file; without it every program does.
 struct SchemaFile {
-  std::string name;  // without ".sql": "roles", "tables/0001_catalog", "functions/allow", "grants"
+  std::string name;  // without ".sql": "roles", "database", "tables/0001_catalog",
+                     // "functions/allow", "grants"
   std::string sql;
 };
 
@@ -39,9 +40,22 @@ struct Migrated {
 
 // Applies the files that are missing or have changed, under an advisory lock, so that any number of
 // migrators may run at once. Each numbered file is a transaction of its own; the functions and
-// grants share one. REQUIRES: the connection's role is a superuser, or has CREATEROLE and owns the
-// database. Throws PgError; the transaction under way is then rolled back.
-Migrated migrate(PgConnection& connection, const Schema& schema = embedded_schema());
+// grants share one. Takes nothing from anybody else who uses the database. Throws PgError, which
+// says the statement that is missing where the connection's role may not do something; the
+// transaction under way is then rolled back.
+// `every_function`: applies those as well whose text has not changed, for one that was changed by
+// hand.
+Migrated migrate(PgConnection& connection, const Schema& schema = embedded_schema(),
+                 bool every_function = false);
+
+// The roles alone, in any database of the cluster: a dump can be restored once they are there.
+// Throws PgError, as `migrate` does.
+void make_roles(PgConnection& connection, const Schema& schema = embedded_schema());
+
+// Takes the rights of PUBLIC from the database, and gives the roles theirs. Throws PgError when it
+// holds tables that are not Postern's, or the connection's role does not own it. REQUIRES:
+// migrated.
+void tighten_database(PgConnection& connection);
 
 // Applies roles, all functions and grants within the caller's transaction, whatever has been
 // applied before; records nothing. False, and nothing is done: a newer program has migrated this

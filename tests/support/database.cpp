@@ -71,7 +71,7 @@ Database::Database() : name_(unique_name()) {
   // A copy of a database has none of the privileges that the migrator granted on the original.
   connection.script(
       fmt::format("REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} "
-                  "TO postern_api, postern_scheduler, postern_enqueue",
+                  "TO postern_api, postern_scheduler, postern_operator, postern_enqueue",
                   name_));
 }
 

@@ -11,6 +11,7 @@ TEST(Roles, AreDeniedWhatTheyDoNotNeed) {
   Database database;
   auto api = database.connect("postern_api");
   insert(api, {new_task()});
+  database.connect().script("CREATE TABLE public.of_an_application (n int)");
   struct Case {
     const char* role;
     const char* sql;
@@ -50,6 +51,28 @@ TEST(Roles, AreDeniedWhatTheyDoNotNeed) {
            Case{"postern_scheduler", "DELETE FROM postern.endpoint"},
            Case{"postern_scheduler", "DELETE FROM postern.queue"},
            Case{"postern_scheduler", "DROP TABLE postern.task"},
+           Case{"postern_operator", "SELECT hash FROM postern.api_key"},
+           Case{"postern_operator", "DELETE FROM postern.api_key"},
+           Case{"postern_operator", "UPDATE postern.api_key SET role = 'admin'"},
+           Case{"postern_operator", "DELETE FROM postern.tenant"},
+           Case{"postern_operator", "DELETE FROM postern.task"},
+           Case{"postern_operator", "UPDATE postern.task SET attempt = 0"},
+           Case{"postern_operator", "TRUNCATE postern.task"},
+           Case{"postern_operator", "DROP TABLE postern.task"},
+           Case{"postern_operator", "ALTER TABLE postern.task ADD COLUMN mine integer"},
+           Case{"postern_operator", "DROP FUNCTION postern.authenticate"},
+           Case{"postern_operator", "SELECT postern.drop_partition('short', now())"},
+           Case{"postern_operator", "INSERT INTO postern.applied SELECT * FROM postern.applied"},
+           Case{"postern_operator", "CREATE TABLE postern.mine (n int)"},
+           Case{"postern_operator", "CREATE TABLE public.mine (n int)"},
+           Case{"postern_operator", "CREATE TEMP TABLE mine (n int)"},
+           Case{"postern_operator", "CREATE ROLE mine"},
+           Case{"postern_operator", "SET ROLE postern_owner"},
+           Case{"postern_operator", "SET ROLE postern_migrator"},
+           Case{"postern_operator", "SET ROLE postern_api"},
+           Case{"postern_operator", "SET ROLE postern_scheduler"},
+           Case{"postern_operator", "SET SESSION AUTHORIZATION postern_api"},
+           Case{"postern_operator", "SELECT * FROM public.of_an_application"},
            Case{"postern_scheduler", "SET ROLE postern_owner"},
            Case{"postern_scheduler", "CREATE TEMP TABLE mine (n int)"},
        }) {
