@@ -8,13 +8,18 @@
 
 namespace postern::admin {
 
+inline constexpr char kOperator[] = "postern_operator";
+inline constexpr char kMigrator[] = "postern_migrator";
+
 struct Context {
   Settings settings;
   bool json = false;
 
-  db::PgConnection::Options connection_options(bool need_writable) const;
+  // `role`: as whom the command connects when root started it and the settings name no user.
+  db::PgConnection::Options connection_options(bool need_writable,
+                                               const char* role = kOperator) const;
   // Connects as the settings say; ends the command with a sentence when that fails.
-  db::PgConnection connect(bool need_writable = true) const;
+  db::PgConnection connect(bool need_writable = true, const char* role = kOperator) const;
 };
 
 // `context` must outlive the parsing of `app`.

@@ -46,7 +46,7 @@ void add_migrate(Command& app, Context& context) {
       .excludes(roles_flag);
   command.footer("Example: postern migrate --database 'host=db.example user=admin dbname=postern'");
   command.run([&context, status, again, roles, own] {
-    auto connection = context.connect();
+    auto connection = context.connect(true, kMigrator);
     if (*roles) {
       db::make_roles(connection);
       print_record({{"roles",

@@ -10,6 +10,7 @@
 
 #include "core/base/uuid.h"
 #include "core/program/config.h"
+#include "core/program/database_password.h"
 #include "core/program/jwt_policy.h"
 #include "core/program/log.h"
 #include "db/pg/pool.h"
@@ -55,7 +56,11 @@ int serve(const Settings& settings) {
   Listener listener = open_listener(settings.listen);
 
   const db::PgConnection::Options database{
-      settings.database, "postern-fcgi", settings.prepared_statements, true, db::handler_session()};
+      .conninfo = settings.database,
+      .program = "postern-fcgi",
+      .prepare = settings.prepared_statements,
+      .session = db::handler_session(),
+      .password = read_database_password(settings, Program::fcgi, "postern_api")};
   db::PgConnection::Options of_reads = database;
   of_reads.session = db::reader_session();
   const Uuid instance = random_uuid();
@@ -107,6 +112,9 @@ int serve(const Settings& settings) {
         dispatch.answer(request, reply);
       });
 
+  if (settings.public_url.empty()) {
+    log::warn("public_url is not set: receivers and clients get links without a host");
+  }
   log::info("ready version={} threads={}", POSTERN_VERSION, settings.threads);
   if (!server.run(std::move(signals))) {
     log::warn("stopped early connections={}", server.connections());

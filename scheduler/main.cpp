@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "core/program/config.h"
+#include "core/program/database_password.h"
 #include "core/program/log.h"
 #include "db/catalog/queue_defaults.h"
 #include "db/schema/migrations.h"
@@ -107,6 +108,10 @@ int main(int argc, char** argv) try {
   database.program = "postern-scheduler";
   database.prepare = settings.prepared_statements;
   database.session = db::scheduler_session();
+  database.password = read_database_password(settings, Program::scheduler, "postern_scheduler");
+  if (settings.public_url.empty()) {
+    log::warn("public_url is not set: receivers and clients get links without a host");
+  }
   if (!wait_for_database(database, signals, settings.unsafe_durability)) return 0;
 
   const scheduler::CurlGlobal curl;

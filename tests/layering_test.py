@@ -54,7 +54,7 @@ ARROWS = {
 
 # A library that stands behind one interface of ours, and the files that may include it.
 ONLY = {
-    r"libpq-fe\.h": r"db/pg/connection\.cpp",
+    r"libpq-fe\.h": r"db/pg/(connection|login)\.cpp",
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
     r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)",
     r"ares": r"scheduler/http/resolver\.cpp",

@@ -19,6 +19,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/base/text.h"
+#include "core/program/database_password.h"
 #include "core/program/jwt_policy.h"
 #include "core/program/settings.h"
 
@@ -79,10 +80,11 @@ void check_together(const Settings& settings) {
   if (const auto sentence = settings_conflict(settings)) stop(*sentence);
 }
 
-// Checks what the handlers read at their start.
-void check_files(const Settings& settings) {
+// Checks what the program reads at its start.
+void check_files(const Settings& settings, Program program) {
   try {
-    read_jwt_policy(settings);
+    read_database_password(settings, program, "");
+    if (program == Program::fcgi) read_jwt_policy(settings);
   } catch (const std::runtime_error& error) {
     stop(error.what());
   }
@@ -230,7 +232,7 @@ void add_settings(CLI::App& app, Settings& settings, Program program) {
       [&settings, program, file] {
         if (!file->complaint.empty()) stop(file->complaint);
         check_together(settings);
-        if (program == Program::fcgi) check_files(settings);
+        check_files(settings, program);
         throw CLI::CallForVersion("ok", CLI::ExitCodes::Success);
       },
       "check the settings and the files they name, print \"ok\" and exit");

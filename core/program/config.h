@@ -23,11 +23,12 @@ namespace postern {
 struct Settings {
   // all programs
   std::string database = "dbname=postern";
+  std::string database_password_file;  // empty: the credential, if there is one
   std::string log_level = "info";
+  std::string public_url;
   // both daemons
   bool prepared_statements = true;
   bool unsafe_durability = false;
-  std::string public_url;
   // postern-fcgi
   std::string listen;  // empty: the socket on file descriptor 0
   bool unsafe_bind = false;

@@ -177,8 +177,15 @@ constexpr char kDurationOver0[] = "a duration of at least 1 second such as 30s, 
 constexpr Setting kSettings[] = {
     {"database", Users::all, "CONNINFO", "a libpq connection string", "dbname=postern",
      "the PostgreSQL database, as a libpq connection string or URI", set_text<&S::database>},
+    {"database_password_file", Users::all, "FILE", "a file's path", "",
+     "the file with the password for PostgreSQL; empty: the credential database-password, if there "
+     "is one",
+     set_text<&S::database_password_file>},
     {"log_level", Users::all, "LEVEL", "debug, info, warning or error", "info",
      "the least severe kind of message that is logged", set_log_level},
+    {"public_url", Users::all, "URL", "an http or https URL without query", "",
+     "the address clients know us by, for links in answers and webhooks; empty: links are paths",
+     set_public_url},
 
     {"prepared_statements", Users::daemons, nullptr, kSwitch, "true",
      "prepare statements on the server; off behind PgBouncer in transaction mode",
@@ -187,10 +194,6 @@ constexpr Setting kSettings[] = {
      "start although the database is set to lose acknowledged tasks in a crash (fsync or "
      "synchronous_commit off)",
      set_switch<&S::unsafe_durability>},
-
-    {"public_url", Users::daemons, "URL", "an http or https URL without query", "",
-     "the address clients know us by, for links in answers and webhooks; empty: links are paths",
-     set_public_url},
 
     {"listen", Users::fcgi, "ADDRESS",
      "unix:/path, or an IP address or localhost with a port such as 127.0.0.1:9000", "",

@@ -1,4 +1,4 @@
-// The only file that uses libpq.
+// With login.cpp the only file that uses libpq.
 #include "db/pg/connection.h"
 
 #include <libpq-fe.h>
@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/crash_point.h"
+#include "db/pg/login.h"
 
 namespace postern::db {
 namespace {
@@ -16,15 +17,22 @@ namespace {
 constexpr int kBinary = 1;
 
 // Connection parameters. The operator's connection string (dbname) is expanded behind the defaults
-// and therefore wins over them. With these timeouts a half-open connection is noticed within 6 s
-// (with keepalives alone: 9.7 s; without any: over 40 s).
+// and therefore wins over them; an empty text counts as not given. With these timeouts a half-open
+// connection is noticed within 6 s (with keepalives alone: 9.7 s; without any: over 40 s).
 struct Words {
-  explicit Words(const PgConnection::Options& options)
-      : keys{"application_name",     "connect_timeout",
-             "tcp_user_timeout",     "keepalives_idle",
-             "keepalives_interval",  "keepalives_count",
-             "target_session_attrs", "dbname",
-             "client_encoding",      nullptr},
+  Words(const PgConnection::Options& options, const std::string& user)
+      : keys{"application_name",
+             "connect_timeout",
+             "tcp_user_timeout",
+             "keepalives_idle",
+             "keepalives_interval",
+             "keepalives_count",
+             "target_session_attrs",
+             "user",
+             "password",
+             "dbname",
+             "client_encoding",
+             nullptr},
         values{options.program.c_str(),
                "3",
                "5000",
@@ -32,11 +40,13 @@ struct Words {
                "2",
                "3",
                options.need_writable ? "read-write" : "any",
+               user.c_str(),
+               options.password.c_str(),
                options.conninfo.c_str(),
                "UTF8",
                nullptr} {}
-  std::array<const char*, 10> keys;
-  std::array<const char*, 10> values;
+  std::array<const char*, 12> keys;
+  std::array<const char*, 12> values;
 };
 
 std::uint64_t big_endian(std::string_view bytes) {
@@ -173,7 +183,8 @@ PgConnection::PgConnection(pg_conn* conn, bool prepare)
 }
 
 PgConnection PgConnection::connect(const Options& options) {
-  const Words words(options);
+  const ActingAs acting(options.login, options.conninfo);
+  const Words words(options, acting.user);
   PgConnection made(PQconnectdbParams(words.keys.data(), words.values.data(), 1), options.prepare);
   if (!made.alive()) throw PgError(made.error(), "", true);
   if (!options.session.empty()) made.script(session_sql(options.session));
@@ -228,7 +239,8 @@ bool PgConnection::alive() const { return PQstatus(conn_.get()) == CONNECTION_OK
 bool PgConnection::take_unsure_commit() { return std::exchange(*unsure_commit_, false); }
 
 PgConnection PgConnection::start(const Options& options) {
-  const Words words(options);
+  const ActingAs acting(options.login, options.conninfo);
+  const Words words(options, acting.user);
   PgConnection made(PQconnectStartParams(words.keys.data(), words.values.data(), 1),
                     options.prepare);
   return made;

@@ -1,4 +1,5 @@
-// RAII over libpq. Only connection.cpp includes libpq-fe.h. Results come in binary format.
+// RAII over libpq. Only connection.cpp and login.cpp include libpq-fe.h. Results come in binary
+// format.
 #pragma once
 
 #include <cstdint>
@@ -101,6 +102,8 @@ class PgConnection {
     bool prepare = true;        // off behind PgBouncer in transaction mode
     bool need_writable = true;  // refuse hot standbys
     Session session = {};       // set before anything else is asked
+    std::string login = {};     // as whom a process of root connects (ActingAs); empty: as root
+    std::string password = {};  // for a server that asks for one, and a conninfo without
   };
 
   // Connects within 3 s, or throws PgError.

@@ -25,13 +25,14 @@ struct SettingExample {
 };
 inline constexpr SettingExample kSettingExamples[] = {
     {"database", "host=/run/pg dbname=x password=a#b", true, true, true},
+    {"database-password-file", "/etc/postern/password", true, true, true},
     {"log-level", "debug", true, true, true},
     {"listen", "unix:/run/postern.sock", true, false, false},
     {"unsafe-bind", "true", true, false, false},
     {"threads", "8", true, false, false},
     {"idle-exit", "5m", true, false, false},
     {"auth", "none", true, false, false},
-    {"public-url", "https://tasks.example.com", true, true, false},
+    {"public-url", "https://tasks.example.com", true, true, true},
     {"auto-create-queues", "false", true, false, false},
     {"allow-create-default", "true", true, false, false},
     {"asyncjobs-queue", "EMAIL", true, false, false},
