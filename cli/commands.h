@@ -36,5 +36,7 @@ void add_doctor(Command& app, Context& context);
 // Without a database:
 void add_verify(Command& app, Context& context);
 void add_listen(Command& app, Context& context);
+// For the build: `app` is described to man pages and completions.
+void add_manual(CLI::App& app);
 
 }  // namespace postern::admin

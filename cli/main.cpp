@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   admin::add_doctor(command, context);
   admin::add_verify(command, context);
   admin::add_listen(command, context);
+  admin::add_manual(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -1,5 +1,5 @@
-// The command line as the subcommands see it. Only options.cpp and main.cpp include CLI11, whose
-// templates take seconds to compile.
+// The command line as the subcommands see it. Only options.cpp, main.cpp and manual.cpp include
+// CLI11, whose templates take seconds to compile.
 #pragma once
 
 #include <cstdint>

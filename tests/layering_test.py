@@ -62,7 +62,7 @@ ONLY = {
     r"openssl/": r"core/base/(crypto|public_key)\.cpp|scheduler/http/leftover\.cpp",
     r"spdlog/": r"core/program/log\.cpp",
     r"boost/(asio|beast)": r"cli/receiver\.cpp",
-    r"CLI/": r"(cli/(main|options)|core/program/config)\.cpp",
+    r"CLI/": r"(cli/(main|manual|options)|core/program/config)\.cpp",
     r"date/tz": r"core/time/zones\.cpp",
 }
 
