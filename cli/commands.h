@@ -33,6 +33,7 @@ void add_schedule(Command& app, Context& context);
 void add_task(Command& app, Context& context);
 void add_pause(Command& app, Context& context);
 void add_doctor(Command& app, Context& context);
+void add_check(Command& app, Context& context);
 // Without a database:
 void add_verify(Command& app, Context& context);
 void add_listen(Command& app, Context& context);
