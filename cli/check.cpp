@@ -29,7 +29,6 @@ By --url it reads the text of /metrics, which nginx gives to the addresses of ht
 (geo $postern_monitor) without a key. There is no share of failures in it.)";
 
 struct Arguments {
-  std::string url, ca_file;
   std::string warning = "5m", critical = "15m";
   Thresholds thresholds;
 };
@@ -100,9 +99,8 @@ Report check(const Context& context, Arguments& arguments) {
   try {
     arguments.thresholds.due_warning = parse_setting_duration(arguments.warning);
     arguments.thresholds.due_critical = parse_setting_duration(arguments.critical);
-    return arguments.url.empty()
-               ? check_database(context, arguments.thresholds)
-               : check_url(arguments.url, arguments.ca_file, arguments.thresholds);
+    return context.url.empty() ? check_database(context, arguments.thresholds)
+                               : check_url(context.url, context.ca_file, arguments.thresholds);
   } catch (const std::exception& error) {  // a right that is missing, a duration that is none
     return trouble(Grade::unknown, error.what());
   }
@@ -114,8 +112,6 @@ void add_check(Command& app, Context& context) {
   Command command = app.add("check", "Tell a monitoring system how Postern is: a Nagios plugin");
   command.footer(kHelp);
   const auto arguments = std::make_shared<Arguments>();
-  command.option("--url", arguments->url, "ask the API at this address, not the host's database");
-  command.option("--ca-file", arguments->ca_file, "authorities to trust by --url, in PEM");
   command
       .option("--warning", arguments->warning, "how long the oldest task may be due: then WARNING")
       .show_default();

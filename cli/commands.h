@@ -14,6 +14,10 @@ inline constexpr char kMigrator[] = "postern_migrator";
 struct Context {
   Settings settings;
   bool json = false;
+  bool wide = false;  // tables are not cut
+  bool yes = false;   // what changes many is not asked about
+  // Of the API, when it is to be asked over HTTP. An empty address: the host's database.
+  std::string url, key, key_file, ca_file;
 
   // `role`: as whom the command connects when root started it and the settings name no user.
   db::PgConnection::Options connection_options(bool need_writable,
@@ -23,14 +27,18 @@ struct Context {
 };
 
 // `context` must outlive the parsing of `app`.
+// By the API:
+void add_task(Command& app, Context& context);
+void add_queue(Command& app, Context& context);
+void add_endpoint(Command& app, Context& context);
+void add_schedule(Command& app, Context& context);
+void add_server(Command& app, Context& context);
+void add_top(Command& app, Context& context);
+// On the host's database:
 void add_migrate(Command& app, Context& context);
 void add_key(Command& app, Context& context);
 void add_tenant(Command& app, Context& context);
 void add_secret(Command& app, Context& context);
-void add_queue(Command& app, Context& context);
-void add_endpoint(Command& app, Context& context);
-void add_schedule(Command& app, Context& context);
-void add_task(Command& app, Context& context);
 void add_pause(Command& app, Context& context);
 void add_doctor(Command& app, Context& context);
 void add_check(Command& app, Context& context);

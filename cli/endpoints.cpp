@@ -1,129 +1,155 @@
 // Endpoints at the command line.
-#include "db/catalog/endpoints.h"
-
 #include <fmt/format.h>
 
+#include <limits>
 #include <memory>
 
-#include "cli/commands.h"
+#include "cli/client.h"
+#include "cli/fields.h"
 #include "cli/output.h"
-#include "cli/record.h"
-#include "core/base/url.h"
-#include "core/security/signing.h"
-#include "core/wire/endpoint_json.h"
+#include "cli/show.h"
+#include "cli/tasks.h"
+#include "core/base/text.h"
 
 namespace postern::admin {
 namespace {
 
-constexpr int kMost = 1000;
+constexpr std::size_t kPage = 100;
 
-constexpr std::string_view kColumns[] = {wire::endpoint_field::kName, wire::endpoint_field::kPaused,
-                                         wire::endpoint_field::kMethod, wire::endpoint_field::kUrl};
-
-struct Arguments {
-  std::string tenant = "default", name, overlap = "24h";
-  std::optional<std::string> url, method, timeout, period;
-  std::optional<std::int64_t> max_in_flight, rate, burst;
-  bool force = false;
+constexpr FieldOption kFields[] = {
+    {"--webhook-url", "url", Kind::text, "what is called"},
+    {"--method", "method", Kind::text, "POST unless said"},
+    {"--header", "headers", Kind::headers, "\"Name: value\"; may be given several times"},
+    {"--timeout", "timeout_seconds", Kind::seconds, "of an attempt, such as 30s"},
+    {"--max-in-flight", "max_in_flight", Kind::limit, "at a time; 0: no limit"},
 };
 
-// People are shown "*" for the catch-all, whose name is empty, as it is spelled in paths.
-Record record_of(const Endpoint& endpoint) {
-  return Record()
-      .add(wire::endpoint_fields(), endpoint)
-      .show(wire::endpoint_field::kName, endpoint_path_name(endpoint.name));
+constexpr FieldOption kTest[] = {
+    {"--queue", "queue", Kind::text, "of the task; endpoint-tests unless said"},
+    {"--payload", "payload", Kind::json, "a JSON object; {\"test\":true} unless said"},
+};
+
+constexpr Column kColumns[] = {
+    {"name", "name", 0, 12},           {"paused", "paused", 1},           {"url", "url", 1, 24},
+    {"method", "method", 3},           {"in flight", "max_in_flight", 4}, {"rate", "rate_limit", 5},
+    {"timeout", "timeout_seconds", 6},
+};
+
+struct Arguments {
+  std::optional<std::string> tenant, since, until, secret_file;
+  std::string name;
+  FieldOptions fields{kFields}, test{kTest};
+  RateOptions rate;
+  bool force = false, watch = false, drop_secret = false, drop_headers = false;
+};
+
+ApiRequest to_endpoint(const char* method, const Arguments& arguments, const char* verb = nullptr) {
+  ApiRequest request{method, {"endpoints", path_name(arguments.name)}};
+  if (verb != nullptr) request.path.emplace_back(verb);
+  return request;
 }
 
-EndpointSettings settings_of(const Arguments& given) {
-  EndpointSettings settings;
-  settings.url = given.url;
-  settings.method = given.method;
-  if (given.timeout) settings.timeout.emplace(parse_setting_duration(*given.timeout));
-  if (given.max_in_flight) {
-    settings.max_in_flight.emplace();
-    if (*given.max_in_flight > 0) *settings.max_in_flight = *given.max_in_flight;
-  }
-  if (given.rate) {
-    settings.rate_limit.emplace();
-    if (*given.rate > 0) {
-      *settings.rate_limit =
-          RateLimit{*given.rate, parse_setting_duration(given.period.value_or("1s")), given.burst};
-    }
-  }
-  return settings;
-}
-
-Endpoint existing(db::PgConnection& connection, const Arguments& arguments, const std::string& name,
-                  bool json) {
-  auto endpoint = db::get_endpoint(connection, arguments.tenant, name);
-  if (!endpoint) fail(fmt::format("there is no endpoint {}", arguments.name), json);
-  return std::move(*endpoint);
-}
-
-void show_endpoint(db::PgConnection& connection, const Arguments& arguments,
-                   const std::string& name, bool json) {
-  const auto endpoint = existing(connection, arguments, name, json);
-  const auto seen = db::endpoint_health(connection, arguments.tenant, name, kHealthWindow);
-  const auto health = health_report(seen.attempts, seen.failed, seen.durations, seen.breaker);
-  print(record_of(endpoint).add(wire::endpoint_field::kHealth, wire::health_fields(), health),
-        json);
-}
-
-std::string name_of(const Arguments& arguments, bool json) {
-  return require(endpoint_name(arguments.name, "name"), json);
+std::string recover_flag(std::string_view field) {
+  return field == "since" || field == "until" ? fmt::format("--{}", field) : "";
 }
 
 void list(const Context& context, const Arguments& arguments) {
-  auto connection = context.connect(false);
-  std::vector<Record> records;
-  for (const auto& endpoint :
-       db::list_endpoints(connection, arguments.tenant, std::nullopt, kMost)) {
-    records.push_back(record_of(endpoint));
+  Client client(context, arguments.tenant, Client::Purpose::look);
+  auto found =
+      client.list({"GET", {"endpoints"}}, "endpoints", std::numeric_limits<int>::max(), kPage);
+  if (!context.json) {
+    // The catch-all as it is spelled in paths.
+    for (auto& each : found.objects) {
+      if (JsonObject(each).raw("name") == "\"\"") each.replace(each.find("\"\""), 2, "\"*\"");
+    }
   }
-  print(records, kColumns, context.json);
+  print_objects(found.objects, kColumns, context);
 }
 
-void add(const Context& context, const Arguments& arguments) {
-  const auto name = name_of(arguments, context.json);
-  auto settings = settings_of(arguments);
-  require(check_endpoint(settings), context.json);
-  settings.url = parse_url(*settings.url, "url")->canonical();
-  auto connection = context.connect();
-  switch (db::make_endpoint(connection, arguments.tenant, name, settings)) {
-    case db::EndpointMade::yes: break;
-    case db::EndpointMade::name_taken:
-      fail(fmt::format("there is an endpoint {} already", arguments.name), context.json);
-    case db::EndpointMade::no_tenant:
-      fail(fmt::format("there is no tenant {}", arguments.tenant), context.json);
-  }
-  show_endpoint(connection, arguments, name, context.json);
+void write_secret(JsonWriter& out, const Arguments& arguments) {
+  if (!arguments.secret_file) return;
+  out.member("secret", trimmed(content_of("--secret-file", *arguments.secret_file)));
 }
 
-void change(const Context& context, const Arguments& arguments, EndpointSettings settings) {
-  const auto name = name_of(arguments, context.json);
-  require(check_endpoint(settings), context.json);
-  if (settings.url) settings.url = parse_url(*settings.url, "url")->canonical();
-  auto connection = context.connect();
-  if (!db::change_endpoint(connection, arguments.tenant, name, settings)) {
-    fail(fmt::format("there is no endpoint {}", arguments.name), context.json);
+FlagOf flags_of(const Arguments& arguments) {
+  return [&arguments](std::string_view field) {
+    return field == "secret" ? "--secret-file" : arguments.fields.flag_of(field);
+  };
+}
+
+void make(const Context& context, const Arguments& arguments) {
+  JsonWriter body;
+  body.begin_object().member("name", arguments.name);
+  arguments.fields.write(body);
+  arguments.rate.write(body, "");
+  write_secret(body, arguments);
+  body.end_object();
+  Client client(context, arguments.tenant);
+  print_object(client.ask({"POST", {"endpoints"}, {}, body.take()}, flags_of(arguments)), context);
+}
+
+void change(const Context& context, const Arguments& arguments) {
+  if (!arguments.fields.any() && !arguments.rate.given() && !arguments.drop_secret &&
+      !arguments.drop_headers) {
+    throw UsageError("say what is to change: --help shows the options");
   }
-  show_endpoint(connection, arguments, name, context.json);
+  Client client(context, arguments.tenant);
+  const auto there = arguments.rate.given() ? client.ask(to_endpoint("GET", arguments)) : "";
+  JsonWriter body;
+  body.begin_object();
+  arguments.fields.write(body);
+  arguments.rate.write(body, JsonObject(there).raw("rate_limit"));
+  if (arguments.drop_secret) body.key("secret").null();
+  if (arguments.drop_headers) body.key("headers").null();
+  body.end_object();
+  ApiRequest request = to_endpoint("PATCH", arguments);
+  request.body = body.take();
+  print_object(client.ask(request, flags_of(arguments)), context);
+}
+
+void test(const Context& context, const Arguments& arguments) {
+  JsonWriter body;
+  body.begin_object();
+  arguments.test.write(body);
+  body.end_object();
+  ApiRequest request = to_endpoint("POST", arguments, "test");
+  request.body = body.take();
+  Client client(context, arguments.tenant);
+  const auto task = client.ask(request, arguments.test.flags());
+  if (!arguments.watch) return print_task(task, context);
+  watch_task(client, JsonObject(task).text("id"), context);
+}
+
+void recover(const Context& context, const Arguments& arguments) {
+  JsonWriter body;
+  body.begin_object();
+  if (arguments.since) body.member("since", time_of(*arguments.since, Side::before));
+  if (arguments.until) body.member("until", time_of(*arguments.until, Side::before));
+  body.end_object();
+  ApiRequest request = to_endpoint("POST", arguments, "recover");
+  request.body = body.take();
+  Client client(context, arguments.tenant);
+  std::int64_t count = 0;
+  for (bool more = true; more;) {
+    const auto answer = client.ask(request, recover_flag);
+    const JsonObject step(answer);
+    count += static_cast<std::int64_t>(step.number("count"));
+    more = step.is_true("more");
+  }
+  if (context.json) return fmt::print("{{\"count\":{}}}\n", count);
+  fmt::print("{} {} retried\n", count, count == 1 ? "task" : "tasks");
 }
 
 void rotate(const Context& context, const Arguments& arguments) {
-  const auto name = name_of(arguments, context.json);
-  auto connection = context.connect();
-  const auto secret = make_webhook_secret();
-  if (!db::rotate_endpoint_secret(connection, arguments.tenant, name, secret,
-                                  parse_setting_duration(arguments.overlap), arguments.force)) {
-    fail(fmt::format("there is no endpoint {}, or its last rotation's overlap still runs (--force "
-                     "rotates all the same)",
-                     arguments.name),
-         context.json);
-  }
-  print(record_of(existing(connection, arguments, name, context.json))
-            .add_text(wire::endpoint_field::kSecret, secret),
-        context.json);
+  JsonWriter body;
+  body.begin_object();
+  write_secret(body, arguments);
+  body.end_object();
+  ApiRequest request = to_endpoint("POST", arguments, "rotate");
+  if (arguments.force) request.query.emplace_back("force", "true");
+  request.body = body.take();
+  Client client(context, arguments.tenant);
+  print_object(client.ask(request, flags_of(arguments)), context);
 }
 
 }  // namespace
@@ -136,52 +162,52 @@ void add_endpoint(Command& app, Context& context) {
     command.option("name", arguments->name, "which; * is the catch-all").required();
     return command;
   };
-  const auto add_limits = [&](Command command) {
-    command.option("--method", arguments->method, "POST unless said");
-    command.option("--timeout", arguments->timeout, "of an attempt, such as 30s");
-    command.option("--max-in-flight", arguments->max_in_flight, "at a time; 0: no limit");
-    command.option("--rate", arguments->rate, "attempts in each period; 0: no limit");
-    command.option("--period", arguments->period, "of the rate; 1s unless said");
-    command.option("--burst", arguments->burst, "so many at once after a pause");
-  };
 
   endpoint.verb("list", "Show all endpoints", "list").run([&context, arguments] {
     list(context, *arguments);
   });
   named("get", "Show one, with its health", "get mail").run([&context, arguments] {
-    auto connection = context.connect(false);
-    show_endpoint(connection, *arguments, name_of(*arguments, context.json), context.json);
+    Client client(context, arguments->tenant, Client::Purpose::look);
+    print_object(client.ask(to_endpoint("GET", *arguments)), context);
   });
-  Command make = named("add", "Make an endpoint", "add mail --url https://mail.example/hook");
-  make.option("--url", arguments->url, "what is called").required();
-  add_limits(make);
-  make.run([&context, arguments] { add(context, *arguments); });
+  Command add =
+      named("add", "Make an endpoint", "add mail --webhook-url https://mail.example/hook");
+  arguments->fields.add_to(add);
+  arguments->rate.add_to(add);
+  add.option("--secret-file", arguments->secret_file, "with a secret of its own; - is stdin");
+  add.run([&context, arguments] { make(context, *arguments); });
   Command set = named("set", "Change what is said", "set mail --max-in-flight 5");
-  set.option("--url", arguments->url, "what is called");
-  add_limits(set);
-  set.run([&context, arguments] { change(context, *arguments, settings_of(*arguments)); });
-  for (const bool paused : {true, false}) {
-    named(paused ? "pause" : "resume", paused ? "Hold its tasks" : "Deliver again",
-          paused ? "pause mail" : "resume mail")
-        .run([&context, arguments, paused] {
-          EndpointSettings settings;
-          settings.paused = paused;
-          change(context, *arguments, std::move(settings));
-        });
+  arguments->fields.add_to(set);
+  arguments->rate.add_to(set);
+  set.flag("--drop-headers", arguments->drop_headers, "it has no headers");
+  set.flag("--drop-secret", arguments->drop_secret, "the tenant's secret signs again, at once");
+  set.run([&context, arguments] { change(context, *arguments); });
+  for (const auto& [verb, help] :
+       {std::pair{"pause", "Hold its tasks"}, std::pair{"resume", "Deliver again"}}) {
+    named(verb, help, fmt::format("{} mail", verb).c_str()).run([&context, arguments, verb = verb] {
+      Client client(context, arguments->tenant);
+      print_object(client.ask(to_endpoint("POST", *arguments, verb)), context);
+    });
   }
-  Command renew = named("rotate", "Make a new secret; the old one signs too for a while",
-                        "rotate mail --overlap 24h");
-  renew.option("--overlap", arguments->overlap, "how long both sign").show_default();
+  Command try_it = named("test", "Make a task that goes there now", "test mail --watch");
+  arguments->test.add_to(try_it);
+  try_it.flag("--watch", arguments->watch, "wait for its end, as `task watch`");
+  try_it.run([&context, arguments] { test(context, *arguments); });
+  Command again = named("recover", "Retry what failed there", "recover mail --since 2h");
+  again.option("--since", arguments->since, "ended since: RFC 3339, or 2h back from now")
+      .required();
+  again.option("--until", arguments->until, "ended before, likewise");
+  again.run([&context, arguments] { recover(context, *arguments); });
+  Command renew =
+      named("rotate", "Make a new secret; the old one signs too for 24 hours", "rotate mail");
+  renew.option("--secret-file", arguments->secret_file, "with the new secret; - is stdin");
   renew.flag("--force", arguments->force, "even while an earlier overlap runs");
   renew.run([&context, arguments] { rotate(context, *arguments); });
   named("delete", "Delete it; tasks that name it look for another", "delete mail")
       .run([&context, arguments] {
-        auto connection = context.connect();
-        if (!db::delete_endpoint(connection, arguments->tenant,
-                                 name_of(*arguments, context.json))) {
-          fail(fmt::format("there is no endpoint {}", arguments->name), context.json);
-        }
-        print_record({{"deleted", arguments->name}}, context.json);
+        Client client(context, arguments->tenant);
+        client.ask(to_endpoint("DELETE", *arguments));
+        say(context, fmt::format("{}: deleted", arguments->name));
       });
 }
 

@@ -87,14 +87,15 @@ Option Command::flag(const std::string& name, bool& into, const std::string& hel
   return Option(app_->add_flag(name, into, help));
 }
 
-Noun::Noun(Command& app, std::string name, const std::string& help, std::string& tenant)
+Noun::Noun(Command& app, std::string name, const std::string& help,
+           std::optional<std::string>& tenant)
     : name_(std::move(name)), command_(app.add(name_, help)), tenant_(tenant) {
   command_.require_subcommand();
 }
 
 Command Noun::verb(const std::string& name, const std::string& help, const std::string& example) {
   Command verb = command_.add(name, help);
-  verb.option("--tenant", tenant_, "whose").show_default();
+  verb.option("--tenant", tenant_, "whose, on the host's database; default unless said");
   verb.footer("Example: postern " + name_ + " " + example);
   return verb;
 }

@@ -70,7 +70,7 @@ class Command {
 class Noun {
  public:
   // `tenant` is where each verb's --tenant goes; it must outlive the parsing.
-  Noun(Command& app, std::string name, const std::string& help, std::string& tenant);
+  Noun(Command& app, std::string name, const std::string& help, std::optional<std::string>& tenant);
 
   // `example` is what follows the noun on a command line, for the help.
   Command verb(const std::string& name, const std::string& help, const std::string& example);
@@ -78,7 +78,7 @@ class Noun {
  private:
   std::string name_;
   Command command_;
-  std::string& tenant_;
+  std::optional<std::string>& tenant_;
 };
 
 // Ends the parsing of the command line, and with it the command: exit code 2 and a sentence behind

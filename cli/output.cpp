@@ -53,24 +53,33 @@ void print_table(const std::vector<std::string>& headings,
   for (const auto& row : rows) print_row(row);
 }
 
-void print_record(const std::vector<std::pair<std::string, std::string>>& fields, bool json) {
+void print_record(const std::vector<RecordField>& fields, bool json) {
   if (json) {
     JsonWriter out;
     out.begin_object();
-    for (const auto& [heading, value] : fields) write_cell(out, heading, value);
+    for (const auto& [heading, text, bare] : fields) {
+      bare ? void(out.key(json_key(heading)).raw(text)) : write_cell(out, heading, text);
+    }
     out.end_object();
     fmt::print("{}\n", out.text());
     return;
   }
-  for (const auto& [heading, value] : fields) fmt::print("{}: {}\n", heading, value);
+  for (const auto& [heading, text, bare] : fields) fmt::print("{}: {}\n", heading, text);
 }
 
 std::string show(const std::optional<Time>& time) { return time ? format_rfc3339(*time) : ""; }
 
+void print_error(const std::string& code, const std::string& sentence) {
+  JsonWriter out;
+  out.begin_object().key("error").begin_object();
+  out.member("code", code).member("message", sentence).end_object().end_object();
+  fmt::print("{}\n", out.text());
+}
+
 void fail(const std::string& sentence, bool json) {
-  if (json) print_record({{"error", sentence}}, true);
+  if (json) print_error("not_done", sentence);
   fmt::print(stderr, "postern: {}\n", sentence);
-  std::exit(1);
+  throw Exit{kNotDone};
 }
 
 }  // namespace postern::admin

@@ -1,160 +1,157 @@
 // Queues at the command line.
-#include "db/catalog/queues.h"
-
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
 
-#include "cli/commands.h"
+#include "cli/client.h"
+#include "cli/confirm.h"
+#include "cli/fields.h"
 #include "cli/output.h"
-#include "cli/record.h"
-#include "core/model/validation.h"
-#include "core/wire/queue_json.h"
+#include "cli/show.h"
 
 namespace postern::admin {
 namespace {
 
-struct Arguments {
-  std::string tenant = "default", name;
-  std::optional<std::int64_t> max_concurrent, max_entries, max_tries, max_retries, rate, burst;
-  std::optional<std::string> period, max_age, max_runtime, timeout, retry_policy, endpoint;
-  std::optional<bool> discard_old;
-  bool force = false;
+constexpr FieldOption kFields[] = {
+    {"--max-concurrent", "max_concurrent", Kind::limit, "tasks under way; 0: no limit"},
+    {"--max-entries", "max_entries", Kind::number, "live tasks; 0: no bound"},
+    {"--discard-old", "discard_old", Kind::boolean, "true: a full queue drops its oldest"},
+    {"--max-age", "max_age", Kind::go_duration, "how long a task may wait; 0: for ever"},
+    {"--max-runtime", "max_runtime", Kind::go_duration, "of an attempt; 0: no limit"},
+    {"--max-tries", "max_tries", Kind::limit, "a cap on a task's attempts; 0: none"},
+    {"--max-retries", "max_retries", Kind::number, "of tasks that do not say"},
+    {"--retry-policy", "retry_policy", Kind::text_or_json, "of tasks that do not say"},
+    {"--timeout", "timeout_seconds", Kind::seconds, "of tasks that do not say"},
+    {"--endpoint", "endpoint", Kind::nullable, "default target; empty: none"},
+    {"--keep-completed", "retention.completed", Kind::text, "short or standard"},
+    {"--keep-failed", "retention.failed", Kind::text, "short or standard"},
+    {"--keep-cancelled", "retention.cancelled", Kind::text, "short or standard"},
 };
 
-constexpr std::string_view kColumns[] = {wire::queue_field::kName,
-                                         wire::queue_field::kPaused,
-                                         "depth.total",
-                                         "totals.completed",
-                                         "totals.failed",
-                                         wire::queue_field::kMaxConcurrent,
-                                         wire::queue_field::kRateLimit};
+constexpr Column kColumns[] = {
+    {"name", "name", 0, 12},
+    {"paused", "paused", 1},
+    {"ready", "stats.depth.ready", 2},
+    {"delayed", "stats.depth.delayed", 2},
+    {"active", "stats.depth.active", 2},
+    {"completed", "stats.finished.completed", 3},
+    {"failed", "stats.finished.failed", 2},
+    {"concurrent", "max_concurrent", 4},
+    {"rate", "rate_limit", 5},
+};
 
-Record record_of(const Queue& queue) { return Record().add(wire::queue_fields(), queue); }
+struct Arguments {
+  std::optional<std::string> tenant;
+  std::string name;
+  FieldOptions fields{kFields};
+  RateOptions rate;
+  bool all = false, dry_run = false, force = false;
+};
 
-// Changes the settings for which an option was given. 0 removes a limit.
-void apply(const Arguments& given, QueueSettings& settings) {
-  if (given.max_concurrent) {
-    settings.max_concurrent = *given.max_concurrent;
-    if (*given.max_concurrent == 0) settings.max_concurrent.reset();
-  }
-  if (given.max_entries) settings.max_entries = *given.max_entries;
-  if (given.max_tries) {
-    settings.max_tries = *given.max_tries;
-    if (*given.max_tries == 0) settings.max_tries.reset();
-  }
-  if (given.max_retries) settings.max_retries = *given.max_retries;
-  if (given.rate) {
-    settings.rate_limit.reset();
-    if (*given.rate > 0) {
-      settings.rate_limit =
-          RateLimit{*given.rate, parse_setting_duration(given.period.value_or("1s")), given.burst};
+ApiRequest to_queue(const char* method, const Arguments& arguments, const char* verb = nullptr) {
+  ApiRequest request{method, {"queues", path_name(arguments.name)}};
+  if (verb != nullptr) request.path.emplace_back(verb);
+  return request;
+}
+
+// People are shown what is in the queues too, which the API counts elsewhere.
+void list(const Context& context, const Arguments& arguments) {
+  Client client(context, arguments.tenant, Client::Purpose::look);
+  ApiRequest request{"GET", {"queues"}};
+  if (arguments.all) request.query.emplace_back("all", "true");
+  const auto answer = client.ask(request);
+  const auto queues = JsonObject(answer).elements("queues");
+  std::vector<std::string> objects(queues.begin(), queues.end());
+  if (!context.json) {
+    const auto numbers = client.ask({"GET", {"stats"}});
+    std::map<std::string, std::string_view> stats;
+    for (const auto each : JsonObject(numbers).elements("queues")) {
+      stats.emplace(JsonObject(each).text("name"), each);
+    }
+    for (auto& object : objects) {
+      const auto of_queue = stats.find(JsonObject(object).text("name"));
+      if (of_queue == stats.end()) continue;
+      object.insert(object.rfind('}'), fmt::format(",\"stats\":{}", of_queue->second));
     }
   }
-  if (given.max_age) settings.max_age = parse_setting_duration(*given.max_age);
-  if (given.max_runtime) settings.max_runtime = parse_setting_duration(*given.max_runtime);
-  if (given.timeout) settings.timeout = parse_setting_duration(*given.timeout);
-  if (given.retry_policy) settings.retry_policy = *given.retry_policy;
-  if (given.endpoint) {
-    settings.endpoint = *given.endpoint;
-    if (given.endpoint->empty()) settings.endpoint.reset();
-  }
-  if (given.discard_old) settings.discard_old = *given.discard_old;
-}
-
-Queue existing(std::optional<Queue> queue, const Arguments& arguments, bool json) {
-  if (!queue) fail(fmt::format("there is no queue {}", arguments.name), json);
-  return std::move(*queue);
-}
-
-void list(const Context& context, const Arguments& arguments) {
-  auto connection = context.connect(false);
-  std::vector<Record> records;
-  for (const auto& queue : db::list_queues(connection, arguments.tenant)) {
-    auto& record = records.emplace_back(record_of(queue));
-    const auto stats = db::queue_stats(connection, arguments.tenant, queue.name);
-    if (stats) record.add(wire::queue_stats_fields(), *stats);
-  }
-  print(records, kColumns, context.json);
+  print_objects(objects, kColumns, context);
 }
 
 void make(const Context& context, const Arguments& arguments) {
-  QueueSettings settings;
-  apply(arguments, settings);
-  require(check_queue_name(arguments.name, "name"), context.json);
-  require(check_not_reserved(arguments.name, "name"), context.json);
-  require(check_queue(settings), context.json);
-  auto connection = context.connect();
-  const auto queue = db::create_queue(connection, arguments.tenant, arguments.name, settings);
-  if (!queue) {
-    fail(fmt::format("there is a queue {} already, or no tenant {}", arguments.name,
-                     arguments.tenant),
-         context.json);
-  }
-  print(record_of(*queue), context.json);
+  JsonWriter body;
+  body.begin_object().member("name", arguments.name);
+  arguments.fields.write(body);
+  arguments.rate.write(body, "");
+  body.end_object();
+  Client client(context, arguments.tenant);
+  print_object(client.ask({"POST", {"queues"}, {}, body.take()}, arguments.fields.flags()),
+               context);
 }
 
 void change(const Context& context, const Arguments& arguments) {
-  auto connection = context.connect();
-  db::Transaction transaction(connection);
-  auto queue = existing(db::lock_queue(connection, arguments.tenant, arguments.name), arguments,
-                        context.json);
-  apply(arguments, queue.settings);
-  require(check_queue(queue.settings), context.json);
-  const auto done = db::put_queue(connection, arguments.tenant, arguments.name, queue.settings);
-  transaction.commit();
-  print(record_of(done->queue), context.json);
+  if (!arguments.fields.any() && !arguments.rate.given()) {
+    throw UsageError("say what is to change: --help shows the options");
+  }
+  Client client(context, arguments.tenant);
+  const auto there = arguments.rate.given() ? client.ask(to_queue("GET", arguments)) : "";
+  JsonWriter body;
+  body.begin_object();
+  arguments.fields.write(body);
+  arguments.rate.write(body, JsonObject(there).raw("rate_limit"));
+  body.end_object();
+  ApiRequest request = to_queue("PATCH", arguments);
+  request.body = body.take();
+  print_object(client.ask(request, arguments.fields.flags()), context);
 }
 
-// Ends the tasks in steps, each of which is a transaction of its own.
-int purge(db::PgConnection& connection, const Arguments& arguments, const Queue& queue,
-          Reason reason) {
-  int ended = 0, step = 0;
-  do {
-    step = db::purge_queue(connection, arguments.tenant, arguments.name, queue.read_at, reason,
-                           Uuid{});
-    ended += step;
-  } while (step == db::kPurgeStep);
-  return ended;
+std::string count_of(Client& client, const Arguments& arguments) {
+  JsonWriter body;
+  body.begin_object().key("filter").begin_object().member("queue", arguments.name).end_object();
+  body.member("dry_run", true).end_object();
+  return client.ask({"POST", {"tasks", "cancel"}, {}, body.take()});
+}
+
+// Again as long as the API says that it did not come to the end.
+void until_done(Client& client, const ApiRequest& request) {
+  for (;;) {
+    const auto answer = client.try_ask(request);
+    if (answer.good()) return;
+    if (JsonObject(answer.body).text("error.details.reason") != "purge_incomplete") {
+      client.refuse(answer);
+    }
+  }
 }
 
 void purge(const Context& context, const Arguments& arguments) {
-  auto connection = context.connect();
-  const auto queue = existing(db::get_queue(connection, arguments.tenant, arguments.name),
-                              arguments, context.json);
-  const int ended = purge(connection, arguments, queue, Reason::queue_purged);
-  print_record({{"purged", arguments.name}, {"tasks", std::to_string(ended)}}, context.json);
+  Client client(context, arguments.tenant);
+  client.ask(to_queue("GET", arguments));
+  if (arguments.dry_run) {
+    const auto count = count_of(client, arguments);
+    if (context.json) return print_object(count, context);
+    return fmt::print("{} would be cancelled\n", counted_tasks(count));
+  }
+  if (asks_first(context)) {
+    confirm(fmt::format("{} of the queue {} will be cancelled.",
+                        counted_tasks(count_of(client, arguments)), arguments.name));
+  }
+  until_done(client, to_queue("POST", arguments, "purge"));
+  say(context, fmt::format("{}: purged", arguments.name));
 }
 
 void remove(const Context& context, const Arguments& arguments) {
-  auto connection = context.connect();
-  const auto queue = existing(db::get_queue(connection, arguments.tenant, arguments.name),
-                              arguments, context.json);
+  Client client(context, arguments.tenant);
+  ApiRequest request = to_queue("DELETE", arguments);
   if (arguments.force) {
-    purge(connection, arguments, queue, Reason::queue_deleted);
-    db::delete_queue(connection, arguments.tenant, arguments.name);
-  } else if (!db::delete_empty_queue(connection, arguments.tenant, arguments.name)) {
-    fail(fmt::format("the queue {} has live tasks (--force cancels those that wait)",
-                     arguments.name),
-         context.json);
+    request.query.emplace_back("force", "true");
+    client.ask(to_queue("GET", arguments));
+    if (asks_first(context)) {
+      confirm(fmt::format("{} of the queue {} will be cancelled, and it will be deleted.",
+                          counted_tasks(count_of(client, arguments)), arguments.name));
+    }
   }
-  print_record({{"deleted", arguments.name}}, context.json);
-}
-
-void add_settings_of(Command& command, const std::shared_ptr<Arguments>& a) {
-  command.option("--max-concurrent", a->max_concurrent, "tasks under way; 0: no limit");
-  command.option("--rate", a->rate, "attempts in each period; 0: no limit");
-  command.option("--period", a->period, "of the rate; 1s unless said");
-  command.option("--burst", a->burst, "so many at once after a pause");
-  command.option("--max-entries", a->max_entries, "live tasks; 0: no bound");
-  command.option("--discard-old", a->discard_old, "true: a full queue drops its oldest");
-  command.option("--max-age", a->max_age, "how long a task may wait; 0: for ever");
-  command.option("--max-runtime", a->max_runtime, "of an attempt; 0: no limit");
-  command.option("--max-tries", a->max_tries, "a cap on a task's attempts; 0: none");
-  command.option("--max-retries", a->max_retries, "of tasks that do not say");
-  command.option("--retry-policy", a->retry_policy, "of tasks that do not say");
-  command.option("--timeout", a->timeout, "of tasks that do not say");
-  command.option("--endpoint", a->endpoint, "default target; empty: none");
+  until_done(client, request);
+  say(context, fmt::format("{}: deleted", arguments.name));
 }
 
 }  // namespace
@@ -167,36 +164,37 @@ void add_queue(Command& app, Context& context) {
     command.option("name", arguments->name, "which").required();
     return command;
   };
+  const auto shows = [&context, arguments](const char* verb) {
+    return [&context, arguments, verb] {
+      Client client(context, arguments->tenant, Client::Purpose::look);
+      print_object(client.ask(to_queue("GET", *arguments, verb)), context);
+    };
+  };
 
-  queue.verb("list", "Show all queues", "list").run([&context, arguments] {
-    list(context, *arguments);
-  });
-  named("get", "Show one queue's settings", "get emails").run([&context, arguments] {
-    auto connection = context.connect(false);
-    print(record_of(existing(db::get_queue(connection, arguments->tenant, arguments->name),
-                             *arguments, context.json)),
-          context.json);
-  });
+  Command every = queue.verb("list", "Show all queues", "list");
+  every.flag("--all", arguments->all, "those of the APIs that know none, too");
+  every.run([&context, arguments] { list(context, *arguments); });
+  named("get", "Show one queue's settings", "get emails").run(shows(nullptr));
+  named("stats", "Show what is in it, and what happened", "stats emails").run(shows("stats"));
   Command add = named("add", "Make a queue", "add emails --max-concurrent 20 --rate 50");
-  add_settings_of(add, arguments);
+  arguments->fields.add_to(add);
+  arguments->rate.add_to(add);
   add.run([&context, arguments] { make(context, *arguments); });
   Command set = named("set", "Change what is said", "set emails --rate 100 --period 1m");
-  add_settings_of(set, arguments);
+  arguments->fields.add_to(set);
+  arguments->rate.add_to(set);
   set.run([&context, arguments] { change(context, *arguments); });
-  for (const bool paused : {true, false}) {
-    named(paused ? "pause" : "resume", paused ? "Deliver nothing from it" : "Deliver again",
-          paused ? "pause emails" : "resume emails")
-        .run([&context, arguments, paused] {
-          auto connection = context.connect();
-          print(record_of(existing(
-                    db::pause_queue(connection, arguments->tenant, arguments->name, paused),
-                    *arguments, context.json)),
-                context.json);
+  for (const auto& [verb, help] :
+       {std::pair{"pause", "Deliver nothing from it"}, std::pair{"resume", "Deliver again"}}) {
+    named(verb, help, fmt::format("{} emails", verb).c_str())
+        .run([&context, arguments, verb = verb] {
+          Client client(context, arguments->tenant);
+          print_object(client.ask(to_queue("POST", *arguments, verb)), context);
         });
   }
-  named("purge", "Cancel what waits in it", "purge emails").run([&context, arguments] {
-    purge(context, *arguments);
-  });
+  Command empty = named("purge", "Cancel what waits in it", "purge emails --dry-run");
+  empty.flag("--dry-run", arguments->dry_run, "only say how many tasks wait");
+  empty.run([&context, arguments] { purge(context, *arguments); });
   Command end = named("delete", "Delete it", "delete emails --force");
   end.flag("--force", arguments->force, "with what waits in it, which is cancelled");
   end.run([&context, arguments] { remove(context, *arguments); });

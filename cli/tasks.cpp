@@ -1,273 +1,228 @@
-// Tasks at the command line: look, make, stop, run again.
-#include "db/tasks/tasks.h"
+// Tasks at the command line: look, make, change, run.
+#include "cli/tasks.h"
 
 #include <fmt/format.h>
 
-#include <array>
-#include <fstream>
-#include <iostream>
-#include <iterator>
-#include <memory>
-
-#include "cli/commands.h"
 #include "cli/output.h"
-#include "cli/record.h"
-#include "core/base/json.h"
-#include "core/base/uuid.h"
-#include "core/model/creation.h"
-#include "core/model/ids.h"
-#include "core/model/lane.h"
-#include "core/model/priority.h"
-#include "core/model/queue.h"
-#include "core/model/validation.h"
-#include "core/program/clock.h"
-#include "core/program/task_ids.h"
-#include "core/wire/task_json.h"
-#include "db/catalog/queue_defaults.h"
+#include "cli/show.h"
+#include "core/base/base64.h"
+#include "core/base/utf8.h"
 
 namespace postern::admin {
 namespace {
 
-// The options of `task add`, which core's errors name.
-constexpr FieldNames kFields{
-    .queue = "--queue",
-    .url = "--url",
-    .endpoint = "--endpoint",
-    .method = "--method",
-    .headers = "--header",
-    .content_type = "--content-type",
-    .max_retries = "--max-retries",
-    .retry_policy = "--retry-policy",
-    .timeout = "--timeout",
-    .delay = "--delay",
-    .run_at = "--run-at",
-    .deadline = "--deadline",
-    .tags = "--tag",
-    .key = "--key",
-    .dependencies = "--after",
-    .on_complete_url = "--on-complete",
-    .on_failure_url = "--on-failure",
+constexpr std::size_t kPage = 100;
+
+constexpr Column kColumns[] = {
+    {"id", "id", 0},
+    {"queue", "queue", 2, 8},
+    {"status", "status", 0},
+    {"reason", "reason", 6, 10},
+    {"tries", "attempt_count", 4},
+    {"created", "created_at", 3},
+    {"next attempt", "next_attempt_at", 5},
+    {"target", "endpoint|webhook_url", 7, 20},
+    {"last error", "last_error", 8, 20},
 };
 
-constexpr std::string_view kColumns[] = {wire::task_field::kId,
-                                         wire::kTaskNames.queue,
-                                         wire::task_field::kStatus,
-                                         wire::task_field::kReason,
-                                         wire::task_field::kAttemptCount,
-                                         wire::task_field::kCreatedAt,
-                                         wire::task_field::kNextAttemptAt,
-                                         wire::kTaskNames.endpoint,
-                                         wire::kTaskNames.url};
+constexpr FieldOption kNew[] = {
+    {"--queue", "queue", Kind::text, "its queue; made if it is not there"},
+    {"--webhook-url", "webhook_url", Kind::text, "what is called"},
+    {"--endpoint", "endpoint", Kind::text, "a named target instead"},
+    {"--method", "method", Kind::text, "POST unless said"},
+    {"--header", "headers", Kind::headers, "\"Name: value\"; may be given several times"},
+    {"--payload", "payload", Kind::json, "a JSON object for the envelope"},
+    {"--body", "body", Kind::text, "a text that is sent as it is, instead"},
+    {"--content-type", "content_type", Kind::text, "of the body"},
+    {"--delay", "delay", Kind::seconds, "before it may start, such as 30s, 5m or 1h30m"},
+    {"--run-at", "run_at", Kind::time, "when it may start: RFC 3339, or 5m from now"},
+    {"--deadline", "deadline", Kind::time, "the latest start of an attempt, likewise"},
+    {"--priority", "priority", Kind::number, "1 to 10, higher first; 5 unless said"},
+    {"--max-retries", "max_retries", Kind::number, "0 to 100; the queue's unless said"},
+    {"--retry-policy", "retry_policy", Kind::text_or_json, "a name, or JSON with intervals"},
+    {"--timeout", "timeout", Kind::seconds, "of one attempt, such as 30s"},
+    {"--tag", "tags", Kind::texts, "may be given several times"},
+    {"--ordering-key", "key", Kind::text, "one at a time and in order of those with the same"},
+    {"--after", "dependencies", Kind::texts,
+     "the id of a task that must complete first; several times"},
+    {"--on-complete", "on_complete_url", Kind::text, "a URL, called when it is completed"},
+    {"--on-failure", "on_failure_url", Kind::text, "a URL, called when it has failed"},
+};
+
+constexpr FieldOption kChange[] = {
+    {"--payload", "payload", Kind::json, "a JSON object for the envelope"},
+    {"--body", "body", Kind::text, "a text that is sent as it is, instead"},
+    {"--content-type", "content_type", Kind::text, "of the body"},
+    {"--delay", "delay", Kind::seconds, "from now on, such as 5m"},
+    {"--run-at", "run_at", Kind::time, "when it may start: RFC 3339, or 5m from now"},
+    {"--priority", "priority", Kind::number, "1 to 10, higher first"},
+};
 
 struct Arguments {
-  std::string tenant = "default";
-  std::vector<std::string> ids;
-  // list
-  std::string queue, status, tag;
-  int limit = 20;
-  // add
-  std::string url, endpoint, payload, body_file, content_type, delay = "0", key;
-  int priority = 5;
-  std::optional<int> max_retries;
-  std::optional<std::string> timeout, retry_policy, method;
-  std::vector<std::string> tags, after;
+  std::optional<std::string> tenant;
+  std::string id;
+  TaskChoice choice;
+  std::int64_t limit = 20;
+  bool lines = false;
+  std::optional<std::string> limit_text;
+  FieldOptions fields{kNew}, changes{kChange};
+  std::optional<std::string> payload_file, body_file, idempotency_key;
 };
 
-TaskId id_of(const std::string& text, bool json) {
-  const auto id = parse_task_id(text);
-  if (!id) fail(fmt::format("'{}' is not the id of a task", text), json);
-  return *id;
-}
-
-std::vector<State> states_of(const std::string& status, bool json) {
-  if (status.empty()) return {};
-  if (status == "pending") return {State::ready, State::delayed};
-  for (const State state : {State::ready, State::delayed, State::active, State::blocked,
-                            State::completed, State::failed, State::cancelled}) {
-    if (status == name(state)) return {state};
-  }
-  fail("--status must be pending, ready, delayed, active, blocked, completed, failed or cancelled",
-       json);
-}
-
 void list(const Context& context, const Arguments& arguments) {
-  db::TaskFilter filter;
-  filter.queue = arguments.queue;
-  filter.states = states_of(arguments.status, context.json);
-  filter.tag = arguments.tag;
-  filter.limit = arguments.limit;
-  auto connection = context.connect(false);
-  auto page = db::list_tasks(connection, arguments.tenant, filter);
-  while (page.next && static_cast<int>(page.tasks.size()) < arguments.limit) {
-    filter.before = page.next;
-    filter.limit = arguments.limit - static_cast<int>(page.tasks.size());
-    auto more = db::next_tasks(connection, arguments.tenant, filter);
-    std::move(more.tasks.begin(), more.tasks.end(), std::back_inserter(page.tasks));
-    page.next = more.next;
-  }
-  std::vector<Record> records;
-  for (const auto& task : page.tasks) records.push_back(Record().add(wire::task_fields(), task));
-  print(records, kColumns, context.json);
-  if (page.next && !context.json) {
-    fmt::print("{} of {}{}; --limit shows more\n", page.tasks.size(), page.total,
-               page.total_estimated ? " or so" : "");
-  }
-}
-
-void get(const Context& context, const Arguments& arguments) {
-  auto connection = context.connect(false);
-  const auto id = id_of(arguments.ids.front(), context.json);
-  const auto task = db::get_task(connection, arguments.tenant, id);
-  if (!task) fail(fmt::format("there is no task {}", arguments.ids.front()), context.json);
-  // The database's tables hold the UUID.
-  print(Record().add(wire::task_fields(), *task).add_text("uuid", to_uuid(id)), context.json);
-}
-
-std::string read_all(const std::string& file, bool json) {
-  if (file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-  std::ifstream in(file, std::ios::binary);
-  if (!in) fail(fmt::format("--body-file: cannot read {}", file), json);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-Creation creation_of(const Arguments& arguments, bool json) {
-  Creation wanted;
-  wanted.fields = &kFields;
-  wanted.queue = arguments.queue;
-  wanted.url = arguments.url;
-  wanted.endpoint = arguments.endpoint;
-  wanted.method = arguments.method;
-  wanted.content_type = arguments.content_type;
-  if (!arguments.payload.empty()) {
-    if (const auto object = parse_json_object(arguments.payload); !object) {
-      fail("--payload: " + object.error().message, json);
+  Client client(context, arguments.tenant, Client::Purpose::look);
+  const auto limit = arguments.limit_text ? number_of("--limit", *arguments.limit_text) : 20;
+  if (limit < 1) refuse_option("--limit", "it must be 1 or more");
+  const auto found = client.list({"GET", {"tasks"}, arguments.choice.parameters()}, "tasks",
+                                 static_cast<std::size_t>(limit), kPage, choice_flag);
+  if (arguments.lines) {
+    for (std::string task : found.objects) {
+      // Outside of strings a line end is white space, and inside there is none.
+      for (char& c : task) c = c == '\n' || c == '\r' ? ' ' : c;
+      fmt::print("{}\n", task);
     }
-    wanted.body = arguments.payload;
+    return;
   }
-  if (!arguments.body_file.empty()) {
-    wanted.body = read_all(arguments.body_file, json);
-    wanted.body_form = BodyForm::raw;
+  print_objects(found.objects, kColumns, context);
+  if (!found.more) return;
+  const JsonObject page(found.last_page);
+  say(context, fmt::format("{} of {}{}; --limit shows more", found.objects.size(),
+                           page.raw("pagination.total"),
+                           page.is_true("pagination.total_estimated") ? " or more" : ""));
+}
+
+void write_files(JsonWriter& out, const Arguments& arguments) {
+  if (arguments.payload_file) {
+    const auto json = content_of("--payload-file", *arguments.payload_file);
+    if (!is_json(json)) refuse_option("--payload-file", "this is not valid JSON");
+    out.key("payload").raw(json);
   }
-  wanted.priority = stored_priority(arguments.priority);
-  if (arguments.max_retries) wanted.max_retries = *arguments.max_retries;
-  wanted.retry_policy = arguments.retry_policy;
-  if (arguments.timeout) wanted.timeout = parse_setting_duration(*arguments.timeout);
-  wanted.delay = parse_setting_duration(arguments.delay).count();
-  wanted.tags = arguments.tags;
-  wanted.key = arguments.key;
-  wanted.dependencies = arguments.after;
-  return wanted;
+  if (arguments.body_file) {
+    const auto body = content_of("--body-file", *arguments.body_file);
+    is_utf8(body) ? out.member("body", body) : out.member("payload_base64", base64_encode(body));
+  }
+}
+
+std::string flag_of_file(const Arguments& arguments, std::string_view field) {
+  if (field == "payload" && arguments.payload_file) return "--payload-file";
+  const bool is_body = field == "body" || field == "payload_base64";
+  return is_body && arguments.body_file ? "--body-file" : "";
+}
+
+std::string body_of(const FieldOptions& fields, const Arguments& arguments) {
+  JsonWriter out;
+  out.begin_object();
+  fields.write(out);
+  write_files(out, arguments);
+  out.end_object();
+  return out.take();
 }
 
 void add(const Context& context, const Arguments& arguments) {
-  const auto now = wall_clock();
-  auto wanted = creation_of(arguments, context.json);
-  require(check_creation(wanted, now), context.json);
-  require(check_not_reserved(wanted.queue, "--queue"), context.json);
-  auto connection = context.connect();
-  if (!db::make_queue(connection, arguments.tenant, wanted.queue)) {
-    fail(fmt::format("there is no tenant {}", arguments.tenant), context.json);
-  }
-  const auto queue = db::queue_defaults(connection, arguments.tenant, wanted.queue);
-  const auto task = require(
-      new_task(std::move(wanted), queue.value_or(QueueDefaults{}), arguments.tenant, new_task_id()),
-      context.json);
-  const auto lane = lane_id(task.spec.tenant, task.spec.queue, lane_target(task.spec));
-  const db::Insertion insertion{&task, lane};
-  if (queue && queue->bounded) {
-    if (db::insert_bounded_tasks(connection, Uuid{}, std::span(&insertion, 1)).inserted == 0) {
-      fail(fmt::format("the queue {} is full", task.spec.queue), context.json);
-    }
-  } else {
-    db::insert_tasks(connection, Uuid{}, std::span(&insertion, 1));
-  }
-  print_record({{"id", to_typeid(task.spec.id)}, {"queue", task.spec.queue}}, context.json);
+  ApiRequest request{"POST", {"tasks"}, {}, body_of(arguments.fields, arguments)};
+  request.idempotency_key = arguments.idempotency_key.value_or("");
+  Client client(context, arguments.tenant);
+  const auto made = client.ask(request, [&](std::string_view field) {
+    const auto flag = flag_of_file(arguments, field);
+    return flag.empty() ? arguments.fields.flag_of(field) : flag;
+  });
+  print_task(made, context);
 }
 
-using Verb = db::Transition (*)(db::PgConnection&, std::string_view, const TaskId&, const Uuid&);
+void change(const Context& context, const Arguments& arguments) {
+  const ApiRequest request{
+      "PATCH", {"tasks", path_name(arguments.id)}, {}, body_of(arguments.changes, arguments)};
+  if (request.body == "{}") throw UsageError("say what is to change: --help shows the options");
+  Client client(context, arguments.tenant);
+  const auto changed = client.ask(request, [&](std::string_view field) {
+    const auto flag = flag_of_file(arguments, field);
+    return flag.empty() ? arguments.changes.flag_of(field) : flag;
+  });
+  print_task(changed, context);
+}
 
-// Applies `verb` to each id. The exit code is 1 when it failed for one of them.
-void change(const Context& context, const Arguments& arguments, Verb verb, const char* done) {
-  auto connection = context.connect();
-  std::vector<std::vector<std::string>> rows;
-  bool all = true;
-  for (const auto& text : arguments.ids) {
-    const auto end = verb(connection, arguments.tenant, id_of(text, context.json), Uuid{});
-    switch (end.kind) {
-      case db::Transition::Kind::done: rows.push_back({text, done}); break;
-      case db::Transition::Kind::missing: rows.push_back({text, "not there"}); break;
-      case db::Transition::Kind::wrong_state:
-        rows.push_back({text, fmt::format("left alone: it is {}", name(end.state))});
-        break;
-    }
-    all = all && end.kind == db::Transition::Kind::done;
-  }
-  print_table({"id", "result"}, rows, context.json);
-  if (!all) std::exit(1);
+void add_files(Command& command, Arguments& arguments) {
+  command.option("--payload-file", arguments.payload_file, "a file with the payload; - is stdin");
+  command.option("--body-file", arguments.body_file, "a file to be sent as it is; - is stdin");
 }
 
 }  // namespace
 
+void TaskChoice::add_to(Command& command, const std::string& statuses) {
+  command.option("--queue", queue, "only of this queue");
+  command.option("--status", status, statuses);
+  command.option("--endpoint", endpoint, "only those that name this endpoint");
+  command.option("--tag", tag, "only with this tag");
+  command.option("--since", since, "made since: RFC 3339, a date, or 2h or 3d back from now");
+  command.option("--until", until, "made before, likewise");
+}
+
+std::vector<std::pair<std::string, std::string>> TaskChoice::parameters() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (queue) out.emplace_back("queue", *queue);
+  if (status) out.emplace_back("status", *status);
+  if (endpoint) out.emplace_back("endpoint", *endpoint);
+  if (tag) out.emplace_back("tag", *tag);
+  if (since) out.emplace_back("created_since", time_of(*since, Side::before));
+  if (until) out.emplace_back("created_until", time_of(*until, Side::before));
+  return out;
+}
+
+std::string choice_flag(std::string_view field) {
+  if (field == "created_since") return "--since";
+  if (field == "created_until") return "--until";
+  for (const char* known : {"queue", "status", "endpoint", "tag", "limit"}) {
+    if (field == known) return fmt::format("--{}", field);
+  }
+  return "";
+}
+
 void add_task(Command& app, Context& context) {
   auto arguments = std::make_shared<Arguments>();
-  Noun task(app, "task", "Tasks: look, make, stop, run again", arguments->tenant);
-  const auto add_ids = [&](Command command) {
-    command.option("id", arguments->ids, "in any spelling").required();
+  Noun task(app, "task", "Tasks: look, make, change, stop, run again", arguments->tenant);
+  const auto with_id = [&](const char* name, const char* help, const char* example) {
+    Command command = task.verb(name, help, example);
+    command.option("id", arguments->id, "in any spelling").required();
+    return command;
   };
 
-  Command show_list =
-      task.verb("list", "Show tasks, newest first", "list --queue emails --status failed");
-  show_list.option("--queue", arguments->queue, "only of this queue");
-  show_list.option("--status", arguments->status,
-                   "pending, ready, delayed, active, blocked, completed, failed, cancelled");
-  show_list.option("--tag", arguments->tag, "only with this tag");
-  show_list.option("--limit", arguments->limit, "at most so many").range(1, 1000).show_default();
+  Command show_list = task.verb("list", "Show tasks, newest first",
+                                "list --queue emails --status failed --since 2h");
+  arguments->choice.add_to(show_list, "pending, active, blocked, completed, failed or cancelled");
+  show_list.option("--limit", arguments->limit_text, "at most so many; 20 unless said");
+  show_list.flag("--ndjson", arguments->lines, "as JSON, one task in each line");
   show_list.run([&context, arguments] { list(context, *arguments); });
 
-  Command show_one = task.verb("get", "Show one task with its attempts", "get task_01jk…");
-  show_one.option("id", arguments->ids, "in any spelling").required().single();
-  show_one.run([&context, arguments] { get(context, *arguments); });
+  with_id("get", "Show one task with its payload and attempts", "get task_01jk…")
+      .run([&context, arguments] {
+        Client client(context, arguments->tenant, Client::Purpose::look);
+        print_task(client.ask({"GET", {"tasks", path_name(arguments->id)}}), context);
+      });
 
-  Command make = task.verb(
-      "add", "Make a task",
-      "add --queue emails --url https://app.example/send --payload '{\"to\":1}' --delay 5m");
-  make.option("--queue", arguments->queue, "its queue; made if it is not there").required();
-  make.option("--url", arguments->url, "what is called");
-  make.option("--endpoint", arguments->endpoint, "a named target instead");
-  make.option("--method", arguments->method, "POST unless said");
-  const Option payload =
-      make.option("--payload", arguments->payload, "a JSON object for the envelope");
-  make.option("--body-file", arguments->body_file, "a file to be sent as it is; - is stdin")
-      .excludes(payload);
-  make.option("--content-type", arguments->content_type, "of the file");
-  make.option("--delay", arguments->delay, "such as 30s, 5m or 1h30m").show_default();
-  make.option("--priority", arguments->priority, "1 to 10, higher first")
-      .range(1, 10)
-      .show_default();
-  make.option("--max-retries", arguments->max_retries, "0 to 100; the queue's unless said");
-  make.option("--retry-policy", arguments->retry_policy, "a name, or JSON with intervals");
-  make.option("--timeout", arguments->timeout, "of one attempt, such as 30s");
-  make.option("--tag", arguments->tags, "may be given several times");
-  make.option("--key", arguments->key, "ordering key: one at a time and in order");
-  make.option("--after", arguments->after, "ids of tasks that must complete first");
+  Command make = task.verb("add", "Make a task",
+                           "add --queue emails --webhook-url https://app.example/send --payload "
+                           "'{\"to\":1}' --delay 5m");
+  arguments->fields.add_to(make);
+  add_files(make, *arguments);
+  make.option("--idempotency-key", arguments->idempotency_key,
+              "the task is made once, however often it is asked for");
   make.run([&context, arguments] { add(context, *arguments); });
 
-  Command cancel = task.verb("cancel", "Stop tasks that wait", "cancel task_01jk… task_01jm…");
-  add_ids(cancel);
-  cancel.run([&context, arguments] { change(context, *arguments, db::cancel_task, "cancelled"); });
-  Command retry = task.verb("retry", "Run finished tasks again", "retry task_01jk…");
-  add_ids(retry);
-  const Verb retry_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
-    return db::retry_task(connection, tenant, id, instance);
-  };
-  retry.run([&context, arguments, retry_it] { change(context, *arguments, retry_it, "retried"); });
-  Command remove = task.verb("delete", "Remove waiting tasks without a trace", "delete task_01jk…");
-  add_ids(remove);
-  const Verb delete_it = [](auto& connection, auto tenant, const auto& id, const auto& instance) {
-    return db::delete_task(connection, tenant, id, instance);
-  };
-  remove.run(
-      [&context, arguments, delete_it] { change(context, *arguments, delete_it, "deleted"); });
+  Command edit = with_id("change", "Change a task that waits", "change task_01jk… --delay 1h");
+  arguments->changes.add_to(edit);
+  add_files(edit, *arguments);
+  edit.run([&context, arguments] { change(context, *arguments); });
+
+  with_id("run", "Start a task that waits now", "run task_01jk…").run([&context, arguments] {
+    Client client(context, arguments->tenant);
+    print_task(client.ask({"POST", {"tasks", path_name(arguments->id), "run"}}), context);
+  });
+  with_id("watch", "Show each change of its status, until it is over", "watch task_01jk…")
+      .run([&context, arguments] {
+        Client client(context, arguments->tenant, Client::Purpose::look);
+        watch_task(client, path_name(arguments->id), context);
+      });
+  add_task_ends(task, context, arguments->tenant);
 }
 
 }  // namespace postern::admin

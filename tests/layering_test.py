@@ -49,20 +49,22 @@ ARROWS = {
     "scheduler/duties": ["scheduler/delivery", "db/engine", "db/catalog", "db/tasks", "db/pg", "core/program", *CORE],
     "scheduler": ["scheduler/duties", "scheduler/delivery", "scheduler/http", *DB, "core/program", *CORE],
     # The operator's command.
-    "cli": [*DB, "core/program", *CORE],
+    # It asks the API, in its own process or over HTTP.
+    "cli/api": ["fcgi", "fcgi/api", "fcgi/intake", "fcgi/server", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
+    "cli": ["cli/api", *DB, "core/program", *CORE],
 }
 
 # A library that stands behind one interface of ours, and the files that may include it.
 ONLY = {
     r"libpq-fe\.h": r"db/pg/(connection|login)\.cpp",
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
-    r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)|cli/fetch\.cpp",
+    r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)|cli/(fetch|api/remote)\.cpp",
     r"ares": r"scheduler/http/resolver\.cpp",
     # The second looks into libcurl's TLS.
     r"openssl/": r"core/base/(crypto|public_key)\.cpp|scheduler/http/leftover\.cpp",
     r"spdlog/": r"core/program/log\.cpp",
     r"boost/(asio|beast)": r"cli/receiver\.cpp",
-    r"CLI/": r"(cli/(main|manual|options)|core/program/config)\.cpp",
+    r"CLI/": r"(cli/(main|manual|options|suggest)|core/program/config)\.cpp",
     r"date/tz": r"core/time/zones\.cpp",
 }
 

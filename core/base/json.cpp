@@ -53,9 +53,10 @@ std::uint32_t code_unit(std::string_view text, std::size_t at) {
   return unit;
 }
 
-std::size_t read_as_boost(std::string_view text, boost::json::error_code& error) {
+std::size_t read_as_boost(std::string_view text, boost::json::error_code& error,
+                          std::size_t max_depth) {
   boost::json::parse_options options;
-  options.max_depth = kMaxJsonDepth;
+  options.max_depth = max_depth;
   boost::json::basic_parser<NullHandler> parser(options);
   return parser.write_some(false, text.data(), text.size(), error);
 }
@@ -85,13 +86,14 @@ std::string with_whole_pairs(std::string_view text) {
 // As far as `text` is valid, and what is wrong there. Half a surrogate pair is valid: the grammar
 // has it (RFC 8259, 8.2), and JavaScript writes it when a string was cut inside a character. Boost
 // refuses it, as a syntax error.
-std::size_t read_valid(std::string_view text, boost::json::error_code& error) {
-  const std::size_t read = read_as_boost(text, error);
+std::size_t read_valid(std::string_view text, boost::json::error_code& error,
+                       std::size_t max_depth = kMaxJsonDepth) {
+  const std::size_t read = read_as_boost(text, error, max_depth);
   if (!error || text.find("\\u") == text.npos) return read;
   const std::string whole = with_whole_pairs(text);
   if (whole == text) return read;
   error.clear();
-  return read_as_boost(whole, error);
+  return read_as_boost(whole, error, max_depth);
 }
 
 // The length of the valid JSON value that `text` begins with, and of the white space around it.
@@ -294,9 +296,9 @@ std::size_t valid_json_bytes(std::string_view text) {
   return read_valid(text, error);
 }
 
-bool is_json(std::string_view text) {
-  const Result<std::size_t> read = read_json(text, "");
-  return read && *read == text.size();
+bool is_json(std::string_view text, std::size_t max_depth) {
+  boost::json::error_code error;
+  return read_valid(text, error, max_depth) == text.size() && !error;
 }
 
 std::vector<std::string_view> json_elements(std::string_view text, std::size_t most) {

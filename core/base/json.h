@@ -42,7 +42,7 @@ Result<std::vector<JsonMember>> parse_go_object(std::string_view text);
 Result<std::vector<JsonMember>> json_members(std::string_view text, std::string_view field = {});
 
 // Whether `text` is one valid JSON value, of any kind and size. Takes no memory for it.
-bool is_json(std::string_view text);
+bool is_json(std::string_view text, std::size_t max_depth = kMaxJsonDepth);
 
 // How many bytes of `text` can begin a valid JSON value: where it goes wrong.
 std::size_t valid_json_bytes(std::string_view text);

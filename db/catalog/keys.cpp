@@ -91,6 +91,12 @@ std::vector<TenantInfo> list_tenants(PgConnection& connection) {
   return out;
 }
 
+constexpr Statement kHasTenant{"", "SELECT FROM postern.tenant WHERE name = $1"};
+
+bool has_tenant(PgConnection& connection, std::string_view name) {
+  return connection.exec(kHasTenant, Params().text(name)).rows() == 1;
+}
+
 constexpr Statement kSecrets{"", R"sql(
   SELECT secret, CASE WHEN previous_until > now() THEN previous END AS previous,
          CASE WHEN previous_until > now() THEN previous_until END AS previous_until

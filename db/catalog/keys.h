@@ -43,6 +43,7 @@ struct TenantInfo {
 };
 Made create_tenant(PgConnection& connection, std::string_view name, std::string_view secret);
 std::vector<TenantInfo> list_tenants(PgConnection& connection);
+bool has_tenant(PgConnection& connection, std::string_view name);
 
 struct Secrets {
   std::string current;

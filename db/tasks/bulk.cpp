@@ -26,15 +26,17 @@ const BuiltStatement kRetryEach{"retry_each",
 
 // Along the index of (tenant, queue, id), so that a step reads what it looks at and no more. By
 // queue first, as then the counters are taken in one order. `since`: no end of the task is older.
-std::string sweep_sql(std::string_view table, std::string_view call, std::string_view since) {
+std::string sweep_sql(std::string_view table, std::string_view call, std::string_view since,
+                      std::string_view endpoint) {
   return fmt::format(R"sql(
   WITH looked AS MATERIALIZED (
-    SELECT queue, id, state, tags, created_at, {since} AS since FROM postern.{table}
+    SELECT queue, id, state, tags, endpoint, created_at, {since} AS since FROM postern.{table}
      WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2)
        AND ($7::text IS NULL OR (queue, uuid_send(id)) > ($7, uuid_send($8)))
      ORDER BY queue, uuid_send(id) LIMIT 10000),
   chosen AS MATERIALIZED (
     SELECT * FROM looked WHERE state = ANY($3::text[]) AND ($4::text IS NULL OR $4 = ANY(tags))
+       AND ({endpoint}::text IS NULL OR endpoint = {endpoint})
        AND ($5::timestamptz IS NULL OR created_at >= $5)
        AND ($6::timestamptz IS NULL OR created_at < $6) AND created_at <= coalesce($9, now())
      ORDER BY queue, uuid_send(id) LIMIT $11),
@@ -51,16 +53,17 @@ std::string sweep_sql(std::string_view table, std::string_view call, std::string
                              UNION ALL
                              SELECT queue, id FROM looked WHERE seen.chosen < $11 AND seen.looked = 10000) u
        ORDER BY queue DESC, uuid_send(id) DESC LIMIT 1) l ON true)sql",
-                     fmt::arg("since", since), fmt::arg("table", table), fmt::arg("call", call));
+                     fmt::arg("since", since), fmt::arg("table", table), fmt::arg("call", call),
+                     fmt::arg("endpoint", endpoint));
 }
 
 // Not prepared: planned with the parameters it has, since a plan for any of them would read all
 // queues of a tenant to find one.
 const BuiltStatement kCancelSweep{
-    "", sweep_sql("task", "cancel_task($1, id, since, $10)", "created_at - interval '1 day'")};
+    "", sweep_sql("task", "cancel_task($1, id, since, $10)", "created_at - interval '1 day'", "$12")};
 const BuiltStatement kRetrySweep{
     "", sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13, $14)",
-                  "finished_at")};
+                  "finished_at", "$15")};
 
 }  // namespace
 
@@ -104,6 +107,7 @@ SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant
   }
   params.uuid(instance).int8(most);
   if (verb == BulkVerb::retry) add_retry_rules(params);
+  params.text_or_null(filter.endpoint);
   const auto row = connection.exec(verb == BulkVerb::cancel ? kCancelSweep : kRetrySweep, params);
   SweepStep step{row.integer(0, row.column("done")), std::nullopt};
   if (const int queue = row.column("queue"); !row.is_null(0, queue)) {

@@ -35,7 +35,7 @@ struct SweepStep {
 
 // Looks at up to 10,000 tasks and carries out up to `most` transitions, in one transaction.
 // Each task is looked at once: one that is retried and fails again is not retried twice. Of the
-// filter count queue, states, tag and times. REQUIRES: states are given.
+// filter count queue, states, tag, endpoint and times. REQUIRES: states are given.
 SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant,
                 const TaskFilter& filter, const std::optional<SweepPlace>& from,
                 const Uuid& instance, int most);

@@ -18,6 +18,14 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kSweepFor{15};
 constexpr int kStep = 500;  // transitions
 
+// What waits is cancelled, and what failed is retried.
+void set_default_states(db::BulkVerb verb, db::TaskFilter& filter) {
+  if (!filter.states.empty()) return;
+  filter.states = verb == db::BulkVerb::cancel
+                      ? std::vector{State::ready, State::delayed, State::blocked}
+                      : std::vector{State::failed};
+}
+
 }  // namespace
 
 Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVerb verb,
@@ -49,11 +57,7 @@ Result<std::vector<Result<void>>> BulkApi::each(const Caller& caller, db::BulkVe
 
 Result<BulkApi::Swept> BulkApi::matching(const Caller& caller, db::BulkVerb verb,
                                          db::TaskFilter filter) {
-  if (filter.states.empty()) {
-    filter.states = verb == db::BulkVerb::cancel
-                        ? std::vector{State::ready, State::delayed, State::blocked}
-                        : std::vector{State::failed};
-  }
+  set_default_states(verb, filter);
   Swept swept;
   std::optional<db::SweepPlace> place;
   const auto give_up = Clock::now() + kSweepFor;
@@ -76,6 +80,14 @@ Result<BulkApi::Swept> BulkApi::matching(const Caller& caller, db::BulkVerb verb
   } while (place && Clock::now() < give_up);
   swept.more = place.has_value();
   return swept;
+}
+
+BulkApi::Counted BulkApi::count(const Caller& caller, db::BulkVerb verb, db::TaskFilter filter) {
+  set_default_states(verb, filter);
+  filter.limit = 1;
+  const auto page = read_from(
+      pool_, [&](auto& connection) { return db::list_tasks(connection, caller.tenant, filter); });
+  return {page.total, page.total_estimated};
 }
 
 }  // namespace postern

@@ -35,6 +35,14 @@ class BulkApi {
   };
   Result<Swept> matching(const Caller& caller, db::BulkVerb verb, db::TaskFilter filter);
 
+  // How many would match, and nothing is done. As the total of a list: `estimated` when not all of
+  // them were looked at, and then at least so many.
+  struct Counted {
+    std::int64_t count = 0;
+    bool estimated = false;
+  };
+  Counted count(const Caller& caller, db::BulkVerb verb, db::TaskFilter filter);
+
  private:
   db::Pool& pool_;
   const Uuid instance_;

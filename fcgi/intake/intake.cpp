@@ -174,6 +174,8 @@ void Intake::run() {
       std::unique_lock lock(mutex_);
       if (connection_) {
         wake_.wait_until(lock, next_beat_, [&] { return ending_ || !lines_.empty(); });
+      } else if (!options_.beats) {
+        wake_.wait(lock, [&] { return ending_ || !lines_.empty(); });
       } else {
         wake_.wait_for(lock, backoff_, [&] { return ending_; });
       }
@@ -204,7 +206,7 @@ bool Intake::connect() {
     auto connection = db::PgConnection::connect(database);
     if (options_.greet) options_.greet(connection);
     // The row that says whose counters these are, before there are any.
-    db::beat_handler(connection, options_.instance, options_.name);
+    if (options_.beats) db::beat_handler(connection, options_.instance, options_.name);
     backend_ = db::backend_of(connection);
     connection_.emplace(std::move(connection));
     next_beat_ = Clock::now() + kBeatEvery;
@@ -252,7 +254,7 @@ void Intake::fail_queued() {
 void Intake::beat() {
   if (!connection_ || Clock::now() < next_beat_) return;
   next_beat_ = Clock::now() + kBeatEvery;
-  if (is_aside()) return;
+  if (is_aside() || !options_.beats) return;
   try {
     db::beat_handler(*connection_, options_.instance, options_.name);
   } catch (const std::exception& error) {

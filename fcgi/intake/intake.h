@@ -44,6 +44,10 @@ class Intake {
     db::PgConnection::Options database;
     Uuid instance;     // whose row beats
     std::string name;  // of this program, for people
+    // Whether it has a row in the database that beats, and a connection from the beginning on.
+    // Without, for a program that may have no task at all: it connects for the first one, and
+    // leaves no trace but those that are counted.
+    bool beats = true;
     Seconds idempotency_window{600};
     // Called with each new connection before its use; may throw PgError, which counts as a failure
     // to connect.

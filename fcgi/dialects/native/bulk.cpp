@@ -20,6 +20,7 @@ using db::BulkVerb;
 struct Wanted {
   std::vector<std::string> ids;
   std::optional<db::TaskFilter> filter;
+  bool dry_run = false;  // of a filter: only count
 };
 
 bool applies(BulkVerb verb, State state) {
@@ -51,13 +52,17 @@ Result<db::TaskFilter> parse_filter(std::string_view object, BulkVerb verb) {
     fields.require(check_tag(*tag, "tag"));
     filter.tag = *tag;
   }
+  if (const auto endpoint = fields.text("endpoint")) {
+    fields.require(check_name(*endpoint, "endpoint", "endpoint_invalid"));
+    filter.endpoint = *endpoint;
+  }
   filter.created_since = fields.time("created_since");
   filter.created_until = fields.time("created_until");
   const bool all = fields.boolean("all").value_or(false);
   if (const auto ok = fields.finish(); !ok) return ok.error();
   // A filter that was forgotten must not stand for everything.
   if (!all && filter.queue.empty() && filter.states.empty() && filter.tag.empty() &&
-      !filter.created_since && !filter.created_until) {
+      filter.endpoint.empty() && !filter.created_since && !filter.created_until) {
     return invalid("filter_required", "",
                    "The filter is empty. Say which tasks, as {\"queue\": \"emails\"}, or "
                    "{\"all\": true}.");
@@ -76,6 +81,11 @@ Result<Wanted> parse(const Call& call, BulkVerb verb) {
   const auto filter = has_filters ? fields.object("filter", "invalid_type") : std::nullopt;
   if (!wanted.ids.empty() && filter) {
     fields.refuse(invalid("ids_and_filter", "filter", "Give ids or a filter, not both."));
+  }
+  if (has_filters) wanted.dry_run = fields.boolean("dry_run").value_or(false);
+  if (wanted.dry_run && !filter) {
+    fields.refuse(invalid("dry_run_invalid", "dry_run",
+                          "dry_run goes with a filter: ids are counted already."));
   }
   if (const auto ok = fields.finish(); !ok) return ok.error();
   if (!filter) return wanted;
@@ -113,6 +123,14 @@ HttpResponse render(const Call& call, const std::vector<std::string>& ids,
   return json_response(200, out.take());
 }
 
+HttpResponse render(const BulkApi::Counted& counted) {
+  JsonWriter out;
+  out.begin_object().member("count", counted.count).member("dry_run", true);
+  if (counted.estimated) out.member("estimated", true);
+  out.end_object();
+  return json_response(200, out.take());
+}
+
 Result<HttpResponse> carry_out(const Call& call, BulkVerb verb) {
   const Result<Wanted> wanted = parse(call, verb);
   if (!wanted) return wanted.error();
@@ -121,6 +139,7 @@ Result<HttpResponse> carry_out(const Call& call, BulkVerb verb) {
     if (!results) return results.error();
     return render(call, wanted->ids, *results);
   }
+  if (wanted->dry_run) return render(call.use.bulk.count(call.caller, verb, *wanted->filter));
   const auto swept = call.use.bulk.matching(call.caller, verb, *wanted->filter);
   if (!swept) return swept.error();
   JsonWriter out;
