@@ -19,7 +19,7 @@ class App;
 namespace postern {
 
 // Every setting of every program, defaults included. The table in settings.cpp says what each
-// means; the README's configuration table is checked against it by a test.
+// means; the table of docs/settings.md is checked against it by a test.
 struct Settings {
   // all programs
   std::string database = "dbname=postern";

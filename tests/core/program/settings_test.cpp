@@ -31,15 +31,15 @@ bool is_for(const SettingExample& example, Program program) {
   return false;
 }
 
-TEST(Settings, AreDocumentedInTheReadmesTable) {
-  std::ifstream file(POSTERN_SOURCE_DIR "/README.md");
-  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+TEST(Settings, AreDocumentedInTheirTable) {
+  std::ifstream file(POSTERN_SOURCE_DIR "/docs/settings.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
   for (const SettingExample& example : kSettingExamples) {
     std::string name = example.flag;
     std::replace(name.begin(), name.end(), '-', '_');
-    const auto row = readme.find("\n| `" + name + "` |");
+    const auto row = page.find("\n| `" + name + "` |");
     EXPECT_NE(row, std::string::npos) << name;
-    EXPECT_EQ(readme.find("\n| `" + name + "` |", row + 1), std::string::npos) << name;
+    EXPECT_EQ(page.find("\n| `" + name + "` |", row + 1), std::string::npos) << name;
   }
 }
 
