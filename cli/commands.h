@@ -26,6 +26,10 @@ struct Context {
   db::PgConnection connect(bool need_writable = true, const char* role = kOperator) const;
 };
 
+// Ends the command when there is no such tenant.
+void require_tenant(const Context& context, db::PgConnection& connection,
+                    const std::string& tenant);
+
 // `context` must outlive the parsing of `app`.
 // By the API:
 void add_task(Command& app, Context& context);

@@ -18,7 +18,8 @@ class JsonObject {
   JsonObject() = default;
   explicit JsonObject(std::string_view json);
 
-  const std::vector<JsonMember>& members() const { return members_; }
+  const std::vector<JsonMember>& members() const& { return members_; }
+  void members() && = delete;  // they would end with it
   bool has(std::string_view name) const { return !raw(name).empty(); }
   // The value's own bytes; empty without such a member. "depth.ready" is a member of a member.
   std::string_view raw(std::string_view name) const;

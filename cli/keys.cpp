@@ -12,10 +12,12 @@
 #include <string_view>
 #include <system_error>
 
+#include "cli/api/api.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
+#include "core/program/clock.h"
 
 namespace postern::admin {
 namespace {
@@ -28,11 +30,7 @@ std::string make_key(bool sandbox) {
 
 void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
   if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
-  if (made == db::Made::no_tenant) {
-    fail(fmt::format("there is no tenant {0}: make it with `postern tenant create --name {0}`",
-                     tenant),
-         json);
-  }
+  if (made == db::Made::no_tenant) fail(no_such_tenant(tenant), json);
 }
 
 struct KeyArguments {
@@ -45,9 +43,13 @@ void create(const Context& context, const KeyArguments& arguments) {
   if (!arguments.expires.empty()) {
     expires = parse_rfc3339(arguments.expires);
     if (!expires) {
-      fail(fmt::format("--expires: '{}' is not an RFC 3339 time such as 2030-01-31T00:00:00Z",
-                       arguments.expires),
-           context.json);
+      throw UsageError(
+          fmt::format("--expires: '{}' is not an RFC 3339 time such as 2030-01-31T00:00:00Z",
+                      arguments.expires));
+    }
+    if (*expires <= wall_clock()) {
+      throw UsageError(
+          fmt::format("--expires: {} has passed: such a key would never work", arguments.expires));
     }
   }
   auto connection = context.connect();
@@ -65,10 +67,12 @@ void create(const Context& context, const KeyArguments& arguments) {
   if (!context.json) fmt::print("Keep the key now: only its hash is stored.\n");
 }
 
-void list(const Context& context) {
+void list(const Context& context, const std::optional<std::string>& tenant) {
   auto connection = context.connect(false);
+  if (tenant) require_tenant(context, connection, *tenant);
   std::vector<std::vector<std::string>> rows;
   for (const auto& key : db::list_keys(connection)) {
+    if (tenant && key.tenant != *tenant) continue;
     rows.push_back({key.name, key.role, key.tenant, show(key.created_at), show(key.last_used_at),
                     show(key.expires_at), show(key.revoked_at)});
   }
@@ -135,12 +139,14 @@ void export_nginx(const Context& context, const std::string& file) {
   auto connection = context.connect(false);
   const std::string map = nginx_map(context, connection);
   write_private(context, file, map);
-  print_record({{"file", file}, {"keys", std::to_string(std::count(map.begin(), map.end(), '\n'))}},
-               context.json);
+  print_record(
+      {{"file", file}, {"keys", std::to_string(std::count(map.begin(), map.end(), '\n')), true}},
+      context.json);
 }
 
 void revoke(const Context& context, const KeyArguments& arguments) {
   auto connection = context.connect();
+  require_tenant(context, connection, arguments.tenant);
   if (!db::revoke_key(connection, arguments.tenant, arguments.name)) {
     fail(fmt::format("tenant {} has no key named {} that is not revoked already", arguments.tenant,
                      arguments.name),
@@ -170,7 +176,10 @@ void add_key(Command& app, Context& context) {
             "its tasks are accepted and shown, and never delivered");
   make.run([&context, arguments] { create(context, *arguments); });
 
-  key.add("list", "Show all keys; never their text").run([&context] { list(context); });
+  auto whose = std::make_shared<std::optional<std::string>>();
+  Command all = key.add("list", "Show all keys; never their text");
+  all.option("--tenant", *whose, "only this tenant's");
+  all.run([&context, whose] { list(context, *whose); });
 
   auto file = std::make_shared<std::string>();
   Command write_map =

@@ -79,7 +79,9 @@ int parse(CLI::App& app, Context& context, int argc, char** argv) {
   context.json = wants("--json");
   try {
     const Words words = look_at(app, argc, argv);
-    if (!words.unknown.empty() && !wants("--help")) return usage(context, words.unknown);
+    const bool explains =
+        wants("--help") || wants("-h") || wants("--version") || wants("--check-config");
+    if (!words.unknown.empty() && !explains) return usage(context, words.unknown);
     choose_place(app, context, words, argc, argv);
     app.parse(argc, argv);
     return 0;

@@ -19,7 +19,9 @@ void add_switch(Command& app, Context& context, const char* name, const char* he
   command.run([&context, paused, all] {
     auto connection = context.connect();
     db::pause_engine(connection, paused);
-    print_record({{"engine", paused ? "paused" : "running"}}, context.json);
+    std::vector<RecordField> fields{{"engine", paused ? "paused" : "running"}};
+    if (context.json) fields.push_back({"paused", paused ? "true" : "false", true});
+    print_record(fields, context.json);
   });
 }
 

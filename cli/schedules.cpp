@@ -105,15 +105,12 @@ std::int64_t count_of(const Arguments& arguments, std::int64_t most) {
 }
 
 // The next times of an expression that no schedule has yet, for which the API is not asked.
-std::string times_of_expression(const Arguments& arguments, const Context& context) {
+std::string times_of_expression(const Arguments& arguments) {
   const Time now = wall_clock();
   Schedule schedule;
   schedule.created_at = now;
   const auto spec = CronSpec::parse(*arguments.cron, arguments.timezone.value_or("UTC"), "--cron");
-  if (!spec) {
-    if (context.json) print_error("invalid_argument", spec.error().message);
-    throw UsageError(spec.error().message);
-  }
+  if (!spec) throw UsageError(spec.error().message);
   JsonWriter out;
   wire::write_next(
       out, occurrences_after(*spec, schedule, now, static_cast<int>(count_of(arguments, 100))));
@@ -124,7 +121,7 @@ void next(const Context& context, const Arguments& arguments) {
   if (arguments.cron.has_value() != arguments.name.empty()) {
     throw UsageError("give the name of a schedule, or --cron");
   }
-  if (arguments.cron) return show_times(times_of_expression(arguments, context), context);
+  if (arguments.cron) return show_times(times_of_expression(arguments), context);
   if (arguments.timezone) refuse_option("--timezone", "it goes with --cron");
   ApiRequest request = to_schedule("GET", arguments, "next");
   request.query.emplace_back("n", std::to_string(count_of(arguments, 100)));

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/api/api.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "core/program/config.h"
@@ -18,7 +19,7 @@ void add_secret(Command& app, Context& context) {
 
   const auto show_secrets = [&context, tenant](db::PgConnection& connection) {
     const auto secrets = db::tenant_secrets(connection, *tenant);
-    if (!secrets) fail(fmt::format("there is no tenant {}", *tenant), context.json);
+    if (!secrets) fail(no_such_tenant(*tenant), context.json);
     print_record({{"tenant", *tenant},
                   {"secret", secrets->current},
                   {"previous", secrets->previous},
@@ -42,8 +43,7 @@ void add_secret(Command& app, Context& context) {
               "even while an earlier rotation's overlap runs: its old secret ends now");
   rotate.run([&context, tenant, force, overlap, show_secrets] {
     auto connection = context.connect();
-    if (!db::tenant_secrets(connection, *tenant))
-      fail(fmt::format("there is no tenant {}", *tenant), context.json);
+    require_tenant(context, connection, *tenant);
     if (!db::rotate_secret(connection, *tenant, make_webhook_secret(),
                            parse_setting_duration(*overlap), *force)) {
       fail(

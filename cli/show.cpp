@@ -136,7 +136,7 @@ void print_lines(const JsonObject& object, std::string_view prefix) {
       print_lines(JsonObject(member.raw), printable(member.key) + ".");
       continue;
     }
-    const auto value = shown_value(member.key, member.raw);
+    const auto value = member.raw == "null" ? "none" : shown_value(member.key, member.raw);
     fmt::print("{}{}: {}\n", prefix, printable(member.key),
                member.key == "status" ? coloured(value) : value);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include "cli/received.h"
@@ -120,6 +121,10 @@ Words look_at(const CLI::App& app, int argc, char** argv) {
       return words;
     }
     at = at->get_subcommand(word);
+  }
+  if (const auto commands = commands_of(*at); unknown_option.empty() && !commands.empty()) {
+    words.unknown =
+        fmt::format("`{}` needs a command: {}", whole_name(at), fmt::join(commands, ", "));
   }
   if (!unknown_option.empty()) {
     words.unknown =

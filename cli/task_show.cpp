@@ -45,7 +45,8 @@ void print_attempt(const JsonObject& attempt) {
 
 void print_result(const JsonObject& result) {
   fmt::print("result: {} after {} ms\n", result.raw("response_code"), result.raw("duration_ms"));
-  for (const auto& each : result.object("headers").members()) {
+  const JsonObject headers = result.object("headers");
+  for (const auto& each : headers.members()) {
     fmt::print("  {}: {}\n", printable(each.key), shown_value("", each.raw));
   }
   if (const auto body = result.text("body"); !body.empty()) print_block("answer", body);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/api/api.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "core/model/validation.h"
@@ -10,6 +11,11 @@
 #include "db/catalog/keys.h"
 
 namespace postern::admin {
+
+void require_tenant(const Context& context, db::PgConnection& connection,
+                    const std::string& tenant) {
+  if (!db::has_tenant(connection, tenant)) fail(no_such_tenant(tenant), context.json);
+}
 
 void add_tenant(Command& app, Context& context) {
   Command tenant = app.add("tenant", "Tenants: each sees only its own tasks");

@@ -53,6 +53,9 @@ class Api {
 std::unique_ptr<Api> local_api(const Settings& settings, const db::PgConnection::Options& database,
                                const std::string& tenant);
 
+// "there is no tenant x", and what to do.
+std::string no_such_tenant(const std::string& tenant);
+
 struct Remote {
   std::string url;      // of the API: what stands in front of "/v1"
   std::string key;      // an API key, or a token

@@ -24,12 +24,7 @@ constexpr int kConnections = 3;
 db::PgConnection greeted(const db::PgConnection::Options& options, const std::string& tenant) try {
   auto connection = db::PgConnection::connect(options);
   if (const auto misfit = db::schema_misfit(connection)) throw ApiAway(*misfit);
-  if (!db::has_tenant(connection, tenant)) {
-    throw ApiAway(fmt::format(
-        "there is no tenant {0}; `postern tenant create --name {0}` makes it, `postern tenant "
-        "list` shows all",
-        tenant));
-  }
+  if (!db::has_tenant(connection, tenant)) throw ApiAway(no_such_tenant(tenant));
   return connection;
 } catch (const db::PgError& error) {
   throw ApiAway(fmt::format("cannot use the database: {}", error.what()));
@@ -101,6 +96,13 @@ class LocalApi : public Api {
 };
 
 }  // namespace
+
+std::string no_such_tenant(const std::string& tenant) {
+  return fmt::format(
+      "there is no tenant {0}; `postern tenant create --name {0}` makes it, `postern tenant list` "
+      "shows all",
+      tenant);
+}
 
 std::unique_ptr<Api> local_api(const Settings& settings, const db::PgConnection::Options& database,
                                const std::string& tenant) {

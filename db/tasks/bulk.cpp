@@ -59,8 +59,8 @@ std::string sweep_sql(std::string_view table, std::string_view call, std::string
 
 // Not prepared: planned with the parameters it has, since a plan for any of them would read all
 // queues of a tenant to find one.
-const BuiltStatement kCancelSweep{
-    "", sweep_sql("task", "cancel_task($1, id, since, $10)", "created_at - interval '1 day'", "$12")};
+const BuiltStatement kCancelSweep{"", sweep_sql("task", "cancel_task($1, id, since, $10)",
+                                                "created_at - interval '1 day'", "$12")};
 const BuiltStatement kRetrySweep{
     "", sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13, $14)",
                   "finished_at", "$15")};

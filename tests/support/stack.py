@@ -206,7 +206,9 @@ class Stack:
 
     def _environment(self, role):
         """The programs' environment: the caller's settings and those of this folder, which win."""
-        caller = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        # The command is to work on this folder's database, not on what DIR/env of another names.
+        caller = {name: value for name, value in os.environ.items()
+                  if not name.startswith("PG") and name not in ("POSTERN_URL", "POSTERN_KEY")}
         own = {"POSTERN_DATABASE": self.postgres.url(role)}
         if self.state:
             own["POSTERN_JWT_SECRET"] = self.state["jwt_secret"]
