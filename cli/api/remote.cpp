@@ -137,7 +137,8 @@ class RemoteApi : public Api {
           "{} redirects to {}, where the key is not sent: is that the address to give as --url?",
           remote_.url, answer.header("location").value_or("another place")));
     }
-    if (answer.body.empty() && answer.good()) return;
+    constexpr int kAccepted = 202, kNoContent = 204;
+    if (answer.body.empty() && (answer.status == kAccepted || answer.status == kNoContent)) return;
     if (is_json(answer.body, kMaxDepth)) return;
     throw ApiAway(fmt::format(
         "{} answered {} with something that is not the API's: --url is what stands in front of "

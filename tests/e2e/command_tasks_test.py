@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Tasks at the command line, on the host's database and over HTTP."""
 
 import json

@@ -1,30 +1,22 @@
-"""The whole engine paused and resumed by the operator's command, and tasks at the command line."""
+#!/usr/bin/python3
+"""The operator's command: the engine paused and resumed, keys and tenants, and how it is called."""
 
 import json
 import subprocess
+import tempfile
 import unittest
 
-from harness import BIN, StackTest
+from commanding import Commanding
+from harness import BIN
 
 
-class Command(StackTest):
-    def postern(self, *arguments, code=0, database=None):
-        done = subprocess.run([BIN / "postern", "--json", "--database", database or self.stack.postgres.url(),
-                               *arguments], capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, code, done.stderr)
-        return json.loads(done.stdout) if done.stdout else done.stderr
+class Command(Commanding):
+    """What works on the database wants an owner's rights."""
 
-    def shown(self, *arguments):
-        """What people see: the lines of a table or record."""
-        done = subprocess.run([BIN / "postern", "--database", self.stack.postgres.url(), *arguments],
-                              capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
+    database = None  # another than the stack's
 
-    def assert_as_the_api(self, path, shown, apart=()):
-        """The command and the API describe the object by the same fields."""
-        told = self.api.get(path).json
-        self.assertEqual({name: value for name, value in shown.items() if name not in apart},
-                         {name: value for name, value in told.items() if name not in apart})
+    def where(self):
+        return ["--database", self.database or self.stack.postgres.url()], {}
 
     def test_a_paused_engine_takes_tasks_in_and_delivers_none(self):
         self.another_scheduler("second")
@@ -46,116 +38,91 @@ class Command(StackTest):
             "SELECT min(beat) FROM postern.instance WHERE program = 'postern-scheduler'"))
 
     def test_the_doctor_names_what_a_schedulers_session_lacks(self):
-        def session(**options):
-            return next(row for row in self.postern("doctor", **options) if row["check"] == "session")
+        def session():
+            done = self.run_postern("--json", "doctor")
+            return next(row for row in json.loads(done.stdout) if row["check"] == "session")
         self.assertEqual(session()["verdict"], "ok")
-        wrong = session(code=1, database=self.stack.postgres.url() + "&options=-c%20enable_sort%3Don")
+        self.database = self.stack.postgres.url() + "&options=-c%20enable_sort%3Don"
+        wrong = session()
         self.assertEqual((wrong["verdict"], wrong["finding"]), ("WRONG", "enable_sort is on"))
 
-    def test_a_task_is_made_shown_and_stopped(self):
-        made = self.postern("task", "add", "--queue", "cli", "--url", self.receiver.url("/cli"),
-                            "--payload", '{"n": 1}', "--delay", "1h", "--priority", "8")
-        shown = self.postern("task", "get", made["id"])
-        self.assertEqual((shown["queue"], shown["status"], shown["priority"]), ("cli", "pending", 8))
-        self.assertEqual(self.api.get(f"/v1/tasks/{made['id']}").json["payload"], {"n": 1})
-        self.assert_as_the_api(f"/v1/tasks/{made['id']}", shown, apart=["uuid"])
-        self.assertIn("timeout: 30 s", self.shown("task", "get", made["id"]))
-        listed = self.postern("task", "list", "--queue", "cli")
-        self.assertEqual([task["id"] for task in listed], [made["id"]])
-        heading, row = self.shown("task", "list", "--queue", "cli")
-        self.assertEqual(heading.split(), ["id", "queue", "status", "reason", "attempt_count", "created_at",
-                                           "next_attempt_at", "endpoint", "webhook_url"])
-        self.assertIn("pending", row)
-        self.assertEqual(self.postern("task", "cancel", made["id"]), [{"id": made["id"], "result": "cancelled"}])
-        self.assertEqual(self.postern("task", "cancel", made["id"], code=1)[0]["result"],
-                         "left alone: it is cancelled")
-        self.postern("task", "retry", made["id"])
-        self.receiver.wait_for(lambda requests: any(r.path == "/cli" for r in requests))
+    def test_pauses_and_keys_are_json_of_proper_types(self):
+        self.assertEqual(self.postern("pause", "--all"), {"engine": "paused", "paused": True})
+        self.assertEqual(self.postern("resume", "--all"), {"engine": "running", "paused": False})
+        key = self.postern("key", "create", "--name", "typed", "--role", "read")
+        self.assertEqual((key["expires_at"], key["tenant"]), (None, "default"))
+        with tempfile.TemporaryDirectory() as folder:
+            told = self.postern("key", "export-nginx", "--file", f"{folder}/keys", stdin=key["key"] + "\n")
+        self.assertEqual(told["keys"], 1)
+        self.postern("key", "revoke", "--name", "typed")
 
-    def test_queues_are_made_changed_paused_and_deleted(self):
-        made = self.postern("queue", "add", "ops", "--max-concurrent", "3", "--rate", "50", "--max-age", "1h")
-        rate = {"count": 50, "period_seconds": 1}
-        self.assertEqual((made["max_concurrent"], made["rate_limit"]), (3, rate))
-        self.assert_as_the_api("/v1/queues/ops", made, apart=["time"])
-        self.assertIn("max_age: 3600 s", self.shown("queue", "get", "ops"))
-        self.assertEqual(self.api.get("/v1/queues/ops").json["max_concurrent"], 3)
-        changed = self.postern("queue", "set", "ops", "--max-concurrent", "0", "--max-retries", "7")
-        self.assertEqual((changed["max_concurrent"], changed["rate_limit"]), (-1, rate))
-        self.assertEqual(self.postern("queue", "pause", "ops")["paused"], True)
-        self.create(queue="ops")
-        [ops] = [queue for queue in self.postern("queue", "list") if queue["name"] == "ops"]
-        self.assertEqual(ops["depth"]["total"], 1)
-        heading, *rows = self.shown("queue", "list")
-        self.assertEqual(heading.split(), ["name", "paused", "depth.total", "totals.completed", "totals.failed",
-                                           "max_concurrent", "rate_limit"])
-        self.assertIn(["ops", "yes", "1", "0", "0", "no", "limit", '{"count":50,"period_seconds":1}'],
-                      [row.split() for row in rows])
-        self.postern("queue", "delete", "ops", code=1)
-        self.assertEqual(self.postern("queue", "purge", "ops")["tasks"], "1")
-        self.assertEqual(self.postern("queue", "resume", "ops")["paused"], False)
-        self.postern("queue", "delete", "ops", "--force")
-        self.assertNotIn("ops", [queue["name"] for queue in self.postern("queue", "list")])
+    def test_finding_7_a_key_that_has_expired_is_not_made(self):
+        self.assertIn("has passed", self.refused("key", "create", "--name", "old", "--role", "read", "--expires",
+                                                 "2020-01-01T00:00:00Z"))
+        self.refused("key", "create", "--name", "old", "--role", "read", "--expires", "tomorrow")
+        self.assertNotIn("old", [key["name"] for key in self.postern("key", "list")])
 
-    def test_a_queue_has_the_limits_that_are_said_and_no_other(self):
-        for name, more, limits in (("bare", [], (-1, 0)), ("one", ["--max-concurrent", "3"], (3, 0)),
-                                   ("other", ["--max-runtime", "1m"], (-1, 60_000_000_000))):
-            self.addCleanup(self.postern, "queue", "delete", name)
-            made = self.postern("queue", "add", name, *more)
-            self.assertEqual((made["max_concurrent"], made["max_runtime"]), limits, name)
-            self.assert_as_the_api(f"/v1/queues/{name}", made, apart=["time"])
-        self.assertIn("max_concurrent: no limit", self.shown("queue", "get", "bare"))
+    def test_finding_7_an_unknown_tenant_is_an_error_everywhere(self):
+        for command in (["task", "list"], ["queue", "list"], ["queue", "add", "q"], ["endpoint", "list"], ["stats"],
+                        ["schedule", "list"], ["top"], ["policy", "list"], ["key", "list"], ["secret", "show"],
+                        ["secret", "rotate"], ["key", "revoke", "--name", "x"],
+                        ["key", "create", "--name", "x", "--role", "read"]):
+            with self.subTest(command):
+                said = self.refused(*command, "--tenant", "nosuch", code=1)
+                self.assertIn("there is no tenant nosuch; `postern tenant create --name nosuch` makes it", said)
+        self.postern("tenant", "create", "--name", "other")
+        self.assertEqual(self.postern("queue", "add", "theirs", "--tenant", "other")["name"], "theirs")
+        self.assertNotIn("theirs", [queue["name"] for queue in self.postern("queue", "list")])
+        self.assertEqual(self.postern("key", "list", "--tenant", "other"), [])
 
-    def test_endpoints_are_made_changed_rotated_and_deleted(self):
-        self.postern("endpoint", "add", "mail", "--url", self.receiver.url("/mail"), "--max-in-flight", "2")
-        self.create(endpoint="mail", webhook_url=None)
-        self.receiver.wait_for(lambda requests: any(r.path == "/mail" for r in requests))
-        made = self.postern("endpoint", "get", "mail")
-        self.assertEqual(made["max_in_flight"], 2)
-        self.assert_as_the_api("/v1/endpoints/mail", made, apart=["health"])
-        self.assertEqual(set(made["health"]), set(self.api.get("/v1/endpoints/mail").json["health"]))
-        self.assertNotIn("max_in_flight", self.postern("endpoint", "set", "mail", "--max-in-flight", "0"))
-        self.assertEqual(self.postern("endpoint", "pause", "mail")["paused"], True)
-        self.assertTrue(self.postern("endpoint", "rotate", "mail")["secret"].startswith("whsec_"))
-        self.postern("endpoint", "rotate", "mail", code=1)
-        self.assertEqual([one["name"] for one in self.postern("endpoint", "list")], ["mail"])
-        self.assertEqual(self.shown("endpoint", "list")[0].split(), ["name", "paused", "method", "url"])
-        self.postern("endpoint", "delete", "mail")
-        self.postern("endpoint", "get", "mail", code=1)
-
-    def test_schedules_are_made_shown_and_paused(self):
-        times = self.postern("schedule", "next", "--cron", "0 8 * * *", "--timezone", "Europe/Berlin", "--count", "3")
-        self.assertEqual(len(times["next"]), 3)
-        self.postern("schedule", "add", "soon", "--every", "1s", "--queue", "cron", "--url", self.receiver.url("/cron"))
-        self.receiver.wait_for(lambda requests: sum(r.path == "/cron" for r in requests) >= 2, 20)
-        self.assertEqual(self.postern("schedule", "pause", "soon")["paused"], True)
-        self.assert_as_the_api("/v1/schedules/soon", self.postern("schedule", "get", "soon"))
-        runs = self.postern("schedule", "runs", "soon", "--count", "100")
-        self.assertGreaterEqual(len([run for run in runs if "task_id" in run]), 2)
-        self.assertEqual(self.shown("schedule", "runs", "soon")[0].split(),
-                         ["nominal_time", "fired_at", "task_id", "skipped"])
-        self.assertEqual(self.shown("schedule", "list")[0].split(),
-                         ["name", "paused", "schedule", "timezone", "next_at", "queue", "endpoint", "webhook_url"])
-        self.assertEqual(self.postern("schedule", "resume", "soon")["paused"], False)
-        self.assertEqual([one["name"] for one in self.postern("schedule", "list")], ["soon"])
-        self.postern("schedule", "delete", "soon")
-
-    def test_errors_name_the_wrong_argument(self):
+    def test_finding_7_a_typo_is_told_what_was_meant(self):
         for arguments, said in (
-                (["task", "add", "--queue", "a b", "--url", "http://a.test/"], "queue"),
-                (["task", "add", "--queue", "q", "--url", "ftp://a.test/"], "--url"),
-                (["task", "add", "--queue", "q", "--url", "http://a.test/", "--payload", "[]"], "--payload"),
-                (["task", "add", "--queue", "q", "--url", "http://a.test/", "--delay", "soon"], "soon"),
-                (["task", "get", "nonsense"], "nonsense"),
-                (["task", "list", "--status", "odd"], "--status"),
-                (["queue", "add", "a b"], "queue"),
-                (["queue", "add", "aq_test"], "aq_test"),
-                (["task", "add", "--queue", "aq_test", "--url", "http://a.test/"], "aq_test"),
-                (["queue", "add", "q", "--max-concurrent", "-4"], "max_concurrent"),
-                (["endpoint", "add", "e", "--url", "ftp://a.test/"], "url"),
-                (["schedule", "add", "s", "--cron", "61 * * * *", "--queue", "q", "--url", "http://a.test/"], "minute"),
-                (["schedule", "next", "--cron", "0 8 * * *", "--timezone", "Europe/Atlantis"], "Atlantis")):
-            with self.subTest(said):
-                self.assertIn(said, self.postern(*arguments, code=1)["error"])
+                (["taks", "list"], "there is no command taks of `postern`: did you mean task?"),
+                (["task", "lits"], "there is no command lits of `postern task`: did you mean list?"),
+                (["queue", "list", "--jsno"], "there is no option --jsno of `postern queue list`: did you mean --json?"),
+                (["task", "list", "--stats", "x"], "did you mean --status?"),
+                (["--database", "x", "quue", "list"], "did you mean queue?"),
+                (["zzz"], "there is no command zzz of `postern`; --help shows them"),
+                (["task"], "`postern task` needs a command: list, get, add, "),
+                ([], "`postern` needs a command: "),
+                (["queue", "get"], "name is required")):
+            with self.subTest(arguments):
+                done = subprocess.run([BIN / "postern", *arguments], capture_output=True, text=True, check=False)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                self.assertIn(said, done.stderr)
+
+    def test_exit_codes_are_listed(self):
+        self.assertIn("Exit codes: 0 done; 1 not done, or not all of it; 2 ", " ".join(self.shown("--help")))
+
+    def test_it_leaves_no_instance_behind_and_counts_all_the_same(self):
+        def instances():
+            return self.stack.postgres.psql("SELECT count(*) FROM postern.instance WHERE program = 'postern-fcgi'")
+        before = instances()
+        self.postern("task", "add", "--queue", "counted", "--webhook-url", "http://a.test/", "--delay", "1h")
+        self.postern("queue", "set", "counted", "--max-entries", "2")
+        self.postern("task", "add", "--queue", "counted", "--webhook-url", "http://a.test/", "--delay", "1h")
+        self.postern("task", "add", "--queue", "counted", "--webhook-url", "http://a.test/", "--delay", "1h", code=1)
+        self.assertEqual(self.postern("queue", "stats", "counted")["totals"]["created"], 2)
+        self.postern("queue", "purge", "counted")
+        self.assertEqual(self.postern("queue", "stats", "counted")["totals"]["cancelled"], 2)
+        self.assertEqual(instances(), before)
+
+    def test_it_goes_by_the_settings_of_the_handlers(self):
+        add = ["task", "add", "--queue", "unheard-of", "--webhook-url", "http://a.test/"]
+        self.assertIn("There is no queue", self.refused("--auto-create-queues=false", *add, code=1))
+        self.postern("--quota-endpoints", "1", "endpoint", "add", "a", "--webhook-url", "http://a.test/")
+        self.assertIn("endpoints", self.refused("--quota-endpoints", "1", "endpoint", "add", "b", "--webhook-url",
+                                              "http://a.test/", code=1))
+        self.postern("endpoint", "delete", "a")
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"x" * 600_000)
+            file.flush()
+            self.assertIn("larger than", self.refused(*add, "--body-file", file.name, code=1))
+
+    def test_a_database_that_is_away_is_named(self):
+        self.database = "host=/nonexistent"
+        self.assertIn("cannot use the database: ", self.refused("queue", "list", code=1))
+        self.assertIn("cannot connect to the database: ", self.refused("key", "list", code=1))
 
 
 if __name__ == "__main__":
