@@ -62,7 +62,6 @@ struct Arguments {
   std::optional<std::string> tenant;
   std::string id;
   TaskChoice choice;
-  std::int64_t limit = 20;
   bool lines = false;
   std::optional<std::string> limit_text;
   FieldOptions fields{kNew}, changes{kChange};

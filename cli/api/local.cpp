@@ -6,6 +6,7 @@
 
 #include "cli/api/request.h"
 #include "core/base/uuid.h"
+#include "core/model/dialect.h"
 #include "core/program/log.h"
 #include "db/catalog/keys.h"
 #include "db/pg/pool.h"
@@ -64,7 +65,7 @@ class LocalApi : public Api {
     request.content_type = "application/json";
     request.idempotency_key = asked.idempotency_key;
     request.request_id = to_uuid(random_uuid());
-    request.dialect = "native";
+    request.dialect = traits(kDefaultDialect).name;
     request.verdict = Verdict::ok;
     request.identity = "postern";
     request.role = "admin";

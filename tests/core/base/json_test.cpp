@@ -239,6 +239,9 @@ TEST(IsJson, TakesAnyWholeValue) {
   for (const char* text : {"1", "null", "[1,{\"a\":1,\"a\":2}]", " \"x\" "}) {
     EXPECT_TRUE(is_json(text)) << text;
   }
+  const std::string deep = std::string(70, '[') + std::string(70, ']');
+  EXPECT_FALSE(is_json(deep));
+  EXPECT_TRUE(is_json(deep, 80));
   for (const char* text : {"", "[1", "1 2", "x", "{\"a\":}"}) EXPECT_FALSE(is_json(text)) << text;
   EXPECT_EQ(valid_json_bytes("{\"a\":x}"), 5u);
 }

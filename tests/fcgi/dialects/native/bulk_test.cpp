@@ -93,6 +93,10 @@ TEST_F(BulkTest, RefusesWhatIsNoSelection) {
       {R"({"filter":{"state":"failed"}})", "unknown_field", "filter.state"},
       {R"({"filter":{"status":"active"}})", "status_invalid", "filter.status"},
       {R"({"filter":{"status":"none"}})", "status_invalid", "filter.status"},
+      {R"({"filter":{"endpoint":"a b"}})", "endpoint_invalid", "filter.endpoint"},
+      {R"({"filter":{"all":true},"dry_run":1})", "invalid_type", "dry_run"},
+      {R"({"ids":["x"],"dry_run":true})", "dry_run_invalid", "dry_run"},
+      {R"({"dry_run":true})", "dry_run_invalid", "dry_run"},
   };
   for (const char* path : {"/v1/tasks/cancel", "/v1/tasks/retry"}) {
     for (const auto& [body, reason, field] : cases) {
@@ -145,6 +149,52 @@ TEST_F(BulkTest, TakesWhatMatchesTheFilter) {
   EXPECT_EQ(asked("retry", R"({"queue":"b","status":"cancelled"})"), R"({"count":1})");
   EXPECT_EQ(status(cancelled), "pending");
   EXPECT_EQ(asked("retry", R"({"status":"completed"})"), R"({"count":1})");
+}
+
+TEST_F(BulkTest, CountsWhatMatchesAndChangesNothing) {
+  const std::string plain = task("a"), tagged = task("a", R"("tags":["t"])");
+  const std::string failed = task("a"), done = task("a");
+  end(failed, "failed");
+  end(done, "completed");
+  const auto counted = [&](const std::string& path, const std::string& filter) {
+    return ask("POST", "/v1/tasks/" + path, "{\"dry_run\":true,\"filter\":" + filter + "}").body;
+  };
+  EXPECT_EQ(counted("cancel", R"({"queue":"a"})"), R"({"count":2,"dry_run":true})");
+  EXPECT_EQ(counted("cancel", R"({"all":true})"), R"({"count":2,"dry_run":true})");
+  EXPECT_EQ(counted("cancel", R"({"tag":"t"})"), R"({"count":1,"dry_run":true})");
+  EXPECT_EQ(counted("cancel", R"({"status":"blocked"})"), R"({"count":0,"dry_run":true})");
+  EXPECT_EQ(counted("retry", R"({"all":true})"), R"({"count":1,"dry_run":true})");
+  EXPECT_EQ(counted("retry", R"({"status":"completed"})"), R"({"count":1,"dry_run":true})");
+  EXPECT_EQ(status(plain), "pending");
+  EXPECT_EQ(status(failed), "failed");
+}
+
+// Past what a look sees it is a lower bound, and says so.
+TEST_F(BulkTest, CountsALowerBoundOfVeryMany) {
+  admin_.script(
+      "INSERT INTO postern.queue (tenant, name) VALUES ('default', 'a');"
+      "INSERT INTO postern.task (id, tenant, queue, url, state, lane, tags)"
+      " SELECT ('01890a5d-ac96-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'default', 'a', "
+      "'http://a.test/', 'ready', 1, ARRAY['t'] FROM generate_series(1, 12000) n");
+  const Answer all = ask("POST", "/v1/tasks/cancel", R"({"filter":{"tag":"t"},"dry_run":true})");
+  EXPECT_EQ(all.text("estimated"), "true") << all.body;
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 12'000);
+}
+
+TEST_F(BulkTest, TakesTheTasksOfAnEndpoint) {
+  ask("POST", "/v1/endpoints", R"({"name":"mail","url":"http://a.test/"})");
+  const std::string url = task("a");
+  const Answer made = ask("POST", "/v1/tasks", R"({"queue":"a","endpoint":"mail"})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  const auto filter = R"({"filter":{"endpoint":"mail"}})";
+  const auto dry = R"({"filter":{"endpoint":"mail"},"dry_run":true})";
+  EXPECT_EQ(ask("POST", "/v1/tasks/cancel", dry).body, R"({"count":1,"dry_run":true})");
+  EXPECT_EQ(ask("POST", "/v1/tasks/cancel", filter).body, R"({"count":1})");
+  EXPECT_EQ(status(made.text("id")), "cancelled");
+  EXPECT_EQ(status(url), "pending");
+  EXPECT_EQ(
+      ask("POST", "/v1/tasks/retry", R"({"filter":{"endpoint":"mail","status":"cancelled"}})").body,
+      R"({"count":1})");
 }
 
 TEST_F(BulkTest, GoesThroughAllInSteps) {
