@@ -113,7 +113,7 @@ int serve(const Settings& settings) {
       });
 
   if (settings.public_url.empty()) {
-    log::warn("public_url is not set: receivers and clients get links without a host");
+    log::warn("no public url links=\"{}\"", "without a host");
   }
   log::info("ready version={} threads={}", POSTERN_VERSION, settings.threads);
   if (!server.run(std::move(signals))) {

@@ -110,7 +110,7 @@ int main(int argc, char** argv) try {
   database.session = db::scheduler_session();
   database.password = read_database_password(settings, Program::scheduler, "postern_scheduler");
   if (settings.public_url.empty()) {
-    log::warn("public_url is not set: receivers and clients get links without a host");
+    log::warn("no public url links=\"{}\"", "without a host");
   }
   if (!wait_for_database(database, signals, settings.unsafe_durability)) return 0;
 

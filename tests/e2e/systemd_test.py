@@ -187,7 +187,10 @@ class SystemdTest(unittest.TestCase):
         keys = self.units / "keys"
         subprocess.run(f"openssl genpkey -algorithm RSA | openssl pkey -pubout -out {keys}", shell=True, check=True,
                        stderr=subprocess.DEVNULL)
-        text = text.replace("/etc/postern/jwt-secrets\n", f"{secrets}\n").replace("/etc/postern/jwks.json\n", f"{keys}\n")
+        password = self.write("password", "a password\n")
+        password.chmod(0o600)
+        for name, file in (("jwt-secrets", secrets), ("jwks.json", keys), ("database-password", password)):
+            text = text.replace(f" = /etc/postern/{name}\n", f" = {file}\n")
         every = re.sub(r"(?m)^#([a-z_]+ = )", r"\1", text)
         self.assertIn("\ndatabase = ", every)
         self.assertIn(f"\njwt_keys_file = {keys}\n", every)
@@ -210,7 +213,7 @@ class SystemdTest(unittest.TestCase):
             shutil.copy(BIN / program, self.units / program)
             for path, words in ((folder / "postern.conf", "cannot be read (Permission denied)"),
                                 (folder / "nothing.conf", "does not exist")):
-                for flags in ([], ["--check-config"]):
+                for flags in (["doctor"] if program == "postern" else [], ["--check-config"]):
                     with self.subTest(f"{program} {path.name} {flags}"):
                         status, said = run([*other, self.units / program, "--config", path, *flags])
                         self.assertEqual(status, 2, said)
