@@ -63,8 +63,10 @@ void list(const Context& context, const Arguments& arguments) {
   const auto answer = client.ask(request);
   const auto queues = JsonObject(answer).elements("queues");
   std::vector<std::string> objects(queues.begin(), queues.end());
+  bool engine_paused = false;
   if (!context.json) {
     const auto numbers = client.ask({"GET", {"stats"}});
+    engine_paused = JsonObject(numbers).is_true("paused");
     std::map<std::string, std::string_view> stats;
     for (const auto each : JsonObject(numbers).elements("queues")) {
       stats.emplace(JsonObject(each).text("name"), each);
@@ -76,6 +78,7 @@ void list(const Context& context, const Arguments& arguments) {
     }
   }
   print_objects(objects, kColumns, context);
+  if (engine_paused) say(context, kEnginePaused);
 }
 
 void make(const Context& context, const Arguments& arguments) {

@@ -13,11 +13,17 @@ namespace postern::admin {
 namespace {
 
 constexpr Column kQueues[] = {
-    {"queue", "name", 0, 12},         {"ready", "depth.ready", 1},
-    {"delayed", "depth.delayed", 1},  {"active", "depth.active", 1},
-    {"blocked", "depth.blocked", 2},  {"oldest due", "oldest_due_seconds", 2},
-    {"created", "created", 3},        {"completed", "finished.completed", 2},
-    {"failed", "finished.failed", 1}, {"cancelled", "finished.cancelled", 4},
+    {"queue", "name", 0, 12},
+    {"paused", "paused", 2},
+    {"ready", "depth.ready", 1},
+    {"delayed", "depth.delayed", 1},
+    {"active", "depth.active", 1},
+    {"blocked", "depth.blocked", 2},
+    {"oldest due", "oldest_due_seconds", 2},
+    {"created", "created", 3},
+    {"completed", "finished.completed", 2},
+    {"failed", "finished.failed", 1},
+    {"cancelled", "finished.cancelled", 4},
 };
 constexpr Column kSchedulers[] = {
     {"scheduler", "name", 0, 12},  {"version", "version", 2},
@@ -36,6 +42,7 @@ void stats(const Context& context, const std::optional<std::string>& tenant) {
   const auto answer = client.ask({"GET", {"stats"}});
   if (context.json) return print_object(answer, context);
   const JsonObject all(answer);
+  if (all.is_true("paused")) fmt::print("{}\n\n", kEnginePaused);
   print_objects(copied(all.elements("queues")), kQueues, context);
   if (all.number("queues_left_out") > 0) {
     fmt::print("{} more queues are in the totals\n", all.raw("queues_left_out"));

@@ -35,6 +35,10 @@ void print_objects(const std::vector<std::string>& objects, std::span<const Colu
 void print_object(std::string_view json, const Context& context);
 void print_lines(const JsonObject& object, std::string_view prefix = {});
 
+// What is said to people when stats say that the engine is paused.
+inline constexpr char kEnginePaused[] =
+    "The engine is paused: nothing is delivered until `postern resume --all`.";
+
 // A sentence for people; nothing with --json.
 void say(const Context& context, const std::string& sentence);
 

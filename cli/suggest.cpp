@@ -54,10 +54,22 @@ std::string sentence(const std::string& what, const std::string& word, const std
       meant.empty() ? "; --help shows them" : fmt::format(": did you mean {}?", meant));
 }
 
+std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+const CLI::App* find_command(const CLI::App& app, const std::string& name) {
+  for (const auto* each : subcommands_of(app)) {
+    if (each->get_name() == name) return each;
+  }
+  return nullptr;
+}
+
+// Without those that are hidden.
 std::vector<std::string> commands_of(const CLI::App& app) {
   std::vector<std::string> out;
-  for (const auto* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    out.push_back(each->get_name());
+  for (const auto* each : subcommands_of(app)) {
+    if (!each->get_group().empty()) out.push_back(each->get_name());
   }
   return out;
 }
@@ -109,18 +121,17 @@ Words look_at(const CLI::App& app, int argc, char** argv) {
       if (takes_value && equals == word.npos) ++i;
       continue;
     }
-    const auto commands = commands_of(*at);
-    if (commands.empty()) continue;  // an argument
-    const bool known = std::ranges::find(commands, word) != commands.end();
+    if (subcommands_of(*at).empty()) continue;  // an argument
+    const CLI::App* command = find_command(*at, word);
     if (words.noun.empty()) {
       words.noun = word;
-      words.knows_noun = known;
+      words.knows_noun = command != nullptr;
     }
-    if (!known) {
-      words.unknown = sentence("command", word, whole_name(at), nearest(word, commands));
+    if (command == nullptr) {
+      words.unknown = sentence("command", word, whole_name(at), nearest(word, commands_of(*at)));
       return words;
     }
-    at = at->get_subcommand(word);
+    at = command;
   }
   if (const auto commands = commands_of(*at); unknown_option.empty() && !commands.empty()) {
     words.unknown =

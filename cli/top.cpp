@@ -39,13 +39,12 @@ struct Counted {
 
 struct Snapshot {
   Clock::time_point at;
-  std::string stats, queues;
+  std::string stats;
   std::map<std::string, Counted> counted;
 };
 
 Snapshot taken(Client& client) {
-  Snapshot snapshot{
-      Clock::now(), client.ask({"GET", {"stats"}}), client.ask({"GET", {"queues"}}), {}};
+  Snapshot snapshot{Clock::now(), client.ask({"GET", {"stats"}}), {}};
   for (const auto each : JsonObject(snapshot.stats).elements("queues")) {
     const JsonObject queue(each);
     snapshot.counted[queue.text("name")] = {
@@ -76,11 +75,6 @@ class Rates {
 std::vector<std::string> lines_of(const Snapshot& now, const Snapshot* before, std::size_t width,
                                   std::size_t rows) {
   const JsonObject stats(now.stats);
-  std::map<std::string, bool> paused;
-  for (const auto each : JsonObject(now.queues).elements("queues")) {
-    const JsonObject queue(each);
-    paused[queue.text("name")] = queue.is_true("paused");
-  }
   std::vector<JsonObject> queues;
   for (const auto each : stats.elements("queues")) queues.emplace_back(each);
   const auto weight = [](const JsonObject& queue) {
@@ -97,7 +91,7 @@ std::vector<std::string> lines_of(const Snapshot& now, const Snapshot* before, s
                std::string(queue.raw("depth.delayed")), std::string(queue.raw("depth.active")),
                due > 0 ? fmt::format("{:.0f} s", due) : "", rates.of(name, &Counted::created),
                rates.of(name, &Counted::delivered), rates.of(name, &Counted::failed),
-               paused[name] ? "paused" : ""});
+               queue.is_true("paused") ? "paused" : ""});
   }
   auto lines = table.lines(width);
   const auto schedulers = stats.elements("schedulers");
@@ -108,6 +102,7 @@ std::vector<std::string> lines_of(const Snapshot& now, const Snapshot* before, s
                            stats.raw("in_flight"), up, schedulers.size()));
   const auto left = stats.number("queues_left_out") +
                     static_cast<double>(queues.size() - std::min(rows, queues.size()));
+  if (stats.is_true("paused")) lines.insert(lines.begin() + 1, kEnginePaused);
   if (left > 0) lines.push_back(fmt::format("and {:g} more queues", left));
   return lines;
 }
@@ -149,6 +144,20 @@ class Screen {
   termios old_{};
 };
 
+// Until it is asked to end.
+void show_live(Client& client, Snapshot now) {
+  Screen screen;
+  std::optional<Snapshot> before;
+  for (;;) {
+    // Five lines are not of queues.
+    const auto rows = std::max<std::size_t>(output_height(), 7) - 5;
+    screen.draw(lines_of(now, before ? &*before : nullptr, output_width(), rows));
+    if (screen.asked_to_end(kEveryMilliseconds)) return;
+    before = std::move(now);
+    now = taken(client);
+  }
+}
+
 void run(const Context& context, const std::optional<std::string>& tenant) {
   Client client(context, tenant, Client::Purpose::look);
   Snapshot now = taken(client);
@@ -158,15 +167,12 @@ void run(const Context& context, const std::optional<std::string>& tenant) {
     for (const auto& line : lines_of(now, nullptr, width, kRows)) fmt::print("{}\n", line);
     return;
   }
-  Screen screen;
-  std::optional<Snapshot> before;
-  for (;;) {
-    // Four lines are not of queues.
-    const auto rows = std::max<std::size_t>(output_height(), 6) - 4;
-    screen.draw(lines_of(now, before ? &*before : nullptr, output_width(), rows));
-    if (screen.asked_to_end(kEveryMilliseconds)) return;
-    before = std::move(now);
-    now = taken(client);
+  try {
+    return show_live(client, std::move(now));
+  } catch (const Exit&) {
+    // What was said of it went with the screen: it is asked again where it stays to be read.
+    taken(client);
+    throw;
   }
 }
 

@@ -48,6 +48,9 @@ class Command(Commanding):
 
     def test_pauses_and_keys_are_json_of_proper_types(self):
         self.assertEqual(self.postern("pause", "--all"), {"engine": "paused", "paused": True})
+        for command in (["stats"], ["top"], ["queue", "list"]):
+            self.assertIn("The engine is paused: nothing is delivered until `postern resume --all`.",
+                          self.shown(*command))
         self.assertEqual(self.postern("resume", "--all"), {"engine": "running", "paused": False})
         key = self.postern("key", "create", "--name", "typed", "--role", "read")
         self.assertEqual((key["expires_at"], key["tenant"]), (None, "default"))
