@@ -36,6 +36,26 @@ class Bulk(StackTest):
         self.assertEqual(self.finished(probe)["status"], "completed")
         self.assertEqual(self.receiver.at("/hook"), [])
 
+    def test_a_dry_run_counts_and_changes_nothing(self):
+        self.many("tried", 4, delay=600)
+        self.api.post("/v1/endpoints", {"name": "tried", "url": self.receiver.url("/tried")})
+        self.create(queue="tried", endpoint="tried", webhook_url=None, delay=600)
+        for chosen, count in (({"queue": "tried"}, 5), ({"endpoint": "tried"}, 1),
+                              ({"queue": "tried", "status": "blocked"}, 0)):
+            reply = self.api.post("/v1/tasks/cancel", {"filter": chosen, "dry_run": True})
+            self.assertEqual((reply.status, reply.json), (200, {"count": count, "dry_run": True}), chosen)
+        self.assertEqual(self.api.post("/v1/tasks/cancel", {"filter": {"endpoint": "tried"}}).json, {"count": 1})
+        self.assertEqual(self.total("tried", "pending"), 4)
+        retry = {"filter": {"endpoint": "tried", "status": "cancelled"}}
+        self.assertEqual(self.api.post("/v1/tasks/retry", {**retry, "dry_run": True}).json["count"], 1)
+        self.assertEqual(self.api.post("/v1/tasks/retry", retry).json, {"count": 1})
+        for body, reason, field in (({"ids": ["x"], "dry_run": True}, "dry_run_invalid", "dry_run"),
+                                    ({"dry_run": True}, "dry_run_invalid", "dry_run"),
+                                    ({"filter": {"all": True}, "dry_run": 1}, "invalid_type", "dry_run"),
+                                    ({"filter": {"endpoint": "a b"}}, "endpoint_invalid", "filter.endpoint")):
+            details = self.api.post("/v1/tasks/cancel", body).json["error"]["details"]
+            self.assertEqual(details, {"reason": reason, "field": field}, body)
+
     def test_an_empty_filter_is_refused(self):
         for body in ({"filter": {}}, {"filter": {"all": False}}):
             reply = self.api.post("/v1/tasks/cancel", body)
