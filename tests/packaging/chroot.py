@@ -18,9 +18,23 @@ HOST = ("nginx", "postgresql", "systemd", "curl", "ca-certificates", "perl-base"
 
 
 def depends(package):
-    """The packages that a .deb depends on; of alternatives the first."""
+    """The packages that a .deb depends on; of alternatives the first. debootstrap wants real ones, so what another package
+    provides is that one, which is installed here, since the programs were built with it."""
     said = subprocess.run(["dpkg-deb", "--field", package, "Depends"], check=True, capture_output=True, text=True)
-    return {each.split("|")[0].split("(")[0].strip() for each in said.stdout.split(",")}
+    installed = subprocess.run(["dpkg-query", "-W", "-f", "${Package}|${Provides}\n"], check=True, capture_output=True,
+                               text=True)
+    real_ones, providers = set(), {}
+    for line in installed.stdout.splitlines():
+        real, _, provided = line.partition("|")
+        real_ones.add(real)
+        for name in filter(None, map(bare, provided.split(","))):
+            providers.setdefault(name, real)
+    names = {bare(each.split("|")[0]) for each in said.stdout.split(",")}
+    return {name if name in real_ones else providers.get(name, name) for name in names}
+
+
+def bare(dependency):
+    return dependency.split("(")[0].strip()
 
 
 def mirror():
