@@ -1,5 +1,4 @@
 // `postern check`: a plugin for Nagios, Icinga and the like.
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 
@@ -8,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/fetch.h"
 #include "cli/health.h"
+#include "cli/output.h"
 #include "db/catalog/engine_pause.h"
 #include "db/catalog/metrics.h"
 #include "db/catalog/recent_ends.h"
@@ -134,8 +134,7 @@ void add_check(Command& app, Context& context) {
   command.run([&context, arguments] {
     const Report report = check(context, *arguments);
     fmt::print("{}\n", report.line);
-    std::fflush(stdout);
-    std::_Exit(static_cast<int>(report.grade));
+    throw Exit{static_cast<int>(report.grade)};
   });
 }
 

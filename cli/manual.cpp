@@ -71,7 +71,8 @@ std::vector<ManualSetting> read_settings_table(const std::vector<const CLI::App*
     std::ranges::replace(flag, '_', '-');
     for (const CLI::App* program : programs) {
       const CLI::Option* option = program->get_option_no_throw(flag);
-      if (option == nullptr) continue;
+      // A flag of the command itself, as its --ca-file, is no setting: it has no environment name.
+      if (option == nullptr || option->get_envname().empty()) continue;
       row.environment = option->get_envname();
       row.programs.push_back(program->get_name());
     }
