@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/api/http.h"
 #include "cli/commands.h"
-#include "cli/fetch.h"
 #include "cli/health.h"
 #include "cli/output.h"
 #include "db/catalog/engine_pause.h"
@@ -71,11 +71,13 @@ Report check_database(const Context& context, const Thresholds& thresholds) {
 // The numbers of /metrics, which is below /v1 in a vhost that has other things, too.
 Report check_url(std::string url, const std::string& ca_file, const Thresholds& thresholds) {
   while (url.ends_with('/')) url.pop_back();
-  Fetched fetched;
+  HttpClient client;
+  HttpAnswer fetched;
   for (const char* path : {"/v1/metrics", "/metrics"}) {
-    fetched = fetch(url + path, ca_file);
-    if (fetched.status == 0) {
-      return trouble(Grade::critical, fmt::format("{} does not answer: {}", url, fetched.body));
+    try {
+      fetched = client.ask({.url = url + path, .ca_file = ca_file});
+    } catch (const HttpFault& fault) {
+      return trouble(Grade::critical, fmt::format("{} does not answer: {}", url, fault.what()));
     }
     if (fetched.status == 200) {
       if (const auto health = read_metrics(fetched.body)) return judge(*health, thresholds);

@@ -58,7 +58,7 @@ ARROWS = {
 ONLY = {
     r"libpq-fe\.h": r"db/pg/(connection|login)\.cpp",
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
-    r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)|cli/(fetch|api/remote)\.cpp",
+    r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)|cli/api/http\.cpp",
     r"ares": r"scheduler/http/resolver\.cpp",
     # The second looks into libcurl's TLS.
     r"openssl/": r"core/base/(crypto|public_key)\.cpp|scheduler/http/leftover\.cpp",
