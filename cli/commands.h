@@ -39,6 +39,7 @@ void add_schedule(Command& app, Context& context);
 void add_server(Command& app, Context& context);
 void add_top(Command& app, Context& context);
 // On the host's database:
+void add_setup(Command& app, Context& context);
 void add_migrate(Command& app, Context& context);
 void add_key(Command& app, Context& context);
 void add_tenant(Command& app, Context& context);

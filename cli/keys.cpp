@@ -14,6 +14,7 @@
 
 #include "cli/api/api.h"
 #include "cli/commands.h"
+#include "cli/keys.h"
 #include "cli/output.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
@@ -22,11 +23,7 @@
 namespace postern::admin {
 namespace {
 
-// 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
 constexpr std::string_view kPrefix = "postern_";
-std::string make_key(bool sandbox) {
-  return std::string(sandbox ? kSandboxKeyPrefix : kPrefix) + random_base62(43);
-}
 
 void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
   if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
@@ -156,6 +153,11 @@ void revoke(const Context& context, const KeyArguments& arguments) {
 }
 
 }  // namespace
+
+// 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
+std::string make_key(bool sandbox) {
+  return std::string(sandbox ? kSandboxKeyPrefix : kPrefix) + random_base62(43);
+}
 
 void add_key(Command& app, Context& context) {
   Command key = app.add("key", "API keys");

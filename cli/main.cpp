@@ -134,6 +134,7 @@ int main(int argc, char** argv) {
   admin::add_schedule(command, context);
   admin::add_server(command, context);
   admin::add_top(command, context);
+  admin::add_setup(command, context);
   admin::add_migrate(command, context);
   admin::add_key(command, context);
   admin::add_tenant(command, context);

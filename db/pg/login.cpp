@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <vector>
 
 #include "db/pg/error.h"
 
@@ -25,27 +24,62 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-}  // namespace
-
-Target target_of(const std::string& conninfo) {
+// What a connection string says itself.
+std::map<std::string, std::string> parsed(const std::string& conninfo) {
   char* error = nullptr;
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
       PQconninfoParse(conninfo.c_str(), &error), PQconninfoFree);
   const std::unique_ptr<char, decltype(&PQfreemem)> message(error, PQfreemem);
   if (!options) throw PgError(error == nullptr ? "out of memory" : error, "", true);
-  const auto given = [&](const std::string& keyword, const char* variable) -> std::string {
-    for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
-      if (keyword == option->keyword && option->val != nullptr && *option->val != '\0') {
-        return option->val;
-      }
-    }
-    return environment(variable);
+  std::map<std::string, std::string> out;
+  for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val != nullptr && *option->val != '\0') out[option->keyword] = option->val;
+  }
+  return out;
+}
+
+}  // namespace
+
+Target target_of(const std::string& conninfo) {
+  const auto values = parsed(conninfo);
+  const auto given = [&](const std::string& keyword, const char* variable) {
+    const auto found = values.find(keyword);
+    return found == values.end() ? environment(variable) : found->second;
   };
   const auto host = given("hostaddr", "PGHOSTADDR") + given("host", "PGHOST");
   auto user = given("user", "PGUSER");
   // A service's file may name one, and a host.
   if (user.empty() && !given("service", "PGSERVICE").empty()) user = "that of the service";
   return {user, host.empty() || host.starts_with('/') || host.starts_with('@')};
+}
+
+std::string conninfo_value(const std::string& conninfo, const std::string& keyword) {
+  const auto values = parsed(conninfo);
+  const auto found = values.find(keyword);
+  return found == values.end() ? "" : found->second;
+}
+
+std::string conninfo_with(const std::string& conninfo,
+                          const std::map<std::string, std::string>& changes) {
+  auto values = parsed(conninfo);
+  for (const auto& [keyword, value] : changes) values[keyword] = value;
+  std::string out;
+  for (const auto& [keyword, value] : values) {
+    if (value.empty()) continue;
+    out += (out.empty() ? "" : " ") + keyword + "=";
+    // As people write it, where it needs no quotes.
+    if (value.find_first_of(" '\\\t\n") == value.npos) {
+      out += value;
+      continue;
+    }
+    out += "'";
+    for (const char c : value) {
+      if (c == '\'' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += "'";
+  }
+  return out;
 }
 
 ActingAs::ActingAs(const std::string& role, const std::string& conninfo) {

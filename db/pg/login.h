@@ -2,8 +2,7 @@
 // "peer" authentication looks at the process's effective user while it connects.
 #pragma once
 
-#include <sys/types.h>
-
+#include <map>
 #include <string>
 
 namespace postern::db {
@@ -15,6 +14,13 @@ struct Target {
 };
 // Throws PgError for what is no connection string.
 Target target_of(const std::string& conninfo);
+
+// The value of a keyword ("dbname") in a connection string; empty: it is not there.
+std::string conninfo_value(const std::string& conninfo, const std::string& keyword);
+// The connection string with other values, as "keyword='value'"; an empty value takes one out.
+// Throws PgError, as target_of does.
+std::string conninfo_with(const std::string& conninfo,
+                          const std::map<std::string, std::string>& changes);
 
 // While it lives, a process of root has the effective user `role`, if the server is local, and
 // `user` is what to connect as. Does nothing for other processes, where `role` is empty, and where

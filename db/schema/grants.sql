@@ -58,4 +58,4 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
   postern.enqueue(text, text, jsonb, interval, timestamptz, integer, integer, jsonb, text, interval, timestamptz, text, text[]),
   postern.enqueue(text, text, bytea, text, interval, timestamptz, integer, integer, jsonb, text, interval, timestamptz, text, text[])
-  TO postern_enqueue;
+  TO postern_enqueue, postern_operator;

@@ -1,0 +1,91 @@
+// The lines of postern.conf that setup owns: those of settings that it knows and that are not
+// there.
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "cli/setup/files.h"
+#include "cli/setup/step.h"
+#include "core/base/text.h"
+#include "db/pg/login.h"
+
+namespace postern::admin::setup {
+namespace {
+
+struct Line {
+  std::string name, value;
+};
+
+// The value of a setting in the file's text.
+std::optional<std::string> value_in(const std::string& text, const std::string& name) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto line = trimmed(std::string_view(text).substr(at, end - at));
+    at = end + 1;
+    const auto equals = line.find('=');
+    if (equals == line.npos || trimmed(line.substr(0, equals)) != name) continue;
+    return std::string(trimmed(line.substr(equals + 1)));
+  }
+  return std::nullopt;
+}
+
+// What the services need to know. The user and the password are each program's own.
+std::vector<Line> wanted(const Plan& plan) {
+  std::vector<Line> out{
+      {"database",
+       db::conninfo_with(
+           plan.context->settings.database,
+           {{"dbname", plan.database_name()}, {"user", ""}, {"password", ""}, {"passfile", ""}})}};
+  if (!plan.public_url.empty()) out.push_back({"public_url", plan.public_url});
+  return out;
+}
+
+std::vector<Line> missing(const Plan& plan) {
+  const auto text = read_file(plan.conf()).value_or("");
+  std::vector<Line> out;
+  for (auto& line : wanted(plan)) {
+    if (!value_in(text, line.name)) out.push_back(std::move(line));
+  }
+  return out;
+}
+
+std::string listed(const std::vector<Line>& lines) {
+  std::string out;
+  for (const auto& line : lines) {
+    out += fmt::format("{}{} = {}", out.empty() ? "" : "; ", line.name, line.value);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Step> settings_steps(Plan& plan) {
+  return {{"settings",
+           [&plan] {
+             const auto lines = missing(plan);
+             if (!lines.empty()) return open(fmt::format("{}: {}", plan.conf(), listed(lines)));
+             // What the administrator wrote stays, and is named where it differs.
+             const auto text = read_file(plan.conf()).value_or("");
+             std::string other;
+             for (const auto& line : wanted(plan)) {
+               const auto value = value_in(text, line.name);
+               if (value != line.value && value != "\"" + line.value + "\"") {
+                 other += fmt::format("; it says {} = {}, which stays, and not {}", line.name,
+                                      *value, line.value);
+               }
+             }
+             return done(plan.conf() + " has them" + other);
+           },
+           [&plan] {
+             const auto lines = missing(plan);
+             auto text = read_file(plan.conf()).value_or("");
+             if (!text.empty() && !text.ends_with('\n')) text += '\n';
+             text += "# By `postern setup`:\n";
+             for (const auto& line : lines) text += line.name + " = " + line.value + "\n";
+             write_file(plan.conf(), text, 0644);
+             return fmt::format("wrote into {}: {}", plan.conf(), listed(lines));
+           },
+           "take the lines below \"By `postern setup`\" out of " + plan.conf()}};
+}
+
+}  // namespace postern::admin::setup

@@ -1,0 +1,61 @@
+// A step of `postern setup`: what it looks at, what it does, and how that is undone. The steps know
+// nothing of each other but the plan.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "db/pg/connection.h"
+
+namespace postern::admin::setup {
+
+// What a step finds before it does anything.
+struct Look {
+  enum class State { done, open, skipped };
+  State state;
+  std::string text;  // what is there; what it will do; why it cannot be done here
+};
+inline Look done(std::string text) { return {Look::State::done, std::move(text)}; }
+inline Look open(std::string text) { return {Look::State::open, std::move(text)}; }
+inline Look skipped(std::string text) { return {Look::State::skipped, std::move(text)}; }
+
+struct Step {
+  const char* name;
+  std::function<Look()> look;        // changes nothing
+  std::function<std::string()> run;  // returns what it did; throws what() to show
+  std::string undo;                  // a command, or a sentence
+};
+
+// What the administrator asked for, and what the steps share.
+struct Plan {
+  Context* context = nullptr;
+  std::string root;       // in front of /etc and /run; empty: this system
+  std::string nginx_dir;  // nginx's folder
+  std::string vhost, public_url, key_name = "first", admin_password_file;
+  std::vector<std::string> to_do;  // what is left to the administrator
+  bool made_database = false;      // by this run, so nobody else uses it
+
+  std::string path(const std::string& absolute) const { return root + absolute; }
+  std::string conf() const { return path("/etc/postern/postern.conf"); }
+  std::string credentials() const { return path("/etc/postern/credentials"); }
+  bool local() const;  // PostgreSQL is reached by a Unix socket
+  std::string database_name() const;
+  // A connection with the rights of whoever sets up: the user that --database names; else root as
+  // the system user postgres; else, to another host, postern_migrator. `database` empty: Postern's.
+  db::PgConnection connect(const std::string& database = "") const;
+  // Where databases are made: nullopt when the administrator may not connect there.
+  std::optional<db::PgConnection> maintenance() const;
+  bool database_exists() const;
+};
+
+// Each returns its steps in order. `plan` must outlive them.
+std::vector<Step> database_steps(Plan& plan);
+std::vector<Step> settings_steps(Plan& plan);
+std::vector<Step> unit_steps(Plan& plan);
+std::vector<Step> nginx_steps(Plan& plan);
+std::vector<Step> first_steps(Plan& plan);  // a key and a first task
+
+}  // namespace postern::admin::setup

@@ -1,0 +1,332 @@
+"""`postern setup` on a host that has nginx with two sites, and PostgreSQL: a folder stands for the host's root."""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import unittest
+
+from harness import BIN, Api, scratch_folder, wait_until
+from nginx import SHIPPED
+from postgres import run
+from process import Process
+from roles_test import Cluster, bare
+from stack import free_ports, make_certificate
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+
+NGINX = """\
+daemon off;
+{user}
+pid {root}/run/nginx.pid;
+error_log {root}/log/error.log;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {root}/run/body; fastcgi_temp_path {root}/run/fastcgi; proxy_temp_path {root}/run/proxy;
+    uwsgi_temp_path {root}/run/uwsgi; scgi_temp_path {root}/run/scgi;
+    include {root}/etc/nginx/conf.d/*.conf;
+    include {root}/etc/nginx/sites-enabled/*;
+}}
+"""
+
+# As people have them: a redirect of the same name, comments and braces in texts.
+APP = """\
+server {{
+    listen 127.0.0.1:{port};
+    server_name app.example www.app.example;
+    return 301 https://$host$request_uri; # }} is no end
+}}
+
+server {{
+    listen 127.0.0.1:{tls} ssl;
+    server_name app.example; # server {{ of the application }}
+    ssl_certificate {root}/certificate.pem;
+    ssl_certificate_key {root}/certificate.key;
+    location / {{ default_type text/plain; return 200 "the {{application}}"; }}
+    location ~ "^/x{{2}}$" {{ return 204; }}
+}}
+"""
+OTHER = """\
+server {{ listen 127.0.0.1:{port}; server_name other.example; location / {{ default_type text/plain; return 200 other; }} }}
+"""
+SNIPPET = """\
+include postern/server.conf;
+location ^~ /v1/ { include postern/location.conf; }
+"""
+
+
+class Host:
+    """A folder with /etc/nginx, as a package would leave it, and a PostgreSQL."""
+
+    def __init__(self, test):
+        self.cluster = Cluster(test)
+        folder = scratch_folder()
+        test.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        self.root.chmod(0o755)
+        self.port, self.tls = sorted(free_ports(2))
+        self.socket = self.root / "run/fcgi.sock"
+        for name in ("run", "log", "etc/postern", "etc/nginx/conf.d", "etc/nginx/sites-available",
+                     "etc/nginx/sites-enabled", "etc/nginx/snippets", "etc/nginx/postern"):
+            (self.root / name).mkdir(parents=True)
+        make_certificate(self.root)
+        nginx = self.root / "etc/nginx"
+        values = {"root": self.root, "port": self.port, "tls": self.tls,
+                  "user": "user root;" if os.geteuid() == 0 else ""}
+        (nginx / "nginx.conf").write_text(NGINX.format(**values))
+        for name, text in (("app", APP), ("other", OTHER)):
+            (nginx / "sites-available" / name).write_text(text.format(**values))
+            (nginx / "sites-enabled" / name).symlink_to(f"../sites-available/{name}")
+        for file in SHIPPED.glob("*.conf"):
+            text = file.read_text().replace("/run/postern/fcgi.sock", str(self.socket))
+            (nginx / "postern" / file.name).write_text(text.replace("/run/postern-nginx", str(self.root / "run/auth")))
+        shipped = SHIPPED / "snippet.conf"
+        (nginx / "snippets/postern.conf").write_text(shipped.read_text() if shipped.exists() else SNIPPET)
+
+    def setup(self, *arguments, code=0, database=None, **environment):
+        done = subprocess.run([BIN / "postern", "setup", "--root", self.root, *arguments,
+                               "--database", database or self.cluster.url()],
+                              capture_output=True, text=True, check=False, env=bare(**environment))
+        said = done.stdout + done.stderr
+        if done.returncode != code:
+            raise AssertionError(f"postern setup {arguments}: exit {done.returncode}\n{said}")
+        return said
+
+    def files(self):
+        """What stands in /etc: every file's mode, text or target."""
+        out = {}
+        for path in sorted((self.root / "etc").rglob("*")):
+            text = os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else ""
+            out[str(path.relative_to(self.root))] = (oct(path.lstat().st_mode), text)
+        return out
+
+    def catalog(self):
+        """What PostgreSQL has: databases with their rights, roles, and a digest of Postern's tables."""
+        cluster = self.cluster.sql("SELECT datname, datacl FROM pg_database ORDER BY 1; SELECT rolname, rolpassword FROM "
+                                   "pg_authid ORDER BY 1; SELECT setrole, setconfig FROM pg_db_role_setting ORDER BY 1",
+                                   database="postgres")
+        inside = self.cluster.sql("SELECT name, applied_at FROM postern.applied ORDER BY 1; SELECT name FROM postern.api_key",
+                                  database="postern")
+        return cluster, hashlib.sha256(inside.encode()).hexdigest()
+
+    def start_nginx(self, test):
+        process = Process(self.root / "run/nginx-test.pid", self.root / "run")
+        test.addCleanup(process.stop, 15)
+        with open(self.root / "log/nginx", "ab") as log:
+            process.spawn(["/usr/sbin/nginx", "-c", self.root / "etc/nginx/nginx.conf"], cwd=self.root / "run",
+                          stdout=log, stderr=log)
+        wait_until(lambda: (self.root / "run/nginx.pid").exists() and (self.root / "run/nginx.pid").read_text().strip())
+        return process
+
+    def start(self, test, name, command, **settings):
+        process = Process(self.root / f"run/{name}.pid")
+        test.addCleanup(process.stop, 9)
+        role = "postern_api" if name == "fcgi" else "postern_scheduler"
+        with open(self.root / f"log/{name}", "ab") as log:
+            process.spawn(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                          env=bare(POSTERN_DATABASE=self.cluster.url(role), **settings))
+
+    def get(self, host, path, tls=False):
+        api = Api(f"https://localhost:{self.tls}" if tls else f"http://127.0.0.1:{self.port}",
+                  ca=str(self.root / "certificate.pem"))
+        try:
+            answer = api.get(path, headers={"Host": host})
+            return answer.status, answer.body.decode()
+        finally:
+            api.close()
+
+
+class Setup(unittest.TestCase):
+    def setUp(self):
+        self.host = Host(self)
+        self.host.cluster.sql("DROP DATABASE postern", database="postgres")
+
+    def test_a_dry_run_says_all_and_changes_nothing(self):
+        before = self.host.files(), self.host.catalog()
+        said = self.host.setup("--vhost", "app.example", "--dry-run")
+        self.assertEqual((self.host.files(), self.host.catalog()), before)
+        self.assertEqual(said.count("would do"), 8, said)
+        self.assertIn("+    include snippets/postern.conf;", said)
+        undo = self.host.setup("--vhost", "app.example", "--undo")
+        self.assertEqual((self.host.files(), self.host.catalog()), before)
+        self.assertEqual(undo.count("undo "), 9, undo)
+
+    def test_everything_once_and_then_nothing(self):
+        before = self.host.files()
+        said = self.host.setup("--vhost", "app.example")
+        self.assertNotIn("FAILED", said)
+        self.assertRegex(said, r"(?m)^did +key +made first: postern_[0-9A-Za-z]{43} ")
+        after = self.host.files()
+        # What was there is as it was, but for the one line.
+        app = "etc/nginx/sites-available/app"
+        changed = {name for name in before if after.get(name) != before[name]}
+        self.assertEqual(changed, {app})
+        self.assertEqual([line for line in after[app][1].splitlines() if line not in before[app][1].splitlines()],
+                         ["    include snippets/postern.conf;"])
+        [backup] = [name for name in after if name.startswith("etc/postern/backup/")]
+        self.assertEqual(after[backup][1], before[app][1])
+        self.assertEqual(set(after) - set(before), {"etc/nginx/conf.d/postern.conf", "etc/postern/postern.conf", backup,
+                                                    "etc/postern/backup"})
+        conf = after["etc/postern/postern.conf"][1]
+        self.assertIn("public_url = https://app.example\n", conf)
+        self.assertNotIn("user", conf)
+        self.assertEqual(after["etc/postern/postern.conf"][0][-3:], "644")
+        self.assertEqual(self.host.cluster.sql("SELECT pg_get_userbyid(datdba), datacl::text LIKE '%{=%' FROM pg_database "
+                                               "WHERE datname = 'postern'"), "postern_migrator|f")
+        # A second run finds it all, and shows no key again.
+        catalog = self.host.catalog()
+        again = self.host.setup("--vhost", "app.example")
+        self.assertEqual((self.host.files(), self.host.catalog()), (after, catalog))
+        self.assertNotIn("\ndid ", "\n" + again)
+        self.assertNotIn("postern_", again.split("key ")[1].split("\n")[0])
+
+        # The sites answer as before, the one with the line has the API besides, and a task is delivered.
+        self.host.start_nginx(self)
+        fcgi = REPO / "tests/support/fcgi_socket.py"
+        self.host.start(self, "fcgi", ["/usr/bin/python3", fcgi, self.host.socket, self.host.root / "run/handler.pid",
+                                       BIN / "postern-fcgi"])
+        wait_until(self.host.socket.exists)
+        self.assertEqual(self.host.get("app.example", "/", tls=True), (200, "the {application}"))
+        self.assertEqual(self.host.get("app.example", "/v1/tasks", tls=True)[0], 401)
+        self.assertEqual(self.host.get("app.example", "/v1/tasks")[0], 301)
+        self.assertEqual(self.host.get("other.example", "/v1/tasks"), (200, "other"))
+        url = f"https://localhost:{self.host.tls}"
+        self.assertIn("no scheduler is alive", self.host.setup("--check", "--public-url", url, code=1))
+        self.host.start(self, "scheduler", [BIN / "postern-scheduler"], POSTERN_EGRESS_ALLOW="127.0.0.0/8",
+                        POSTERN_CA_FILE=str(self.host.root / "certificate.pem"))
+        wait_until(lambda: self.host.cluster.sql("SELECT count(*) FROM postern.instance WHERE program = "
+                                                 "'postern-scheduler'") == "1")
+        self.assertRegex(self.host.setup("--check", "--public-url", url), r"(?m)^did +first task +task \S+ was delivered")
+        self.assertIn("is done", self.host.setup("--check", "--public-url", url))
+
+    def test_what_the_administrator_wrote_stays(self):
+        conf = self.host.root / "etc/postern/postern.conf"
+        conf.write_text("# mine\ndatabase = dbname=elsewhere\nthreads = 8")
+        said = self.host.setup("--public-url", "https://tasks.example")
+        self.assertIn("add this line to the server { }", said)
+        self.assertEqual(conf.read_text(), "# mine\ndatabase = dbname=elsewhere\nthreads = 8\n# By `postern setup`:\n"
+                                           "public_url = https://tasks.example\n")
+        again = self.host.setup("--public-url", "https://other.example")
+        self.assertIn("public_url = https://tasks.example, which stays", again)
+        self.assertIn("database = dbname=elsewhere, which stays", again)
+
+    def test_an_applications_database_is_used_and_not_closed(self):
+        self.host.cluster.sql("CREATE ROLE app LOGIN; CREATE DATABASE app OWNER app", database="postgres")
+        self.host.cluster.sql("CREATE TABLE orders (n integer)", "app", "app")
+        said = self.host.setup(database=self.host.cluster.url(database="app"))
+        self.assertIn("nothing else of the database is touched", said)
+        self.assertEqual(self.host.cluster.sql("CREATE TEMP TABLE t (n int); SELECT count(*) FROM orders", "app", "app"), "0")
+        self.assertIn("dbname=app", (self.host.root / "etc/postern/postern.conf").read_text())
+
+
+class Vhosts(unittest.TestCase):
+    """Which server { } gets the line."""
+
+    def setUp(self):
+        self.host = Host(self)
+
+    def sites(self, text):
+        (self.host.root / "etc/nginx/sites-available/other").write_text(
+            text.format(port=self.host.port, root=self.host.root))
+
+    def test_a_name_that_nobody_has_is_refused_with_those_that_are_there(self):
+        before = self.host.files()
+        said = self.host.setup("--vhost", "none.example", code=1)
+        self.assertIn("no server in", said)
+        self.assertIn("app.example, other.example, www.app.example", said)
+        self.assertEqual({name: text for name, text in self.host.files().items() if "sites" in name},
+                         {name: text for name, text in before.items() if "sites" in name})
+
+    def test_several_of_one_name_are_refused_by_their_lines(self):
+        two = "server {{ listen 127.0.0.1:{port}; server_name two.example; }}\n"
+        self.sites(two + two)
+        said = self.host.setup("--vhost", "two.example", code=1)
+        self.assertRegex(said, r"several servers \(\S+/other:1, \S+/other:2\)")
+
+    def test_what_nginx_refuses_is_put_back(self):
+        # The line is fine where it stands, and its file is not.
+        (self.host.root / "etc/nginx/snippets/postern.conf").write_text("nonsense;\n")
+        before = (self.host.root / "etc/nginx/sites-available/app").read_bytes()
+        said = self.host.setup("--vhost", "app.example", code=1)
+        self.assertIn('unknown directive "nonsense"', said)
+        self.assertEqual((self.host.root / "etc/nginx/sites-available/app").read_bytes(), before)
+        (self.host.root / "etc/nginx/snippets/postern.conf").write_text(SNIPPET)
+        self.host.setup("--vhost", "app.example")
+
+    def test_a_configuration_that_is_wrong_already_is_left_alone(self):
+        self.sites("server {{ nonsense; }}\n")
+        before = self.host.files()
+        said = self.host.setup("--vhost", "app.example", code=1)
+        self.assertIn("as it is, before anything is changed", said)
+        for name, text in self.host.files().items():
+            if "nginx" in name:
+                self.assertEqual(text, before[name])
+
+
+class Remote(unittest.TestCase):
+    """A PostgreSQL that is reached over TCP with passwords, by an administrator who is no superuser."""
+
+    def test_the_roles_get_passwords_in_files_of_root(self):
+        host = Host(self)
+        cluster = host.cluster
+        [port] = free_ports(1)
+        cluster.sql("CREATE ROLE admin LOGIN CREATEROLE CREATEDB PASSWORD 'secret of admin'; DROP DATABASE postern",
+                    database="postgres")
+        cluster.stop()
+        with open(cluster.data / "postgresql.conf", "a") as file:
+            file.write(f"listen_addresses = '127.0.0.1'\nport = {port}\n")
+        hba = cluster.data / "pg_hba.conf"
+        hba.write_text("local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        cluster.url = lambda user="postgres", database="postern": \
+            f"host={cluster.folder} port={port} user={user} dbname={database}"
+        cluster.start()
+        cluster.sql("DROP DATABASE IF EXISTS postern", database="postgres")
+        server = f"host=127.0.0.1 port={port} dbname=postern"
+        said = host.setup(database=f"{server} user=admin", PGPASSWORD="secret of admin")
+        self.assertNotIn("secret of admin", said)
+        credentials = host.root / "etc/postern/credentials"
+        self.assertEqual(oct(credentials.stat().st_mode)[-3:], "700")
+        for role in ("api", "scheduler", "migrator", "operator"):
+            file = credentials / f"database-password.postern_{role}"
+            self.assertEqual(oct(file.stat().st_mode)[-3:], "600")
+            self.assertNotIn(file.read_text().strip(), said)
+            self.assertEqual(run([cluster.bin / "psql", "-XAtqc", "SELECT current_user", f"{server} user=postern_{role}"],
+                                 env=bare(PGPASSWORD=file.read_text().strip())), f"postern_{role}")
+        conf = (host.root / "etc/postern/postern.conf").read_text()
+        self.assertIn(f"database = dbname=postern host=127.0.0.1 port={port}\n", conf)
+        drop_in = (host.root / "etc/systemd/system/postern-fcgi.service.d/postern-database.conf").read_text()
+        self.assertIn("LoadCredential=database-password:/etc/postern/credentials/database-password.postern_api", drop_in)
+        self.assertIn("IPAddressAllow=127.0.0.1", drop_in)
+        # From now on without the administrator: by the credentials.
+        before = host.files()
+        again = host.setup(database=server)
+        self.assertNotIn("\ndid ", "\n" + again)
+        self.assertEqual(host.files(), before)
+        for command in (["key", "list"], ["migrate"], ["secret", "show"]):
+            run([BIN / "postern", *command, "--database", server], env=bare(CREDENTIALS_DIRECTORY=str(credentials)))
+        # The scheduler, as its unit starts it: its own credential, under the name that all units use.
+        own = host.root / "own"
+        own.mkdir()
+        (own / "database-password").write_bytes((credentials / "database-password.postern_scheduler").read_bytes())
+        (own / "database-password").chmod(0o600)
+        scheduler = Process(host.root / "run/scheduler.pid")
+        self.addCleanup(scheduler.stop, 9)
+        with open(host.root / "log/scheduler", "ab") as log:
+            scheduler.spawn([BIN / "postern-scheduler", "--database", f"{server} user=postern_scheduler"],
+                            env=bare(CREDENTIALS_DIRECTORY=str(own)), stdout=log, stderr=log)
+        wait_until(lambda: cluster.sql("SELECT count(*) FROM postern.instance") == "1")
+        log = (host.root / "log/scheduler").read_text()
+        self.assertIn("public_url is not set", log)
+        self.assertNotIn((own / "database-password").read_text().strip(), log)
+        # A file that others can read is refused, and so is a wrong one, without its text.
+        file = credentials / "database-password.postern_operator"
+        file.chmod(0o604)
+        done = subprocess.run([BIN / "postern", "key", "list", "--database", server], capture_output=True, text=True,
+                              env=bare(CREDENTIALS_DIRECTORY=str(credentials)), check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"chmod o= {file}", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
