@@ -52,6 +52,7 @@ ARROWS = {
     # It asks the API, in its own process or over HTTP.
     "cli/api": ["fcgi", "fcgi/api", "fcgi/intake", "fcgi/server", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
     "cli": ["cli/api", *DB, "core/program", *CORE],
+    "cli/doctor": ["cli", *DB, "core/program", *CORE],
     "cli/setup": ["cli", *DB, "core/program", *CORE],
 }
 

@@ -1,8 +1,10 @@
 """The roles: who may migrate, what is said to whom may not, a database that is somebody else's, and a restore."""
 
+import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import unittest
 
@@ -193,6 +195,159 @@ class Restore(unittest.TestCase):
         cluster.sql("ALTER SCHEMA postern OWNER TO postgres")
         said = cluster.migrate(code=1)
         self.assertIn("belongs to postgres, and must belong to postern_owner", said)
+
+
+class Operator(unittest.TestCase):
+    """postern_operator does with the command what there is to do, and no more."""
+
+    def setUp(self):
+        self.cluster = Cluster(self)
+        self.cluster.migrate("--own-database")
+
+    def test_every_subcommand(self):
+        for line in OPERATORS_DAY.strip().splitlines():
+            with self.subTest(line):
+                self.cluster.postern(*shlex.split(line), user="postern_operator")
+        task = json.loads(self.cluster.postern("task", "list", "--json", user="postern_operator"))[0]["id"]
+        for verb in ("get", "cancel", "retry"):
+            self.cluster.postern("task", verb, task, user="postern_operator")
+        key = json.loads(self.cluster.postern("key", "create", "--name", "map", "--role", "read", "--json",
+                                              user="postern_operator"))["key"]
+        file = self.cluster.folder_of_all / "map"
+        run([BIN / "postern", "key", "export-nginx", "--file", file, "--database", self.cluster.url("postern_operator")],
+            input=key, env=bare())
+        self.assertIn("map read default", file.read_text())
+
+    def test_the_doctor_says_what_this_login_cannot_see(self):
+        self.cluster.sql("INSERT INTO postern.instance (id, program, name, version) "
+                         "VALUES (gen_random_uuid(), 'postern-scheduler', 'one', '0.1.0')")
+        rows = self.doctor("postern_operator")
+        self.assertEqual({name for name, row in rows.items() if row["verdict"] in ("WRONG", "skipped") and name != "nginx"},
+                         {"drift", "oldest transaction"})
+        self.assertIn("runuser -u postern_migrator -- postern doctor", rows["drift"]["hint"])
+        self.assertEqual(rows["public url"]["verdict"], "warning")
+        rows = self.doctor("postern_migrator")
+        self.assertEqual(rows["drift"]["verdict"], "ok")
+        # What somebody does is a warning, what is broken is wrong.
+        self.cluster.postern("queue", "add", "held", user="postern_operator")
+        self.cluster.postern("queue", "pause", "held", user="postern_operator")
+        self.assertEqual(self.doctor("postern_operator")["pauses"]["finding"], "paused: queue default/held")
+        self.cluster.postern("pause", "--all", user="postern_operator")
+        paused = self.doctor("postern_operator")["pauses"]
+        self.assertEqual((paused["verdict"], "whole engine" in paused["finding"]), ("warning", True))
+        self.cluster.sql("ALTER ROLE postern_api RESET lock_timeout; REVOKE CONNECT ON DATABASE postern FROM postern_api;"
+                         "REVOKE postern_owner FROM postern_migrator")
+        rows = self.doctor("postern_operator", code=1)
+        self.assertEqual(rows["rights"]["finding"], "missing: GRANT CONNECT ON DATABASE postern TO postern_api; "
+                                                    "GRANT postern_owner TO postern_migrator")
+        self.assertEqual((rows["role timeouts"]["verdict"], rows["role timeouts"]["finding"]),
+                         ("warning", "missing: ALTER ROLE postern_api SET lock_timeout = '2s'"))
+        for statements in (rows["rights"]["finding"], rows["role timeouts"]["finding"]):
+            self.assertEqual(self.cluster.sql(statements.removeprefix("missing: ")), "")
+        self.doctor("postern_operator")
+
+    def doctor(self, user, code=0):
+        return {row["check"]: row for row in json.loads(self.cluster.postern("doctor", "--json", user=user, code=code))}
+
+
+# Each line is a command of its own.
+OPERATORS_DAY = """
+key create --name app --role admin
+key create --name sand --role worker --sandbox
+key list
+key revoke --name sand
+tenant create --name acme
+tenant list
+secret show
+secret rotate --force
+secret show --tenant acme
+queue add ops --max-concurrent 3
+queue list
+queue get ops
+queue set ops --max-retries 7
+queue pause ops
+queue resume ops
+endpoint add mail --url https://mail.example/
+endpoint list
+endpoint get mail
+endpoint pause mail
+endpoint rotate mail
+schedule add nightly --cron '0 3 * * *' --queue ops --url https://a.example/
+schedule list
+schedule get nightly
+schedule delete nightly
+task add --queue ops --url https://a.example/ --payload {} --delay 1h
+task list
+pause --all
+resume --all
+migrate --status
+queue purge ops
+task add --queue ops --url https://a.example/ --payload {} --delay 1h
+"""
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root may have files of its own over /etc/passwd")
+class Root(unittest.TestCase):
+    """Started as root, the command is the system user of its role while it connects."""
+
+    def cluster_with_peer(self):
+        cluster = Cluster(self)
+        cluster.migrate()
+        cluster.stop()
+        (cluster.data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all peer\n")
+        with open(cluster.data / "postgresql.conf", "a") as file:
+            file.write("unix_socket_permissions = 0777\n")
+        for folder in (cluster.folder_of_all, cluster.folder):
+            folder.chmod(0o755)
+        cluster.start()
+        return cluster
+
+    def test_without_the_system_user_it_says_what_to_do(self):
+        cluster = self.cluster_with_peer()
+        done = subprocess.run([BIN / "postern", "key", "list", "--database", f"host={cluster.folder} dbname=postern"],
+                              capture_output=True, text=True, env=bare(), check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("as the system user postern_operator, and there is none. Make it with `systemd-sysusers`", done.stderr)
+
+    def test_with_the_system_users_nothing_need_be_said(self):
+        with scratch_folder() as folder:
+            users = pathlib.Path(folder) / "passwd"
+            users.write_text(pathlib.Path("/etc/passwd").read_text() + "".join(
+                f"postern_{name}:x:{60001 + number}:65534::/nonexistent:/usr/sbin/nologin\n"
+                for number, name in enumerate(("operator", "migrator", "api", "scheduler"))))
+            inside = subprocess.run(
+                ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', users, "/usr/bin/python3", __file__,
+                 "WithSystemUsers"], env={**os.environ, "POSTERN_SYSTEM_USERS": "1"}, capture_output=True, text=True, check=False)
+        if "unshare failed" in inside.stderr:
+            self.skipTest("no mount namespaces here")
+        self.assertEqual(inside.returncode, 0, inside.stderr)
+
+
+@unittest.skipUnless(os.environ.get("POSTERN_SYSTEM_USERS"), "run by Root")
+class WithSystemUsers(Root):
+    test_without_the_system_user_it_says_what_to_do = test_with_the_system_users_nothing_need_be_said = None
+
+    def test_each_command_is_its_role(self):
+        cluster = self.cluster_with_peer()
+        where = f"host={cluster.folder} dbname=postern"
+
+        def postern(*command, code=0, database=where, **environment):
+            done = subprocess.run([BIN / "postern", *command, "--database", database], capture_output=True, text=True,
+                                  env=bare(**environment), check=False)
+            self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+            return done.stdout + done.stderr
+
+        postern("key", "create", "--name", "one", "--role", "read")
+        postern("migrate", "--reapply")
+        self.assertRegex(postern("doctor", code=1), r"(?m)^drift +ok")  # as the migrator
+        postern("setup", "--root", cluster.folder_of_all / "root")  # as postgres
+        # Files are written by root, not by the role.
+        self.assertEqual((cluster.folder_of_all / "root/etc/postern/postern.conf").stat().st_uid, 0)
+        for role, command in (("operator", ["key", "list"]), ("migrator", ["migrate"])):
+            cluster.sql(f"ALTER ROLE postern_{role} NOLOGIN")
+            self.assertIn(f'role "postern_{role}" is not permitted to log in', postern(*command, code=1))
+            postern(*command, PGUSER="postgres")
+            postern(*command, database=f"{where} user=postgres")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+// This host's files, as far as the command may read them.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "cli/doctor/check.h"
+#include "core/program/jwt_policy.h"
+
+namespace postern::admin::doctor {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The file of keys that the handlers check tokens with, as far as this command is told of it.
+Verdict token_keys(Patient& patient) {
+  const Settings& settings = patient.context.settings;
+  if (settings.jwt_keys_file.empty()) return wrong_unless(true, "no jwt_keys_file is set", "");
+  try {
+    const auto keys = read_jwt_public_keys(settings);
+    return wrong_unless(true, fmt::format("{} in {}", keys.size(), settings.jwt_keys_file), "");
+  } catch (const std::runtime_error& error) {
+    return wrong_unless(
+        false, error.what(),
+        "postern-fcgi does not start with it: it must be PEM or a JSON Web Key Set that "
+        "postern_api may read");
+  }
+}
+
+Verdict public_url(Patient& patient) {
+  const auto& url = patient.context.settings.public_url;
+  return warning_unless(!url.empty(),
+                        url.empty() ? "is not set, as far as this command is told" : url,
+                        "set public_url in postern.conf: without it receivers get a bare path as "
+                        "Postern-Complete-Url, and links in answers have no host");
+}
+
+// Whether one of the files in the folder includes one of Postern's, besides its definitions.
+bool is_included(const fs::path& folder) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    std::ifstream input(entry.path());
+    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    for (const char* file : {"snippets/postern", "postern/server.conf", "postern/site.conf",
+                             "postern/vhost.conf", "postern/location.conf"}) {
+      const auto at = text.find(file);
+      if (at == text.npos) continue;
+      const auto line = text.rfind('\n', at) + 1;
+      if (text.find('#', line) > at) return true;
+    }
+  }
+  return false;
+}
+
+Verdict nginx(Patient&) {
+  const fs::path folder = "/etc/nginx";
+  std::error_code none;
+  if (!fs::exists(folder / "nginx.conf", none)) return skip("there is no /etc/nginx here", "");
+  if (access((folder / "conf.d").c_str(), R_OK | X_OK) != 0) {
+    return skip("/etc/nginx cannot be read", "run the doctor as root");
+  }
+  if (!fs::exists(folder / "conf.d/postern.conf", none)) {
+    return warning_unless(false, "conf.d/postern.conf is not there", "run `postern setup`");
+  }
+  const bool included = is_included(folder / "sites-enabled") || is_included(folder / "conf.d");
+  return warning_unless(
+      included, included ? "a server includes Postern" : "no server includes Postern",
+      "run `postern setup --vhost NAME`, or add `include snippets/postern.conf;`");
+}
+
+}  // namespace
+
+std::vector<Check> host_checks() {
+  return {{"public url", public_url}, {"nginx", nginx}, {"token keys", token_keys}};
+}
+
+}  // namespace postern::admin::doctor
