@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <stdexcept>
 
@@ -44,6 +45,24 @@ std::string asked_password(const std::string& conninfo) {
                                         .c_str());
   answer = typed == nullptr ? "" : typed;
   return *answer;
+}
+
+// The servers that listen on sockets of Debian's folder, where the settings name none.
+std::string other_servers(const std::string& conninfo) {
+  const auto target = db::target_of(conninfo);
+  if (!target.local || !db::conninfo_value(conninfo, "host").empty()) return "";
+  std::string found;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator("/var/run/postgresql", none)) {
+    const auto port = entry.path().extension().string();
+    if (entry.path().stem() != ".s.PGSQL" || port.ends_with("lock")) continue;
+    found += fmt::format("{}--database 'port={} dbname=postern'", found.empty() ? "" : " or ",
+                         port.substr(1));
+  }
+  return found.empty()
+             ? " No PostgreSQL listens in /var/run/postgresql: install postgresql, or name "
+               "another host with --database 'host=... user=... dbname=postern'"
+             : " Servers of this host: " + found;
 }
 
 Step roles(Plan& plan) {
@@ -137,7 +156,7 @@ db::PgConnection Plan::connect(const std::string& database) const {
   } else if (!local()) {
     password = asked_password(given);
   }
-  return db::PgConnection::connect(
+  const db::PgConnection::Options options(
       {.conninfo =
            db::conninfo_with(given, {{"dbname", database.empty() ? database_name() : database}}),
        .program = "postern setup",
@@ -145,6 +164,11 @@ db::PgConnection Plan::connect(const std::string& database) const {
        .session = db::command_session(),
        .login = role,
        .password = password});
+  try {
+    return db::PgConnection::connect(options);
+  } catch (const db::PgError& error) {
+    throw db::PgError(error.what() + other_servers(given), error.sqlstate(), true);
+  }
 }
 
 std::optional<db::PgConnection> Plan::maintenance() const {
