@@ -156,6 +156,7 @@ class Setup(unittest.TestCase):
         before = self.host.files()
         said = self.host.setup("--vhost", "app.example")
         self.assertNotIn("FAILED", said)
+        self.assertIn("systemd does not run here; it would be: systemctl enable --now", said)
         self.assertRegex(said, r"(?m)^did +key +made first: postern_[0-9A-Za-z]{43} ")
         after = self.host.files()
         # What was there is as it was, but for the one line.
@@ -210,6 +211,31 @@ class Setup(unittest.TestCase):
         again = self.host.setup("--public-url", "https://other.example")
         self.assertIn("public_url = https://tasks.example, which stays", again)
         self.assertIn("database = dbname=elsewhere, which stays", again)
+
+    def test_units_are_started_where_systemd_runs_and_once(self):
+        """With a systemctl that only notes what it is told."""
+        (self.host.root / "run/systemd/system").mkdir(parents=True)
+        told = self.host.root / "log/told"
+        systemctl = self.host.root / "bin/systemctl"
+        systemctl.parent.mkdir()
+        systemctl.write_text(f'''#!/bin/sh
+echo "$*" >> {told}
+case "$*" in
+*is-*) test -e {told}.started ;;
+enable*) touch {told}.started ;;
+esac
+''')
+        systemctl.chmod(0o755)
+        path = f"{systemctl.parent}:{os.environ['PATH']}"
+        said = self.host.setup("--vhost", "app.example", PATH=path)
+        self.assertIn("started postern-fcgi.socket and postern-scheduler@1.service", said)
+        self.assertIn("nginx is reloaded", said)
+        lines = told.read_text().splitlines()
+        self.assertIn("enable --now postern-fcgi.socket postern-scheduler@1.service", lines)
+        self.assertIn("reload nginx", lines)
+        again = self.host.setup("--vhost", "app.example", PATH=path)
+        self.assertNotIn("\ndid ", "\n" + again)
+        self.assertEqual([line for line in told.read_text().splitlines()[len(lines):] if "is-" not in line], [])
 
     def test_an_applications_database_is_used_and_not_closed(self):
         self.host.cluster.sql("CREATE ROLE app LOGIN; CREATE DATABASE app OWNER app", database="postgres")
