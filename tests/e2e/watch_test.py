@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """What packaging/ gives to Prometheus, Grafana and Icinga fits what there is: every metric and label in /metrics, every
-alert of docs/operations.md, every option of `postern check`."""
+alert of docs/metrics.md, every option of `postern check`."""
 
 import json
 import pathlib
@@ -78,7 +78,7 @@ class Watch(StackTest):
             self.assertLessEqual(named, kept, rule["alert"])
 
     def test_the_alerts_of_the_manual_are_among_the_rules(self):
-        section = (ROOT / "docs/operations.md").read_text().split("## Alerts\n")[1].split("\n## ")[0]
+        section = (ROOT / "docs/metrics.md").read_text().split("## Alerts\n")[1].split("\n## ")[0]
         shown = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    ") or not line)
         shown = [normal(part) for part in re.split(r"(?m)^#.*$", shown) if part.strip()]
         rules = [normal(rule["expr"]) for rule in self.rules]
