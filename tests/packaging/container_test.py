@@ -114,6 +114,12 @@ class ContainerTest(unittest.TestCase):
                 if "PASSWORD" in variable:
                     self.assertTrue(variable.endswith("_FILE"), variable)
                     self.assertIn(value.removeprefix("/run/secrets/"), service["secrets"], name)
+        # The programs refuse a file that others may read, so all share a group of a known number.
+        made = " ".join(rest for word, rest in self.stages["postern"] if word == "RUN")
+        group = re.search(r"groupadd --system --gid (\d+) postern ", made)[1]
+        self.assertIn(f"chgrp {group} secrets/* && chmod 640 secrets/*", self.text)
+        self.assertEqual(self.services["postgres"]["group_add"], [group])
+        self.assertIn("g     postern ", (ROOT / "systemd/sysusers.d/postern.conf").read_text())
         for name, secret in self.compose["secrets"].items():
             self.assertEqual(secret, {"file": f"./secrets/{name}"})
             self.assertIn(name, re.search(r"for name in (.*); do", self.text)[1].split())

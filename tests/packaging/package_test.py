@@ -325,9 +325,12 @@ def inside():
 
 
 def main():
-    if os.geteuid() != 0 or not (PACKAGES / "chroot.tar").exists():
-        print("skipped: it wants root, and the chroot that `./dev test package` makes")
+    if os.geteuid() != 0 or not shutil.which("debootstrap"):
+        print("skipped: it wants root and debootstrap")
         return 0
+    if not (PACKAGES / "chroot.tar").exists():
+        print(f"there is no {PACKAGES}/chroot.tar, which `./dev test package` makes; chroot.log beside it says why")
+        return 1
     with scratch_folder() as folder:
         folder = pathlib.Path(folder)
         folder.chmod(0o755)
