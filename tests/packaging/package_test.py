@@ -35,6 +35,7 @@ from receiver import Receiver  # noqa: E402
 BUILD = pathlib.Path(os.environ.get("POSTERN_BUILD", ROOT / "build")).resolve()
 PACKAGES = BUILD / "package"
 SERVICES = ("postern-migrate.service", "postern-fcgi.socket", "postern-scheduler@1.service")
+OF_THE_NEXT = "# Of the next version.\n"
 # A site as people have it.
 SITE = """server {
     listen 80;
@@ -63,6 +64,10 @@ def next_package(package, folder):
         program.chmod(0o755)
     said = subprocess.run([tree / "usr/bin/postern", "--version"], check=True, capture_output=True, text=True)
     version = said.stdout.split()[1]
+    # Of its configuration one file is as it was installed, and one has been changed on the host.
+    for name in ("etc/nginx/postern/http.conf", "etc/postern/postern.conf"):
+        with open(tree / name, "a") as file:
+            file.write(OF_THE_NEXT)
     control = tree / "DEBIAN/control"
     control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", control.read_text()))
     sums = subprocess.run("find usr -type f -print0 | xargs -0 md5sum", shell=True, cwd=tree, check=True,
@@ -257,7 +262,8 @@ class PackageTest(unittest.TestCase):
         self.units.systemd_runs()
         load = Load(self)
         self.wait(lambda: len(load.created) > 20, "load")
-        code, said = host.sh(f"cd /root && apt-get install -y ./{package.name}")
+        # dpkg asks about the settings, which were changed. Return keeps them.
+        code, said = host.sh(f"cd /root && yes '' | apt-get install -y ./{package.name}")
         before = len(load.created)
         self.wait(lambda: len(load.created) > before + 20 or load.failed, "load after the upgrade")
         load.end()
@@ -269,7 +275,12 @@ class PackageTest(unittest.TestCase):
         for name, pid in pids.items():
             self.assertNotEqual(self.units.running[name].pid, pid, name)
         self.assertEqual(self.request("GET", "/v1/info")[1]["version"], version)
-        self.assertIn("egress_allow", host.path("etc/postern/postern.conf").read_text())  # a setting of ours
+        settings = host.path("etc/postern/postern.conf").read_text()
+        self.assertIn("\negress_allow", settings)
+        self.assertNotIn(OF_THE_NEXT, settings)
+        self.assertTrue(host.path("etc/postern/postern.conf.dpkg-dist").read_text().endswith(OF_THE_NEXT))
+        self.assertTrue(host.path("etc/nginx/postern/http.conf").read_text().endswith(OF_THE_NEXT))
+        self.assertIn("reload nginx.service", self.units.asked)
         database = self.database()
         self.assertEqual(host.sql("SELECT what FROM postern.added_by_the_next_version", database), "migrated")
         undone = "SELECT count(*) FROM postern.task"
