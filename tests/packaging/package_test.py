@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The package on a host that has two sites and an application's database: installed by the manual's own commands,
-used, upgraded under load, removed and purged.
+used, upgraded under load, downgraded, removed and purged.
 
 The host is a chroot of build/package/chroot.tar, which `./dev` makes, in namespaces of its own: nothing is reached but
 loopback. The commands are those of docs/install.md behind `<!-- test: package -->`. At first no systemd runs there;
@@ -115,7 +115,8 @@ class PackageTest(unittest.TestCase):
         self.units = Units(self.host)
         self.times = {}
         self.answered = None  # the last answer, for failures
-        for step in (self.make_host, self.run_the_manual, self.deliver, self.upgrade, self.remove, self.purge):
+        for step in (self.make_host, self.run_the_manual, self.deliver, self.upgrade, self.downgrade, self.remove,
+                     self.purge):
             began = time.monotonic()
             with self.subTest(step.__name__):
                 step()
@@ -256,6 +257,7 @@ class PackageTest(unittest.TestCase):
     def upgrade(self):
         host = self.host
         package, version = next_package(self.package, self.folder)
+        self.next_version = version
         shutil.copy(package, host.path("root"))
         self.assertNotEqual(self.request("GET", "/v1/info")[1]["version"], version)
         pids = {name: self.units.running[name].pid for name in ("postern-fcgi.service", "postern-scheduler@1.service")}
@@ -289,6 +291,17 @@ class PackageTest(unittest.TestCase):
         self.assertGreaterEqual(len(self.receiver.at("/hook")), len(load.created) + 1)
         self.assertEqual(self.state_of_others(), self.before)
         self.tasks_at_upgrade = len(load.created)
+
+    def downgrade(self):
+        """The older programs work with the newer schema, which says that they may."""
+        self.units.asked.clear()
+        said = self.host.must(f"cd /root && yes '' | apt-get install -y --allow-downgrades ./{self.package.name}")
+        self.assertNotIn("NOT migrated", said)
+        self.assertNotEqual(self.request("GET", "/v1/info")[1]["version"], self.next_version)
+        status, task = self.create("after the downgrade")
+        self.assertEqual(status, 201, task)
+        self.wait(lambda: self.request("GET", f"/v1/tasks/{task['id']}")[1]["status"] == "completed", "it is completed")
+        self.assertIn("egress_allow", self.host.path("etc/postern/postern.conf").read_text())
 
     def database(self):
         """The database that setup has made or used."""
