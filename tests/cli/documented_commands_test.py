@@ -17,6 +17,7 @@ DOCUMENTS = ["*.md", "docs/**/*.md", "nginx/*.md", "nginx/*.conf", "systemd/*", 
 EXEMPT = {"CHANGELOG.md"}  # tells of what was
 # Text that stands for something, as in `postern NOUN VERB`.
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
+HIDDEN = {"manual"}  # for the build
 COMMAND = re.compile(r"(?:^\s*#?\s*(?:\$ )?|-- |[|&;(] *|\w=\S+ |`)postern ([a-z-][^\n`|;&#)]*)")
 
 
@@ -50,6 +51,8 @@ def fault_of(text):
             break
         path += (word,)
     rest = words[len(path):]
+    if not path and rest and rest[0] in HIDDEN:
+        return None
     if verbs_of(path) and rest and not rest[0].startswith("-") and not PLACEHOLDER.search(rest[0]):
         return f"there is no `postern {' '.join(path + (rest[0],))}`"
     unknown = [option for option in options if option not in options_of(path) | {"--help", "--version"}]
