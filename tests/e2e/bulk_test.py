@@ -27,7 +27,7 @@ class Bulk(StackTest):
         self.assertEqual(self.total("dead", "failed"), 0)
 
     def test_cancelled_tasks_are_never_delivered(self):
-        ids = self.many("unwanted", 1500, delay=2)
+        ids = self.many("unwanted", 1500, delay=600)
         by_id = self.api.post("/v1/tasks/cancel", {"ids": ids[:3] + ["missing-id"]})
         self.assertEqual([result["status"] for result in by_id.json["results"]], ["ok", "ok", "ok", "not_found"])
         rest = self.api.post("/v1/tasks/cancel", {"filter": {"queue": "unwanted"}})

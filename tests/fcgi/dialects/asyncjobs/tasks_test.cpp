@@ -346,7 +346,9 @@ TEST_F(AsyncJobsTest, SaysThatItsStorageIsAway) {
   EXPECT_EQ(response->status, 503);
   EXPECT_EQ(response->body,
             R"({"ready":false,"checks":{"tasks":{"ok":false,"error":"tasks storage unreachable"},)"
-            R"("config":{"ok":false,"error":"configuration storage unreachable"}}})");
+            R"("config":{"ok":false,"error":"configuration storage unreachable"},)"
+            R"("schedulers":{"ok":false,"count":0,"seconds_since":null,)"
+            R"("error":"configuration storage unreachable"}}})");
 }
 
 TEST_F(AsyncJobsTest, TellsAboutItself) {

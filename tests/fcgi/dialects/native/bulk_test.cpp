@@ -206,12 +206,19 @@ TEST_F(BulkTest, GoesThroughAllInSteps) {
       " SELECT ('01890a5d-ac96-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'default', chr(97 + "
       "n % 3), 'http://a.test/', 'ready', 1,"
       " CASE WHEN n % 12 = 0 THEN ARRAY['t'] END FROM generate_series(1, 24000) n");
-  EXPECT_EQ(ask("POST", "/v1/tasks/cancel", R"({"filter":{"tag":"t"}})").body, R"({"count":2000})");
+  // On a busy machine a request may end with "more".
+  const auto all_of = [&](const char* path, const char* body) {
+    for (std::int64_t sum = 0;;) {
+      const auto answer = boost::json::parse(ask("POST", path, body).body).as_object();
+      sum += answer.at("count").as_int64();
+      if (!answer.contains("more")) return sum;
+    }
+  };
+  EXPECT_EQ(all_of("/v1/tasks/cancel", R"({"filter":{"tag":"t"}})"), 2'000);
   EXPECT_EQ(count("SELECT count(*) FROM postern.task_finished WHERE 't' = ANY(tags)"), 2'000);
   EXPECT_EQ(ask("POST", "/v1/tasks/cancel", R"({"filter":{"queue":"b","tag":"t"}})").body,
             R"({"count":0})");
-  EXPECT_EQ(ask("POST", "/v1/tasks/retry", R"({"filter":{"status":"cancelled"}})").body,
-            R"({"count":2000})");
+  EXPECT_EQ(all_of("/v1/tasks/retry", R"({"filter":{"status":"cancelled"}})"), 2'000);
   EXPECT_EQ(count("SELECT count(*) FROM postern.task_finished"), 0);
 }
 
