@@ -19,8 +19,20 @@ import nginx
 from process import Process
 from stack import free_ports, make_certificate
 
-# Three sites at one port, as they are on a host that gets Postern: `shop` and `queue` get it, `other` does not.
+# Sites at one port, as they are on a host that gets Postern: `shop`, `queue` and `cached` get it, `other` does not.
 SITES = """
+    fastcgi_cache_path {folder}/cache keys_zone=pages:1m;
+    server {{
+        listen 127.0.0.1:{http};
+        server_name cached.example;
+        # A site that keeps the pages of its own FastCGI programs, whatever these say of it.
+        fastcgi_cache pages;
+        fastcgi_cache_key $host$request_uri;
+        fastcgi_cache_valid any 10m;
+        fastcgi_cache_use_stale error timeout updating http_500 http_503;
+        fastcgi_ignore_headers X-Accel-Expires Cache-Control Expires Set-Cookie;
+        include snippets/postern.conf;
+    }}
     server {{
         listen 127.0.0.1:{tls} ssl default_server;
         server_name other.example;
@@ -60,11 +72,22 @@ OWN = {"/": "the shop", "/healthz": "the shop's health", "/docs": "the shop's do
        "/v2/tasks": "the shop", "/state.json": "the shop's state"}
 
 
+# Whom the authenticator knows, by the credential.
+KNOWN = {}
+
+
 def answer(params, _body):
     if params.get("POSTERN_SERVICE") == "auth":
+        verdict = KNOWN.get(params["POSTERN_AUTHORIZATION"])
+        if verdict == "away":
+            return "Status: 503\r\nX-Accel-Expires: 0\r\n\r\n"
+        if verdict:
+            return f"Status: 204\r\nX-Accel-Expires: 0\r\nPostern-Verdict: ok\r\nPostern-Identity: {verdict}\r\n\r\n"
         return "Status: 401\r\nX-Accel-Expires: 0\r\nPostern-Verdict: missing\r\nPostern-Reason: credential_missing\r\n\r\n"
     if params["DOCUMENT_URI"].endswith("/openapi.json"):
         return "Status: 200\r\nContent-Type: application/json\r\n\r\n{}"
+    if params["DOCUMENT_URI"] == "/v1/tasks":
+        return f"Status: 200\r\n\r\nthe tasks of {params['POSTERN_IDENTITY']}"
     return f"Status: 200\r\n\r\n{params['POSTERN_BASE_PATH']} {params['DOCUMENT_URI']}"
 
 
@@ -84,7 +107,7 @@ class Sites(unittest.TestCase):
 
     @classmethod
     def command(cls, folder, shop, queue):
-        sites = SITES.format(http=cls.http, tls=cls.tls, certificate=cls.certificate, key=cls.key, shop=shop, queue=queue)
+        sites = SITES.format(folder=cls.folder, http=cls.http, tls=cls.tls, certificate=cls.certificate, key=cls.key, shop=shop, queue=queue)
         vhost, places = nginx.ready_vhost(cls.plain, cls.tls, cls.certificate, cls.key)
         vhost = vhost.replace("include postern/default-server.conf;", "")
         return nginx.command(folder, cls.folder / "fcgi.sock", vhost + sites,
@@ -99,10 +122,10 @@ class Sites(unittest.TestCase):
         with socket.socket() as probe:
             wait_until(lambda: probe.connect_ex(("127.0.0.1", cls.http)) == 0)
 
-    def get(self, site, path, method="GET", **options):
+    def get(self, site, path, method="GET", headers=None, **options):
         api = Api(f"http://127.0.0.1:{self.http}")
         self.addCleanup(api.close)
-        return api.request(method, path, headers={"Host": f"{site}.example"}, **options)
+        return api.request(method, path, headers={"Host": f"{site}.example", **(headers or {})}, **options)
 
     def text(self, site, path):
         reply = self.get(site, path)
@@ -193,6 +216,21 @@ class Sites(unittest.TestCase):
                 console.log(documents.map((each) => new URL(each.url).pathname).join(" "));"""
             said = subprocess.run(["node", "--input-type=module", "-"], input=script, capture_output=True, text=True, timeout=60)
             self.assertEqual(said.stdout.split(), expected, said.stderr)
+
+    def test_a_site_that_caches_its_pages_caches_neither_answers_nor_verdicts(self):
+        def tasks_of(who):
+            return self.get("cached", "/v1/tasks", headers={"Authorization": f"Bearer {who}"})
+
+        KNOWN.update({"Bearer ann": "ann", "Bearer bob": "bob"})
+        self.addCleanup(KNOWN.clear)
+        self.assertEqual([tasks_of(who).body for who in ("ann", "bob")], [b"the tasks of ann", b"the tasks of bob"])
+        # The authenticator's answers are kept as long as they say: these not at all.
+        KNOWN["Bearer bob"] = "away"
+        self.assertEqual(tasks_of("bob").status, 503)
+        KNOWN["Bearer bob"] = "bob"
+        self.assertEqual(tasks_of("bob").body, b"the tasks of bob")
+        KNOWN.clear()
+        self.assertEqual([tasks_of(who).status for who in ("ann", "bob")], [401, 401])
 
     def test_no_other_site_changes(self):
         for path in ("/", "/v1/tasks", "/v1/docs", "/healthz", "/_postern/auth", "/queue/v1/tasks"):
