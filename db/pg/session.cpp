@@ -107,15 +107,17 @@ Session scheduler_session() { return kScheduler; }
 Session command_session() { return kCommand; }
 Session plans_by_index() { return kPlansByIndex; }
 
+// Whoever owns the database may have put objects of the same names in front of PostgreSQL's own
+// with ALTER DATABASE ... SET search_path, so until that is set everything is qualified.
 std::string session_sql(Session session) {
   std::string values;
   for (const auto& [name, value] : session) {
     values.append(values.empty() ? "('" : ", ('").append(name).append("', '");
     values.append(value).append("')");
   }
-  return "SELECT set_config(s.name, w.value, false) FROM (VALUES " + values +
-         ") AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name = w.name "
-         "WHERE s.source <> 'client'";
+  return "SELECT pg_catalog.set_config(s.name, w.value, false) FROM (VALUES " + values +
+         ") AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) w.name "
+         "WHERE s.source OPERATOR(pg_catalog.<>) 'client'";
 }
 
 std::string transaction_sql(Session session) {

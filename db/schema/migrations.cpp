@@ -71,7 +71,15 @@ constexpr char kTighten[] = R"sql(
   END $$;
 )sql";
 
-constexpr Statement kSchemaExists{"", "SELECT to_regclass('postern.applied') IS NOT NULL"};
+// Only one of postern_owner: whoever owns an application's database can make a schema of this name,
+// whose views would run what they please as who looks, a superuser perhaps.
+constexpr Statement kSchemaExists{"", R"sql(
+  SELECT EXISTS (
+    SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'postern' AND c.relname = 'applied' AND c.relkind = 'r'
+       AND pg_get_userbyid(n.nspowner) = 'postern_owner' AND pg_get_userbyid(c.relowner) = 'postern_owner'))sql"};
+constexpr Statement kSchemaOwner{
+    "", "SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = 'postern'"};
 constexpr Statement kApplied{"", "SELECT name, sha256, release FROM postern.applied"};
 constexpr Statement kRecord{"", R"sql(
   INSERT INTO postern.applied (name, sha256, release, min_program) VALUES ($1, $2, $3, $4)
@@ -243,6 +251,13 @@ constexpr Statement kOldestProgram{"", "SELECT max(min_program) FROM postern.app
 
 std::optional<std::string> schema_misfit(PgConnection& connection, const Schema& schema) {
   if (!schema_exists(connection)) {
+    const auto owner = connection.exec(kSchemaOwner);
+    if (owner.rows() > 0 && owner.text(0, 0) != "postern_owner") {
+      return fmt::format(
+          "the schema postern of this database belongs to {}, and not to postern_owner: `postern "
+          "migrate` says what to do",
+          owner.text(0, 0));
+    }
     return "this database holds no postern schema: run `postern migrate` first";
   }
   const auto files = applied_files(connection);
