@@ -9,7 +9,7 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
-#include "cli/received.h"
+#include "cli/output/printable.h"
 
 namespace postern::admin {
 namespace {

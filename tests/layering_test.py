@@ -48,12 +48,18 @@ ARROWS = {
     "scheduler/delivery": ["scheduler/http", "db/engine", "db/catalog", "db/tasks", "db/pg", "core/program", *CORE],
     "scheduler/duties": ["scheduler/delivery", "db/engine", "db/catalog", "db/tasks", "db/pg", "core/program", *CORE],
     "scheduler": ["scheduler/duties", "scheduler/delivery", "scheduler/http", *DB, "core/program", *CORE],
-    # The operator's command.
-    # It asks the API, in its own process or over HTTP.
+    # The operator's command. It asks the API, in its own process or over HTTP.
     "cli/api": ["fcgi", "fcgi/api", "fcgi/intake", "fcgi/server", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
-    "cli": ["cli/api", *DB, "core/program", *CORE],
-    "cli/doctor": ["cli", *DB, "core/program", *CORE],
-    "cli/setup": ["cli", *DB, "core/program", *CORE],
+    "cli/command": ["db/pg", "core/program", *CORE],
+    "cli/output": ["cli/command", *CORE],
+    "cli/host": ["cli/output", "cli/command", "cli/api", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
+    # What the API has, the command asks the API for.
+    "cli/objects": ["cli/output", "cli/command", "cli/api", "core/program", *CORE],
+    "cli/receivers": ["cli/output", "cli/command", "core/program", *CORE],
+    "cli/doctor": ["cli/output", "cli/command", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
+    "cli/setup": ["cli/host", "cli/output", "cli/command", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
+    "cli/manual": ["cli/command", "core/program", "core/base"],
+    "cli": ["cli/output", "cli/command", "core/program"],
 }
 
 # A library that stands behind one interface of ours, and the files that may include it.
@@ -65,8 +71,8 @@ ONLY = {
     # The second looks into libcurl's TLS.
     r"openssl/": r"core/base/(crypto|public_key)\.cpp|scheduler/http/leftover\.cpp",
     r"spdlog/": r"core/program/log\.cpp",
-    r"boost/(asio|beast)": r"cli/receiver\.cpp",
-    r"CLI/": r"(cli/(main|manual|options|suggest)|core/program/config)\.cpp",
+    r"boost/(asio|beast)": r"cli/receivers/receiver\.cpp",
+    r"CLI/": r"(cli/(main|suggest|command/options|manual/manual)|core/program/config)\.cpp",
     r"date/tz": r"core/time/zones\.cpp",
 }
 

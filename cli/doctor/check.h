@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/commands.h"
+#include "cli/command/context.h"
 #include "db/pg/connection.h"
 
 namespace postern::admin::doctor {

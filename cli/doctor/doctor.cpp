@@ -4,8 +4,10 @@
 
 #include <cstdlib>
 
+#include "cli/command/commands.h"
+#include "cli/command/ending.h"
 #include "cli/doctor/check.h"
-#include "cli/output.h"
+#include "cli/output/records.h"
 
 namespace postern::admin {
 namespace doctor {

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "cli/keys.h"
+#include "cli/host/keys.h"
 #include "cli/setup/step.h"
 #include "core/base/crypto.h"
 #include "db/catalog/keys.h"

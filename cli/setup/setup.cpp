@@ -7,7 +7,8 @@
 #include <memory>
 #include <utility>
 
-#include "cli/output.h"
+#include "cli/command/commands.h"
+#include "cli/output/records.h"
 #include "cli/setup/step.h"
 
 namespace postern::admin {

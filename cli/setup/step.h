@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/commands.h"
+#include "cli/command/context.h"
 #include "db/pg/connection.h"
 
 namespace postern::admin::setup {

@@ -1,0 +1,24 @@
+#include "cli/command/ending.h"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "core/base/json_writer.h"
+
+namespace postern::admin {
+
+void print_error(const std::string& code, const std::string& sentence) {
+  JsonWriter out;
+  out.begin_object().key("error").begin_object();
+  out.member("code", code).member("message", sentence).end_object().end_object();
+  fmt::print("{}\n", out.text());
+}
+
+void fail(const std::string& sentence, bool json) {
+  if (json) print_error("not_done", sentence);
+  fmt::print(stderr, "postern: {}\n", sentence);
+  throw Exit{kNotDone};
+}
+
+}  // namespace postern::admin

@@ -1,0 +1,200 @@
+// API keys at the command line.
+#include "db/catalog/keys.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iostream>
+#include <memory>
+#include <string_view>
+#include <system_error>
+
+#include "cli/api/api.h"
+#include "cli/command/commands.h"
+#include "cli/command/ending.h"
+#include "cli/host/keys.h"
+#include "cli/host/tenants.h"
+#include "cli/output/records.h"
+#include "core/model/queue.h"
+#include "core/model/validation.h"
+#include "core/program/clock.h"
+
+namespace postern::admin {
+namespace {
+
+constexpr std::string_view kPrefix = "postern_";
+
+void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
+  if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
+  if (made == db::Made::no_tenant) fail(no_such_tenant(tenant), json);
+}
+
+struct KeyArguments {
+  std::string name, role = "worker", tenant = "default", expires;
+  bool sandbox = false;
+};
+
+void create(const Context& context, const KeyArguments& arguments) {
+  std::optional<Time> expires;
+  if (!arguments.expires.empty()) {
+    expires = parse_rfc3339(arguments.expires);
+    if (!expires) {
+      throw UsageError(
+          fmt::format("--expires: '{}' is not an RFC 3339 time such as 2030-01-31T00:00:00Z",
+                      arguments.expires));
+    }
+    if (*expires <= wall_clock()) {
+      throw UsageError(
+          fmt::format("--expires: {} has passed: such a key would never work", arguments.expires));
+    }
+  }
+  auto connection = context.connect();
+  const auto key = make_key(arguments.sandbox);
+  check(db::create_key(connection, sha256(key), arguments.name, arguments.role, arguments.tenant,
+                       expires),
+        fmt::format("a key named {} of tenant {}", arguments.name, arguments.tenant),
+        arguments.tenant, context.json);
+  print_record({{"key", key},
+                {"name", arguments.name},
+                {"role", arguments.role},
+                {"tenant", arguments.tenant},
+                {"expires at", show(expires)}},
+               context.json);
+  if (!context.json) fmt::print("Keep the key now: only its hash is stored.\n");
+}
+
+void list(const Context& context, const std::optional<std::string>& tenant) {
+  auto connection = context.connect(false);
+  if (tenant) require_tenant(context, connection, *tenant);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& key : db::list_keys(connection)) {
+    if (tenant && key.tenant != *tenant) continue;
+    rows.push_back({key.name, key.role, key.tenant, show(key.created_at), show(key.last_used_at),
+                    show(key.expires_at), show(key.revoked_at)});
+  }
+  print_table({"name", "role", "tenant", "created at", "last used at", "expires at", "revoked at"},
+              rows, context.json);
+}
+
+// Whether nginx takes the text as it stands within quotes, and the maps of nginx/keys.conf take it
+// as one word.
+bool is_plain(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789_.@:-") == text.npos;
+}
+
+// The map: a line for each key of standard input. An error ends the command and names the line.
+std::string nginx_map(const Context& context, db::PgConnection& connection) {
+  std::string out;
+  int number = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    ++number;
+    if (line.empty()) continue;
+    const auto refuse = [&](std::string_view why) {
+      fail(fmt::format("line {} of the standard input: {}; nothing was written", number, why),
+           context.json);
+    };
+    if (line.starts_with(kSandboxKeyPrefix)) {
+      refuse("sandbox keys cannot be in the map, for nginx would let them pass as live ones");
+    }
+    if (!is_plain(line) || !line.starts_with(kPrefix)) refuse("this is not a key");
+    const auto owner = db::authenticate(connection, sha256(line));
+    if (!owner) refuse("the key is unknown, revoked or expired");
+    if (!is_plain(owner->name)) {
+      refuse(fmt::format("the name \"{}\" of its key has characters that nginx would misread",
+                         owner->name));
+    }
+    // The map's key lacks the prefix of all keys, which nginx/keys.conf removes before the lookup,
+    // and stands in the entry again, for nginx finds it in any case.
+    const std::string_view key = std::string_view(line).substr(kPrefix.size());
+    out +=
+        fmt::format("\"{0}\" \"{0} {1} {2} {3}\";\n", key, owner->name, owner->role, owner->tenant);
+  }
+  return out;
+}
+
+// Writes the file beside `path` and then renames it, so that nginx never reads half of it. It holds
+// keys, so only its owner may read it.
+void write_private(const Context& context, const std::string& path, const std::string& text) {
+  const std::string fresh = path + ".new";
+  const auto lost = [&] {
+    fail(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)),
+         context.json);
+  };
+  unlink(fresh.c_str());
+  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) lost();
+  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       fsync(file) == 0;
+  close(file);
+  if (!written || rename(fresh.c_str(), path.c_str()) != 0) lost();
+}
+
+void export_nginx(const Context& context, const std::string& file) {
+  auto connection = context.connect(false);
+  const std::string map = nginx_map(context, connection);
+  write_private(context, file, map);
+  print_record(
+      {{"file", file}, {"keys", std::to_string(std::count(map.begin(), map.end(), '\n')), true}},
+      context.json);
+}
+
+void revoke(const Context& context, const KeyArguments& arguments) {
+  auto connection = context.connect();
+  require_tenant(context, connection, arguments.tenant);
+  if (!db::revoke_key(connection, arguments.tenant, arguments.name)) {
+    fail(fmt::format("tenant {} has no key named {} that is not revoked already", arguments.tenant,
+                     arguments.name),
+         context.json);
+  }
+  print_record({{"revoked", arguments.name}, {"tenant", arguments.tenant}}, context.json);
+}
+
+}  // namespace
+
+// 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
+std::string make_key(bool sandbox) {
+  return std::string(sandbox ? kSandboxKeyPrefix : kPrefix) + random_base62(43);
+}
+
+void add_key(Command& app, Context& context) {
+  Command key = app.add("key", "API keys");
+  key.require_subcommand();
+  auto arguments = std::make_shared<KeyArguments>();
+  const auto add_who = [arguments](Command command) {
+    command.option("--name", arguments->name, "what the key is called; once per tenant").required();
+    command.option("--tenant", arguments->tenant, "whose key it is").show_default();
+  };
+
+  Command make = key.add("create", "Make a key and print it, once");
+  add_who(make);
+  make.option("--role", arguments->role, "admin, worker (may read and retry) or read")
+      .required()
+      .one_of({"admin", "worker", "read"});
+  make.option("--expires", arguments->expires, "when it stops working, RFC 3339; never if absent");
+  make.flag("--sandbox", arguments->sandbox,
+            "its tasks are accepted and shown, and never delivered");
+  make.run([&context, arguments] { create(context, *arguments); });
+
+  auto whose = std::make_shared<std::optional<std::string>>();
+  Command all = key.add("list", "Show all keys; never their text");
+  all.option("--tenant", *whose, "only this tenant's");
+  all.run([&context, whose] { list(context, *whose); });
+
+  auto file = std::make_shared<std::string>();
+  Command write_map =
+      key.add("export-nginx", "Write the keys on standard input as a map for nginx/auth-map.conf");
+  write_map.option("--file", *file, "where to").required();
+  write_map.footer("Example: postern key export-nginx --file /etc/nginx/postern/keys.map < keys");
+  write_map.run([&context, file] { export_nginx(context, *file); });
+
+  Command end = key.add("revoke", "End a key; nginx may let it pass for 5 s more");
+  add_who(end);
+  end.run([&context, arguments] { revoke(context, *arguments); });
+}
+
+}  // namespace postern::admin

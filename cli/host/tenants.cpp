@@ -1,0 +1,47 @@
+// Tenants at the command line.
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "cli/api/api.h"
+#include "cli/command/commands.h"
+#include "cli/command/ending.h"
+#include "cli/host/tenants.h"
+#include "cli/output/records.h"
+#include "core/model/validation.h"
+#include "core/security/signing.h"
+#include "db/catalog/keys.h"
+
+namespace postern::admin {
+
+void require_tenant(const Context& context, db::PgConnection& connection,
+                    const std::string& tenant) {
+  if (!db::has_tenant(connection, tenant)) fail(no_such_tenant(tenant), context.json);
+}
+
+void add_tenant(Command& app, Context& context) {
+  Command tenant = app.add("tenant", "Tenants: each sees only its own tasks");
+  tenant.require_subcommand();
+  auto name = std::make_shared<std::string>();
+  Command make = tenant.add("create", "Make a tenant and its webhook secret");
+  make.option("--name", *name, "lower-case letters, digits, - and _").required();
+  make.run([&context, name] {
+    if (const auto checked = check_tenant(*name, "--name"); !checked) {
+      fail(checked.error().message, context.json);
+    }
+    auto connection = context.connect();
+    if (db::create_tenant(connection, *name, make_webhook_secret()) == db::Made::name_taken) {
+      fail(fmt::format("tenant {} exists already", *name), context.json);
+    }
+    print_record({{"tenant", *name}}, context.json);
+  });
+  tenant.add("list", "Show all tenants").run([&context] {
+    auto connection = context.connect(false);
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& info : db::list_tenants(connection))
+      rows.push_back({info.name, show(info.created_at)});
+    print_table({"name", "created at"}, rows, context.json);
+  });
+}
+
+}  // namespace postern::admin

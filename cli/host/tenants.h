@@ -1,0 +1,14 @@
+// Tenants, for the commands that work on the host's database.
+#pragma once
+
+#include <string>
+
+#include "cli/command/context.h"
+
+namespace postern::admin {
+
+// Ends the command when there is no such tenant.
+void require_tenant(const Context& context, db::PgConnection& connection,
+                    const std::string& tenant);
+
+}  // namespace postern::admin

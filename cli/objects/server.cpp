@@ -1,0 +1,104 @@
+// What the server says about itself: stats, info and the retry policies.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+
+#include "cli/command/commands.h"
+#include "cli/objects/client.h"
+#include "cli/output/show.h"
+#include "core/base/json_writer.h"
+
+namespace postern::admin {
+namespace {
+
+constexpr Column kQueues[] = {
+    {"queue", "name", 0, 12},
+    {"paused", "paused", 2},
+    {"ready", "depth.ready", 1},
+    {"delayed", "depth.delayed", 1},
+    {"active", "depth.active", 1},
+    {"blocked", "depth.blocked", 2},
+    {"oldest due", "oldest_due_seconds", 2},
+    {"created", "created", 3},
+    {"completed", "finished.completed", 2},
+    {"failed", "finished.failed", 1},
+    {"cancelled", "finished.cancelled", 4},
+};
+constexpr Column kSchedulers[] = {
+    {"scheduler", "name", 0, 12},  {"version", "version", 2},
+    {"since", "since", 2},         {"up", "up", 0},
+    {"in flight", "in_flight", 1}, {"slots", "slots", 2},
+};
+constexpr Column kPolicies[] = {
+    {"name", "name", 0}, {"delays", "delays", 1, 20}, {"jitter", "jitter", 1}};
+
+std::vector<std::string> copied(const std::vector<std::string_view>& views) {
+  return {views.begin(), views.end()};
+}
+
+void stats(const Context& context, const std::optional<std::string>& tenant) {
+  Client client(context, tenant, Client::Purpose::look);
+  const auto answer = client.ask({"GET", {"stats"}});
+  if (context.json) return print_object(answer, context);
+  const JsonObject all(answer);
+  if (all.is_true("paused")) fmt::print("{}\n\n", kEnginePaused);
+  print_objects(copied(all.elements("queues")), kQueues, context);
+  if (all.number("queues_left_out") > 0) {
+    fmt::print("{} more queues are in the totals\n", all.raw("queues_left_out"));
+  }
+  fmt::print("\n");
+  print_lines(all.object("totals"));
+  fmt::print("in_flight: {}\n\n", all.raw("in_flight"));
+  print_objects(copied(all.elements("schedulers")), kSchedulers, context);
+}
+
+// Its first delays, in seconds.
+std::string delays_of(const JsonObject& policy) {
+  constexpr std::size_t kShown = 12;
+  constexpr double kNanoseconds = 1e9;
+  std::string out;
+  const auto intervals = policy.elements("intervals");
+  for (std::size_t i = 0; i < std::min(kShown, intervals.size()); ++i) {
+    const double nanoseconds = std::stod(std::string(intervals[i]));
+    out += fmt::format("{}{:g}", i == 0 ? "" : ", ", nanoseconds / kNanoseconds);
+  }
+  if (out.empty()) return "none";
+  return out + (intervals.size() > kShown ? ", … s" : " s");
+}
+
+void policies(const Context& context, const std::optional<std::string>& tenant) {
+  Client client(context, tenant, Client::Purpose::look);
+  const auto answer = client.ask({"GET", {"retry-policies"}});
+  auto objects = copied(JsonObject(answer).elements("policies"));
+  if (!context.json) {
+    for (auto& object : objects) {
+      const auto delays = delays_of(JsonObject(object));
+      object.insert(object.rfind('}'), fmt::format(",\"delays\":{}", json_quote(delays)));
+    }
+  }
+  print_objects(objects, kPolicies, context);
+}
+
+void info(const Context& context, const std::optional<std::string>& tenant) {
+  Client client(context, tenant, Client::Purpose::look);
+  print_object(client.ask({"GET", {"info"}}), context);
+}
+
+}  // namespace
+
+void add_server(Command& app, Context& context) {
+  auto tenant = std::make_shared<std::optional<std::string>>();
+  const auto add = [&](Command parent, const char* name, const char* help, auto show) {
+    Command command = parent.add(name, help);
+    command.option("--tenant", *tenant, "whose, on the host's database; default unless said");
+    command.run([&context, tenant, show] { show(context, *tenant); });
+  };
+  add(app, "stats", "Numbers of all queues, and the schedulers", stats);
+  add(app, "info", "The version, and what the server can do", info);
+  Command policy = app.add("policy", "Retry policies");
+  policy.require_subcommand();
+  add(policy, "list", "Show those with a name", policies);
+}
+
+}  // namespace postern::admin
