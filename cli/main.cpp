@@ -1,6 +1,8 @@
 // `postern`, the operator's command.
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -20,6 +22,17 @@ constexpr std::string_view kByNothing[] = {"verify", "listen"};
 bool is_one_of(std::string_view word, const auto& words) {
   return std::ranges::find(words, word) != std::end(words);
 }
+
+// What can be done stands before the settings, which are many.
+class Help : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    if (mode == CLI::AppFormatMode::Sub) return make_expanded(app);
+    return make_description(app) + make_usage(app, name) + make_positionals(app) +
+           make_subcommands(app, mode) + make_groups(app, mode) + '\n' + make_footer(app);
+  }
+};
 
 void add_output(CLI::App& app, Context& context) {
   app.add_flag("--json", context.json, "print JSON, for programs: the API's own");
@@ -101,6 +114,7 @@ int main(int argc, char** argv) {
   using namespace postern;
   admin::Context context;
   CLI::App app{"postern: the operator's command of the HTTP task queue Postern", "postern"};
+  app.formatter(std::make_shared<admin::Help>());
   app.require_subcommand(1);
   app.fallthrough();
   add_settings(app, context.settings, Program::admin);
