@@ -1,12 +1,15 @@
 // The checks of `postern doctor`, by topic.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/command/context.h"
+#include "db/catalog/metrics.h"
 #include "db/pg/connection.h"
 
 namespace postern::admin::doctor {
@@ -30,12 +33,21 @@ inline Verdict skip(std::string why, std::string hint) {
   return {Grade::skipped, std::move(why), std::move(hint)};
 }
 
-struct Patient {
+class Patient {
+ public:
+  // Both must outlive it.
+  Patient(const Context& of, db::PgConnection& its) : context(of), connection(its) {}
+
   const Context& context;
   db::PgConnection& connection;
 
+  // What /metrics shows, as it was when a check first asked for it.
+  const db::Numbers& numbers();
   std::int64_t number(const char* sql) const;
   std::string text(const char* sql) const;
+
+ private:
+  std::optional<db::Numbers> numbers_;
 };
 
 struct Check {

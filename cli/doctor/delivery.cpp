@@ -2,15 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cstddef>
 #include <set>
+#include <string>
 
 #include "cli/doctor/check.h"
 #include "core/base/url.h"
 #include "core/model/closed_ports.h"
-#include "core/wire/scheduler_gauges.h"
-#include "db/catalog/engine_pause.h"
 #include "db/catalog/metrics.h"
+#include "db/catalog/recent_ends.h"
 
 namespace postern::admin::doctor {
 namespace {
@@ -28,41 +28,48 @@ Verdict partitions(Patient& patient) {
 }
 
 Verdict scheduler(Patient& patient) {
-  const auto alive = patient.number(R"sql(
-    SELECT count(*) FROM postern.instance
-     WHERE program = 'postern-scheduler' AND beat_at > now() - interval '30 seconds')sql");
-  return wrong_unless(alive > 0, fmt::format("{} alive", alive),
+  const auto named = db::by_name(patient.numbers().schedulers);
+  const auto up = std::ranges::count_if(named, [](const auto& each) { return each.second.up; });
+  return wrong_unless(up > 0, fmt::format("{} up", up),
                       "start postern-scheduler: nothing is delivered without one");
 }
 
+// Names with commas between them, the first ten of them.
+class Names {
+ public:
+  void add(const std::string& name) {
+    constexpr std::size_t kNamed = 10;
+    if (++count_ <= kNamed) text_ += (text_.empty() ? "" : ", ") + name;
+    if (count_ > kNamed) more_ = fmt::format(" and {} more", count_ - kNamed);
+  }
+  bool empty() const { return count_ == 0; }
+  std::string text() const { return text_ + more_; }
+
+ private:
+  std::size_t count_ = 0;
+  std::string text_, more_;
+};
+
 // Endpoints with a port that a scheduler would refuse.
 Verdict egress(Patient& patient) {
-  auto& connection = patient.connection;
-  const auto gauges = connection.exec({"", R"sql(
-    SELECT gauges::text FROM postern.instance
-     WHERE program = 'postern-scheduler' AND beat_at > now() - interval '30 seconds')sql"});
   std::set<int> allowed;
-  for (int i = 0; i < gauges.rows(); ++i) {
-    const auto ports = scheduler_gauges_from(gauges.text(i, 0)).egress_ports_allow;
-    allowed.insert(ports.begin(), ports.end());
+  for (const auto& scheduler : patient.numbers().schedulers) {
+    if (!scheduler.up) continue;
+    allowed.insert(scheduler.egress_ports_allow.begin(), scheduler.egress_ports_allow.end());
   }
   // A port is written in a URL only where it is not the scheme's.
-  const auto endpoints = connection.exec({"", R"sql(
+  const auto endpoints = patient.connection.exec({"", R"sql(
     SELECT tenant, name, url FROM postern.endpoint WHERE url ~ '^https?://[^/?#]*:[0-9]+([/?#]|$)'
      ORDER BY tenant, name LIMIT 100000)sql"});
-  constexpr int kNamed = 10;
-  std::string closed;
-  int count = 0;
+  Names closed;
   for (int i = 0; i < endpoints.rows(); ++i) {
     const auto url = parse_url(endpoints.text(i, 2), "url");
     if (!url || closed_port(url->port).empty() || allowed.contains(url->port)) continue;
-    if (++count > kNamed) continue;
-    closed += fmt::format("{}{}/{} ({}, {})", closed.empty() ? "" : ", ", endpoints.text(i, 0),
-                          endpoints.text(i, 1), url->port, closed_port(url->port));
+    closed.add(fmt::format("{}/{} ({}, {})", endpoints.text(i, 0), endpoints.text(i, 1), url->port,
+                           closed_port(url->port)));
   }
-  if (count > kNamed) closed += fmt::format(" and {} more", count - kNamed);
   return wrong_unless(
-      count == 0, count == 0 ? "no endpoint has a closed port" : "closed: " + closed,
+      closed.empty(), closed.empty() ? "no endpoint has a closed port" : "closed: " + closed.text(),
       "tasks for them fail as egress_denied: change the endpoints, or name the ports in the "
       "schedulers' egress_ports_allow");
 }
@@ -79,72 +86,58 @@ Verdict stray_rows(Patient& patient) {
 
 // Whatever somebody has paused and perhaps forgotten.
 Verdict pauses(Patient& patient) {
-  if (db::engine_paused(patient.connection)) {
+  const auto& numbers = patient.numbers();
+  if (numbers.engine_paused) {
     return warning_unless(false, "the whole engine is paused: nothing is delivered",
                           "`postern resume --all` when that is over");
   }
-  const auto paused = patient.text(R"sql(
-    SELECT coalesce(string_agg(what, ', ' ORDER BY what), '') FROM (
-      SELECT what FROM (
-        SELECT format('queue %s/%s', tenant, name) AS what FROM postern.queue WHERE paused
-        UNION ALL SELECT format('endpoint %s/%s', tenant, name) FROM postern.endpoint WHERE paused
-        UNION ALL SELECT format('schedule %s/%s', tenant, name) FROM postern.schedule WHERE paused) held
-       ORDER BY what LIMIT 10) named)sql");
-  return warning_unless(paused.empty(), paused.empty() ? "nothing is paused" : "paused: " + paused,
+  Names paused;
+  const auto add = [&paused](const char* kind, const db::PausedThings& things) {
+    for (const auto& each : things.first) {
+      paused.add(fmt::format("{} {}/{}", kind, each.tenant, each.name));
+    }
+  };
+  add("queue", numbers.pauses.queues);
+  add("endpoint", numbers.pauses.endpoints);
+  add("schedule", numbers.pauses.schedules);
+  return warning_unless(paused.empty(),
+                        paused.empty() ? "nothing is paused" : "paused: " + paused.text(),
                         "`postern queue resume NAME` and the like, when that is over");
 }
 
 // Lanes that the schedulers hold back, since their receivers failed.
 Verdict breakers(Patient& patient) {
-  constexpr std::size_t kNamed = 10;
-  const auto numbers = db::numbers(patient.connection, "");
-  std::string held;
-  std::size_t count = 0;
-  for (const auto& lane : numbers.lanes) {
-    if (lane.state != "open") continue;
-    if (++count > kNamed) continue;
-    held += fmt::format("{}{}/{} to {}", held.empty() ? "" : ", ", lane.tenant, lane.queue,
-                        lane.target);
+  Names open;
+  for (const auto& lane : db::open_breakers(patient.numbers())) {
+    open.add(fmt::format("{}/{} to {}", lane.tenant, lane.queue, lane.target));
   }
-  if (count > kNamed) held += fmt::format(" and {} more", count - kNamed);
   return warning_unless(
-      count == 0, count == 0 ? "no breaker is open" : "open: " + held,
+      open.empty(), open.empty() ? "no breaker is open" : "open: " + open.text(),
       "their receivers fail or do not answer; deliveries go on by themselves when "
       "they do again");
 }
 
 Verdict oldest_due(Patient& patient) {
-  const auto numbers = db::numbers(patient.connection, "");
-  const db::QueueNumbers* oldest = nullptr;
-  for (const auto& queue : numbers.queues) {
-    if (!queue.depth.oldest_due) continue;
-    if (oldest == nullptr || *queue.depth.oldest_due < *oldest->depth.oldest_due) oldest = &queue;
-  }
+  const auto& numbers = patient.numbers();
+  const auto* oldest = db::longest_due(numbers);
   if (oldest == nullptr) return {Grade::ok, "nothing is due", ""};
-  const auto late = std::chrono::duration_cast<Seconds>(numbers.now - *oldest->depth.oldest_due);
+  const double late = db::oldest_due_seconds(oldest->depth, numbers.now);
   return warning_unless(
-      late < Seconds{60},
-      fmt::format("due for {} s, in the queue {}/{}", std::max<long long>(0, late.count()),
-                  oldest->tenant, oldest->queue),
+      late < 60,
+      fmt::format("due for {:.0f} s, in the queue {}/{}", late, oldest->tenant, oldest->queue),
       "is it paused, is its receiver down (breakers), or are the schedulers too "
       "few? More of them share the work");
 }
 
-// By the counts of the endpoints for the last hour, and of everything since the beginning.
+// By the same rule as `postern check`.
 Verdict failures(Patient& patient) {
-  const auto row = patient.connection.exec({"", R"sql(
-    SELECT coalesce(sum(attempts), 0)::bigint AS attempts, coalesce(sum(failed), 0)::bigint AS failed
-      FROM postern.endpoint_minute WHERE minute > now() - interval '1 hour')sql"});
-  const auto attempts = row.integer(0, row.column("attempts"));
-  const auto failed = row.integer(0, row.column("failed"));
-  const auto all = db::numbers(patient.connection, "").counts;
-  constexpr std::int64_t kEnough = 20;
+  const auto recent = db::recent_ends(patient.connection);
+  const auto& all = patient.numbers().counts;
   return warning_unless(
-      attempts < kEnough || failed * 2 < attempts,
-      fmt::format("of endpoints in the last hour {} of {} attempts; of all ever {} of {}", failed,
-                  attempts, all.failed_attempts, all.failed_attempts + all.succeeded),
-      "`postern endpoint list` shows whose; `postern task list --status failed` "
-      "shows why");
+      !recent.enough() || recent.failed_percent() < db::kManyFailedPercent,
+      fmt::format("{} of {} tasks in 15 min; of all attempts ever {} of {}", recent.failed,
+                  recent.ended, all.failed_attempts, all.failed_attempts + all.succeeded),
+      "`postern task list --status failed` shows why, `postern endpoint list` whose");
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ std::vector<Check> all_checks() {
 
 void run(const Context& context) {
   auto connection = context.connect(false);
-  Patient patient{context, connection};
+  Patient patient(context, connection);
   bool wrong = false;
   std::vector<std::vector<std::string>> rows{{"connection", "ok", "established", ""}};
   for (const auto& check : all_checks()) {
@@ -54,6 +54,11 @@ void run(const Context& context) {
 }
 
 }  // namespace
+
+const db::Numbers& Patient::numbers() {
+  if (!numbers_) numbers_ = db::numbers(connection, "");
+  return *numbers_;
+}
 
 std::int64_t Patient::number(const char* sql) const {
   return connection.exec({"", sql}).integer_or_null(0, 0).value_or(0);

@@ -8,7 +8,6 @@
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
 #include "cli/host/health.h"
-#include "db/catalog/engine_pause.h"
 #include "db/catalog/metrics.h"
 #include "db/catalog/recent_ends.h"
 #include "db/schema/migrations.h"
@@ -45,26 +44,21 @@ Report check_database(const Context& context, const Thresholds& thresholds) {
   if (const auto misfit = db::schema_misfit(*connection)) return trouble(Grade::critical, *misfit);
   const db::Numbers numbers = db::numbers(*connection, "");
   Health health;
-  for (const auto& scheduler : numbers.schedulers) {
+  for (const auto& [name, scheduler] : db::by_name(numbers.schedulers)) {
     ++(scheduler.up ? health.schedulers : health.silent);
   }
-  for (const auto& queue : numbers.queues) {
-    health.ready += queue.depth.ready;
-    if (!queue.depth.oldest_due) continue;
-    const double due = std::chrono::duration<double>(numbers.now - *queue.depth.oldest_due).count();
-    if (due > health.oldest_due) {
-      health.oldest_due = due;
-      health.oldest_queue = fmt::format("{}/{}", queue.tenant, queue.queue);
-    }
+  for (const auto& queue : numbers.queues) health.ready += queue.depth.ready;
+  if (const auto* oldest = db::longest_due(numbers)) {
+    health.oldest_due = db::oldest_due_seconds(oldest->depth, numbers.now);
+    health.oldest_queue = fmt::format("{}/{}", oldest->tenant, oldest->queue);
   }
-  for (const auto& lane : numbers.lanes) health.open_breakers += lane.state == "open";
+  health.open_breakers = static_cast<int>(db::open_breakers(numbers).size());
   const db::Counts& counts = numbers.counts;
   health.created = counts.created;
   health.finished = counts.completed + counts.failed + counts.cancelled;
   health.failed = counts.failed;
-  health.paused = db::engine_paused(*connection);
-  const auto recent = db::recent_ends(*connection);
-  health.recent = {recent.ended, recent.failed};
+  health.paused = numbers.engine_paused;
+  health.recent = db::recent_ends(*connection);
   return judge(health, thresholds);
 }
 

@@ -127,13 +127,9 @@ Report judge(const Health& health, const Thresholds& thresholds) {
   std::optional<double> percent;
   if (health.recent) {
     const auto& recent = *health.recent;
-    percent = recent.ended == 0
-                  ? 0
-                  : 100.0 * static_cast<double>(recent.failed) / static_cast<double>(recent.ended);
-    // One failure of two says little.
-    const bool enough = recent.ended >= 10;
-    say(enough ? grade_of(*percent, thresholds.failed_warning, thresholds.failed_critical)
-               : Grade::ok,
+    percent = recent.failed_percent();
+    say(recent.enough() ? grade_of(*percent, thresholds.failed_warning, thresholds.failed_critical)
+                        : Grade::ok,
         fmt::format("{} of {} tasks failed in 15 min", recent.failed, recent.ended));
   }
   say(health.open_breakers > 0 ? Grade::warning : Grade::ok,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/time/time.h"
+#include "db/catalog/recent_ends.h"
 
 namespace postern::admin {
 
@@ -17,18 +18,14 @@ struct Health {
   std::string oldest_queue;  // "tenant/queue"; empty: none is due
   std::int64_t ready = 0, created = 0, finished = 0, failed = 0;
   int open_breakers = 0;
-  bool paused = false;  // the whole engine
-  // Of the tasks that ended lately; nullopt: not known.
-  struct Recent {
-    std::int64_t ended = 0, failed = 0;
-  };
-  std::optional<Recent> recent;
+  bool paused = false;                   // the whole engine
+  std::optional<db::RecentEnds> recent;  // nullopt: not known
 };
 
 struct Thresholds {
   Seconds due_warning{300}, due_critical{900};
-  int failed_warning = 10, failed_critical = 50;  // percent
-  int schedulers = 1;                             // fewer is critical
+  int failed_warning = db::kManyFailedPercent, failed_critical = 50;  // percent
+  int schedulers = 1;                                                 // fewer is critical
 };
 
 // The exit codes of a Nagios plugin.

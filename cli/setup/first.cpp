@@ -11,6 +11,7 @@
 #include "cli/setup/step.h"
 #include "core/base/crypto.h"
 #include "db/catalog/keys.h"
+#include "db/catalog/schedulers.h"
 #include "db/schema/migrations.h"
 
 namespace postern::admin::setup {
@@ -51,14 +52,6 @@ Step key(Plan& plan) {
                                text);
           },
           "postern key revoke --name " + plan.key_name};
-}
-
-bool scheduler_alive(db::PgConnection& connection) {
-  return connection
-             .exec({"", R"sql(
-    SELECT FROM postern.instance
-     WHERE program = 'postern-scheduler' AND beat_at > now() - interval '30 seconds' LIMIT 1)sql"})
-             .rows() > 0;
 }
 
 // The answer to one task: a GET of this Postern's own API description, through nginx, as any
@@ -111,7 +104,7 @@ Step first_task(Plan& plan) {
                   "public_url is not known: `postern setup --check --public-url URL` "
                   "delivers one");
             }
-            if (!scheduler_alive(admin)) {
+            if (db::schedulers_heard(admin).up == 0) {
               return skipped(
                   "no scheduler is alive: when one runs, `postern setup --check` "
                   "delivers one");

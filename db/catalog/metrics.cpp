@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -114,6 +116,29 @@ void read_counts(PgConnection& connection, std::string_view tenant, Numbers& out
 }
 
 }  // namespace
+
+double oldest_due_seconds(const Depth& depth, Time now) {
+  if (!depth.oldest_due) return 0;
+  return std::max(0.0, std::chrono::duration<double>(now - *depth.oldest_due).count());
+}
+
+const QueueNumbers* longest_due(const Numbers& numbers) {
+  const QueueNumbers* out = nullptr;
+  for (const auto& queue : numbers.queues) {
+    const double due = oldest_due_seconds(queue.depth, numbers.now);
+    if (due > 0 && (out == nullptr || due > oldest_due_seconds(out->depth, numbers.now))) {
+      out = &queue;
+    }
+  }
+  return out;
+}
+
+std::vector<PacedLane> open_breakers(const Numbers& numbers) {
+  std::vector<PacedLane> out;
+  std::ranges::copy_if(numbers.lanes, std::back_inserter(out),
+                       [](const PacedLane& lane) { return lane.state == "open"; });
+  return out;
+}
 
 Numbers numbers(PgConnection& connection, std::string_view tenant) {
   Numbers out;

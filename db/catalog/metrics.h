@@ -1,6 +1,6 @@
-// What the counters and gauges say, added up over all instances: for /metrics and /v1/stats.
-// Nothing in here counts rows of tasks. Blocks; throws PgError when the database does not play
-// along.
+// What the counters and gauges say, added up over all instances: for /metrics and /v1/stats,
+// `postern check` and the doctor, which so agree on what is up, due, open and paused. Nothing in
+// here counts rows of tasks. Blocks; throws PgError when the database does not play along.
 #pragma once
 
 #include <array>
@@ -66,6 +66,13 @@ struct Numbers {
   bool engine_paused = false;
   Pauses pauses;
 };
+
+// For how long the ready task that waits longest has been due at `now`; 0: none is.
+double oldest_due_seconds(const Depth& depth, Time now);
+// The queue of which that is the most; nullptr: no task is due. Belongs to `numbers`.
+const QueueNumbers* longest_due(const Numbers& numbers);
+// The lanes whose breakers are open, so that nothing goes to their receivers.
+std::vector<PacedLane> open_breakers(const Numbers& numbers);
 
 // At most so many queues, and as many lanes.
 constexpr int kMostQueues = 1000;

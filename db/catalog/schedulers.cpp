@@ -26,7 +26,20 @@ std::vector<SchedulerNumbers> schedulers(PgConnection& connection) {
     auto gauges = scheduler_gauges_from(rows.text(i, 5));
     out.push_back({std::string(rows.text(i, 0)), std::string(rows.text(i, 1)), rows.time(i, 2),
                    rows.float8(i, 3), rows.boolean(i, 4), gauges.slots, gauges.in_flight,
-                   gauges.parked, std::move(gauges.lanes)});
+                   gauges.parked, std::move(gauges.lanes), std::move(gauges.egress_ports_allow)});
+  }
+  return out;
+}
+
+std::map<std::string_view, NamedScheduler> by_name(
+    const std::vector<SchedulerNumbers>& schedulers) {
+  std::map<std::string_view, NamedScheduler> out;
+  for (const auto& each : schedulers) {
+    auto& [up, in_flight, parked] = out[each.name];
+    up = up || each.up;
+    if (!each.up) continue;
+    in_flight += each.in_flight;
+    parked += each.parked;
   }
   return out;
 }

@@ -31,7 +31,4 @@ class MetricsApi {
   std::chrono::steady_clock::time_point good_until_{};
 };
 
-// For how long the task that waits longest has been due at `now`; 0: none is.
-double oldest_due_seconds(const db::Depth& depth, Time now);
-
 }  // namespace postern

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`postern check`, a Nagios plugin: exit codes, and one line with performance data, by the database and by --url."""
 
+import json
 import re
 import signal
 import subprocess
@@ -27,6 +28,11 @@ class Check(StackTest):
             self.assertRegex(each, rf"^{PERFORMANCE.pattern}$")
         return said, dict(each.split("=") for each in data.split())
 
+    def doctor(self):
+        done = subprocess.run([BIN / "postern", "--database", self.stack.postgres.url(), "--json", "doctor"],
+                              capture_output=True, text=True, timeout=30)
+        return {row["check"]: row for row in json.loads(done.stdout)}
+
     def both(self, code, *arguments):
         """By the database, and by --url with the text of /metrics."""
         found = self.check(code, *arguments), self.check(code, "--url", self.stack.url, *arguments)
@@ -40,6 +46,17 @@ class Check(StackTest):
             self.assertEqual(data["schedulers"], "1;;1:;0")
             self.assertEqual(data["breakers"], "0;0;;0")
             self.assertGreaterEqual(int(data["finished"].rstrip("c")), 1)
+
+    def test_a_scheduler_that_was_killed_and_runs_again(self):
+        """Its old row stays for a while: of one name, one is enough, however it is asked."""
+        sql = self.stack.postgres.psql
+        sql("INSERT INTO postern.instance (id, program, name, version, beat_at) SELECT gen_random_uuid(), program, name, "
+            "version, now() - interval '5 minutes' FROM postern.instance WHERE program = 'postern-scheduler'")
+        for said, data in self.both(OK):
+            self.assertIn("1 scheduler up", said)
+            self.assertEqual((data["schedulers"], data["silent"]), ("1;;1:;0", "0;0;;0"))
+        self.assertEqual(self.doctor()["scheduler"]["finding"], "1 up")
+        sql("DELETE FROM postern.instance WHERE beat_at < now() - interval '2 minutes'")
 
     def test_no_scheduler(self):
         self.addCleanup(self.stack._start_scheduler)
@@ -78,9 +95,11 @@ class Check(StackTest):
         self.assertRegex(data["failed_percent"], r"^\d+\.\d%;1;2;0;100$")
         self.check(WARNING, "--failed-warning", "1", "--failed-critical", "101")
         self.check(OK, "--failed-warning", "101", "--failed-critical", "101")
+        self.assertEqual(self.doctor()["failures"]["verdict"], "warning")
         # What ended long ago says nothing.
         self.stack.postgres.psql("UPDATE postern.task_finished SET finished_at = finished_at - interval '16 minutes'")
         self.check(OK, "--failed-warning", "1", "--failed-critical", "2")
+        self.assertEqual(self.doctor()["failures"]["verdict"], "ok")
 
     def test_a_scheduler_fell_silent(self):
         sql = self.stack.postgres.psql

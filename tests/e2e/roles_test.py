@@ -231,6 +231,8 @@ class Operator(unittest.TestCase):
         # What somebody does is a warning, what is broken is wrong.
         self.cluster.postern("queue", "add", "held", user="postern_operator")
         self.cluster.postern("queue", "pause", "held", user="postern_operator")
+        # The sandbox's queue is paused for good.
+        self.cluster.sql("INSERT INTO postern.queue (tenant, name, paused) VALUES ('default', 'aq_test', true)")
         self.assertEqual(self.doctor("postern_operator")["pauses"]["finding"], "paused: queue default/held")
         self.cluster.postern("pause", "--all", user="postern_operator")
         paused = self.doctor("postern_operator")["pauses"]

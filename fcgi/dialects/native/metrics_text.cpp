@@ -4,7 +4,6 @@
 #include <array>
 #include <initializer_list>
 #include <iterator>
-#include <map>
 #include <span>
 #include <utility>
 
@@ -161,7 +160,7 @@ void write_queues(Text& out, const db::Numbers& numbers) {
              "For how long the ready task that waits longest has been due; 0: none is.");
   for (const auto& each : numbers.queues) {
     out.sample({{"tenant", each.tenant}, {"queue", each.queue}},
-               oldest_due_seconds(each.depth, numbers.now));
+               db::oldest_due_seconds(each.depth, numbers.now));
   }
   out.family("postern_metrics_truncated", "gauge",
              "Queues that are left out here because there are too many.");
@@ -191,19 +190,7 @@ void write_pauses(Text& out, const db::Numbers& numbers) {
 }
 
 void write_schedulers(Text& out, const db::Numbers& numbers) {
-  // By name: one that was restarted may be there twice for a while.
-  struct Named {
-    bool up = false;
-    std::int64_t in_flight = 0, parked = 0;
-  };
-  std::map<std::string_view, Named> named;
-  for (const auto& each : numbers.schedulers) {
-    auto& [up, in_flight, parked] = named[each.name];
-    up = up || each.up;
-    if (!each.up) continue;
-    in_flight += each.in_flight;
-    parked += each.parked;
-  }
+  const auto named = db::by_name(numbers.schedulers);
   out.family(
       "postern_scheduler_up", "gauge",
       "1: the scheduler has been heard within a minute; 0: it fell silent without a goodbye.");
