@@ -269,22 +269,22 @@ queue get ops
 queue set ops --max-retries 7
 queue pause ops
 queue resume ops
-endpoint add mail --url https://mail.example/
+endpoint add mail --webhook-url https://mail.example/
 endpoint list
 endpoint get mail
 endpoint pause mail
 endpoint rotate mail
-schedule add nightly --cron '0 3 * * *' --queue ops --url https://a.example/
+schedule add nightly --cron '0 3 * * *' --queue ops --webhook-url https://a.example/
 schedule list
 schedule get nightly
 schedule delete nightly
-task add --queue ops --url https://a.example/ --payload {} --delay 1h
+task add --queue ops --webhook-url https://a.example/ --payload {} --delay 1h
 task list
 pause --all
 resume --all
 migrate --status
 queue purge ops
-task add --queue ops --url https://a.example/ --payload {} --delay 1h
+task add --queue ops --webhook-url https://a.example/ --payload {} --delay 1h
 """
 
 

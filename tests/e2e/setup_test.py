@@ -383,7 +383,7 @@ class Remote(unittest.TestCase):
                             env=bare(CREDENTIALS_DIRECTORY=str(own)), stdout=log, stderr=log)
         wait_until(lambda: cluster.sql("SELECT count(*) FROM postern.instance") == "1")
         log = (host.root / "log/scheduler").read_text()
-        self.assertIn("public_url is not set", log)
+        self.assertIn("no public url", log)
         self.assertNotIn((own / "database-password").read_text().strip(), log)
         # A file that others can read is refused, and so is a wrong one, without its text.
         file = credentials / "database-password.postern_operator"
