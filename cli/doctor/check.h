@@ -44,7 +44,7 @@ class Patient {
   // What /metrics shows, as it was when a check first asked for it.
   const db::Numbers& numbers();
   std::int64_t number(const char* sql) const;
-  std::string text(const char* sql) const;
+  std::string text(const char* sql, const db::Params& params = {}) const;
 
  private:
   std::optional<db::Numbers> numbers_;

@@ -64,8 +64,8 @@ std::int64_t Patient::number(const char* sql) const {
   return connection.exec({"", sql}).integer_or_null(0, 0).value_or(0);
 }
 
-std::string Patient::text(const char* sql) const {
-  return std::string(connection.exec({"", sql}).text(0, 0));
+std::string Patient::text(const char* sql, const db::Params& params) const {
+  return std::string(connection.exec({"", sql}, params).text(0, 0));
 }
 
 }  // namespace doctor

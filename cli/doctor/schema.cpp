@@ -5,6 +5,7 @@
 #include "db/pg/login.h"
 #include "db/schema/drift.h"
 #include "db/schema/migrations.h"
+#include "db/schema/roles.h"
 
 namespace postern::admin::doctor {
 namespace {
@@ -44,12 +45,9 @@ Verdict drift(Patient& patient) {
 }
 
 Verdict roles(Patient& patient) {
-  const auto missing = patient.text(R"sql(
-    SELECT coalesce(string_agg(r, ', '), '') FROM unnest(ARRAY['postern_owner', 'postern_migrator', 'postern_api',
-      'postern_scheduler', 'postern_operator', 'postern_enqueue']) r
-     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r))sql");
+  const auto missing = db::missing_roles(patient.connection);
   if (!missing.empty()) {
-    return wrong_unless(false, "missing: " + missing,
+    return wrong_unless(false, fmt::format("missing: {}", fmt::join(missing, ", ")),
                         "run `postern migrate` as a superuser or a role with CREATEROLE");
   }
   const auto too_much = patient.text(R"sql(
@@ -67,13 +65,14 @@ Verdict rights(Patient& patient) {
   const auto missing = patient.text(R"sql(
     SELECT coalesce(string_agg(statement, '; ' ORDER BY statement), '') FROM (
       SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), r) AS statement
-        FROM unnest(ARRAY['postern_migrator', 'postern_api', 'postern_scheduler', 'postern_operator']) r
+        FROM unnest($1::text[]) r
        WHERE NOT has_database_privilege(r, current_database(), 'CONNECT')
       UNION ALL
       SELECT format('ALTER ROLE %I LOGIN', rolname) FROM pg_roles
-       WHERE rolname IN ('postern_migrator', 'postern_api', 'postern_scheduler', 'postern_operator') AND NOT rolcanlogin
+       WHERE rolname = ANY($1) AND NOT rolcanlogin
       UNION ALL
-      SELECT 'GRANT postern_owner TO postern_migrator' WHERE NOT pg_has_role('postern_migrator', 'postern_owner', 'MEMBER')) s)sql");
+      SELECT 'GRANT postern_owner TO postern_migrator' WHERE NOT pg_has_role('postern_migrator', 'postern_owner', 'MEMBER')) s)sql",
+                                    db::Params().array(db::login_roles()));
   return wrong_unless(missing.empty(),
                       missing.empty() ? "each role can log in here" : "missing: " + missing,
                       "run it as the database's owner or a superuser, or `postern migrate`");

@@ -6,6 +6,7 @@
 #include "cli/doctor/check.h"
 #include "core/program/clock.h"
 #include "db/schema/migrations.h"
+#include "db/schema/roles.h"
 
 namespace postern::admin::doctor {
 namespace {
@@ -42,7 +43,7 @@ Verdict settings(Patient& patient) {
         LEFT JOIN pg_roles r ON r.oid = s.setrole
        WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
          AND (s.setrole = 0 OR EXISTS (
-           SELECT FROM pg_roles p WHERE p.rolname IN ('postern_owner', 'postern_api', 'postern_scheduler', 'postern_enqueue', 'postern_operator', 'postern_migrator')
+           SELECT FROM pg_roles p WHERE p.rolname = ANY($1::text[])
               AND pg_has_role(s.setrole, p.oid, 'MEMBER')))),
     found AS (
       SELECT * FROM given
@@ -51,7 +52,8 @@ Verdict settings(Patient& patient) {
     SELECT coalesce(string_agg(format('%s = %s (%s)', name, f.value, place), ', ' ORDER BY name, place), '')
       FROM found f JOIN expected e USING (name)
      WHERE lower(f.value) <> e.value
-       AND lower(f.value) IS DISTINCT FROM CASE e.value WHEN 'on' THEN 'true' WHEN 'off' THEN 'false' END)sql");
+       AND lower(f.value) IS DISTINCT FROM CASE e.value WHEN 'on' THEN 'true' WHEN 'off' THEN 'false' END)sql",
+                                db::Params().array(db::all_roles()));
   return wrong_unless(
       odd.empty(), odd.empty() ? "none of the server, the database or a role is odd" : odd,
       "take it back with ALTER SYSTEM, ALTER DATABASE or ALTER ROLE ... RESET: Postern's "

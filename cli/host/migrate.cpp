@@ -9,6 +9,7 @@
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
 #include "cli/output/records.h"
+#include "db/schema/roles.h"
 
 namespace postern::admin {
 namespace {
@@ -50,9 +51,7 @@ void add_migrate(Command& app, Context& context) {
     auto connection = context.connect(true, kMigrator);
     if (*roles) {
       db::make_roles(connection);
-      print_record({{"roles",
-                     "postern_owner, postern_migrator, postern_api, postern_scheduler, "
-                     "postern_operator and postern_enqueue are there"}},
+      print_record({{"roles", fmt::format("{} are there", fmt::join(db::kRoles, ", "))}},
                    context.json);
       return;
     }

@@ -12,19 +12,10 @@
 #include "core/program/database_password.h"
 #include "db/pg/login.h"
 #include "db/schema/migrations.h"
+#include "db/schema/roles.h"
 
 namespace postern::admin::setup {
 namespace {
-
-// What of the roles is missing; empty: nothing.
-std::string missing_roles(db::PgConnection& connection) {
-  return std::string(connection
-                         .exec({"", R"sql(
-    SELECT coalesce(string_agg(r, ', ' ORDER BY r), '') FROM unnest(ARRAY['postern_owner', 'postern_migrator', 'postern_api',
-      'postern_scheduler', 'postern_operator', 'postern_enqueue']) r
-     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r))sql"})
-                         .text(0, 0));
-}
 
 bool is_superuser(db::PgConnection& connection) {
   return connection.exec({"", "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"})
@@ -73,8 +64,9 @@ Step roles(Plan& plan) {
   return {"roles",
           [connection] {
             auto admin = connection();
-            const auto missing = missing_roles(admin);
-            return missing.empty() ? done("all six are there") : open("make " + missing);
+            const auto missing = db::missing_roles(admin);
+            return missing.empty() ? done("all six are there")
+                                   : open(fmt::format("make {}", fmt::join(missing, ", ")));
           },
           [connection] {
             auto admin = connection();

@@ -13,12 +13,10 @@
 #include "core/base/crypto.h"
 #include "core/program/database_password.h"
 #include "db/pg/login.h"
+#include "db/schema/roles.h"
 
 namespace postern::admin::setup {
 namespace {
-
-constexpr std::array kRoles{"postern_migrator", "postern_api", "postern_scheduler",
-                            "postern_operator"};
 
 std::string_view bytes(const Sha256& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
@@ -30,7 +28,7 @@ std::string file_of(const Plan& plan, const std::string& role) {
 
 std::vector<std::string> without_password(const Plan& plan) {
   std::vector<std::string> out;
-  for (const char* role : kRoles) {
+  for (const char* role : db::kLoginRoles) {
     if (!exists(file_of(plan, role))) out.emplace_back(role);
   }
   return out;

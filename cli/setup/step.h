@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "cli/command/context.h"
+#include "core/program/database_password.h"
+#include "core/program/settings.h"
 #include "db/pg/connection.h"
 
 namespace postern::admin::setup {
@@ -39,8 +41,8 @@ struct Plan {
   bool made_database = false;      // by this run, so nobody else uses it
 
   std::string path(const std::string& absolute) const { return root + absolute; }
-  std::string conf() const { return path("/etc/postern/postern.conf"); }
-  std::string credentials() const { return path("/etc/postern/credentials"); }
+  std::string conf() const { return path(kSettingsFile); }
+  std::string credentials() const { return path(std::string(kCredentials)); }
   bool local() const;  // PostgreSQL is reached by a Unix socket
   std::string database_name() const;
   // A connection with the rights of whoever sets up: the user that --database names; else root as

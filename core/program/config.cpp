@@ -26,8 +26,6 @@
 namespace postern {
 namespace {
 
-constexpr char kDefaultFile[] = "/etc/postern/postern.conf";
-
 bool is_used_by(const Setting& setting, Program program) {
   switch (setting.users) {
     case Users::all: return true;
@@ -191,8 +189,8 @@ void add_settings(CLI::App& app, Settings& settings, Program program) {
   const auto file = std::make_shared<File>();
   app.config_formatter(std::make_shared<FileReader>(program, file));
   CLI::Option* const config =
-      app.set_config("--config", kDefaultFile, "a file of settings, one \"name = value\" a line");
-  config->option_text(fmt::format("FILE [{}]", kDefaultFile));
+      app.set_config("--config", kSettingsFile, "a file of settings, one \"name = value\" a line");
+  config->option_text(fmt::format("FILE [{}]", kSettingsFile));
   // A FileError waits until --help has had its turn, since help needs no settings. CLI11 checks the
   // value a second time before that.
   config->check([file, config](const std::string& path) {

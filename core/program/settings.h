@@ -10,6 +10,9 @@
 
 namespace postern {
 
+// Where the programs look for their settings unless --config names another file.
+inline constexpr char kSettingsFile[] = "/etc/postern/postern.conf";
+
 // `fcgi_and_command`: the command looks at what the handlers are given.
 enum class Users { all, daemons, fcgi, fcgi_and_command, scheduler };
 

@@ -2,19 +2,20 @@
 
 #include <map>
 
+#include "db/schema/roles.h"
+
 namespace postern::db {
 namespace {
 
 // Everything that roles.sql, functions/ and grants.sql set, a line for each object. Rights are
-// sorted, since GRANT appends them.
+// sorted, since GRANT appends them. $1: Postern's roles.
 constexpr Statement kCatalog{"", R"sql(
   SELECT 'role ' || rolname,
          concat_ws(' ', rolsuper, rolcanlogin, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication,
                    (SELECT string_agg(c, ' ' ORDER BY c) FROM pg_db_role_setting s, unnest(s.setconfig) c
                      WHERE s.setrole = r.oid AND s.setdatabase = 0))
     FROM pg_roles r
-   WHERE rolname IN ('postern_owner', 'postern_api', 'postern_scheduler', 'postern_enqueue',
-                    'postern_operator', 'postern_migrator')
+   WHERE rolname = ANY($1::text[])
   UNION ALL
   SELECT CASE relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' ELSE 'table ' END || oid::regclass,
          concat_ws(' ', pg_get_userbyid(relowner),
@@ -30,7 +31,7 @@ constexpr Statement kCatalog{"", R"sql(
 
 std::map<std::string, std::string> catalog(PgConnection& connection) {
   std::map<std::string, std::string> out;
-  const auto rows = connection.exec(kCatalog);
+  const auto rows = connection.exec(kCatalog, Params().array(all_roles()));
   for (int i = 0; i < rows.rows(); ++i) out.emplace(rows.text(i, 0), rows.text(i, 1));
   return out;
 }

@@ -1,11 +1,32 @@
 // What the roles must not be able to do.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "db/schema/roles.h"
 #include "tests/support/database.h"
 #include "tests/support/tasks.h"
 
 namespace postern::test {
 namespace {
+
+TEST(Roles, AreThoseOfTheList) {
+  Database database;
+  auto connection = database.connect();
+  EXPECT_TRUE(db::missing_roles(connection).empty());
+  // "NAME" or "NAME logs in", as roles.sql makes them.
+  const auto made = connection.exec({"", R"sql(
+    SELECT rolname || CASE WHEN rolcanlogin THEN ' logs in' ELSE '' END FROM pg_roles WHERE rolname ~ '^postern_' ORDER BY 1)sql"});
+  std::set<std::string> found, listed;
+  for (int i = 0; i < made.rows(); ++i) found.emplace(made.text(i, 0));
+  for (const std::string role : db::kRoles) {
+    const bool login = std::ranges::find(db::kLoginRoles, role) != db::kLoginRoles.end();
+    listed.insert(role + (login ? " logs in" : ""));
+  }
+  EXPECT_EQ(found, listed);
+}
 
 TEST(Roles, AreDeniedWhatTheyDoNotNeed) {
   Database database;
