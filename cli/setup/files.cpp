@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +57,12 @@ void write_file(const std::string& path, const std::string& text, unsigned mode)
     unlink(fresh.c_str());
     lost("write", target);
   }
+}
+
+void be_alone(const std::string& folder) {
+  const int lock = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  throw std::runtime_error("another `postern setup` is at work on this host: wait for its end");
 }
 
 Ended run_program(const std::vector<std::string>& command) {

@@ -14,6 +14,10 @@ std::optional<std::string> read_file(const std::string& path);
 // owner and mode; a new one gets `mode`. Makes the folder. Follows a symbolic link.
 void write_file(const std::string& path, const std::string& text, unsigned mode);
 
+// Held as long as the process lives, by one `postern setup` of a host. Throws std::runtime_error
+// when another has it.
+void be_alone(const std::string& folder);
+
 struct Ended {
   int code;  // 127: there is no such program
   std::string said;

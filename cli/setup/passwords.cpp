@@ -1,5 +1,6 @@
 #include "cli/setup/passwords.h"
 
+#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -51,17 +52,21 @@ Step passwords(Plan& plan) {
               const auto password = random_base62(40);
               std::array<std::uint8_t, 16> salt{};
               random_bytes(salt);
-              // The file first: a password that nobody knows would be lost.
-              write_file(file_of(plan, role), password + "\n", 0600);
+              // The file first, since one may not be written for want of room; and under its name
+              // when PostgreSQL has the password: until then the next run makes another.
+              const auto file = file_of(plan, role);
+              const auto waiting = file + ".waiting";
+              write_file(waiting, password + "\n", 0600);
               try {
                 admin.script(fmt::format(
                     "ALTER ROLE {} PASSWORD '{}'", role,
                     scram_verifier(password,
                                    {reinterpret_cast<const char*>(salt.data()), salt.size()})));
               } catch (...) {
-                std::filesystem::remove(file_of(plan, role));
+                std::filesystem::remove(waiting);
                 throw;
               }
+              std::filesystem::rename(waiting, file);
               ++made;
             }
             return fmt::format("made {}, in {}", made, plan.credentials());
@@ -84,18 +89,23 @@ std::string drop_in_path(const Plan& plan, const Unit& unit) {
   return plan.path(fmt::format("/etc/systemd/system/{}.d/postern-database.conf", unit.name));
 }
 
+bool is_address(const std::string& host) {
+  in6_addr any{};
+  return inet_pton(AF_INET, host.c_str(), &any) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &any) == 1;
+}
+
 std::string drop_in(const Plan& plan, const Unit& unit) {
   std::string out = fmt::format(
       "# Written by `postern setup`: PostgreSQL is on another host.\n[Service]\n"
       "LoadCredential={}:{}/{}.{}\n",
       kDatabasePassword, kCredentials, kDatabasePassword, unit.role);
   if (!unit.without_network) return out;
-  const auto host = db::conninfo_value(plan.context->settings.database, "host") +
-                    db::conninfo_value(plan.context->settings.database, "hostaddr");
   out += "PrivateNetwork=no\nRestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n";
-  // The kernel knows no names: with one, every address is allowed.
-  const bool address = host.find_first_not_of("0123456789.:abcdefABCDEF") == host.npos;
-  return out + (address ? "IPAddressAllow=" + host + "\n" : "IPAddressDeny=\n");
+  // The kernel knows no names: with one, or with several hosts, every address is allowed.
+  auto host = db::conninfo_value(plan.context->settings.database, "hostaddr");
+  if (host.empty()) host = db::conninfo_value(plan.context->settings.database, "host");
+  return out + (is_address(host) ? "IPAddressAllow=" + host + "\n" : "IPAddressDeny=\n");
 }
 
 Step drop_ins(Plan& plan) {

@@ -9,6 +9,7 @@
 
 #include "cli/command/commands.h"
 #include "cli/output/records.h"
+#include "cli/setup/files.h"
 #include "cli/setup/step.h"
 
 namespace postern::admin {
@@ -63,6 +64,7 @@ void run(Context& context, Arguments& arguments) {
   plan.context = &context;
   if (plan.public_url.empty()) plan.public_url = context.settings.public_url;
   if (plan.nginx_dir.empty()) plan.nginx_dir = plan.path("/etc/nginx");
+  if (!arguments.dry_run && !arguments.undo) setup::be_alone(plan.path("/etc"));
   auto all = steps(plan);
   Report report(context.json);
   if (arguments.undo) {

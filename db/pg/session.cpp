@@ -116,7 +116,8 @@ std::string session_sql(Session session) {
     values.append(value).append("')");
   }
   return "SELECT pg_catalog.set_config(s.name, w.value, false) FROM (VALUES " + values +
-         ") AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) w.name "
+         ") AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) "
+         "w.name "
          "WHERE s.source OPERATOR(pg_catalog.<>) 'client'";
 }
 

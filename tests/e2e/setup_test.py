@@ -246,46 +246,6 @@ esac
         self.assertIn("dbname=app", (self.host.root / "etc/postern/postern.conf").read_text())
 
 
-class Hostile(unittest.TestCase):
-    """The owner of an application's database, who waits for a superuser to set Postern up in it."""
-
-    def setUp(self):
-        self.host = Host(self)
-        self.host.cluster.sql("CREATE ROLE app LOGIN; CREATE DATABASE app OWNER app", database="postgres")
-        self.assertEqual(self.sql("""
-            CREATE FUNCTION public.seize() RETURNS text LANGUAGE plpgsql AS $$
-            BEGIN ALTER ROLE app SUPERUSER; RETURN ''; EXCEPTION WHEN insufficient_privilege THEN RETURN ''; END $$"""), "")
-
-    def sql(self, text):
-        return self.host.cluster.sql(text, "app", "app")
-
-    def assert_nothing_seized(self):
-        self.assertEqual(self.host.cluster.sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'app'"), "f")
-
-    def test_functions_in_front_of_postgresqls_own_are_not_called(self):
-        self.assertEqual(self.sql("""
-            CREATE FUNCTION public.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS
-              $$ SELECT public.seize() || pg_catalog.set_config($1, $2, $3) $$;
-            CREATE FUNCTION public.same(text, text) RETURNS boolean LANGUAGE sql AS
-              $$ SELECT public.seize() || $1 OPERATOR(pg_catalog.=) $2 $$;
-            CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = text, FUNCTION = public.same);
-            CREATE OPERATOR public.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = public.same);
-            ALTER DATABASE app SET search_path = public, pg_catalog"""), "")
-        self.host.setup(database=self.host.cluster.url(database="app"))
-        self.assert_nothing_seized()
-
-    def test_a_schema_of_theirs_is_not_looked_into(self):
-        self.assertEqual(self.sql("""
-            CREATE SCHEMA postern;
-            CREATE VIEW postern.applied AS SELECT 'x' || public.seize() AS name, ''::text AS sha256, 1 AS release,
-                                                  1 AS min_program"""), "")
-        said = self.host.setup(database=self.host.cluster.url(database="app"), code=1)
-        self.assertIn("belongs to app", said)
-        self.assert_nothing_seized()
-        self.assertIn("belongs to app", self.host.cluster.migrate(database="app", code=1))
-        self.assert_nothing_seized()
-
-
 class Vhosts(unittest.TestCase):
     """Which server { } gets the line."""
 
