@@ -12,6 +12,7 @@
 #include "cli/setup/files.h"
 #include "cli/setup/step.h"
 #include "cli/setup/vhosts.h"
+#include "core/base/text.h"
 
 namespace postern::admin::setup {
 namespace {
@@ -118,6 +119,12 @@ std::string difference(const Place& place, const std::string& changed) {
   return out;
 }
 
+bool is_host(std::string_view name) {
+  return !name.empty() && is_alphanumeric(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
+}
+
 std::string backup_of(const Plan& plan, const Place& place) {
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(
       std::chrono::system_clock::now().time_since_epoch());
@@ -198,8 +205,9 @@ Step vhost(Plan& plan) {
 }  // namespace
 
 std::vector<Step> nginx_steps(Plan& plan) {
-  // Clients reach the API where the vhost is, unless something else was said.
-  if (!plan.vhost.empty() && plan.public_url.empty()) {
+  // Clients reach the API where the vhost is, unless something else was said, or the vhost's name
+  // is none that they can ask for (*.example, ~^app, _).
+  if (is_host(plan.vhost) && plan.public_url.empty()) {
     try {
       plan.public_url = (chosen(plan).server.tls ? "https://" : "http://") + plan.vhost;
     } catch (const std::runtime_error&) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <stdexcept>
 
 #include "cli/setup/files.h"
 #include "cli/setup/step.h"
@@ -31,11 +32,12 @@ std::optional<std::string> value_in(const std::string& text, const std::string& 
 
 // What the services need to know. The user and the password are each program's own.
 std::vector<Line> wanted(const Plan& plan) {
-  std::vector<Line> out{
-      {"database",
-       db::conninfo_with(
-           plan.context->settings.database,
-           {{"dbname", plan.database_name()}, {"user", ""}, {"password", ""}, {"passfile", ""}})}};
+  std::vector<Line> out{{"database", db::conninfo_with(plan.context->settings.database,
+                                                       {{"dbname", plan.database_name()},
+                                                        {"user", ""},
+                                                        {"password", ""},
+                                                        {"passfile", ""},
+                                                        {"sslpassword", ""}})}};
   if (!plan.public_url.empty()) out.push_back({"public_url", plan.public_url});
   return out;
 }
@@ -78,6 +80,11 @@ std::vector<Step> settings_steps(Plan& plan) {
            },
            [&plan] {
              const auto lines = missing(plan);
+             for (const auto& line : lines) {
+               if (line.value.find_first_of("\r\n") == line.value.npos) continue;
+               throw std::runtime_error(fmt::format(
+                   "{}: its value has a line break, which {} cannot hold", line.name, plan.conf()));
+             }
              auto text = read_file(plan.conf()).value_or("");
              if (!text.empty() && !text.ends_with('\n')) text += '\n';
              text += "# By `postern setup`:\n";

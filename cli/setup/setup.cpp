@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "cli/output/records.h"
 #include "cli/setup/files.h"
 #include "cli/setup/step.h"
+#include "core/program/settings.h"
 
 namespace postern::admin {
 namespace {
@@ -39,6 +41,19 @@ std::vector<Step> steps(Plan& plan) {
   return out;
 }
 
+// The setting as the programs read it: a file with a wrong one would stop them all.
+std::string public_url(Settings& settings, const std::string& given) {
+  const auto all = all_settings();
+  const auto setting = std::find_if(all.begin(), all.end(), [](const Setting& each) {
+    return std::string_view(each.name) == "public_url";
+  });
+  if (!setting->set(settings, given)) {
+    throw UsageError(
+        fmt::format("--public-url: '{}' is wrong; it must be {}", given, setting->expected));
+  }
+  return settings.public_url;
+}
+
 // A line for each step, at once for people, at the end for programs.
 class Report {
  public:
@@ -63,6 +78,7 @@ void run(Context& context, Arguments& arguments) {
   auto& plan = arguments.plan;
   plan.context = &context;
   if (plan.public_url.empty()) plan.public_url = context.settings.public_url;
+  plan.public_url = public_url(context.settings, plan.public_url);
   if (plan.nginx_dir.empty()) plan.nginx_dir = plan.path("/etc/nginx");
   if (!arguments.dry_run && !arguments.undo) setup::be_alone(plan.path("/etc"));
   auto all = steps(plan);

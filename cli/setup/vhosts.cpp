@@ -43,7 +43,10 @@ class Words {
   std::string quoted(char quote) {
     std::string out;
     for (end_ = at + 1; end_ < text_.size() && text_[end_] != quote; ++end_) {
-      if (text_[end_] == '\\' && end_ + 1 < text_.size()) ++end_;
+      if (text_[end_] == '\\' && end_ + 1 < text_.size()) {
+        // Of others the backslash stays, as in a regular expression.
+        if (std::string_view("\"'\\").find(text_[++end_]) == std::string_view::npos) out += '\\';
+      }
       out += text_[end_];
     }
     end_ = std::min(end_ + 1, text_.size());

@@ -50,6 +50,35 @@ class Hostile(unittest.TestCase):
         self.assert_nothing_seized()
 
 
+class Settings(unittest.TestCase):
+    """postern.conf is read by everybody, and a wrong line in it stops all programs."""
+
+    def setUp(self):
+        self.host = Host(self)
+        self.conf = self.host.root / "etc/postern/postern.conf"
+
+    def test_no_secret_of_the_connection_string_is_written(self):
+        self.host.setup(database=f"{self.host.cluster.url()}&password=hidden1&sslpassword=hidden2&passfile=/hidden3")
+        self.assertRegex(self.conf.read_text(), r"(?m)^database = dbname=postern host=\S+ port=5432$")
+        self.assertNotIn("hidden", self.conf.read_text())
+
+    def test_what_no_program_would_read_is_not_written(self):
+        said = self.host.setup("--public-url", "app.example", code=2)
+        self.assertIn("--public-url: 'app.example' is wrong; it must be an http or https URL", said)
+        said = self.host.setup("--dry-run", "--public-url", "https://app.example/api/")
+        self.assertIn("public_url = https://app.example/api\n", said)
+        site = self.host.root / "etc/nginx/sites-available/other"
+        for name in ("*.example", ".example", "_", r"~^(www\.)?app"):
+            site.write_text(f'server {{ listen 127.0.0.1:{self.host.port}; server_name "{name}"; }}\n')
+            said = self.host.setup("--dry-run", "--vhost", name)
+            self.assertIn("+", said)
+            self.assertNotIn("public_url = ", said, name)
+        broken = self.host.cluster.url(database="a%0Ab")
+        self.host.cluster.sql('CREATE DATABASE "a\nb"', database="postgres")
+        self.assertIn("its value has a line break", self.host.setup(database=broken, code=1))
+        self.assertFalse(self.conf.exists())
+
+
 class Interrupted(unittest.TestCase):
     """A PostgreSQL over TCP, whose roles get passwords."""
 
