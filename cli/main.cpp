@@ -147,10 +147,10 @@ int main(int argc, char** argv) {
   } catch (const db::PgError& error) {
     const auto sentence = fmt::format("the database refused: {}", error.what());
     if (context.json) admin::print_error("not_done", sentence);
-    fmt::print(stderr, "postern: {}\n", sentence);
+    admin::complain(sentence);
   } catch (const std::exception& error) {
     if (context.json) admin::print_error("not_done", error.what());
-    fmt::print(stderr, "postern: {}\n", error.what());
+    admin::complain(error.what());
   }
   return admin::kNotDone;
 }

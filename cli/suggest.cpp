@@ -9,7 +9,7 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
-#include "cli/output/printable.h"
+#include "cli/command/printable.h"
 
 namespace postern::admin {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/command/printable.h"
 #include "core/base/json_writer.h"
 
 namespace postern::admin {
@@ -15,9 +16,13 @@ void print_error(const std::string& code, const std::string& sentence) {
   fmt::print("{}\n", out.text());
 }
 
+void complain(const std::string& sentence) {
+  fmt::print(stderr, "postern: {}\n", printable(sentence));
+}
+
 void fail(const std::string& sentence, bool json) {
   if (json) print_error("not_done", sentence);
-  fmt::print(stderr, "postern: {}\n", sentence);
+  complain(sentence);
   throw Exit{kNotDone};
 }
 

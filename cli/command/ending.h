@@ -25,6 +25,8 @@ class UsageError : public std::runtime_error {
 
 // {"error":{"code","message"}} on stdout.
 void print_error(const std::string& code, const std::string& sentence);
+// One sentence on stderr. What others wrote, in it as in tables, controls no terminal.
+void complain(const std::string& sentence);
 
 // Ends the command with one sentence on stderr, with `json` on stdout too, in the form of the API's
 // errors. Exit code kNotDone.

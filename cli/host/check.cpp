@@ -7,6 +7,7 @@
 #include "cli/api/http.h"
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
+#include "cli/command/printable.h"
 #include "cli/host/health.h"
 #include "db/catalog/metrics.h"
 #include "db/catalog/recent_ends.h"
@@ -129,7 +130,7 @@ void add_check(Command& app, Context& context) {
       .show_default();
   command.run([&context, arguments] {
     const Report report = check(context, *arguments);
-    fmt::print("{}\n", report.line);
+    fmt::print("{}\n", printable(report.line));
     throw Exit{static_cast<int>(report.grade)};
   });
 }

@@ -10,7 +10,7 @@
 #include "cli/command/ending.h"
 #include "cli/command/options.h"
 #include "cli/output/json.h"
-#include "cli/output/printable.h"
+#include "cli/command/printable.h"
 #include "core/base/text.h"
 
 namespace postern::admin {
@@ -52,7 +52,7 @@ std::unique_ptr<Api> api_of(const Context& context, const std::optional<std::str
 
 // "priority must be 1 to 10" with --priority for priority.
 std::string sentence_of(const JsonObject& error, const FlagOf& flag_of) {
-  const std::string message = printable(error.text("message"));
+  const std::string message = error.text("message");
   const std::string field = error.text("details.field");
   if (field.empty() || !flag_of) return message;
   std::string flag = flag_of(field);
@@ -94,7 +94,7 @@ void Client::refuse(const ApiAnswer& answer, const FlagOf& flag_of) const {
   if (context_.json) fmt::print("{}\n", answer.body);
   std::string sentence = sentence_of(error, flag_of);
   if (sentence.empty()) sentence = fmt::format("the API answered {}", answer.status);
-  fmt::print(stderr, "postern: {}\n", sentence);
+  complain(sentence);
   constexpr int kWrong = 400;
   throw Exit{answer.status == kWrong ? kUsage : kNotDone};
 }

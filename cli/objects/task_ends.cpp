@@ -6,7 +6,7 @@
 #include "cli/command/ending.h"
 #include "cli/objects/tasks.h"
 #include "cli/output/confirm.h"
-#include "cli/output/printable.h"
+#include "cli/command/printable.h"
 #include "cli/output/show.h"
 #include "core/base/text.h"
 #include "core/model/ids.h"

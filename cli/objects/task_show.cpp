@@ -4,7 +4,7 @@
 #include "cli/command/ending.h"
 #include "cli/objects/tasks.h"
 #include "cli/output/local_time.h"
-#include "cli/output/printable.h"
+#include "cli/command/printable.h"
 #include "cli/output/show.h"
 #include "core/model/ids.h"
 #include "core/program/clock.h"

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cli/command/printable.h"
 #include "core/base/json_writer.h"
 
 namespace postern::admin {
@@ -24,7 +25,7 @@ void write_cell(JsonWriter& out, const std::string& heading, const std::string& 
 }  // namespace
 
 void print_table(const std::vector<std::string>& headings,
-                 const std::vector<std::vector<std::string>>& rows, bool json) {
+                 std::vector<std::vector<std::string>> rows, bool json) {
   if (json) {
     JsonWriter out;
     out.begin_array();
@@ -36,6 +37,9 @@ void print_table(const std::vector<std::string>& headings,
     out.end_array();
     fmt::print("{}\n", out.text());
     return;
+  }
+  for (auto& row : rows) {
+    for (auto& cell : row) cell = printable(cell);
   }
   std::vector<std::size_t> widths;
   for (const auto& heading : headings) widths.push_back(heading.size());
@@ -64,7 +68,7 @@ void print_record(const std::vector<RecordField>& fields, bool json) {
     fmt::print("{}\n", out.text());
     return;
   }
-  for (const auto& [heading, text, bare] : fields) fmt::print("{}: {}\n", heading, text);
+  for (const auto& [heading, text, bare] : fields) fmt::print("{}: {}\n", heading, printable(text));
 }
 
 std::string show(const std::optional<Time>& time) { return time ? format_rfc3339(*time) : ""; }

@@ -13,7 +13,7 @@ namespace postern::admin {
 // Rows under headings, columns as wide as they need to be. With `json`: an array of objects whose
 // keys are the headings in lower case with underscores, empty cells as null.
 void print_table(const std::vector<std::string>& headings,
-                 const std::vector<std::vector<std::string>>& rows, bool json);
+                 std::vector<std::vector<std::string>> rows, bool json);
 
 // A field of a record. `bare`: its text is JSON, a number or a boolean.
 struct RecordField {

@@ -8,7 +8,7 @@
 
 #include "cli/command/context.h"
 #include "cli/output/local_time.h"
-#include "cli/output/printable.h"
+#include "cli/command/printable.h"
 #include "cli/output/table.h"
 #include "core/wire/endpoint_json.h"
 #include "core/wire/queue_json.h"
@@ -76,8 +76,9 @@ std::string shown_text(std::string_view name, std::string_view raw, Room room) {
 
 // "50 per 1 s, burst 100".
 std::string shown_rate(const JsonObject& rate) {
-  std::string out = fmt::format("{} per {} s", rate.raw("count"), rate.raw("period_seconds"));
-  if (rate.has("burst")) out += fmt::format(", burst {}", rate.raw("burst"));
+  std::string out = fmt::format("{} per {} s", printable(rate.raw("count")),
+                                printable(rate.raw("period_seconds")));
+  if (rate.has("burst")) out += fmt::format(", burst {}", printable(rate.raw("burst")));
   return out;
 }
 

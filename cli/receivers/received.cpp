@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cli/output/printable.h"
+#include "cli/command/printable.h"
 #include "core/base/base64.h"
 #include "core/base/utf8.h"
 

@@ -90,9 +90,10 @@ void start_logging(std::string_view level) {
 
 std::string log_safe(std::string_view text, std::size_t most) {
   std::string out;
-  append_escaped(out, text.substr(0, most));
-  for (auto quote = out.find('"'); quote != out.npos; quote = out.find('"', quote + 2)) {
-    out.insert(quote, 1, '\\');
+  // A backslash too: text that ends in one would take its closing quote with it, and go on as keys.
+  for (const char c : text.substr(0, most)) {
+    if (c == '"' || c == '\\') out += '\\';
+    append_escaped(out, {&c, 1});
   }
   if (text.size() > most) out += "...";
   return out;

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 from commanding import OverHttp
-from harness import BIN
+from harness import BIN, Answer
 
 
 class Remote(OverHttp):
@@ -23,6 +23,20 @@ class Remote(OverHttp):
         self.assertIn("redirects to", self.told("queue", "list", "--url", self.receiver.url("/moved")))
         self.assertEqual([request.path for request in self.receiver.requests if "moved" in request.path],
                          ["/moved/v1/queues"])
+
+    def test_no_answer_controls_the_terminal(self):
+        """Of whoever stands at the address, or between."""
+        escape, stolen = "\x1b]0;hidden\x07", "\\x1b]0;hidden\\x07"
+        self.receiver.on("/hostile/v1/queues", Answer(302, headers={"Location": f"https://elsewhere/{escape}"}))
+        said = self.told("queue", "list", "--url", self.receiver.url("/hostile"))
+        self.assertIn(stolen, said)
+        self.assertNotIn("\x1b", said)
+        self.stack.postern("key", "create", "--role", "read", "--name", f"odd{escape}")
+        self.addCleanup(self.stack.postern, "key", "revoke", "--name", f"odd{escape}")
+        shown = subprocess.run([BIN / "postern", "key", "list", "--database", self.stack.postgres.url()],
+                               capture_output=True, text=True, check=True).stdout
+        self.assertIn(f"odd{stolen}", shown)
+        self.assertNotIn("\x1b", shown)
 
     def test_a_key_is_wanted_and_judged(self):
         self.assertIn("POSTERN_KEY", self.told("queue", "list", env={"POSTERN_KEY": ""}, code=2))

@@ -57,6 +57,7 @@ TEST(LogSafe, EscapesAndCutsValuesFromOutside) {
   EXPECT_EQ(log_safe("plain caf\xc3\xa9"), "plain caf\xc3\xa9");
   EXPECT_EQ(log_safe(std::string_view("a\r\nb\t\0\x7f", 7)), "a\\x0d\\nb\\x09\\x00\\x7f");
   EXPECT_EQ(log_safe("\"a\" b\""), "\\\"a\\\" b\\\"");
+  EXPECT_EQ(log_safe("a\\\" task=b \\"), "a\\\\\\\" task=b \\\\");
   EXPECT_EQ(log_safe("abc", 2), "ab...");
   EXPECT_EQ(log_safe(std::string(200, 'x')), std::string(200, 'x'));
   EXPECT_EQ(log_safe(std::string(201, 'x')), std::string(200, 'x') + "...");

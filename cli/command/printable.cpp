@@ -1,4 +1,4 @@
-#include "cli/output/printable.h"
+#include "cli/command/printable.h"
 
 #include <algorithm>
 #include <iterator>
