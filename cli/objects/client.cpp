@@ -12,6 +12,7 @@
 #include "cli/output/json.h"
 #include "cli/command/printable.h"
 #include "core/base/text.h"
+#include "core/base/url.h"
 
 namespace postern::admin {
 namespace {
@@ -30,6 +31,14 @@ std::string key_of(const Context& context) {
   return key == nullptr ? "" : key;
 }
 
+// Whether others can read on the way what is sent there.
+bool is_in_the_clear(const std::string& address) {
+  const auto url = parse_url(address, "--url");
+  const bool this_host =
+      url && (url->host == "localhost" || url->host == "::1" || url->host.starts_with("127."));
+  return url && url->scheme == "http" && !this_host;
+}
+
 std::unique_ptr<Api> api_of(const Context& context, const std::optional<std::string>& tenant,
                             bool writable) {
   if (context.url.empty()) {
@@ -44,7 +53,11 @@ std::unique_ptr<Api> api_of(const Context& context, const std::optional<std::str
   }
   if (tenant) refuse_option("--tenant", "with --url the key says whose objects they are");
   try {
-    return remote_api({context.url, key_of(context), context.ca_file});
+    auto api = remote_api({context.url, key_of(context), context.ca_file});
+    if (is_in_the_clear(context.url)) {
+      complain(context.url + ": without https, whoever is in between can read the key");
+    }
+    return api;
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }

@@ -103,6 +103,11 @@ bool FieldOptions::given(std::string_view field) const {
 
 bool FieldOptions::any() const { return std::ranges::any_of(values_, &Value::given); }
 
+void FieldOptions::want_target() const {
+  if (given("url") || given("webhook_url") || given("endpoint")) return;
+  throw UsageError("--webhook-url: say what is called; --url is the API's own address");
+}
+
 void FieldOptions::write(JsonWriter& out) const {
   std::string_view open;  // the member whose members are written
   for (std::size_t i = 0; i < table_.size(); ++i) {

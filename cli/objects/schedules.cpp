@@ -139,6 +139,7 @@ void runs(const Context& context, const Arguments& arguments) {
 }
 
 void add(const Context& context, const Arguments& arguments) {
+  if (!context.url.empty()) arguments.fields.want_target();
   JsonWriter body;
   body.begin_object().member("name", arguments.name);
   arguments.fields.write(body);

@@ -152,7 +152,7 @@ void print_object(std::string_view json, const Context& context) {
 }
 
 void say(const Context& context, const std::string& sentence) {
-  if (!context.json) fmt::print("{}\n", sentence);
+  if (!context.json) fmt::print("{}\n", printable(sentence));
 }
 
 std::string coloured(std::string_view text) {

@@ -52,6 +52,18 @@ class Remote(OverHttp):
         self.assertIn("--tenant", self.told("queue", "list", "--tenant", "default", code=2))
         self.assertIn("host's database", self.told("key", "list", "--url", self.stack.url, code=2))
 
+    def test_no_receiver_of_webhooks_gets_the_key(self):
+        """Whoever takes --url for that of the webhook, as it was."""
+        for verb in (["endpoint", "add", "mail"], ["endpoint", "set", "mail"], ["task", "add", "--queue", "q"],
+                     ["schedule", "add", "nightly", "--cron", "@daily"]):
+            self.told(*verb, "--url", self.receiver.url("/hook"), code=2)
+        self.assertEqual([request.path for request in self.receiver.requests if "hook" in request.path], [])
+
+    def test_a_key_in_the_clear_is_told_of(self):
+        self.assertIn("can read the key", self.told("queue", "list", "--url", "http://nowhere.invalid"))
+        self.assertNotIn("can read the key", self.told("queue", "list", "--url", "https://nowhere.invalid"))
+        self.assertNotIn("can read the key", self.told("queue", "list", "--url", "http://127.0.0.1:1"))
+
     def test_certificates_are_checked(self):
         over_tls = ["queue", "list", "--url", self.stack.tls_url]
         self.assertIn("no TLS with", self.told(*over_tls))
