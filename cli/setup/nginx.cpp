@@ -76,6 +76,16 @@ std::vector<Place> places(const Plan& plan) {
   return out;
 }
 
+// Lua has quotes and braces of its own, so a file with some may be misread, and the line would go
+// to a server of another name.
+Place readable(Place place) {
+  if (place.text.find("_by_lua_block") == std::string::npos) return place;
+  throw std::runtime_error(
+      fmt::format("--vhost: {} has blocks of Lua, which setup does not read: add "
+                  "the line to the server {{ }} yourself: {}",
+                  place.file, kDirective));
+}
+
 // The one server { } of that name: of several, the one with TLS.
 Place chosen(const Plan& plan) {
   const auto all = places(plan);
@@ -90,8 +100,8 @@ Place chosen(const Plan& plan) {
     named.push_back(place);
     if (place.server.tls) secure.push_back(place);
   }
-  if (named.size() == 1) return named[0];
-  if (secure.size() == 1) return secure[0];
+  if (named.size() == 1) return readable(std::move(named[0]));
+  if (secure.size() == 1) return readable(std::move(secure[0]));
   if (named.empty()) {
     throw std::runtime_error(
         fmt::format("--vhost: no server in {} has the server_name {}; there are: {}",

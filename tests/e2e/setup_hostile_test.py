@@ -62,6 +62,13 @@ class Settings(unittest.TestCase):
         self.assertRegex(self.conf.read_text(), r"(?m)^database = dbname=postern host=\S+ port=5432$")
         self.assertNotIn("hidden", self.conf.read_text())
 
+    def test_no_line_goes_to_a_neighbour(self):
+        """An apostrophe in Lua, where nginx reads no quotes."""
+        lua = "location / { content_by_lua_block { -- it's theirs\n ngx.say(1) } }"
+        (self.host.root / "etc/nginx/sites-available/other").write_text("\n".join(
+            f"server {{\n listen 127.0.0.1:1;\n server_name {name}.example;\n {lua}\n}}" for name in ("mine", "theirs")))
+        self.assertIn("has blocks of Lua", self.host.setup("--dry-run", "--vhost", "mine.example", code=1))
+
     def test_what_no_program_would_read_is_not_written(self):
         said = self.host.setup("--public-url", "app.example", code=2)
         self.assertIn("--public-url: 'app.example' is wrong; it must be an http or https URL", said)
