@@ -1,5 +1,7 @@
 #include "cli/command/context.h"
 
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "cli/command/ending.h"
@@ -23,7 +25,11 @@ db::PgConnection Context::connect(bool need_writable, const char* role) const {
   try {
     return db::PgConnection::connect(connection_options(need_writable, role));
   } catch (const db::PgError& error) {
-    fail(fmt::format("cannot connect to the database: {}", error.what()), json);
+    const std::string_view said = error.what();
+    const bool missing = said.find(" does not exist") != said.npos;  // a role or the database
+    fail(fmt::format("cannot connect to the database: {}{}", said,
+                     missing ? "; `postern setup` makes what is missing" : ""),
+         json);
   }
 }
 

@@ -110,6 +110,9 @@ Step schema(Plan& plan) {
           [&plan] {
             if (!plan.database_exists()) return open("make the schema postern in it");
             auto admin = plan.connect();
+            if (!db::schema_exists(admin)) {
+              return open("make the schema postern in it; nothing else there is touched");
+            }
             const auto misfit = db::schema_misfit(admin);
             return misfit ? open("migrate: " + *misfit) : done("it fits this program");
           },
@@ -140,9 +143,7 @@ db::PgConnection Plan::connect(const std::string& database) const {
   const std::string role = local() ? "postgres" : kMigrator;
   std::string password;
   if (!admin_password_file.empty()) {
-    Settings of_admin;
-    of_admin.database_password_file = admin_password_file;
-    password = read_database_password(of_admin, Program::admin, "");
+    password = read_password(admin_password_file, "--admin-password-file");
   } else if (!named) {
     password = stored_password(*this, role);
   } else if (!local()) {

@@ -10,6 +10,7 @@
 #include "cli/host/keys.h"
 #include "cli/setup/step.h"
 #include "core/base/crypto.h"
+#include "core/model/ids.h"
 #include "db/catalog/keys.h"
 #include "db/catalog/schedulers.h"
 #include "db/schema/migrations.h"
@@ -54,6 +55,21 @@ Step key(Plan& plan) {
           "postern key revoke --name " + plan.key_name};
 }
 
+[[noreturn]] void not_delivered(const Plan& plan, const std::string& task, std::string_view reason,
+                                std::string_view why) {
+  if (reason == "egress_denied") {
+    throw Skipped(fmt::format(
+        "task {} was taken, and not delivered: {} is a private address to this host, and webhooks "
+        "call public ones alone. If yours shall go there, add `egress_allow = ADDRESS/32` (`getent "
+        "hosts NAME` shows the address) to {}, then: systemctl try-restart 'postern-scheduler@*'",
+        task, plan.public_url, plan.conf()));
+  }
+  throw std::runtime_error(fmt::format(
+      "the scheduler tried to deliver task {0} to {1}/v1/openapi.json, and it failed ({2}): "
+      "`postern task get {0}` says more",
+      task, plan.public_url, why));
+}
+
 // The answer to one task: a GET of this Postern's own API description, through nginx, as any
 // webhook.
 std::string deliver(const Plan& plan) {
@@ -64,27 +80,23 @@ std::string deliver(const Plan& plan) {
     SELECT postern.enqueue($1, $2, NULL::jsonb, method => 'GET', max_retries => 0)::text)sql"},
                             db::Params().text(kQueue).text(plan.public_url + "/v1/openapi.json"))
                       .text(0, 0));
+  const auto shown = to_typeid(*parse_task_id(id));
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (std::chrono::steady_clock::now() < until) {
     const auto row = admin.exec({"", R"sql(
-      SELECT state, coalesce(nullif(last_error, ''), reason) AS why
+      SELECT state, reason, coalesce(nullif(last_error, ''), reason) AS why
         FROM postern.task_finished WHERE id = $1::uuid)sql"},
                                 db::Params().text(id));
     if (row.rows() > 0) {
       if (row.text(0, row.column("state")) == "completed") {
-        return fmt::format("task {} was delivered to {}/v1/openapi.json", id, plan.public_url);
+        return fmt::format("task {} was delivered to {}/v1/openapi.json", shown, plan.public_url);
       }
-      throw std::runtime_error(fmt::format(
-          "the scheduler tried to deliver task {} to {}/v1/openapi.json, and it failed ({}): "
-          "`postern "
-          "task get {}` says more. Where the name leads to a private address of this host, that is "
-          "the egress policy at work",
-          id, plan.public_url, row.text(0, row.column("why")), id));
+      not_delivered(plan, shown, row.text(0, row.column("reason")), row.text(0, row.column("why")));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
   throw std::runtime_error(
-      fmt::format("task {} is not over after 30 s: `postern task get {}`", id, id));
+      fmt::format("task {0} is not over after 30 s: `postern task get {0}`", shown));
 }
 
 Step first_task(Plan& plan) {

@@ -107,6 +107,9 @@ void run(Context& context, Arguments& arguments) {
             report.line("did", step.name, step.run());
           }
       }
+    } catch (const setup::Skipped& reason) {
+      report.line("skipped", step.name, reason.what());
+      skipped_check = true;
     } catch (const std::exception& error) {
       report.line("FAILED", step.name, error.what());
       report.end();

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,11 @@ struct Look {
 inline Look done(std::string text) { return {Look::State::done, std::move(text)}; }
 inline Look open(std::string text) { return {Look::State::open, std::move(text)}; }
 inline Look skipped(std::string text) { return {Look::State::skipped, std::move(text)}; }
+
+// Thrown by a step's run: it cannot be done here, and the others need it not.
+struct Skipped : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 struct Step {
   const char* name;

@@ -27,25 +27,27 @@ std::string database_password_file(const Settings& settings, Program program,
   return there(file) ? file : "";
 }
 
-std::string read_database_password(const Settings& settings, Program program,
-                                   std::string_view role) {
-  const auto file = database_password_file(settings, program, role);
-  if (file.empty()) return "";
+std::string read_password(const std::string& file, std::string_view name) {
   std::ifstream input(file);
   struct stat status {};
   std::string password;
   if (!input || stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    throw std::runtime_error(fmt::format("database_password_file: cannot read {}", file));
+    throw std::runtime_error(fmt::format("{}: cannot read {}", name, file));
   }
   if ((status.st_mode & S_IRWXO) != 0) {
     throw std::runtime_error(fmt::format(
-        "database_password_file: {0} is open to other users; take that from them: chmod o= {0}",
-        file));
+        "{0}: {1} is open to other users; take that from them: chmod o= {1}", name, file));
   }
   if (!std::getline(input, password) || password.empty()) {
-    throw std::runtime_error(fmt::format("database_password_file: {} has no password in it", file));
+    throw std::runtime_error(fmt::format("{}: {} has no password in it", name, file));
   }
   return password;
+}
+
+std::string read_database_password(const Settings& settings, Program program,
+                                   std::string_view role) {
+  const auto file = database_password_file(settings, program, role);
+  return file.empty() ? "" : read_password(file, "database_password_file");
 }
 
 }  // namespace postern

@@ -20,6 +20,10 @@ inline constexpr std::string_view kDatabasePassword = "database-password";
 std::string database_password_file(const Settings& settings, Program program,
                                    std::string_view role);
 
+// The first line of `file`, which the option `name` has named. Throws std::runtime_error when it
+// cannot be read, is empty, or can be read by others.
+std::string read_password(const std::string& file, std::string_view name);
+
 // The password, the file's first line; empty: there is no such file. Throws std::runtime_error when
 // a file cannot be read, is empty, or can be read by others.
 std::string read_database_password(const Settings& settings, Program program,

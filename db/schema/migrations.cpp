@@ -101,9 +101,13 @@ struct Applied {
 };
 using AppliedFiles = std::map<std::string, Applied, std::less<>>;
 
+}  // namespace
+
 bool schema_exists(PgConnection& connection) {
   return connection.exec(kSchemaExists).boolean(0, 0);
 }
+
+namespace {
 
 AppliedFiles applied_files(PgConnection& connection) {
   AppliedFiles out;

@@ -72,6 +72,8 @@ struct FileStatus {
 std::vector<FileStatus> schema_status(PgConnection& connection,
                                       const Schema& schema = embedded_schema());
 
+bool schema_exists(PgConnection& connection);
+
 // nullopt when this program works with the database's schema; else a sentence that says which of
 // the two is too old and what to do. A newer schema is accepted as long as no min_program is above
 // `schema.release`, so that programs N-1 and N can run side by side.

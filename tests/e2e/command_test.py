@@ -124,6 +124,10 @@ class Command(Commanding):
         self.assertIn("cannot use the database: ", self.refused("queue", "list", code=1))
         self.assertIn("cannot connect to the database: ", self.refused("key", "list", code=1))
 
+    def test_a_database_that_was_never_made_leads_to_setup(self):
+        self.database = self.stack.postgres.url(database="never_made")
+        self.assertRegex(self.refused("key", "list", code=1), "\"never_made\" does not exist; `postern setup` makes")
+
 
 if __name__ == "__main__":
     unittest.main()
