@@ -74,6 +74,8 @@ class Defaults(StackTest):
             "native putSchedule": [{**daily, "endpoint": "mail"}, {**daily, "task_type": "mail"}],
             "native testEndpoint": [{}],
             "native failTask": [{"error": "no"}],
+            "native cancelTasks": [{"filter": {"queue": "none"}}, {"ids": ["none"]}],
+            "native retryTasks": [{"filter": {"queue": "none"}}, {"ids": ["none"]}],
             "asyncqueue createTask": [{"targetUrl": self.hook, "delayUntil": LATER},
                                       {"targetUrl": self.hook, "delayUntil": LATER, "timeout": 100},
                                       {"targetUrl": self.hook, "delayUntil": LATER, "maxWaitTime": 100}],
