@@ -54,8 +54,8 @@ std::string duration(double seconds) {
   return fmt::format("{:.0f} h", seconds / 3600);
 }
 
-// In a plugin's line "|" begins the performance data.
-std::string printable(std::string_view text) {
+// In a plugin's line "|" begins the performance data, and a second line would be long output.
+std::string plugin_text(std::string_view text) {
   std::string out(text);
   std::ranges::replace_if(
       out, [](char c) { return c == '|' || static_cast<unsigned char>(c) < 0x20; }, ' ');
@@ -147,12 +147,12 @@ Report judge(const Health& health, const Thresholds& thresholds) {
                         thresholds.failed_critical);
   }
   return {grade, fmt::format("POSTERN {} - {} | {}", kGrades[static_cast<int>(grade)],
-                             printable(fmt::format("{}", fmt::join(said, ", "))), data)};
+                             plugin_text(fmt::format("{}", fmt::join(said, ", "))), data)};
 }
 
 Report trouble(Grade grade, std::string_view sentence) {
   return {grade,
-          fmt::format("POSTERN {} - {}", kGrades[static_cast<int>(grade)], printable(sentence))};
+          fmt::format("POSTERN {} - {}", kGrades[static_cast<int>(grade)], plugin_text(sentence))};
 }
 
 }  // namespace postern::admin
