@@ -52,11 +52,11 @@ class Check(StackTest):
         sql = self.stack.postgres.psql
         sql("INSERT INTO postern.instance (id, program, name, version, beat_at) SELECT gen_random_uuid(), program, name, "
             "version, now() - interval '5 minutes' FROM postern.instance WHERE program = 'postern-scheduler'")
+        self.addCleanup(sql, "DELETE FROM postern.instance WHERE beat_at < now() - interval '2 minutes'")
         for said, data in self.both(OK):
             self.assertIn("1 scheduler up", said)
             self.assertEqual((data["schedulers"], data["silent"]), ("1;;1:;0", "0;0;;0"))
         self.assertEqual(self.doctor()["scheduler"]["finding"], "1 up")
-        sql("DELETE FROM postern.instance WHERE beat_at < now() - interval '2 minutes'")
 
     def test_no_scheduler(self):
         self.addCleanup(self.stack._start_scheduler)
