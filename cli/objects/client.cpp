@@ -9,8 +9,8 @@
 
 #include "cli/command/ending.h"
 #include "cli/command/options.h"
-#include "cli/output/json.h"
 #include "cli/command/printable.h"
+#include "cli/output/json.h"
 #include "core/base/text.h"
 #include "core/base/url.h"
 

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/command/ending.h"
 #include "cli/output/json.h"
 #include "core/base/text.h"
 #include "core/program/clock.h"

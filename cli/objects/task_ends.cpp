@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "cli/command/ending.h"
+#include "cli/command/printable.h"
 #include "cli/objects/tasks.h"
 #include "cli/output/confirm.h"
-#include "cli/command/printable.h"
 #include "cli/output/show.h"
 #include "core/base/text.h"
 #include "core/model/ids.h"

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "cli/command/ending.h"
+#include "cli/command/printable.h"
 #include "cli/objects/tasks.h"
 #include "cli/output/local_time.h"
-#include "cli/command/printable.h"
 #include "cli/output/show.h"
 #include "core/model/ids.h"
 #include "core/program/clock.h"

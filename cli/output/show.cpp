@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "cli/command/context.h"
-#include "cli/output/local_time.h"
 #include "cli/command/printable.h"
+#include "cli/output/local_time.h"
 #include "cli/output/table.h"
 #include "core/wire/endpoint_json.h"
 #include "core/wire/queue_json.h"

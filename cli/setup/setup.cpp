@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cli/command/commands.h"
+#include "cli/command/ending.h"
 #include "cli/output/records.h"
 #include "cli/setup/files.h"
 #include "cli/setup/step.h"
