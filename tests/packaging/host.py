@@ -155,7 +155,7 @@ class Units:
                     for name in names:
                         assert name == "nginx.service", name
                         self.host.must("nginx -s reload")
-                case "is-active":
+                case "is-active" | "is-enabled":
                     return any(name in ("nginx.service", "postgresql.service") or self.matching(name) for name in names)
                 case "start" | "enable":
                     for name in names:
@@ -187,12 +187,18 @@ class Units:
             self.start(name.replace(".socket", ".service"))  # the first request would
             return
         user, group = unit.get("User", "root"), unit.get("Group", "root")
+        environment = self._environment(unit, user, group)
+        if unit.get("Type") == "notify":
+            notify = self._notify_socket()
+            environment.append("NOTIFY_SOCKET=/run/notify.sock")
         program = shlex.split(unit.get("ExecStart"))
-        command = self.host.command(*program, user=user, group=group, environment=self._environment(unit, user, group))
+        command = self.host.command(*program, user=user, group=group, environment=environment)
         stdin = self.running[name.replace(".service", ".socket")] if unit.get("StandardInput") == "socket" else \
             subprocess.DEVNULL
         with open(self.host.log / f"{name}.log", "ab") as log:
             process = subprocess.Popen(command, stdin=stdin, stdout=log, stderr=log)
+        if unit.get("Type") == "notify":
+            self._await_ready(notify, name)
         if unit.get("Type") != "oneshot":
             self.running[name] = process
         elif process.wait(120):
@@ -211,6 +217,23 @@ class Units:
 
     def said(self, name):
         return (self.host.log / f"{name}.log").read_text()
+
+    def _notify_socket(self):
+        path = self.host.path("run/notify.sock")
+        path.unlink(missing_ok=True)
+        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        receiver.bind(str(path))
+        path.chmod(0o777)
+        return receiver
+
+    def _await_ready(self, receiver, name):
+        with receiver:
+            receiver.settimeout(60)
+            try:
+                while b"READY=1" not in receiver.recv(4096):
+                    pass
+            except TimeoutError:
+                raise AssertionError(f"{name} was not ready within 60 s:\n{self.said(name)}") from None
 
     def _listen(self, unit):
         path = self.host.path(unit.get("ListenStream"))

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """The package on a host that has two sites and an application's database: installed by the manual's own commands,
-used, upgraded under load, downgraded, removed and purged.
+used, upgraded under load, downgraded, backed up and restored, removed and purged; then again in the application's
+database.
 
 The host is a chroot of build/package/chroot.tar, which `./dev` makes, in namespaces of its own: nothing is reached but
-loopback. The commands are those of docs/install.md behind `<!-- test: package -->`. At first no systemd runs there;
+loopback. The commands are those of docs/install.md and docs/operate.md behind `<!-- test: package -->`. At first no systemd runs there;
 `postern setup` says what it would start, and the test starts each unit's ExecStart with the unit's user, environment and
 credentials, the listening socket held by the test. For the upgrade `systemctl` reaches the test (host.py), so that the
 package's scripts do what they would.
 
 What only a real systemd shows, and no test here: the sandbox of the units at work (systemd_test.py checks how it is
-written), the start by the first request at the socket, sd_notify and the watchdog, RestartSec, the order at boot, limits
+written), the start by the first request at the socket, the watchdog, RestartSec, the order at boot, limits
 of memory and tasks, LoadCredential's own files, `systemctl enable`'s links, and the journal.
 """
 
@@ -29,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "tests/packaging")]
 
 from host import Host, Units  # noqa: E402
+from manual_steps import ManualSteps, manual  # noqa: E402
 from postgres import scratch_folder  # noqa: E402
 from receiver import Receiver  # noqa: E402
 
@@ -46,13 +48,6 @@ SITE = """server {
     }
 }
 """
-
-
-def manual():
-    """The commands of docs/install.md that are for this test, line by line."""
-    text = (ROOT / "docs/install.md").read_text()
-    blocks = re.findall(r"<!-- test: package -->\n+```sh\n(.*?)```", text, re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def next_package(package, folder):
@@ -105,7 +100,7 @@ class Load:
             thread.join()
 
 
-class PackageTest(unittest.TestCase):
+class PackageTest(ManualSteps, unittest.TestCase):
     def test_package(self):
         self.folder = pathlib.Path(os.environ["POSTERN_TEST_FOLDER"])
         self.package, = PACKAGES.glob("postern_*.deb")
@@ -115,8 +110,8 @@ class PackageTest(unittest.TestCase):
         self.units = Units(self.host)
         self.times = {}
         self.answered = None  # the last answer, for failures
-        for step in (self.make_host, self.run_the_manual, self.deliver, self.upgrade, self.downgrade, self.remove,
-                     self.purge):
+        for step in (self.make_host, self.run_the_manual, self.deliver, self.upgrade, self.downgrade,
+                     self.backup_and_restore, self.remove, self.purge, self.drop, self.application):
             began = time.monotonic()
             with self.subTest(step.__name__):
                 step()
@@ -175,7 +170,7 @@ class PackageTest(unittest.TestCase):
 
     def run_the_manual(self):
         host = self.host
-        commands = manual()
+        commands = manual("install.md")
         self.assertGreaterEqual(len(commands), 3)
         shutil.copy(self.package, host.path("root"))
         took = 0
@@ -324,6 +319,8 @@ class PackageTest(unittest.TestCase):
         self.assertEqual(self.state_of_others(), self.before)
 
     def purge(self):
+        # As the manual makes a site of Postern's own: the link leads nowhere afterwards, which nginx would not take.
+        self.host.path("etc/nginx/sites-enabled/postern").symlink_to("/etc/nginx/postern/vhost.conf")
         said = self.host.must("apt-get purge -y postern")
         for what in ("database", "roles", "dropdb", "userdel"):
             self.assertIn(what, said)
@@ -333,6 +330,7 @@ class PackageTest(unittest.TestCase):
         # The vhost still includes the snippet. nginx starts all the same, and the package said so.
         self.host.must("nginx -t && nginx -s reload")
         self.assertIn("sites-available/app", said)
+        self.assertIn("delete what is empty:\n    /etc/nginx/snippets/postern.conf\n", said)
         self.assertEqual(self.state_of_others(), self.before)
 
 
