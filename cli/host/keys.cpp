@@ -147,8 +147,9 @@ void revoke(const Context& context, const KeyArguments& arguments) {
   auto connection = context.connect();
   require_tenant(context, connection, arguments.tenant);
   if (!db::revoke_key(connection, arguments.tenant, arguments.name)) {
-    fail(fmt::format("tenant {} has no key named {} that is not revoked already", arguments.tenant,
-                     arguments.name),
+    fail(fmt::format(
+             "tenant {} has no key named {} to revoke: `postern key list` shows which there are",
+             arguments.tenant, arguments.name),
          context.json);
   }
   print_record({{"revoked", arguments.name}, {"tenant", arguments.tenant}}, context.json);

@@ -58,6 +58,8 @@ class Command(Commanding):
             told = self.postern("key", "export-nginx", "--file", f"{folder}/keys", stdin=key["key"] + "\n")
         self.assertEqual(told["keys"], 1)
         self.postern("key", "revoke", "--name", "typed")
+        self.assertIn("no key named typed to revoke: `postern key list`",
+                      self.refused("key", "revoke", "--name", "typed", code=1))
 
     def test_finding_7_a_key_that_has_expired_is_not_made(self):
         self.assertIn("has passed", self.refused("key", "create", "--name", "old", "--role", "read", "--expires",
