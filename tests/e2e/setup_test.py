@@ -121,7 +121,7 @@ class Host:
 
     def start(self, test, name, command, **settings):
         process = Process(self.root / f"run/{name}.pid")
-        test.addCleanup(process.stop, 9)
+        test.addCleanup(process.stop, 15, 40)  # the holder of the socket ends its handler
         role = "postern_api" if name == "fcgi" else "postern_scheduler"
         with open(self.root / f"log/{name}", "ab") as log:
             process.spawn(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
