@@ -43,7 +43,7 @@ class Queues:
         made = self.postern("queue", "set", name, "--max-runtime", "1d")
         self.assertEqual((made["max_concurrent"], made["max_runtime"]), (-1, 86_400_000_000_000))
 
-    def test_finding_7_a_period_or_burst_changes_the_rate_that_is_there(self):
+    def test_a_period_or_burst_changes_the_rate_that_is_there(self):
         name, _ = self.queue("--rate", "50", "--period", "1m")
         changed = self.postern("queue", "set", name, "--period", "2m")
         self.assertEqual(changed["rate_limit"], {"count": 50, "period_seconds": 120})

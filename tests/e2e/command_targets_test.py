@@ -37,7 +37,7 @@ class Targets:
         self.assertEqual(self.postern("endpoint", "get", "*", schema="Endpoint")["name"], "")
         self.assertEqual(self.shown("endpoint", "list")[1].split()[0], "*")
 
-    def test_finding_7_a_period_or_burst_changes_the_rate_that_is_there(self):
+    def test_a_period_or_burst_changes_the_rate_that_is_there(self):
         self.endpoint("--rate", "5", "--period", "1m", name="paced")
         changed = self.postern("endpoint", "set", "paced", "--burst", "2", "--period", "2m")
         self.assertEqual(changed["rate_limit"], {"count": 5, "period_seconds": 120, "burst": 2})
@@ -93,7 +93,7 @@ class Targets:
             {"priority": 7, "max_retries": 2, "misfire": "all", "misfire_window_seconds": 7200, "misfire_limit": 4,
              "overlap": "skip", "jitter_seconds": 60, "paused": True, "deadline": 86_400_000_000_000, "key": "k"})
 
-    def test_finding_7_a_schedule_without_a_target_that_is_there_is_refused(self):
+    def test_a_schedule_without_a_target_that_is_there_is_refused(self):
         self.assertIn("--webhook-url", self.refused("schedule", "add", "none", "--every", "1h", "--queue", "no-such"))
         self.assertIn("--endpoint", self.refused("schedule", "add", "none", "--every", "1h", "--queue", "q",
                                                  "--endpoint", "nosuch", code=1))

@@ -20,7 +20,7 @@ class Tasks:
         return [self.create(queue=queue, delay=3600, webhook_url=self.receiver.url("/later"))["id"]
                 for _ in range(count)]
 
-    def test_finding_6_json_is_the_apis_own(self):
+    def test_json_is_the_apis_own(self):
         made = self.add("--payload", '{"n": {"deep": [1, 2]}}', "--priority", "8", "--delay", "1h")
         self.assertEqual((made["priority"], made["payload"], made["delay"]), (8, {"n": {"deep": [1, 2]}}, 3600))
         self.assert_as_the_api(f"/v1/tasks/{made['id']}", self.postern("task", "get", made["id"], schema="Task"))
@@ -32,7 +32,7 @@ class Tasks:
         told = self.postern("task", "get", failed["id"], schema="Task")
         self.assertEqual((told["attempt_count"], told["attempts"][0]["response_code"]), (1, 500))
 
-    def test_finding_7_no_id_is_acted_on_when_one_is_none(self):
+    def test_no_id_is_acted_on_when_one_is_none(self):
         [id] = self.waiting()
         self.postern("task", "cancel", id)
         self.assertIn('"bogus"', self.refused("task", "retry", id, "bogus"))

@@ -61,13 +61,13 @@ class Command(Commanding):
         self.assertIn("no key named typed to revoke: `postern key list`",
                       self.refused("key", "revoke", "--name", "typed", code=1))
 
-    def test_finding_7_a_key_that_has_expired_is_not_made(self):
+    def test_a_key_that_has_expired_is_not_made(self):
         self.assertIn("has passed", self.refused("key", "create", "--name", "old", "--role", "read", "--expires",
                                                  "2020-01-01T00:00:00Z"))
         self.refused("key", "create", "--name", "old", "--role", "read", "--expires", "tomorrow")
         self.assertNotIn("old", [key["name"] for key in self.postern("key", "list")])
 
-    def test_finding_7_an_unknown_tenant_is_an_error_everywhere(self):
+    def test_an_unknown_tenant_is_an_error_everywhere(self):
         for command in (["task", "list"], ["queue", "list"], ["queue", "add", "q"], ["endpoint", "list"], ["stats"],
                         ["schedule", "list"], ["top"], ["policy", "list"], ["key", "list"], ["secret", "show"],
                         ["secret", "rotate"], ["key", "revoke", "--name", "x"],
@@ -80,7 +80,7 @@ class Command(Commanding):
         self.assertNotIn("theirs", [queue["name"] for queue in self.postern("queue", "list")])
         self.assertEqual(self.postern("key", "list", "--tenant", "other"), [])
 
-    def test_finding_7_a_typo_is_told_what_was_meant(self):
+    def test_a_typo_is_told_what_was_meant(self):
         for arguments, said in (
                 (["taks", "list"], "there is no command taks of `postern`: did you mean task?"),
                 (["task", "lits"], "there is no command lits of `postern task`: did you mean list?"),
