@@ -73,6 +73,7 @@ void choose_place(CLI::App& app, Context& context, const Words& words, int argc,
   const char* url = std::getenv("POSTERN_URL");
   if (!said && (url == nullptr || *url == '\0')) return;
   if (!said) context.url = url;
+  context.url_said = said;
   leave_settings(app);
 }
 

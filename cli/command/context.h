@@ -18,6 +18,7 @@ struct Context {
   bool yes = false;   // what changes many is not asked about
   // Of the API, when it is to be asked over HTTP. An empty address: the host's database.
   std::string url, key, key_file, ca_file;
+  bool url_said = false;  // by --url, and not by the environment
 
   // `role`: as whom the command connects when root started it and the settings name no user.
   db::PgConnection::Options connection_options(bool need_writable,

@@ -22,6 +22,13 @@ template <class Escape>
 std::string escaped(std::string_view text, Escape escape) {
   std::string out;
   while (!text.empty()) {
+    // Most of a text is plain ASCII, and goes over as it is.
+    const auto odd =
+        std::ranges::find_if(text, [](unsigned char c) { return c < 0x20 || c > 0x7E; });
+    const auto plain = static_cast<std::size_t>(odd - text.begin());
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::size_t length = utf8_length(text);
     const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
     text.remove_prefix(sequence.size());

@@ -48,8 +48,8 @@ class FieldOptions {
   void add_to(Command& command);
   bool given(std::string_view field) const;
   bool any() const;
-  // Throws UsageError when none of the fields is given that say what is called. In 0.1 that was
-  // --url; now this is the API's address, and whoever mixes them up would send it the key.
+  // Throws UsageError when none of the fields is given that say what is called: for a command line
+  // with --url, since whoever takes that for the webhook's would send the receiver the key.
   void want_target() const;
   // Adds the members that are given to an object that is open. Ends the parsing for a value that
   // cannot be what it must be.

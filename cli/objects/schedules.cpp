@@ -139,7 +139,7 @@ void runs(const Context& context, const Arguments& arguments) {
 }
 
 void add(const Context& context, const Arguments& arguments) {
-  if (!context.url.empty()) arguments.fields.want_target();
+  if (context.url_said) arguments.fields.want_target();
   JsonWriter body;
   body.begin_object().member("name", arguments.name);
   arguments.fields.write(body);

@@ -119,7 +119,7 @@ std::string body_of(const FieldOptions& fields, const Arguments& arguments) {
 }
 
 void add(const Context& context, const Arguments& arguments) {
-  if (!context.url.empty()) arguments.fields.want_target();
+  if (context.url_said) arguments.fields.want_target();
   ApiRequest request{"POST", {"tasks"}, {}, body_of(arguments.fields, arguments)};
   request.idempotency_key = arguments.idempotency_key.value_or("");
   Client client(context, arguments.tenant);

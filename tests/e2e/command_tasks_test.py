@@ -90,6 +90,13 @@ class Tasks:
         self.assertEqual(self.add("--payload-file", "-", "--delay", "1h", stdin='{"in": 1}')["payload"], {"in": 1})
         self.assertIn("--payload-file: cannot read", self.refused("task", "add", "--queue", "q", "--payload-file", "/no"))
 
+    def test_a_queues_endpoint_is_target_enough(self):
+        queue = f"aimed-{type(self).__name__}"
+        self.api.request("PUT", "/v1/endpoints/aimed", {"url": self.receiver.url("/aimed")})
+        self.api.request("PUT", f"/v1/queues/{queue}", {"endpoint": "aimed"})
+        made = self.postern("task", "add", "--queue", queue, "--delay", "1h", schema="Task")
+        self.assertEqual(made["endpoint"], "aimed")
+
     def test_an_idempotency_key_makes_it_once(self):
         key = ["--idempotency-key", type(self).__name__, "--delay", "1h"]
         first = self.add(*key)

@@ -68,13 +68,13 @@ class Listening:
             reader.start()
 
     def line(self):
-        return self._lines.get(timeout=10)
+        return self._lines.get(timeout=30)
 
     def request(self):
         return json.loads(self.line())
 
     def client(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
     def post(self, path="/", body=b"", headers=()):
         client = self.client()
