@@ -8,6 +8,7 @@
 #include "cli/command/ending.h"
 #include "cli/objects/client.h"
 #include "cli/objects/fields.h"
+#include "cli/objects/task_options.h"
 #include "cli/output/show.h"
 #include "core/model/schedule_times.h"
 #include "core/program/clock.h"
@@ -23,19 +24,19 @@ constexpr FieldOption kFields[] = {
     {"--every", "interval_seconds", Kind::seconds, "an interval instead, such as 90s"},
     {"--timezone", "timezone", Kind::text, "an IANA name; UTC unless said"},
     {"--queue", "queue", Kind::text, "of its tasks"},
-    {"--webhook-url", "webhook_url", Kind::text, "what is called"},
-    {"--endpoint", "endpoint", Kind::text, "a named target instead"},
-    {"--method", "method", Kind::text, "POST unless said"},
-    {"--header", "headers", Kind::headers, "\"Name: value\"; may be given several times"},
-    {"--payload", "payload", Kind::json, "a JSON object for the envelope"},
-    {"--body", "body", Kind::text, "a text that is sent as it is, instead"},
-    {"--content-type", "content_type", Kind::text, "of the body"},
-    {"--priority", "priority", Kind::number, "1 to 10, higher first"},
-    {"--max-retries", "max_retries", Kind::number, "0 to 100; the queue's unless said"},
-    {"--retry-policy", "retry_policy", Kind::text_or_json, "a name, or JSON with intervals"},
-    {"--timeout", "timeout", Kind::seconds, "of one attempt, such as 30s"},
-    {"--tag", "tags", Kind::texts, "may be given several times"},
-    {"--ordering-key", "key", Kind::text, "one at a time and in order of those with the same"},
+    task_option::kWebhookUrl,
+    task_option::kEndpoint,
+    task_option::kMethod,
+    task_option::kHeader,
+    task_option::kPayload,
+    task_option::kBody,
+    task_option::kContentType,
+    task_option::kPriority,
+    task_option::kMaxRetries,
+    task_option::kRetryPolicy,
+    task_option::kTimeout,
+    task_option::kTag,
+    task_option::kOrderingKey,
     {"--on-complete", "on_complete_url", Kind::text, "a URL, called when a task is completed"},
     {"--on-failure", "on_failure_url", Kind::text, "a URL, called when a task has failed"},
     {"--deadline-offset", "deadline_offset", Kind::go_duration,

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/command/ending.h"
+#include "cli/objects/task_options.h"
 #include "cli/output/show.h"
 #include "core/base/base64.h"
 #include "core/base/utf8.h"
@@ -28,22 +29,22 @@ constexpr Column kColumns[] = {
 
 constexpr FieldOption kNew[] = {
     {"--queue", "queue", Kind::text, "its queue; made if it is not there"},
-    {"--webhook-url", "webhook_url", Kind::text, "what is called"},
-    {"--endpoint", "endpoint", Kind::text, "a named target instead"},
-    {"--method", "method", Kind::text, "POST unless said"},
-    {"--header", "headers", Kind::headers, "\"Name: value\"; may be given several times"},
-    {"--payload", "payload", Kind::json, "a JSON object for the envelope"},
-    {"--body", "body", Kind::text, "a text that is sent as it is, instead"},
-    {"--content-type", "content_type", Kind::text, "of the body"},
+    task_option::kWebhookUrl,
+    task_option::kEndpoint,
+    task_option::kMethod,
+    task_option::kHeader,
+    task_option::kPayload,
+    task_option::kBody,
+    task_option::kContentType,
     {"--delay", "delay", Kind::seconds, "before it may start, such as 30s, 5m or 1h30m"},
-    {"--run-at", "run_at", Kind::time, "when it may start: RFC 3339, or 5m from now"},
+    task_option::kRunAt,
     {"--deadline", "deadline", Kind::time, "the latest start of an attempt, likewise"},
     {"--priority", "priority", Kind::number, "1 to 10, higher first; 5 unless said"},
-    {"--max-retries", "max_retries", Kind::number, "0 to 100; the queue's unless said"},
-    {"--retry-policy", "retry_policy", Kind::text_or_json, "a name, or JSON with intervals"},
-    {"--timeout", "timeout", Kind::seconds, "of one attempt, such as 30s"},
-    {"--tag", "tags", Kind::texts, "may be given several times"},
-    {"--ordering-key", "key", Kind::text, "one at a time and in order of those with the same"},
+    task_option::kMaxRetries,
+    task_option::kRetryPolicy,
+    task_option::kTimeout,
+    task_option::kTag,
+    task_option::kOrderingKey,
     {"--after", "dependencies", Kind::texts,
      "the id of a task that must complete first; several times"},
     {"--on-complete", "on_complete_url", Kind::text, "a URL, called when it is completed"},
@@ -51,12 +52,9 @@ constexpr FieldOption kNew[] = {
 };
 
 constexpr FieldOption kChange[] = {
-    {"--payload", "payload", Kind::json, "a JSON object for the envelope"},
-    {"--body", "body", Kind::text, "a text that is sent as it is, instead"},
-    {"--content-type", "content_type", Kind::text, "of the body"},
-    {"--delay", "delay", Kind::seconds, "from now on, such as 5m"},
-    {"--run-at", "run_at", Kind::time, "when it may start: RFC 3339, or 5m from now"},
-    {"--priority", "priority", Kind::number, "1 to 10, higher first"},
+    task_option::kPayload,     task_option::kBody,
+    task_option::kContentType, {"--delay", "delay", Kind::seconds, "from now on, such as 5m"},
+    task_option::kRunAt,       task_option::kPriority,
 };
 
 struct Arguments {
