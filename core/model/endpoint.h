@@ -56,6 +56,7 @@ struct HealthReport {
   Seconds window{0};
   std::optional<double> success_rate;  // 0 to 1; nullopt, here and below: no attempts
   std::optional<Milliseconds> p95;
+  std::int64_t in_flight = 0;
   std::string breaker;  // closed, throttled, half_open or open
 };
 // How far back it looks.

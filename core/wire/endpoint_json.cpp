@@ -55,6 +55,8 @@ constexpr Field<HealthReport> kHealthFields[] = {
     {.name = "window_seconds",
      .write = [](Out& out, const HealthReport& h) { out.number(std::int64_t{h.window.count()}); },
      .unit = Unit::seconds},
+    {.name = "in_flight",
+     .write = [](Out& out, const HealthReport& h) { out.number(h.in_flight); }},
     {.name = "breaker", .write = [](Out& out, const HealthReport& h) { out.string(h.breaker); }},
 };
 

@@ -230,7 +230,8 @@ constexpr Statement kHealth{"", R"sql(
       FROM postern.endpoint_minute m JOIN postern.endpoint e ON e.tenant = m.tenant AND e.name = m.endpoint
      WHERE m.tenant = $1 AND m.endpoint = $2
        AND m.minute >= greatest(now() - $3 * interval '1 second', date_trunc('minute', e.created_at)))
-  SELECT (SELECT coalesce(sum(attempts), 0)::bigint FROM seen) AS attempts,
+  SELECT (SELECT count(*) FROM (SELECT FROM postern.lease WHERE tenant = $1 AND resolved = $2 LIMIT $5) l) AS in_flight,
+         (SELECT coalesce(sum(attempts), 0)::bigint FROM seen) AS attempts,
          (SELECT coalesce(sum(failed), 0)::bigint FROM seen) AS failed,
          (SELECT coalesce(sum(durations[n]), 0)::bigint FROM seen) AS took_so_long
     FROM generate_series(1, $4) n ORDER BY n)sql"};
@@ -250,11 +251,12 @@ HealthCounts endpoint_health(PgConnection& connection, std::string_view tenant,
   HealthCounts health;
   Params params;
   params.text(tenant).text(name).int8(window.count());
-  const auto rows =
-      connection.exec(kHealth, params.int4(static_cast<std::int32_t>(health.durations.size())));
-  const int attempts = rows.column("attempts"), failed = rows.column("failed"),
-            took_so_long = rows.column("took_so_long");
+  params.int4(static_cast<std::int32_t>(health.durations.size())).int8(kMostInFlight);
+  const auto rows = connection.exec(kHealth, params);
+  const int in_flight = rows.column("in_flight"), attempts = rows.column("attempts"),
+            failed = rows.column("failed"), took_so_long = rows.column("took_so_long");
   for (int i = 0; i < rows.rows(); ++i) {
+    health.in_flight = rows.integer(i, in_flight);
     health.attempts = rows.integer(i, attempts);
     health.failed = rows.integer(i, failed);
     health.durations[static_cast<std::size_t>(i)] = rows.integer(i, took_so_long);

@@ -49,8 +49,10 @@ struct HealthCounts {
   std::int64_t attempts = 0;
   std::int64_t failed = 0;
   Histogram durations{};
+  std::int64_t in_flight = 0;      // attempts at it that are under way, up to kMostInFlight
   std::string breaker = "closed";  // the worst of its lanes, as the schedulers last told
 };
+constexpr int kMostInFlight = 100'000;
 HealthCounts endpoint_health(PgConnection& connection, std::string_view tenant,
                              std::string_view name, Seconds window);
 

@@ -127,7 +127,9 @@ HealthReport EndpointsApi::health(const Caller& caller, const Endpoint& endpoint
   const auto seen = read_from(reads_, [&](auto& connection) {
     return db::endpoint_health(connection, caller.tenant, endpoint.name, kHealthWindow);
   });
-  return health_report(seen.attempts, seen.failed, seen.durations, seen.breaker);
+  HealthReport report = health_report(seen.attempts, seen.failed, seen.durations, seen.breaker);
+  report.in_flight = seen.in_flight;
+  return report;
 }
 
 EndpointsApi::Page EndpointsApi::list(const Caller& caller, const std::optional<std::string>& after,

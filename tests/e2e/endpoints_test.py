@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from harness import StackTest
+from harness import Answer, StackTest
 from receiver import Answer
 from signature_test import REFUSAL, verify
 
@@ -231,6 +231,19 @@ class Verbs(EndpointTest):
         said = health()
         self.assertEqual((said["success_rate"], said["breaker"]), (0.75, "closed"))
         self.assertGreater(said["p95_ms"], 0)
+
+    def test_health_counts_what_is_in_flight(self):
+        self.receiver.on("/hook", Answer(delay=20))
+        self.endpoint("slow")
+        for name in ("slow", "slow:x", "slow"):
+            self.to(name, max_retries=0)
+        self.endpoint("idle")
+
+        def in_flight(name):
+            return self.api.get(f"/v1/endpoints/{name}").json["health"]["in_flight"]
+
+        self.wait_until(lambda: in_flight("slow") == 3, 20)
+        self.assertEqual(in_flight("idle"), 0)
 
     def test_health_shows_that_the_breaker_is_open(self):
         self.receiver.on("/hook", 503)

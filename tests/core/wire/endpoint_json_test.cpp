@@ -53,13 +53,13 @@ TEST(EndpointJson, WritesItsHealth) {
   Histogram durations{};
   EXPECT_EQ(json_of(wire::health_fields(), health_report(0, 0, durations, "closed")),
             R"({"success_rate":null,"p95_ms":null,"attempts":0,"window_seconds":3600,)"
-            R"("breaker":"closed"})");
+            R"("in_flight":0,"breaker":"closed"})");
   durations[0] = 4;
   const auto report = health_report(4, 1, durations, "open");
   ASSERT_TRUE(report.p95);
   EXPECT_EQ(json_of(wire::health_fields(), report),
             R"({"success_rate":0.75,"p95_ms":)" + std::to_string(report.p95->count()) +
-                R"(,"attempts":4,"window_seconds":3600,"breaker":"open"})");
+                R"(,"attempts":4,"window_seconds":3600,"in_flight":0,"breaker":"open"})");
 }
 
 }  // namespace

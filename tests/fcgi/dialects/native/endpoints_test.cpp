@@ -28,7 +28,7 @@ TEST_F(EndpointsTest, CreatesShowsAndLists) {
   auto shown = ask("GET", kPath).json();
   EXPECT_EQ(
       boost::json::serialize(shown.at("health")),
-      R"({"success_rate":null,"p95_ms":null,"attempts":0,"window_seconds":3600,"breaker":"closed"})");
+      R"({"success_rate":null,"p95_ms":null,"attempts":0,"window_seconds":3600,"in_flight":0,"breaker":"closed"})");
   shown.erase("health");
   EXPECT_EQ(shown, made.json());
   EXPECT_EQ(ask("GET", "/v1/endpoints").text("endpoints/0"), boost::json::serialize(made.json()));
