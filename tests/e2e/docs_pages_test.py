@@ -52,7 +52,7 @@ class DocsPages(StackTest):
             self.assertEqual(reply.headers["X-Content-Type-Options"], "nosniff")
 
     def test_every_file_that_they_load_exists_with_its_type(self):
-        kinds = {"css": "text/css", "js": "text/javascript", "json": "application/json", "png": "image/png"}
+        kinds = {"css": "text/css", "js": "text/javascript", "json": "application/json", "svg": "image/svg+xml"}
         for page in PAGES:
             names = Names(self.read(page).body.decode())
             self.assertEqual(names.inline, [], page)

@@ -68,7 +68,7 @@ PREFIX = "set $postern_base /queue; include postern/server.conf; location ^~ /qu
 
 # What the shop has itself.
 OWN = {"/": "the shop", "/healthz": "the shop's health", "/docs": "the shop's docs", "/docs/pages.css": "the shop's docs",
-       "/metrics": "the shop's docs", "/readyz": "the shop", "/redoc": "the shop", "/health": "the shop",
+       "/metrics": "the shop's docs", "/readyz": "the shop", "/redoc": "the shop", "/health": "the shop", "/ui/": "the shop",
        "/v2/tasks": "the shop", "/state.json": "the shop's state"}
 
 
@@ -111,7 +111,8 @@ class Sites(unittest.TestCase):
         vhost, places = nginx.ready_vhost(cls.plain, cls.tls, cls.certificate, cls.key)
         vhost = vhost.replace("include postern/default-server.conf;", "")
         return nginx.command(folder, cls.folder / "fcgi.sock", vhost + sites,
-                             {**places, "/usr/share/postern/docs": cls.pages, "127.0.0.0/8 1;": "127.0.0.1 1;"})
+                             {**places, "/usr/share/postern/docs": cls.pages, "/usr/share/postern/ui": nginx.SHIPPED / "ui",
+                              "127.0.0.0/8 1;": "127.0.0.1 1;"})
 
     @classmethod
     def start(cls, shop, queue):
@@ -146,6 +147,7 @@ class Sites(unittest.TestCase):
         for name in ("healthz", "readyz", "metrics"):
             self.assertEqual(self.text("shop", f"/v1/{name}"), f" /{name}")
         self.assert_pages("shop", "/v1/")
+        self.assert_dashboard("shop", "/v1/")
 
     def test_a_mount_of_a_dialect_leads_to_the_pages(self):
         for mount in ("asyncqueue", "taskmq"):
@@ -156,12 +158,35 @@ class Sites(unittest.TestCase):
                                  f"/v1/{page}?dialect={mount}")
         self.assertEqual(self.text("shop", "/taskmq/healthz"), "/taskmq /healthz")
 
+    def test_a_mount_leads_to_the_dashboard(self):
+        for site, path, target in (("shop", "/taskmq/", "/v1/ui/"), ("shop", "/taskmq/ui", "/v1/ui/"), ("shop", "/asyncqueue/ui/", "/v1/ui/"),
+                                   ("queue", "/queue/", "/queue/v1/ui/"), ("queue", "/queue/ui", "/queue/v1/ui/"),
+                                   ("queue", "/queue/ui/", "/queue/v1/ui/"), ("queue", "/queue/taskmq/ui/", "/queue/v1/ui/")):
+            reply = self.get(site, path)
+            self.assertEqual(reply.status, 302, path)
+            self.assertEqual(urllib.parse.urljoin(path, reply.headers["Location"]), target, path)
+
+    def test_the_ready_vhost_leads_to_the_dashboard(self):
+        api = Api(f"http://127.0.0.1:{self.plain}")
+        self.addCleanup(api.close)
+        for path in ("/", "/ui"):
+            reply = api.get(path)
+            self.assertEqual((reply.status, urllib.parse.urljoin(path, reply.headers["Location"])), (302, "/ui/"))
+        self.assertIn(b"js/main.js", api.get("/ui/").body)
+        self.assertIn(b"js/main.js", api.get("/v1/ui/").body)
+
+    def test_a_queue_may_be_called_as_the_dashboard(self):
+        KNOWN["Bearer ui"] = "anybody"
+        for path in ("/v1/queues/ui", "/v1/queues/ui/stats", "/v1/tasks/ui/ui"):
+            self.assertEqual(self.get("shop", path, headers={"Authorization": "Bearer ui"}).body.decode(), f" {path}")
+
     def test_a_prefix_has_all_of_it(self):
         self.assertEqual(self.text("queue", "/queue/v1/signals/7"), "/queue /v1/signals/7")
         for below in ("/queue/", "/queue/v1/"):
             for name in ("healthz", "readyz", "metrics"):
                 self.assertEqual(self.text("queue", f"{below}{name}"), f"/queue /{name}")
         self.assert_pages("queue", "/queue/v1/")
+        self.assert_dashboard("queue", "/queue/v1/")
         for page in ("docs", "redoc"):
             reply = self.get("queue", f"/queue/{page}")
             self.assertEqual(urllib.parse.urljoin(f"/queue/{page}", reply.headers["Location"]), f"/queue/v1/{page}")
@@ -175,6 +200,22 @@ class Sites(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", self.http), 10, source_address=("127.0.0.2", 0)) as connection:
             connection.sendall(b"GET /v1/metrics HTTP/1.0\r\nHost: shop.example\r\n\r\n")
             self.assertIn(b" 403 ", connection.makefile("rb").readline())
+
+    def assert_dashboard(self, site, below):
+        reply = self.get(site, f"{below}ui")
+        self.assertEqual((reply.status, urllib.parse.urljoin(f"{below}ui", reply.headers["Location"])), (302, f"{below}ui/"))
+        for path, file, kind in (("", "index.html", "text/html"), ("index.html", "index.html", "text/html"),
+                                 ("js/api.js", "js/api.js", "text/javascript"), ("style.css", "style.css", "text/css")):
+            reply = self.get(site, f"{below}ui/{path}")
+            self.assertEqual((reply.status, reply.headers["Content-Type"]), (200, f"{kind}; charset=utf-8"), path)
+            self.assertEqual(reply.body, (nginx.SHIPPED / "ui" / file).read_bytes())
+            policy = reply.headers["Content-Security-Policy"]
+            self.assertTrue(policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';"), policy)
+            self.assertNotIn("unsafe", policy)
+            self.assertEqual(reply.headers["X-Content-Type-Options"], "nosniff")
+        for path in ("js/nothing.js", "js/", "%2e%2e/ui.conf", "js/%2e%2e/%2e%2e/ui.conf", "..%2fui.conf"):
+            self.assertIn(self.get(site, f"{below}ui/{path}").status, (400, 401, 403, 404), path)
+        self.assert_refused(self.get(site, f"{below}ui/index.html", "DELETE"), 405)
 
     def assert_pages(self, site, below):
         for page, own in (("docs", "swagger.js"), ("redoc", "redoc.js")):

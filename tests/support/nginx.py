@@ -9,8 +9,9 @@ import pathlib
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 SHIPPED = REPO / "nginx"
-# The built pages /docs and /redoc, in the build folder beside the programs.
-PAGES = pathlib.Path(os.environ.get("POSTERN_BIN", REPO / "build/bin")).resolve().parent / "docs-pages/pages"
+# The built pages /docs and /redoc, and the dashboard, in the build folder beside the programs.
+BUILD = pathlib.Path(os.environ.get("POSTERN_BIN", REPO / "build/bin")).resolve().parent
+PAGES, DASHBOARD = BUILD / "docs-pages/pages", BUILD / "ui-pages/pages"
 
 MAIN = """\
 daemon off;
@@ -46,6 +47,7 @@ def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
         "/run/postern-nginx": folder / "auth",
         "/var/log/nginx/postern.log": folder / "access.log",
         "/usr/share/postern/docs": PAGES,
+        "/usr/share/postern/ui": DASHBOARD,
         **(places or {}),
     }
     texts = {path.name: path.read_text() for path in SHIPPED.glob("*.conf")}

@@ -1,12 +1,13 @@
-// Swagger UI with a list of the documents, and without its online validator.
-import { chosen, documents } from "./documents.js";
+// Swagger UI, without its online validator.
+import { chosen } from "./documents.js";
+import { addFrame } from "./frame.js";
 
+addFrame("docs");
 SwaggerUIBundle({
   dom_id: "#page",
-  urls: documents,
-  "urls.primaryName": chosen.name,
-  presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
-  layout: "StandaloneLayout",
+  url: chosen.url,
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
   deepLinking: true,
   validatorUrl: null,
 });
