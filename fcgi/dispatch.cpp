@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "core/program/log.h"
-#include "fcgi/auth/admission.h"
 #include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/detect.h"
 #include "fcgi/server/db_access.h"
@@ -175,7 +174,7 @@ void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
     return visit.finish(*std::move(refused));
   }
   const Route& route = *way.match.route;
-  Result<Caller> caller = admit(request, route.access, options_.require_identity);
+  Result<Caller> caller = admit(request, route.access, options_.admission);
   if (!caller) return visit.finish(caller.error());
   if (request.body_too_large) {
     return visit.finish(Error{Errc::payload_too_large, "body_too_large", "",

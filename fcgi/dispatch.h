@@ -7,6 +7,7 @@
 
 #include "fcgi/api/concurrency_limit.h"
 #include "fcgi/api/use_cases.h"
+#include "fcgi/auth/admission.h"
 #include "fcgi/dialects/table.h"
 #include "fcgi/server/http.h"
 
@@ -16,7 +17,7 @@ namespace postern {
 class Dispatch {
  public:
   struct Options {
-    bool require_identity = true;  // false: whoever comes is an admin
+    AdmissionRules admission = {};
     std::size_t max_body = 512 * 1024;
     // How many connections there are in Pools::reads and Pools::rest.
     int reads = 4;

@@ -91,9 +91,10 @@ int serve(const Settings& settings) {
           .instance = instance,
       },
       {vital, reads, rest}, intake);
+  const AdmissionRules admission{.require_identity = settings.auth != "none"};
   const Dispatch dispatch(assembly.use_cases(),
                           {
-                              .require_identity = settings.auth != "none",
+                              .admission = admission,
                               .max_body = static_cast<std::size_t>(settings.max_body),
                               .reads = settings.read_pool_size,
                               .rest = settings.pool_size,
@@ -107,7 +108,7 @@ int serve(const Settings& settings) {
        .idle_exit = settings.idle_exit},
       queue, [&](const HttpRequest& request, const Reply& reply) {
         if (request.service == "auth") {
-          return reply(authenticate(vital, jwt, request, settings.auth != "none"));
+          return reply(authenticate(vital, jwt, request, admission));
         }
         dispatch.answer(request, reply);
       });

@@ -13,6 +13,7 @@ namespace postern {
 namespace {
 
 std::optional<Role> role_from(std::string_view word) {
+  if (word == "operator") return Role::site_operator;
   if (word == "admin") return Role::admin;
   if (word == "worker") return Role::worker;
   if (word == "read") return Role::read;
@@ -23,11 +24,19 @@ bool allows(Role role, Access access) {
   switch (access) {
     case Access::open:
     case Access::read: return true;
-    case Access::retry: return role == Role::worker || role == Role::admin;
+    case Access::retry: return role >= Role::worker;
     case Access::create:
-    case Access::write: return role == Role::admin;
+    case Access::write:
+    case Access::admin: return role >= Role::admin;
+    case Access::operate: return role == Role::site_operator;
   }
   return false;
+}
+
+// Whether the role "operator" of a request counts: a site's map, a sign-on or a token says whatever
+// its owner wrote there, and must not make operators unless a setting says so.
+bool vouched_for(const HttpRequest& request, const OperatorSources& sources) {
+  return request.operator_vouched == "1" || sources.header;
 }
 
 Error forbidden(std::string reason, std::string message) {
@@ -41,9 +50,15 @@ const std::string& tenant_or_default(const std::string& tenant) {
 
 }  // namespace
 
-Result<Caller> admit(const HttpRequest& request, Access access, bool require_identity) {
+Result<Caller> admit(const HttpRequest& request, Access access, const AdmissionRules& rules) {
   if (access == Access::open) return Caller{};
-  if (!require_identity) return Caller{tenant_or_default(request.tenant), Role::admin};
+  if (!rules.require_identity) {
+    if (access == Access::operate) {
+      return forbidden("role_not_allowed",
+                       "Only an operator may do this, and under \"auth = none\" nobody is one.");
+    }
+    return Caller{tenant_or_default(request.tenant), Role::admin};
+  }
   switch (request.verdict) {
     case Verdict::ok: break;
     case Verdict::absent:
@@ -65,7 +80,8 @@ Result<Caller> admit(const HttpRequest& request, Access access, bool require_ide
     return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
   }
   const auto role = role_from(request.role);
-  if (!role || !allows(*role, access)) {
+  if (!role || !allows(*role, access) ||
+      (*role == Role::site_operator && !vouched_for(request, rules.operators))) {
     return forbidden("role_not_allowed",
                      fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
   }

@@ -10,12 +10,26 @@ namespace postern {
 
 // What a route asks of its caller. `open` asks for no identity at all. `create` is a `write` that
 // only makes tasks, which a sandbox key may do, too: what is there already may be live, and could
-// be delivered, changed or lost.
-enum class Access { open, read, retry, create, write };
+// be delivered, changed or lost. `admin` reads what only admins may see, `operate` is for what
+// concerns all tenants: neither is open to sandbox keys.
+enum class Access { open, read, retry, create, write, admin, operate };
 
-// Whether nginx vouches for the caller, and the role allows it. Without `require_identity` whoever
-// comes is an admin. Errors: `unauthenticated`, `forbidden`, and `unavailable` when the
+// Who may be an operator: whose word for that role is taken.
+struct OperatorSources {
+  bool key = true;      // an API key that was made as one on the host
+  bool token = false;   // the claim `role` of a JSON Web Token
+  bool header = false;  // nginx itself: its maps of keys and certificates, or an external sign-on
+};
+
+struct AdmissionRules {
+  bool require_identity = true;  // false: whoever comes is an admin, and nobody an operator
+  OperatorSources operators = {};
+};
+
+// Whether nginx vouches for the caller, and the role allows it. The role `operator` is taken only
+// when our authenticator vouches for it (HttpRequest::operator_vouched), or nginx's own word counts
+// (OperatorSources::header). Errors: `unauthenticated`, `forbidden`, and `unavailable` when the
 // authenticator could not tell.
-Result<Caller> admit(const HttpRequest& request, Access access, bool require_identity);
+Result<Caller> admit(const HttpRequest& request, Access access, const AdmissionRules& rules);
 
 }  // namespace postern

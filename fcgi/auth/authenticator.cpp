@@ -33,11 +33,14 @@ struct Answer {
   Verdict verdict;
   db::Identity identity;
   std::string sandbox = {};  // as HttpRequest has it
+  bool vouched = false;      // for the role "operator"
   // Why it is refused, where the verdict does not say it all.
   std::optional<Error> refusal = std::nullopt;
 };
 
-Answer refused(Verdict verdict, Error refusal) { return {verdict, {}, {}, std::move(refusal)}; }
+Answer refused(Verdict verdict, Error refusal) {
+  return {verdict, {}, {}, false, std::move(refusal)};
+}
 
 Error unauthenticated(std::string reason, std::string message) {
   return {Errc::unauthenticated, std::move(reason), "", std::move(message)};
@@ -64,7 +67,8 @@ bool is_jwt(std::string_view credential) {
 }
 
 // What a token says needs no look at the database.
-Answer judge_jwt(const JwtPolicy& jwt, std::string_view token, const HttpRequest& request) {
+Answer judge_jwt(const JwtPolicy& jwt, std::string_view token, const HttpRequest& request,
+                 const OperatorSources& operators) {
   const Time now = wall_clock();
   auto claims = verify_jwt(token, jwt.keys, now, jwt.rules);
   if (!claims) return refused(Verdict::invalid, claims.error());
@@ -82,10 +86,14 @@ Answer judge_jwt(const JwtPolicy& jwt, std::string_view token, const HttpRequest
     return refused(Verdict::forbidden,
                    {Errc::forbidden, "role_not_allowed", "", "The token has no role."});
   }
-  return {Verdict::ok, {std::move(claims->subject), std::move(claims->role), std::move(tenant)}};
+  return {Verdict::ok,
+          {std::move(claims->subject), std::move(claims->role), std::move(tenant)},
+          {},
+          operators.token};
 }
 
-Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request) {
+Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
+             const OperatorSources& operators) {
   const auto key = credential(request);
   if (!key) return {Verdict::invalid, {}};
   if (key->empty()) return {Verdict::missing, {}};
@@ -95,7 +103,7 @@ Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request) {
                                    fmt::format("The credential has {} bytes; it may have {}.",
                                                key->size(), kMaxCredential)));
   }
-  if (is_jwt(*key)) return judge_jwt(jwt, *key, request);
+  if (is_jwt(*key)) return judge_jwt(jwt, *key, request, operators);
   try {
     const Sha256 hash = sha256(*key);
     auto identity =
@@ -103,7 +111,10 @@ Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request) {
     if (!identity) return {Verdict::invalid, {}};
     if (!request.tenant.empty() && request.tenant != identity->tenant)
       return {Verdict::forbidden, {}};
-    return {Verdict::ok, std::move(*identity), key->starts_with(kSandboxKeyPrefix) ? "1" : ""};
+    Answer answer{Verdict::ok, std::move(*identity)};
+    if (key->starts_with(kSandboxKeyPrefix)) answer.sandbox = '1';
+    answer.vouched = operators.key;
+    return answer;
   } catch (const std::exception& error) {
     const std::string_view what = error.what();
     log::warn("authenticator failed error=\"{}\"", log_safe(what.substr(0, what.find('\n'))));
@@ -138,15 +149,18 @@ Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
   request.role = answer.identity.role;
   request.key_tenant = answer.identity.tenant;
   request.sandbox = answer.sandbox;
-  return admit(request, question.access == "create" ? Access::create : Access::read, true);
+  if (answer.vouched) request.operator_vouched = '1';
+  // A key or a token is not nginx's own word.
+  return admit(request, question.access == "create" ? Access::create : Access::read,
+               {.operators = {.header = false}});
 }
 
 }  // namespace
 
 HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
-                          bool require_identity) {
-  if (!require_identity) return {204, {}, {}};
-  Answer answer = judge(pool, jwt, request);
+                          const AdmissionRules& rules) {
+  if (!rules.require_identity) return {204, {}, {}};
+  Answer answer = judge(pool, jwt, request, rules.operators);
   const Result<Caller> caller = admitted(request, answer);
   HttpResponse response{204, {}, {}};
   if (!caller) {
@@ -163,6 +177,9 @@ HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, const HttpReques
   response.header("Postern-Role", answer.identity.role);
   response.header("Postern-Tenant", answer.identity.tenant);
   response.header("Postern-Sandbox", answer.sandbox);
+  if (caller && caller->role == Role::site_operator && answer.vouched) {
+    response.header("Postern-Operator", "1");
+  }
   response.header("X-Accel-Expires", answer.verdict == Verdict::unavailable ? "0" : kKeepSeconds);
   return response;
 }

@@ -3,18 +3,20 @@
 
 #include "core/program/jwt_policy.h"
 #include "db/pg/pool.h"
+#include "fcgi/auth/admission.h"
 #include "fcgi/server/http.h"
 
 namespace postern {
 
 // 204 for a caller who is let in, 401 or 403 for one who is not, 503 when nobody can tell, so that
 // nginx refuses before it reads a body. The verdict stands in headers (Postern-Verdict, -Identity,
-// -Role, -Tenant, -Sandbox), and why it refuses in Postern-Reason and Postern-Message (a JSON
-// string), in the words of `admit`, or of verify_jwt for a token. X-Accel-Expires says how long
-// nginx may keep the answer. A credential with two points in it is a JSON Web Token: `sub` is the
-// identity, `role` the role, `tenant` the tenant (that of the vhost, else "default", when it names
-// none). Without `require_identity` everybody is let in, and nobody is told apart. Never throws.
+// -Role, -Tenant, -Sandbox, -Operator), and why it refuses in Postern-Reason and Postern-Message (a
+// JSON string), in the words of `admit`, or of verify_jwt for a token. X-Accel-Expires says how
+// long nginx may keep the answer. A credential with two points in it is a JSON Web Token: `sub` is
+// the identity, `role` the role, `tenant` the tenant (that of the vhost, else "default", when it
+// names none). It vouches for the role `operator` (Postern-Operator: 1) where `rules` count that
+// source. Without `require_identity` everybody is let in, and nobody is told apart. Never throws.
 HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
-                          bool require_identity = true);
+                          const AdmissionRules& rules = {});
 
 }  // namespace postern

@@ -8,7 +8,9 @@ namespace postern {
 // Of those for whom nobody names one.
 inline constexpr char kDefaultTenant[] = "default";
 
-enum class Role { read, worker, admin };
+// Each may what those before it may. `site_operator` is the role "operator": besides what an admin
+// of its tenant may, it sees and does what concerns all tenants.
+enum class Role { read, worker, admin, site_operator };
 
 struct Caller {
   std::string tenant;

@@ -30,6 +30,7 @@ constexpr std::array kParams{
     Param{"POSTERN_IDENTITY", &HttpRequest::identity},
     Param{"POSTERN_ROLE", &HttpRequest::role},
     Param{"POSTERN_SANDBOX", &HttpRequest::sandbox},
+    Param{"POSTERN_OPERATOR", &HttpRequest::operator_vouched},
     Param{"POSTERN_KEY_TENANT", &HttpRequest::key_tenant},
     Param{"POSTERN_SERVICE", &HttpRequest::service},
     Param{"POSTERN_ACCESS", &HttpRequest::access},

@@ -36,7 +36,8 @@ struct HttpRequest {
   std::string identity;
   std::string role;
   std::string key_tenant;
-  std::string sandbox;  // "1": what this caller makes is never to be delivered
+  std::string sandbox;           // "1": what this caller makes is never to be delivered
+  std::string operator_vouched;  // "1": our authenticator vouches for the role "operator"
 
   // "auth": the question of nginx's subrequest, which alone carries the credentials.
   std::string service;

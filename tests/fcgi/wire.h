@@ -47,6 +47,7 @@ class Handlers {
  public:
   struct Options {
     bool require_identity = true;
+    OperatorSources operators = {};
     bool auto_create_queues = true;
     bool allow_create_default = false;
     std::string default_queue = {};
@@ -66,7 +67,9 @@ class Handlers {
                    .quotas = options.quotas,
                    .instance = options.instance},
                   {pool, pool, pool}, intake),
-        dispatch_(assembly_.use_cases(), {.require_identity = options.require_identity}) {}
+        dispatch_(assembly_.use_cases(),
+                  {.admission = {.require_identity = options.require_identity,
+                                 .operators = options.operators}}) {}
 
   void answer(const HttpRequest& request, const Reply& reply) const {
     dispatch_.answer(request, reply);

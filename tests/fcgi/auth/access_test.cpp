@@ -293,7 +293,7 @@ TEST_F(AuthenticatorTest, LetsEverybodyInWhenToldSo) {
     HttpRequest question;
     question.service = "auth";
     question.authorization = credential;
-    const HttpResponse response = authenticate(pool_, jwt_, question, false);
+    const HttpResponse response = authenticate(pool_, jwt_, question, {.require_identity = false});
     EXPECT_EQ(response.status, 204);
     EXPECT_TRUE(response.headers.empty());
   }
