@@ -50,6 +50,15 @@ void require_fit(db::PgConnection& connection, bool unsafe_durability) {
   std::_Exit(kDatabaseUnfit);
 }
 
+AdmissionRules admission_rules(const Settings& settings) {
+  const auto counts = [&](std::string_view source) {
+    return std::ranges::find(settings.operator_sources, source) != settings.operator_sources.end();
+  };
+  return {
+      .require_identity = settings.auth != "none",
+      .operators = {.key = counts("key"), .token = counts("token"), .header = counts("header")}};
+}
+
 int serve(const Settings& settings) {
   const JwtPolicy jwt = read_jwt_policy(settings);
   Fd signals = FastCgiServer::take_signals();
@@ -91,7 +100,7 @@ int serve(const Settings& settings) {
           .instance = instance,
       },
       {vital, reads, rest}, intake);
-  const AdmissionRules admission{.require_identity = settings.auth != "none"};
+  const AdmissionRules admission = admission_rules(settings);
   const Dispatch dispatch(assembly.use_cases(),
                           {
                               .admission = admission,

@@ -104,6 +104,9 @@ std::string nginx_map(const Context& context, db::PgConnection& connection) {
     if (!is_plain(line) || !line.starts_with(kPrefix)) refuse("this is not a key");
     const auto owner = db::authenticate(connection, sha256(line));
     if (!owner) refuse("the key is unknown, revoked or expired");
+    if (owner->role == "operator") {
+      refuse("an operator's key cannot be in the map, where anybody could write that role");
+    }
     if (!is_plain(owner->name)) {
       refuse(fmt::format("the name \"{}\" of its key has characters that nginx would misread",
                          owner->name));
@@ -173,9 +176,9 @@ void add_key(Command& app, Context& context) {
 
   Command make = key.add("create", "Make a key and print it, once");
   add_who(make);
-  make.option("--role", arguments->role, "admin, worker (may read and retry) or read")
+  make.option("--role", arguments->role, "operator (an admin who sees all tenants), admin, worker (may read and retry) or read")
       .required()
-      .one_of({"admin", "worker", "read"});
+      .one_of({"operator", "admin", "worker", "read"});
   make.option("--expires", arguments->expires, "when it stops working, RFC 3339; never if absent");
   make.flag("--sandbox", arguments->sandbox,
             "its tasks are accepted and shown, and never delivered");

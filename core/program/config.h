@@ -35,6 +35,7 @@ struct Settings {
   int threads = 64;
   Seconds idle_exit{0};  // 0: never
   std::string auth = "nginx";
+  std::vector<std::string> operator_sources = {"key"};  // of key, token, header
   bool auto_create_queues = true;
   bool allow_create_default = false;
   std::string asyncjobs_queue;  // empty: none

@@ -150,6 +150,13 @@ std::vector<std::string> parts_of(const std::string& value) {
   return parts;
 }
 
+bool set_operator_sources(Settings& settings, const std::string& value) {
+  settings.operator_sources = parts_of(value);
+  return std::ranges::all_of(settings.operator_sources, [](const auto& part) {
+    return part == "key" || part == "token" || part == "header";
+  });
+}
+
 bool set_egress_allow(Settings& settings, const std::string& value) {
   settings.egress_allow = parts_of(value);
   return std::ranges::all_of(settings.egress_allow,
@@ -210,6 +217,12 @@ constexpr Setting kSettings[] = {
     {"auth", Users::fcgi, "WHO", "nginx or none", "nginx",
      "who authenticates: nginx by auth_request, or none, where every request is an admin's",
      set_auth},
+    {"operator_sources", Users::fcgi, "SOURCES",
+     "some of key, token and header, with commas between", "key",
+     "whose word makes an operator: API keys made as such on the host, the role of JSON Web "
+     "Tokens, "
+     "nginx's own maps and sign-on; empty: nobody's",
+     set_operator_sources, true},
     {"auto_create_queues", Users::fcgi_and_command, nullptr, kSwitch, "true",
      "make a queue when its first task arrives", set_switch<&S::auto_create_queues>},
     {"allow_create_default", Users::fcgi_and_command, nullptr, kSwitch, "false",

@@ -14,7 +14,7 @@ namespace postern::db {
 
 struct Identity {
   std::string name;
-  std::string role;  // admin, worker, read
+  std::string role;  // operator, admin, worker, read
   std::string tenant;
 };
 

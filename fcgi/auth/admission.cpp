@@ -12,17 +12,18 @@
 namespace postern {
 namespace {
 
+// nullopt: there is no such role.
 std::optional<Role> role_from(std::string_view word) {
-  if (word == "operator") return Role::site_operator;
-  if (word == "admin") return Role::admin;
-  if (word == "worker") return Role::worker;
-  if (word == "read") return Role::read;
+  for (const Role role : {Role::read, Role::worker, Role::admin, Role::site_operator}) {
+    if (word == name(role)) return role;
+  }
   return std::nullopt;
 }
 
 bool allows(Role role, Access access) {
   switch (access) {
     case Access::open:
+    case Access::who:
     case Access::read: return true;
     case Access::retry: return role >= Role::worker;
     case Access::create:
@@ -50,6 +51,17 @@ const std::string& tenant_or_default(const std::string& tenant) {
 
 }  // namespace
 
+std::string_view name(Role role) {
+  switch (role) {
+    case Role::nobody: return "";
+    case Role::read: return "read";
+    case Role::worker: return "worker";
+    case Role::admin: return "admin";
+    case Role::site_operator: return "operator";
+  }
+  return "";
+}
+
 Result<Caller> admit(const HttpRequest& request, Access access, const AdmissionRules& rules) {
   if (access == Access::open) return Caller{};
   if (!rules.require_identity) {
@@ -57,12 +69,14 @@ Result<Caller> admit(const HttpRequest& request, Access access, const AdmissionR
       return forbidden("role_not_allowed",
                        "Only an operator may do this, and under \"auth = none\" nobody is one.");
     }
-    return Caller{tenant_or_default(request.tenant), Role::admin};
+    return Caller{
+        .tenant = tenant_or_default(request.tenant), .role = Role::admin, .unchecked = true};
   }
   switch (request.verdict) {
     case Verdict::ok: break;
     case Verdict::absent:
     case Verdict::missing:
+      if (access == Access::who) return Caller{};
       return Error{Errc::unauthenticated, "credential_missing", "",
                    "This needs an API key: Authorization: Bearer KEY, or X-API-Key: KEY."};
     case Verdict::invalid:
@@ -86,13 +100,13 @@ Result<Caller> admit(const HttpRequest& request, Access access, const AdmissionR
                      fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
   }
   const bool sandbox = request.sandbox == "1";
-  if (sandbox && access != Access::read && access != Access::create) {
+  if (sandbox && access != Access::who && access != Access::read && access != Access::create) {
     return forbidden(
         "sandbox_not_allowed",
         "A sandbox key makes tasks, which are not delivered, and reads; it changes nothing.");
   }
   return Caller{tenant_or_default(request.key_tenant.empty() ? request.tenant : request.key_tenant),
-                *role, sandbox};
+                *role, sandbox, request.identity};
 }
 
 }  // namespace postern

@@ -2,17 +2,20 @@
 // route asks.
 #pragma once
 
+#include <string_view>
+
 #include "core/base/error.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/server/http.h"
 
 namespace postern {
 
-// What a route asks of its caller. `open` asks for no identity at all. `create` is a `write` that
-// only makes tasks, which a sandbox key may do, too: what is there already may be live, and could
-// be delivered, changed or lost. `admin` reads what only admins may see, `operate` is for what
-// concerns all tenants: neither is open to sandbox keys.
-enum class Access { open, read, retry, create, write, admin, operate };
+// What a route asks of its caller. `open` asks for no identity at all, `who` takes a caller without
+// a credential for nobody, and refuses one whose credential does not hold. `create` is a `write`
+// that only makes tasks, which a sandbox key may do, too: what is there already may be live, and
+// could be delivered, changed or lost. `admin` reads what only admins may see, `operate` is for
+// what concerns all tenants: neither is open to sandbox keys.
+enum class Access { open, who, read, retry, create, write, admin, operate };
 
 // Who may be an operator: whose word for that role is taken.
 struct OperatorSources {
@@ -25,6 +28,9 @@ struct AdmissionRules {
   bool require_identity = true;  // false: whoever comes is an admin, and nobody an operator
   OperatorSources operators = {};
 };
+
+// "admin"; empty for nobody.
+std::string_view name(Role role);
 
 // Whether nginx vouches for the caller, and the role allows it. The role `operator` is taken only
 // when our authenticator vouches for it (HttpRequest::operator_vouched), or nginx's own word counts

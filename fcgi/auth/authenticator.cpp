@@ -140,7 +140,13 @@ int status_of(const Error& refusal) {
   return refusal.code == Errc::forbidden ? 403 : 503;
 }
 
-// What a handler would say to this caller: to one that only reads, or one that creates.
+// What nginx asks for a location (nginx/location.conf).
+Access access_of(const HttpRequest& question) {
+  if (question.access == "create") return Access::create;
+  return question.access == "who" ? Access::who : Access::read;
+}
+
+// What a handler would say to this caller.
 Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
   if (answer.refusal) return *answer.refusal;
   HttpRequest request;
@@ -151,8 +157,7 @@ Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
   request.sandbox = answer.sandbox;
   if (answer.vouched) request.operator_vouched = '1';
   // A key or a token is not nginx's own word.
-  return admit(request, question.access == "create" ? Access::create : Access::read,
-               {.operators = {.header = false}});
+  return admit(request, access_of(question), {.operators = {.header = false}});
 }
 
 }  // namespace

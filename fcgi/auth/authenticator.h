@@ -8,14 +8,15 @@
 
 namespace postern {
 
-// 204 for a caller who is let in, 401 or 403 for one who is not, 503 when nobody can tell, so that
-// nginx refuses before it reads a body. The verdict stands in headers (Postern-Verdict, -Identity,
-// -Role, -Tenant, -Sandbox, -Operator), and why it refuses in Postern-Reason and Postern-Message (a
-// JSON string), in the words of `admit`, or of verify_jwt for a token. X-Accel-Expires says how
-// long nginx may keep the answer. A credential with two points in it is a JSON Web Token: `sub` is
-// the identity, `role` the role, `tenant` the tenant (that of the vhost, else "default", when it
-// names none). It vouches for the role `operator` (Postern-Operator: 1) where `rules` count that
-// source. Without `require_identity` everybody is let in, and nobody is told apart. Never throws.
+// 204 for a caller who is let in (on `who` also one without a credential), 401 or 403 for one who
+// is not, 503 when nobody can tell, so that nginx refuses before it reads a body. The verdict
+// stands in headers (Postern-Verdict, -Identity, -Role, -Tenant, -Sandbox, -Operator), and why it
+// refuses in Postern-Reason and Postern-Message (a JSON string), in the words of `admit`, or of
+// verify_jwt for a token. X-Accel-Expires says how long nginx may keep the answer. A credential
+// with two points in it is a JSON Web Token: `sub` is the identity, `role` the role, `tenant` the
+// tenant (that of the vhost, else "default", when it names none). It vouches for the role
+// `operator` (Postern-Operator: 1) where `rules` count that source. Without `require_identity`
+// everybody is let in, and nobody is told apart. Never throws.
 HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
                           const AdmissionRules& rules = {});
 

@@ -41,7 +41,8 @@ struct HttpRequest {
 
   // "auth": the question of nginx's subrequest, which alone carries the credentials.
   std::string service;
-  std::string access;  // "create": whether they may create is part of the question
+  std::string access;  // "create": whether they may create is part of the question; "who": nobody
+                       // need have a credential
   std::string authorization;
   std::string api_key;
 };

@@ -17,7 +17,11 @@ from stack import Stack, run, write_private
 
 # Headers by which a client may try to forge an identity; nginx must ignore them.
 POSING = {"Postern-Verdict": "ok", "Postern-Role": "admin", "Postern-Identity": "root", "POSTERN_ROLE": "admin",
-          "X-Auth-Request-User": "root", "X-Auth-Request-Groups": "postern-admins"}
+          "Postern-Operator": "1", "POSTERN_OPERATOR": "1", "X-Auth-Request-User": "root", "X-Auth-Request-Groups": "postern-admins"}
+
+
+def whoami(identity, tenant, role):
+    return {"identity": identity, "tenant": tenant, "role": role, "sandbox": False, "auth": "required"}
 
 
 class VariantStack(Stack):
@@ -43,13 +47,13 @@ class MtlsStack(VariantStack):
 
     def places_of_variant(self):
         self.certificate_of("ca", None)
-        for name in ("billing", "stranger"):
+        for name in ("billing", "boss", "stranger"):
             self.certificate_of(name, "ca")
         self.certificate_of("selfmade", None)
         self.certificate_of("expired", "ca", days=-1)
         self.certificate_of("other-ca", None)
         self.certificate_of("foreign", "other-ca")
-        write_private(self.dir / "subjects.map", '"CN=billing" "billing worker acme";\n')
+        write_private(self.dir / "subjects.map", '"CN=billing" "billing worker acme";\n"CN=boss" "boss operator default";\n')
         self.in_server = (f"ssl_client_certificate {self.dir}/ca.pem;\n    ssl_verify_client optional;")
         return {"/etc/nginx/postern/subjects.map": self.dir / "subjects.map"}
 
@@ -89,6 +93,18 @@ class ClientCertificates(StackTest):
         self.assertEqual(refused.status, 403)  # a worker reads and retries
         log = (self.stack.dir / "nginx/access.log")
         self.wait_until(lambda: '"identity":"billing"' in log.read_text())
+
+    def test_who_one_is(self):
+        self.assertEqual(self.with_certificate("billing").get("/v1/whoami", headers=POSING).json, whoami(
+            "billing", "acme", "worker"))
+        self.assertEqual(self.with_certificate("stranger").get("/v1/whoami").status, 403)
+        nobody = self.with_certificate(None).get("/v1/whoami", headers=POSING)
+        if self.stack_type is MtlsStack:
+            self.assertEqual(nobody.json, whoami(None, None, None))
+        else:
+            self.assertEqual(nobody.status, 401)  # nginx asks for a certificate before it knows the path
+        boss = self.with_certificate("boss").get("/v1/whoami")
+        self.assertEqual((boss.status, boss.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
 
     def test_a_missing_or_unknown_certificate_is_refused(self):
         for name, status in ((None, 401), ("stranger", 403)):
@@ -148,7 +164,10 @@ class MapStack(VariantStack):
     def places_of_variant(self):
         done = self.export([self.state["admin_key"], self.state["read_key"]])
         assert done.returncode == 0, done.stdout + done.stderr
-        return {"/etc/nginx/postern/keys.map": self.dir / "keys.map"}
+        # The same, and what somebody has written there by hand.
+        (self.dir / "nginx.map").write_text((self.dir / "keys.map").read_text()
+                                            + '"forged" "forged boss operator default";\n')
+        return {"/etc/nginx/postern/keys.map": self.dir / "nginx.map"}
 
 
 class StaticKeys(StackTest):
@@ -161,6 +180,23 @@ class StaticKeys(StackTest):
         self.assertEqual(nobody.get("/v1/tasks", headers={"X-API-Key": key}).status, 200)
         self.assertEqual(self.client("read").post("/v1/tasks", {}).status, 403)
         self.assertEqual(self.client("read").get("/v1/tasks").status, 200)
+
+    def test_who_one_is(self):
+        for who in ("admin", "read"):
+            said = self.client(who).get("/v1/whoami", headers=POSING).json
+            self.assertEqual((said["tenant"], said["role"]), ("default", who))
+        self.assertEqual(self.client().get("/v1/whoami", headers=POSING).json, whoami(None, None, None))
+        wrong = self.client().get("/v1/whoami", headers={"X-API-Key": "postern_wrong"})
+        self.assertEqual((wrong.status, wrong.json["error"]["details"]["reason"]), (401, "credential_invalid"))
+        self.assertEqual(self.client().get("/v1/whoami/x").status, 401)
+
+    def test_a_map_makes_no_operator(self):
+        key = self.stack.postern("key", "create", "--name", os.urandom(4).hex(), "--role", "operator")["key"]
+        done = self.stack.export([key])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("an operator's key cannot be in the map", done.stderr)
+        said = self.client().get("/v1/whoami", headers={**POSING, "X-API-Key": "postern_forged"})
+        self.assertEqual((said.status, said.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
 
     def test_a_key_is_compared_to_the_letter(self):
         key = self.stack.state["admin_key"]
@@ -207,7 +243,7 @@ class SignOn(http.server.BaseHTTPRequestHandler):
     """A sign-on that identifies two users by a cookie, as oauth2-proxy does."""
 
     people = {"session=ann": ("ann", "staff, postern-admins"), "session=bob": ("bob", "tenant-acme,postern-readers"),
-              "session=eve": ("eve", "staff")}
+              "session=eve": ("eve", "staff"), "session=max": ("max", "postern-operators")}
 
     def do_GET(self):
         person = self.people.get(self.headers.get("Cookie"))
@@ -235,7 +271,7 @@ class SsoStack(VariantStack):
         proxy_pass_request_body off;
         proxy_set_header Content-Length "";
     }}"""
-        return {}
+        return {'# "~(^|,) *postern-operators': '"~(^|,) *postern-operators'}
 
 
 class ExternalSignOn(StackTest):
@@ -257,6 +293,16 @@ class ExternalSignOn(StackTest):
         self.assertEqual((seen.status, seen.json["tasks"]), (200, []))  # tasks of other tenants are not visible
         self.assertEqual(self.nobody.post("/v1/tasks", {}, headers={"Cookie": "session=bob"}).status, 403)
 
+    def test_who_one_is(self):
+        self.assertEqual(self.get("/v1/whoami", "session=ann").json, whoami("ann", "default", "admin"))
+        self.assertEqual(self.get("/v1/whoami", "session=bob").json, whoami("bob", "acme", "read"))
+        self.assertEqual(self.get("/v1/whoami", "session=eve").status, 403)
+        self.assertEqual(self.get("/v1/whoami").status, 401)
+
+    def test_a_sign_on_makes_no_operator_unless_a_setting_says_so(self):
+        said = self.get("/v1/whoami", "session=max")
+        self.assertEqual((said.status, said.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
+
     def test_users_without_a_group_and_users_not_signed_on_are_refused(self):
         self.assertEqual(self.get("/v1/tasks", "session=eve").status, 403)
         refused = self.get("/v1/tasks")
@@ -264,6 +310,14 @@ class ExternalSignOn(StackTest):
         self.assertEqual(self.get("/asyncqueue/v1/tasks").json, {"error": "API key required"})
         self.assertEqual(self.get("/healthz").status, 200)
         self.assertEqual(self.get("/health").status, 200)
+
+
+class SignOnThatMayMakeOperators(ExternalSignOn):
+    settings = {"POSTERN_OPERATOR_SOURCES": "key,header"}
+
+    def test_a_sign_on_makes_no_operator_unless_a_setting_says_so(self):
+        self.assertEqual(self.get("/v1/whoami", "session=max").json, whoami("max", "default", "operator"))
+        self.assertEqual(self.nobody.request("PUT", "/v1/queues/of-max", {}, {"Cookie": "session=max"}).status, 201)
 
 
 class TenantStack(VariantStack):
@@ -275,6 +329,11 @@ class TenantStack(VariantStack):
 
 class VhostOfATenant(StackTest):
     stack_type = TenantStack
+
+    def test_who_one_is(self):
+        self.assertEqual(self.client().get("/v1/whoami").json, whoami(None, None, None))
+        refused = self.api.get("/v1/whoami")
+        self.assertEqual((refused.status, refused.json["error"]["details"]["reason"]), (403, "tenant_not_allowed"))
 
     def test_only_keys_of_its_tenant_are_accepted(self):
         if "acme" not in [tenant["name"] for tenant in self.stack.postern("tenant", "list")]:

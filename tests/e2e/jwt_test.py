@@ -107,6 +107,15 @@ class Tokens(StackTest):
         for path in ("/v1/tasks", "/asyncqueue/v1/tasks", "/asyncjobs/v1/queues"):
             self.assertEqual(self.ask("GET", path, role="read").status, 200, path)
 
+    def test_a_token_makes_no_operator_unless_a_setting_says_so(self):
+        for headers in ({}, {"Postern-Operator": "1", "POSTERN_OPERATOR": "1"}):
+            refused = self.client_of.get("/v1/whoami", headers={
+                **headers, "Authorization": f"Bearer {token(self.secret, role='operator')}"})
+            self.assertEqual((refused.status, refused.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
+        self.assertEqual(self.ask("GET", "/v1/whoami", role="admin").json,
+                         {"identity": "someone", "tenant": "default", "role": "admin", "sandbox": False,
+                          "auth": "required"})
+
     def test_secrets_of_every_source_are_accepted(self):
         for secret in (self.secret, self.settings["TASKMQ_JWT_SECRET"], *self.of_file):
             headers = {"Authorization": f"Bearer {token(secret, role='read')}"}
@@ -288,6 +297,17 @@ class Secrets(unittest.TestCase):
             self.assertIn("5 bytes", done.stdout + done.stderr)
             file.write_text("\n")
             self.assert_refused(f"{file} holds no secret", POSTERN_JWT_SECRET_FILE=str(file))
+
+
+class TokensOfOperators(StackTest):
+    settings = {"POSTERN_OPERATOR_SOURCES": "token"}
+
+    def test_the_setting_alone_says_who_makes_operators(self):
+        by_token = {"Authorization": f"Bearer {token(self.stack.state['jwt_secret'], role='operator')}"}
+        self.assertEqual(self.client().get("/v1/whoami", headers=by_token).json["role"], "operator")
+        key = self.stack.postern("key", "create", "--name", os.urandom(4).hex(), "--role", "operator")["key"]
+        refused = self.client().get("/v1/whoami", headers={"X-API-Key": key})
+        self.assertEqual((refused.status, refused.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
 
 
 if __name__ == "__main__":

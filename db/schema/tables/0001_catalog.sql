@@ -43,7 +43,7 @@ CREATE TABLE postern.api_key (
   expires_at   timestamptz,
   revoked_at   timestamptz,
   CONSTRAINT api_key_name_once UNIQUE (tenant, name),
-  CONSTRAINT api_key_role_known CHECK (role IN ('admin', 'worker', 'read')),
+  CONSTRAINT api_key_role_known CHECK (role IN ('operator', 'admin', 'worker', 'read')),
   CONSTRAINT api_key_hash_length CHECK (octet_length(hash) = 32)
 );
 

@@ -60,6 +60,23 @@ void write_scheduler(JsonWriter& out, const db::SchedulerNumbers& scheduler) {
 
 }  // namespace
 
+Result<HttpResponse> whoami(const Call& call) {
+  const Caller& caller = call.caller;
+  JsonWriter out;
+  const auto text_or_null = [&](std::string_view key, std::string_view text) {
+    out.key(key);
+    text.empty() ? out.null() : out.string(text);
+  };
+  out.begin_object();
+  text_or_null("identity", caller.identity);
+  text_or_null("tenant", caller.tenant);
+  text_or_null("role", name(caller.role));
+  out.member("sandbox", caller.sandbox);
+  out.member("auth", caller.unchecked ? "none" : "required");
+  out.end_object();
+  return json_response(200, out.take());
+}
+
 Result<HttpResponse> info(const Call& call) {
   const db::Totals totals = call.use.status.totals(call.caller);
   JsonWriter out;

@@ -8,6 +8,8 @@
 
 namespace postern::native_meta {
 
+// Who asks, as far as anybody knows.
+Result<HttpResponse> whoami(const Call& call);
 Result<HttpResponse> info(const Call& call);
 // The description of what this mount speaks; native, where it speaks all.
 Result<HttpResponse> openapi(const Call& call);

@@ -122,6 +122,7 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat, Cost::change},
     Route{"GET", "/v1/stats", Access::read, native_meta::stats, Cost::read},
     Route{"GET", "/v1/retry-policies", Access::read, native_meta::retry_policies},
+    Route{"GET", "/v1/whoami", Access::who, native_meta::whoami},
     Route{"GET", "/v1/info", Access::read, native_meta::info, Cost::read},
     Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
     Route{"GET", "/metrics", Access::open, native_meta::metrics, Cost::read},

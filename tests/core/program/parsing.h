@@ -32,6 +32,7 @@ inline constexpr SettingExample kSettingExamples[] = {
     {"threads", "8", true, false, false},
     {"idle-exit", "5m", true, false, false},
     {"auth", "none", true, false, false},
+    {"operator-sources", "token,header", true, false, false},
     {"public-url", "https://tasks.example.com", true, true, true},
     {"auto-create-queues", "false", true, false, true},
     {"allow-create-default", "true", true, false, true},

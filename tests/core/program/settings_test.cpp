@@ -108,6 +108,9 @@ TEST(Settings, RefuseWrongValuesNamingSettingAndValue) {
   const Case table[] = {
       {"log-level", {"debug", "info", "warning", "error"}, {"", "Info", "warn", "trace", "7"}},
       {"auth", {"nginx", "none"}, {"", "NONE", "false", "jwt"}},
+      {"operator-sources",
+       {"", "key", "token", "header", "key,token", "key, header,token"},
+       {"keys", "Key", "key;token", "none", "jwt"}},
       {"threads",
        {"1", "1024"},
        {"", "0", "1025", "-1", "1.5", "8 ", "+8", "0x8", "8k", "99999999999999999999"}},

@@ -1498,7 +1498,7 @@ CREATE TABLE postern.api_key (
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
     CONSTRAINT api_key_hash_length CHECK ((octet_length(hash) = 32)),
-    CONSTRAINT api_key_role_known CHECK ((role = ANY (ARRAY['admin'::text, 'worker'::text, 'read'::text])))
+    CONSTRAINT api_key_role_known CHECK ((role = ANY (ARRAY['operator'::text, 'admin'::text, 'worker'::text, 'read'::text])))
 );
 CREATE TABLE postern.applied (
     name text NOT NULL,

@@ -118,6 +118,92 @@ TEST_F(AccessTest, AsksNobodyWhenToldSo) {
   EXPECT_EQ(create_as(get).status, 201);
 }
 
+class WhoamiTest : public AccessTest {
+ protected:
+  static HttpRequest asking() {
+    HttpRequest out = request("GET", "/v1/whoami");
+    out.key_tenant = "acme";
+    return out;
+  }
+};
+
+TEST_F(WhoamiTest, SaysWhatIsKnownOfTheCaller) {
+  EXPECT_EQ(
+      ask(asking()).body,
+      R"({"identity":"tester","tenant":"acme","role":"admin","sandbox":false,"auth":"required"})");
+  HttpRequest other = asking();
+  other.sandbox = "1";
+  other.role = "read";
+  other.identity = "";
+  EXPECT_EQ(ask(other).body,
+            R"({"identity":null,"tenant":"acme","role":"read","sandbox":true,"auth":"required"})");
+}
+
+TEST_F(WhoamiTest, WithoutACredentialItSaysNobody) {
+  HttpRequest nobody = asking();
+  nobody.role = nobody.key_tenant = nobody.identity = "";
+  for (const auto verdict : {Verdict::missing, Verdict::absent}) {
+    nobody.verdict = verdict;
+    nobody.tenant = verdict == Verdict::absent ? "acme" : "";
+    EXPECT_EQ(ask(nobody).body,
+              R"({"identity":null,"tenant":null,"role":null,"sandbox":false,"auth":"required"})");
+  }
+  start({.require_identity = false});
+  nobody.tenant = "";
+  EXPECT_EQ(ask(nobody).body,
+            R"({"identity":null,"tenant":"default","role":"admin","sandbox":false,"auth":"none"})");
+}
+
+TEST_F(WhoamiTest, RefusesACredentialThatDoesNotHold) {
+  HttpRequest asked = asking();
+  asked.verdict = Verdict::invalid;
+  EXPECT_EQ(ask(asked).status, 401);
+  asked.verdict = Verdict::forbidden;
+  EXPECT_EQ(ask(asked).status, 403);
+  asked.verdict = Verdict::unavailable;
+  EXPECT_EQ(ask(asked).status, 503);
+  asked = asking();
+  asked.tenant = "other";
+  EXPECT_EQ(ask(asked).reason(), "tenant_not_allowed");
+  asked = asking();
+  asked.role = "root";
+  EXPECT_EQ(ask(asked).reason(), "role_not_allowed");
+}
+
+class OperatorTest : public AccessTest {
+ protected:
+  HttpRequest claiming(std::string vouched) {
+    HttpRequest out = as("GET", "/v1/whoami", "operator", "default");
+    out.operator_vouched = std::move(vouched);
+    return out;
+  }
+};
+
+TEST_F(OperatorTest, TheRoleCountsOnlyWhereOurAuthenticatorVouchesForIt) {
+  EXPECT_EQ(ask(claiming("1")).text("role"), "operator");
+  for (const char* other : {"", "0", "1 ", "true", "key"}) {
+    EXPECT_EQ(ask(claiming(other)).reason(), "role_not_allowed") << other;
+  }
+  HttpRequest admin = claiming("1");
+  admin.role = "admin";
+  EXPECT_EQ(ask(admin).text("role"), "admin");
+  start({.operators = {.header = true}});
+  EXPECT_EQ(ask(claiming("")).text("role"), "operator");
+  start({.operators = {.key = true, .token = true}});
+  EXPECT_EQ(ask(claiming("")).reason(), "role_not_allowed");
+}
+
+TEST_F(OperatorTest, IsAnAdminOfItsTenant) {
+  HttpRequest put = claiming("1");
+  put.method = "PUT";
+  put.path = "/v1/queues/q";
+  put.body = "{}";
+  EXPECT_EQ(ask(put).status, 201);
+  EXPECT_EQ(create_as(put).status, 201);
+  put.operator_vouched = "";
+  EXPECT_EQ(ask(put).reason(), "role_not_allowed");
+}
+
 // AsyncQueue's aq_test_ keys.
 class SandboxTest : public AccessTest {
  protected:
@@ -210,16 +296,18 @@ class AuthenticatorTest : public WireTest {
   }
   // The headers, and the status as "status".
   std::map<std::string, std::string> verdict(std::string authorization, std::string api_key = {},
-                                             std::string tenant = {}, std::string access = {}) {
+                                             std::string tenant = {}, std::string access = {},
+                                             OperatorSources operators = {}) {
     HttpRequest question;
     question.service = "auth";
     question.access = std::move(access);
     question.authorization = std::move(authorization);
     question.api_key = std::move(api_key);
     question.tenant = std::move(tenant);
-    const HttpResponse response = authenticate(pool_, jwt_, question);
+    const HttpResponse response = authenticate(pool_, jwt_, question, {.operators = operators});
     std::map<std::string, std::string> out{response.headers.begin(), response.headers.end()};
-    EXPECT_EQ(response.status == 204, out.at("Postern-Verdict") == "ok");
+    const bool nobody = question.access == "who" && out.at("Postern-Verdict") == "missing";
+    EXPECT_EQ(response.status == 204, nobody || out.at("Postern-Verdict") == "ok");
     EXPECT_EQ(response.status == 204, out.count("Postern-Reason") == 0);
     EXPECT_EQ(out.count("Postern-Message"), out.count("Postern-Reason"));
     out["status"] = std::to_string(response.status);
@@ -286,6 +374,38 @@ TEST_F(AuthenticatorTest, ARoleThatMayNotCreateIsRefusedWhereOneMust) {
   EXPECT_EQ(answer.at("Postern-Identity"), "ci");
   EXPECT_EQ(answer.at("Postern-Reason"), "role_not_allowed");
   EXPECT_EQ(answer.at("Postern-Message"), R"("The role \"worker\" may not do this.")");
+}
+
+TEST_F(AuthenticatorTest, NobodyMayAskWhoTheyAre) {
+  auto nobody = verdict("", "", "", "who");
+  EXPECT_EQ(nobody.at("status"), "204");
+  EXPECT_EQ(nobody.at("Postern-Verdict"), "missing");
+  EXPECT_EQ(nobody.at("Postern-Role"), "");
+  EXPECT_EQ(verdict("Bearer secret-key", "", "", "who").at("Postern-Role"), "worker");
+  EXPECT_EQ(verdict("Bearer wrong", "", "", "who").at("status"), "401");
+  EXPECT_EQ(verdict("Bearer secret-key", "", "acme", "who").at("status"), "403");
+}
+
+TEST_F(AuthenticatorTest, VouchesForOperatorsOfTheSourcesThatCount) {
+  db::create_key(admin_, sha256("boss-key"), "boss", "operator", "default", std::nullopt);
+  const std::string token =
+      "Bearer " + make_jwt(R"({"exp":4102444800,"sub":"app","role":"operator"})", kSecret);
+  auto boss = verdict("Bearer boss-key");
+  EXPECT_EQ(boss.at("Postern-Role"), "operator");
+  EXPECT_EQ(boss.at("Postern-Operator"), "1");
+  EXPECT_EQ(verdict("Bearer boss-key", "", "", "create").at("status"), "204");
+  EXPECT_EQ(verdict("Bearer secret-key").count("Postern-Operator"), 0u);
+  // The word of nginx is not that of a key or a token.
+  for (const OperatorSources none :
+       {OperatorSources{.key = false}, OperatorSources{.key = false, .header = true}}) {
+    auto refused = verdict("Bearer boss-key", "", "", "", none);
+    EXPECT_EQ(refused.at("Postern-Reason"), "role_not_allowed");
+    EXPECT_EQ(refused.at("Postern-Role"), "");
+    EXPECT_EQ(refused.count("Postern-Operator"), 0u);
+    EXPECT_EQ(verdict(token, "", "", "", none).at("Postern-Reason"), "role_not_allowed");
+  }
+  EXPECT_EQ(verdict(token).at("Postern-Reason"), "role_not_allowed");
+  EXPECT_EQ(verdict(token, "", "", "", {.token = true}).at("Postern-Operator"), "1");
 }
 
 TEST_F(AuthenticatorTest, LetsEverybodyInWhenToldSo) {
