@@ -59,5 +59,12 @@ export function relative(value, now = Date.now()) {
 
 // A duration that the API gives in nanoseconds, where 0 means that there is none.
 export const nanoseconds = (value) => (value ? seconds(value / 1e9) : "none");
+// A retry policy in words: the name of one, or the delays of an own one.
+export function delays(policy) {
+  if (typeof policy === "string") return policy;
+  const shown = policy.intervals.slice(0, 6).map(seconds).join(", ");
+  return `${shown}${policy.intervals.length > 6 ? ", …" : ""}${policy.jitter ? `, ±${Math.round(100 * policy.jitter)} %` : ""}`;
+}
+
 export const limit = (value) => (value === -1 || !known(value) ? "none" : count(value));
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

@@ -1,6 +1,6 @@
 // Lines over time, by uPlot, and the small ones in tables.
 import { html, useEffect, useRef, useState } from "../js/html.js";
-import { count } from "../js/format.js";
+import { clockTime, count } from "../js/format.js";
 
 const kHeight = 210;
 
@@ -23,17 +23,19 @@ function loadPlot() {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 function options(width, lines) {
+  // "14:05", whatever the browser's language: as times stand everywhere here.
+  const clock = (_, marks) => marks.map((each) => clockTime(1000 * each).slice(0, 5));
   const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px sans-serif" };
   return {
     width, height: kHeight,
     padding: [10, 12, 0, 0],
     cursor: { y: false, drag: { setScale: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
-    axes: [axis, { ...axis, size: 54, values: (_, marks) => marks.map((each) => (Number.isInteger(each) ? count(each) : "")) }],
+    axes: [{ ...axis, values: clock }, { ...axis, size: 54, values: (_, marks) => marks.map((each) => (Number.isInteger(each) ? count(each) : "")) }],
     series: [
-      { value: "{HH}:{mm}" },
+      { label: "at", value: (_, time) => (time === null ? "" : clockTime(1000 * time).slice(0, 5)) },
       ...lines.map(({ name, tone }) => ({
-        label: name, stroke: colour(tone), width: 2, points: { show: false }, value: (_, value) => count(value),
+        label: name, stroke: colour(tone), width: 2, points: { show: false }, value: (_, value, __, at) => (at === null ? "" : count(value)),
       })),
     ],
   };

@@ -10,9 +10,8 @@ export function Head({ title, what, children }) {
     heading.current.focus({ preventScroll: true });
   }, [title]);
   return html`<div class="head">
-    <h1 tabindex="-1" ref=${heading}>${title}</h1>
+    <div class="title"><h1 tabindex="-1" ref=${heading}>${title}</h1>${what && html`<p class="what">${what}</p>`}</div>
     <div class="end">${children}</div>
-    ${what && html`<p class="what">${what}</p>`}
   </div>`;
 }
 
@@ -46,7 +45,10 @@ export const Pairs = ({ of }) => html`
     .map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 
 export const When = ({ at }) => (at ? html`<time dateTime=${at} title=${dateTime(at)} class="nowrap">${relative(at)}</time>` : html`<span>–</span>`);
-export const Exactly = ({ at }) => (at ? html`<time dateTime=${at}>${dateTime(at)}</time> <span class="quiet">(${relative(at)})</span>` : html`<span>–</span>`);
+export const Exactly = ({ at }) => (at ? html`<time dateTime=${at}>${dateTime(at)}</time> <span class="quiet nowrap">(${relative(at)})</span>` : html`<span>–</span>`);
+
+// Text whose `commands` stand between backticks.
+export const Prose = ({ text }) => (text ?? "").split("`").map((part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part));
 
 const moods = {
   completed: "good", success: "good", ok: "good", closed: "good", up: "good", active: "busy", failed: "bad", wrong: "bad",

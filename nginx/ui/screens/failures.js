@@ -55,7 +55,7 @@ export function Failures({ query }) {
     </div></div>
     <${Loaded} of=${failures}>${({ groups, looked, complete }) => html`<div class="sheet">
       <header><h2>${complete ? plural(looked, "failed task") : `The newest ${plural(looked, "failed task")}`}</h2>
-        <div class="end"><a href=${href(["tasks"], { ...wanted, status: "failed" })}>One by one</a></div></header>
+        <div class="end"><a href=${href(["tasks"], { ...wanted, status: "failed" })}>List them</a></div></header>
       ${groups.length === 0
         ? html`<${Empty} title="Nothing failed"><p>${Object.values(query).some(Boolean) ? html`With these filters. <a href=${href(["failures"])}>Show all</a>` : "Tasks appear here when all their attempts have failed, or when they could not be delivered at all."}</p><//>`
         : html`<${Table} caption="Failures" rows=${groups} id=${(each) => `${each.reason} ${each.queue} ${each.endpoint} ${each.host}`} columns=${[

@@ -3,7 +3,7 @@ import { get } from "../js/api.js";
 import { bytes, count, plural, seconds } from "../js/format.js";
 import { html } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
-import { Figures, Head, Pill, Sheet, Table, When } from "../parts/layout.js";
+import { Figures, Head, Pill, Prose, Sheet, Table, When } from "../parts/layout.js";
 import { Empty, Loaded } from "../parts/states.js";
 
 const Programs = ({ title, caption, of, more = [] }) => html`<${Sheet} title=${title} plain>
@@ -32,7 +32,7 @@ function Checks({ checks }) {
     { title: "Check", cell: ({ name }) => name },
     { title: "Verdict", cell: ({ verdict }) => html`<${Pill}>${verdict}<//>` },
     { title: "Finding", long: true, cell: ({ finding }) => finding },
-    { title: "What to do", long: true, cell: ({ hint, verdict }) => (verdict === "ok" ? "" : hint) },
+    { title: "What to do", long: true, cell: ({ hint, verdict }) => (verdict === "ok" ? "" : html`<${Prose} text=${hint} />`) },
   ]} />`;
 }
 
@@ -43,7 +43,7 @@ export function Health() {
     const troubles = data.checks.filter(({ verdict }) => verdict === "wrong" || verdict === "warning").length;
     return html`
       <${Head} title="Health" what=${data.scope === "all" ? "Of the whole installation, in the words of postern doctor." : "Of this tenant, in the words of postern doctor. An operator's key shows the whole installation."} />
-      <div class=${`note ${mood}`}><p><b>${data.status === "ok" ? "All is well." : `${plural(troubles, "check")} to look at.`}</b>
+      <div class=${`note ${mood}`}><p><b>${data.status === "ok" ? "All is well." : `${plural(troubles, "check")} to look at.`}</b>${" "}
         ${data.schedulers_up === 0 ? "No scheduler is alive." : `${plural(data.schedulers_up, "scheduler")} alive.`}</p></div>
       ${data.database && html`<${Database} of=${data.database} />`}
       <${Sheet} title="Checks" plain><${Checks} checks=${data.checks} /><//>

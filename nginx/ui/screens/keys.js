@@ -44,7 +44,7 @@ export function Keys() {
           { title: "Role", cell: ({ role }) => role },
           { title: "State", cell: (key) => html`<${Pill} mood=${{ works: "good", revoked: "bad", expired: "warn" }[stateOf(key)]}>${stateOf(key)}<//>` },
           { title: "Last used", cell: ({ last_used_at }) => (last_used_at ? html`<${When} at=${last_used_at} />` : "never") },
-          { title: "Works until", cell: ({ expires_at }) => (expires_at ? html`<${When} at=${expires_at} />` : "revoked") },
+          { title: "Works until", cell: ({ expires_at }) => (expires_at ? html`<${When} at=${expires_at} />` : "no end") },
           { title: "Made", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
           ...(may ? [{ title: "", actions: true, cell: (key) => stateOf(key) === "works" && html`<${Asking} small danger label="Revoke …" dialog=${(close) => html`
             <${Dialog} title=${`Revoke ${key.name}?`} yes="Revoke it" danger onClose=${close} act=${async () => { await post(["keys", key.name, "revoke"]); tell(`${key.name} is revoked.`); keys.reload(); }}>

@@ -5,7 +5,7 @@ import { html, useRef } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { href } from "../js/router.js";
 import { Chart } from "../parts/chart.js";
-import { Figures, Head, Pill, Sheet, Table } from "../parts/layout.js";
+import { Figures, Head, Pill, Prose, Sheet, Table } from "../parts/layout.js";
 import { Empty, Loaded } from "../parts/states.js";
 
 const kLate = 60;  // s: as long as the doctor lets a task be due
@@ -40,7 +40,7 @@ function Warnings({ health }) {
   return html`<ul class="timeline">${found.map((each) => html`
     <li class=${each.verdict === "wrong" ? "bad" : "busy"}>
       <div class="row"><b>${each.name}</b><${Pill}>${each.verdict}<//><span>${each.finding}</span></div>
-      <p class="quiet">${each.hint}</p>
+      <p class="quiet"><${Prose} text=${each.hint} /></p>
     </li>`)}</ul>`;
 }
 
@@ -51,7 +51,7 @@ export function Overview() {
   const rates = useRates(stats, series);
   return html`
     <${Head} title="Overview" />
-    <${Loaded} of=${stats}>${({ paused, queues, in_flight, schedulers, queues_left_out }) => {
+    <${Loaded} of=${stats}>${({ paused, queues, schedulers, queues_left_out }) => {
       const late = Math.max(0, ...queues.map((each) => each.oldest_due_seconds));
       const up = schedulers.filter((each) => each.up).length;
       const minute = series.data?.series[0];
@@ -70,7 +70,7 @@ export function Overview() {
           { name: "Delivered", value: rate(rates.delivered), unit: "/s" },
           { name: "Failed", value: rate(rates.failed), unit: "/s", mood: rates.failed > 0 ? "bad" : "" },
           { name: "Ready to go", value: count(sum(queues, "ready")) },
-          { name: "In flight", value: count(sum(queues, "active")), unit: `${count(in_flight)} of all tenants` },
+          { name: "In flight", value: count(sum(queues, "active")) },
           { name: "Waiting for their time", value: count(sum(queues, "delayed")) },
           { name: "Oldest due", value: late === 0 ? "nothing" : seconds(late), mood: late > kLate ? "warn" : "" },
           { name: "Attempts take, p95", value: milliseconds(minute?.p95_ms.findLast((each) => each !== null)) },

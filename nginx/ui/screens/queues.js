@@ -1,6 +1,6 @@
 // Queues: how much is in them, their limits, and what may be done to them.
 import { get, post } from "../js/api.js";
-import { count, limit, nanoseconds, plural, seconds } from "../js/format.js";
+import { count, delays, limit, nanoseconds, plural, seconds } from "../js/format.js";
 import { html, useMemo, useState } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { go, href } from "../js/router.js";
@@ -111,7 +111,7 @@ export function Queue({ name }) {
         ]} /><//>
         <${Sheet} title="For tasks that do not say"><${Pairs} of=${[
           ["Retries", count(each.max_retries)],
-          ["Delays between them", typeof each.retry_policy === "string" ? each.retry_policy : html`<code>${JSON.stringify(each.retry_policy)}</code>`],
+          ["Delays between them", delays(each.retry_policy)],
           ["Timeout", seconds(each.timeout_seconds)],
           ["Endpoint", each.endpoint ? html`<a href=${href(["endpoints", each.endpoint])}>${each.endpoint}</a>` : "none"],
           ["Kept when over", html`completed ${each.retention.completed}, failed ${each.retention.failed}, cancelled ${each.retention.cancelled}`],

@@ -1,6 +1,6 @@
 // One task: what is sent, how each attempt went, what comes next, and what may be done to it.
 import { ask, get, mount, post } from "../js/api.js";
-import { milliseconds, plural, seconds } from "../js/format.js";
+import { delays, milliseconds, plural, seconds } from "../js/format.js";
 import { html, useState } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { go, href } from "../js/router.js";
@@ -144,7 +144,7 @@ export function Task({ name }) {
             ["Made by", data.schedule && html`schedule <a href=${href(["schedules", data.schedule.name])}>${data.schedule.name}</a>, for <${Exactly} at=${data.schedule.nominal_time} />`],
             ["Priority", data.priority],
             ["Retries at most", data.max_retries],
-            ["Delays", data.retry_policy && (typeof data.retry_policy === "string" ? data.retry_policy : html`<code>${JSON.stringify(data.retry_policy)}</code>`)],
+            ["Delays", data.retry_policy && delays(data.retry_policy)],
             ["Timeout", data.timeout && seconds(data.timeout)],
             ["Deadline", data.deadline && html`<${Exactly} at=${data.deadline} />`],
             ["Ordering key", data.key],
