@@ -125,6 +125,9 @@ void run(Context& context, Arguments& arguments) {
     std::exit(1);
   }
   if (!arguments.dry_run && !arguments.check) {
+    if (!plan.vhost.empty() && !plan.public_url.empty()) {
+      plan.to_do.emplace_back(fmt::format("the dashboard is at {}/v1/ui/", plan.public_url));
+    }
     plan.to_do.emplace_back(
         "`postern doctor` says what is wrong, `postern setup --undo` how each "
         "step is undone");

@@ -79,6 +79,7 @@ def explain(stack, receiver):
 Postern is up:
   API           {env['POSTERN_TLS_URL']}/v1   (certificate: {env['POSTERN_CA']})
                 {env['POSTERN_URL']}/v1
+  dashboard     {env['POSTERN_URL']}/ui/   (sign in with {env['POSTERN_ADMIN_KEY']})
   to read       {env['POSTERN_URL']}/docs and /redoc
   receiver      {receiver.url('/')}   (what it gets is shown here)
   database      psql '{env['DATABASE_URL']}'

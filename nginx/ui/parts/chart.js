@@ -22,6 +22,9 @@ function loadPlot() {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
+// Of what is known; the legend shows it while no minute is pointed at.
+const total = (values) => values.reduce((sum, each) => sum + (each ?? 0), 0);
+
 function options(width, lines) {
   // "14:05", whatever the browser's language: as times stand everywhere here.
   const clock = (_, marks) => marks.map((each) => clockTime(1000 * each).slice(0, 5));
@@ -33,9 +36,9 @@ function options(width, lines) {
     scales: { y: { range: (_, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
     axes: [{ ...axis, values: clock }, { ...axis, size: 54, values: (_, marks) => marks.map((each) => (Number.isInteger(each) ? count(each) : "")) }],
     series: [
-      { label: "at", value: (_, time) => (time === null ? "" : clockTime(1000 * time).slice(0, 5)) },
+      { label: "Minute", value: (_, time, __, at) => (at === null ? "all" : clockTime(1000 * time).slice(0, 5)) },
       ...lines.map(({ name, tone }) => ({
-        label: name, stroke: colour(tone), width: 2, points: { show: false }, value: (_, value, __, at) => (at === null ? "" : count(value)),
+        label: name, stroke: colour(tone), width: 2, points: { show: false }, value: (plot, value, line, at) => count(at === null ? total(plot.data[line]) : value),
       })),
     ],
   };
@@ -73,7 +76,7 @@ export function Chart({ label, since, step, lines }) {
   }, [made]);
   useEffect(() => { plot.current?.setData(latest.current); });
 
-  const sums = lines.map(({ name, values }) => `${name}: ${count(values.reduce((sum, each) => sum + (each ?? 0), 0))}`);
+  const sums = lines.map(({ name, values }) => `${name}: ${count(total(values))}`);
   return html`<div class="chart" ref=${place} role="img" aria-label=${`${label}. ${sums.join(", ")}.`}></div>`;
 }
 

@@ -3,14 +3,14 @@ import { html, useEffect, useRef } from "../js/html.js";
 import { dateTime, relative } from "../js/format.js";
 
 // The screen's title, which takes the focus when the screen is opened, so that it is read out.
-export function Head({ title, what, children }) {
+export function Head({ title, what, mono, children }) {
   const heading = useRef(null);
   useEffect(() => {
     document.title = `${title} · Postern`;
     heading.current.focus({ preventScroll: true });
   }, [title]);
   return html`<div class="head">
-    <div class="title"><h1 tabindex="-1" ref=${heading}>${title}</h1>${what && html`<p class="what">${what}</p>`}</div>
+    <div class="title"><h1 tabindex="-1" ref=${heading} class=${mono ? "mono" : ""}>${title}</h1>${what && html`<p class="what">${what}</p>`}</div>
     <div class="end">${children}</div>
   </div>`;
 }

@@ -38,7 +38,7 @@ function Warnings({ health }) {
   const found = health.checks.filter(({ verdict }) => verdict === "warning" || verdict === "wrong");
   if (found.length === 0) return html`<p class="quiet">Nothing. <a href=${href(["health"])}>All checks</a></p>`;
   return html`<ul class="timeline">${found.map((each) => html`
-    <li class=${each.verdict === "wrong" ? "bad" : "busy"}>
+    <li class=${each.verdict === "wrong" ? "bad" : "warn"}>
       <div class="row"><b>${each.name}</b><${Pill}>${each.verdict}<//><span>${each.finding}</span></div>
       <p class="quiet"><${Prose} text=${each.hint} /></p>
     </li>`)}</ul>`;

@@ -50,11 +50,11 @@ function curl(task) {
 
 function Attempt({ of: attempt }) {
   const { number, status, response_code, executed_at, duration_ms, error, response } = attempt;
-  return html`<li class=${{ success: "good", failed: "bad", lost: "busy" }[status] ?? ""}>
+  return html`<li class=${{ success: "good", failed: "bad", lost: "warn" }[status] ?? ""}>
     <div class="row"><b>Attempt ${number}</b><${Pill}>${status}<//>
       ${response_code ? html`<span>HTTP ${response_code}</span>` : status !== "lost" && html`<span>no answer</span>`}
       <span class="quiet">after ${milliseconds(duration_ms)}</span><span class="quiet"><${Exactly} at=${executed_at} /></span></div>
-    ${error && html`<p>${error}</p>`}
+    ${error && error !== `HTTP ${response_code}` && html`<p>${error}</p>`}
     ${response && html`<details><summary>What the receiver answered</summary><pre tabindex="0">${response}</pre></details>`}
   </li>`;
 }
@@ -124,7 +124,7 @@ export function Task({ name }) {
   return html`<${Loaded} of=${task}>${(data) => {
     const { text, kind } = contentOf(data);
     return html`
-      <${Head} title=${name} what=${html`Task <${Pill}>${statusOf(data)}<//>`}>
+      <${Head} title=${name} mono what=${html`Task <${Pill}>${statusOf(data)}<//>`}>
         <${Actions} task=${data} name=${name} reload=${task.reload} />
       <//>
       <div class="columns">
