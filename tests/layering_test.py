@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 INCLUDE = re.compile(r'^ *# *include *["<]([^">]+)[">]', re.MULTILINE)
 
 CORE = ["core/wire", "core/model", "core/security", "core/time", "core/base"]
-DB = ["db/engine", "db/catalog", "db/tasks", "db/schema", "db/pg"]
+DB = ["db/engine", "db/health", "db/catalog", "db/tasks", "db/schema", "db/pg"]
 
 # From the bottom up. A folder sees itself and what stands here, which must have come before it.
 ARROWS = {
@@ -28,6 +28,7 @@ ARROWS = {
     "db/schema": ["db/pg", "core/model", "core/base"],
     "db/tasks": ["db/pg", *CORE],
     "db/catalog": ["db/tasks", "db/pg", *CORE],
+    "db/health": ["db/catalog", "db/tasks", "db/schema", "db/pg", *CORE],
     "db/engine": ["db/catalog", "db/tasks", "db/pg", *CORE],
     # HTTP in.
     "fcgi/server": ["db/pg", "core/program", "core/model", "core/time", "core/base"],
@@ -56,7 +57,7 @@ ARROWS = {
     # What the API has, the command asks the API for.
     "cli/objects": ["cli/output", "cli/command", "cli/api", "core/program", *CORE],
     "cli/receivers": ["cli/output", "cli/command", "core/program", *CORE],
-    "cli/doctor": ["cli/output", "cli/command", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
+    "cli/doctor": ["cli/output", "cli/command", "db/health", "db/schema", "db/pg", "core/program", *CORE],
     "cli/setup": ["cli/host", "cli/output", "cli/command", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
     "cli/manual": ["cli/command", "core/program", "core/base"],
     "cli": ["cli/output", "cli/command", "core/program"],

@@ -13,31 +13,28 @@ namespace postern::admin {
 namespace doctor {
 namespace {
 
-const char* word(Grade grade) {
-  switch (grade) {
-    case Grade::ok: return "ok";
-    case Grade::warning: return "warning";
-    case Grade::wrong: return "WRONG";
-    case Grade::skipped: return "skipped";
-  }
-  return "";
-}
+using db::health::Checks;
+using db::health::Grade;
+using db::health::Verdict;
 
-std::vector<Check> all_checks() {
-  std::vector<Check> out;
-  for (const auto& of :
-       {server_checks, schema_checks, delivery_checks, host_checks, upkeep_checks}) {
-    for (auto& check : of()) out.push_back(std::move(check));
+// In the order in which they are shown.
+Checks all_checks(const Context& context) {
+  Checks out;
+  for (auto& some :
+       {db::health::server_checks(), connection_checks(context), db::health::schema_checks(),
+        db::health::engine_checks(), db::health::delivery_checks(), host_checks(context),
+        db::health::upkeep_checks()}) {
+    out.insert(out.end(), some.begin(), some.end());
   }
   return out;
 }
 
 void run(const Context& context) {
   auto connection = context.connect(false);
-  Patient patient(context, connection);
+  db::health::Patient patient(connection);
   bool wrong = false;
   std::vector<std::vector<std::string>> rows{{"connection", "ok", "established", ""}};
-  for (const auto& check : all_checks()) {
+  for (const auto& check : all_checks(context)) {
     Verdict verdict{Grade::ok, "", ""};
     try {
       verdict = check.run(patient);
@@ -46,28 +43,14 @@ void run(const Context& context) {
                  "run the doctor as postern_operator or postern_migrator, on a migrated database"};
     }
     wrong = wrong || verdict.grade == Grade::wrong;
-    rows.push_back({check.name, word(verdict.grade), verdict.finding,
-                    verdict.grade == Grade::ok ? "" : verdict.hint});
+    rows.push_back({check.name, verdict.grade == Grade::wrong ? "WRONG" : word(verdict.grade),
+                    verdict.finding, verdict.grade == Grade::ok ? "" : verdict.hint});
   }
   print_table({"check", "verdict", "finding", "hint"}, rows, context.json);
   if (wrong) std::exit(1);
 }
 
 }  // namespace
-
-const db::Numbers& Patient::numbers() {
-  if (!numbers_) numbers_ = db::numbers(connection, "");
-  return *numbers_;
-}
-
-std::int64_t Patient::number(const char* sql) const {
-  return connection.exec({"", sql}).integer_or_null(0, 0).value_or(0);
-}
-
-std::string Patient::text(const char* sql, const db::Params& params) const {
-  return std::string(connection.exec({"", sql}, params).text(0, 0));
-}
-
 }  // namespace doctor
 
 void add_doctor(Command& app, Context& context) {

@@ -1,4 +1,4 @@
-// This host's files, as far as the command may read them.
+// This host's clock, and its files as far as the command may read them.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "cli/doctor/check.h"
+#include "core/program/clock.h"
 #include "core/program/jwt_policy.h"
 
 namespace postern::admin::doctor {
@@ -15,9 +16,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using db::health::Patient;
+using db::health::skip;
+using db::health::Verdict;
+using db::health::warning_unless;
+using db::health::wrong_unless;
+
 // The file of keys that the handlers check tokens with, as far as this command is told of it.
-Verdict token_keys(Patient& patient) {
-  const Settings& settings = patient.context.settings;
+Verdict token_keys(const Context& context) {
+  const Settings& settings = context.settings;
   if (settings.jwt_keys_file.empty()) return wrong_unless(true, "no jwt_keys_file is set", "");
   try {
     const auto keys = read_jwt_public_keys(settings);
@@ -30,8 +37,8 @@ Verdict token_keys(Patient& patient) {
   }
 }
 
-Verdict public_url(Patient& patient) {
-  const auto& url = patient.context.settings.public_url;
+Verdict public_url(const Context& context) {
+  const auto& url = context.settings.public_url;
   return warning_unless(!url.empty(),
                         url.empty() ? "is not set, as far as this command is told" : url,
                         "set public_url in postern.conf: without it receivers get a bare path as "
@@ -55,7 +62,7 @@ bool is_included(const fs::path& folder) {
   return false;
 }
 
-Verdict nginx(Patient&) {
+Verdict nginx() {
   const fs::path folder = "/etc/nginx";
   std::error_code none;
   if (!fs::exists(folder / "nginx.conf", none)) return skip("there is no /etc/nginx here", "");
@@ -73,8 +80,11 @@ Verdict nginx(Patient&) {
 
 }  // namespace
 
-std::vector<Check> host_checks() {
-  return {{"public url", public_url}, {"nginx", nginx}, {"token keys", token_keys}};
+db::health::Checks host_checks(const Context& context) {
+  return {{"clock", [](Patient& patient) { return db::health::clock(patient, wall_clock()); }},
+          {"public url", [&](Patient&) { return public_url(context); }},
+          {"nginx", [](Patient&) { return nginx(); }},
+          {"token keys", [&](Patient&) { return token_keys(context); }}};
 }
 
 }  // namespace postern::admin::doctor

@@ -9,6 +9,7 @@
 #include "cli/command/ending.h"
 #include "cli/command/printable.h"
 #include "cli/host/health.h"
+#include "db/catalog/longest_due.h"
 #include "db/catalog/metrics.h"
 #include "db/catalog/recent_ends.h"
 #include "db/schema/migrations.h"
@@ -49,11 +50,11 @@ Report check_database(const Context& context, const Thresholds& thresholds) {
     ++(scheduler.up ? health.schedulers : health.silent);
   }
   for (const auto& queue : numbers.queues) health.ready += queue.depth.ready;
-  if (const auto* oldest = db::longest_due(numbers)) {
-    health.oldest_due = db::oldest_due_seconds(oldest->depth, numbers.now);
+  if (const auto oldest = db::longest_due(*connection)) {
+    health.oldest_due = oldest->seconds;
     health.oldest_queue = fmt::format("{}/{}", oldest->tenant, oldest->queue);
   }
-  health.open_breakers = static_cast<int>(db::open_breakers(numbers).size());
+  health.open_breakers = static_cast<int>(db::open_breakers(numbers.lanes).size());
   const db::Counts& counts = numbers.counts;
   health.created = counts.created;
   health.finished = counts.completed + counts.failed + counts.cancelled;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <iterator>
 #include <map>
 #include <utility>
 
@@ -38,14 +37,6 @@ constexpr Statement kCounts{"metrics_counts", R"sql(
   UNION ALL
   SELECT NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, now(), (SELECT count(*) FROM known), NULL
    ORDER BY 1, 2)sql"};
-
-// $1, $2: lanes that schedulers hold back, and their states. Several schedulers may see the same
-// lane, and differ.
-constexpr Statement kLanes{"metrics_lanes", R"sql(
-  SELECT DISTINCT l.tenant, l.queue, l.target, held.state
-    FROM unnest($1::int8[], $2::text[]) AS held(lane, state)
-    JOIN postern.lane l ON l.id = held.lane
-   ORDER BY l.tenant, l.queue, l.target, held.state LIMIT $3)sql"};
 
 // Where a counter of this name goes; nullptr: it is none of these.
 std::int64_t* place(Counts& counts, std::string_view name) {
@@ -122,24 +113,6 @@ double oldest_due_seconds(const Depth& depth, Time now) {
   return std::max(0.0, std::chrono::duration<double>(now - *depth.oldest_due).count());
 }
 
-const QueueNumbers* longest_due(const Numbers& numbers) {
-  const QueueNumbers* out = nullptr;
-  for (const auto& queue : numbers.queues) {
-    const double due = oldest_due_seconds(queue.depth, numbers.now);
-    if (due > 0 && (out == nullptr || due > oldest_due_seconds(out->depth, numbers.now))) {
-      out = &queue;
-    }
-  }
-  return out;
-}
-
-std::vector<PacedLane> open_breakers(const Numbers& numbers) {
-  std::vector<PacedLane> out;
-  std::ranges::copy_if(numbers.lanes, std::back_inserter(out),
-                       [](const PacedLane& lane) { return lane.state == "open"; });
-  return out;
-}
-
 Numbers numbers(PgConnection& connection, std::string_view tenant) {
   Numbers out;
   read_counts(connection, tenant, out);
@@ -147,16 +120,7 @@ Numbers numbers(PgConnection& connection, std::string_view tenant) {
   out.engine_paused = engine_paused(connection);
   if (!tenant.empty()) return out;
   out.pauses = pauses(connection);
-  Array lane(Oid::int8), state(Oid::text);
-  for (const auto& held : lanes_held_back(out.schedulers)) {
-    lane.int8(held.lane);
-    state.text(held.state);
-  }
-  const auto lanes = connection.exec(kLanes, Params().array(lane).array(state).int8(kMostQueues));
-  for (int i = 0; i < lanes.rows(); ++i) {
-    out.lanes.push_back({std::string(lanes.text(i, 0)), std::string(lanes.text(i, 1)),
-                         std::string(lanes.text(i, 2)), std::string(lanes.text(i, 3))});
-  }
+  out.lanes = paced_lanes(connection, out.schedulers);
   return out;
 }
 

@@ -1,6 +1,6 @@
-// What the counters and gauges say, added up over all instances: for /metrics and /v1/stats,
-// `postern check` and the doctor, which so agree on what is up, due, open and paused. Nothing in
-// here counts rows of tasks. Blocks; throws PgError when the database does not play along.
+// What the counters and gauges say, added up over all instances: for /metrics, /v1/stats and
+// `postern check`. Nothing in here counts rows of tasks. Blocks; throws PgError when the database
+// does not play along.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/time/time.h"
+#include "db/catalog/paced_lanes.h"
 #include "db/catalog/pauses.h"
 #include "db/catalog/schedulers.h"
 #include "db/pg/connection.h"
@@ -50,11 +51,6 @@ struct Histogram {
   std::int64_t sum_ms = 0;
 };
 
-// A lane from which some scheduler takes less than it could, because of what its receiver answers.
-struct PacedLane {
-  std::string tenant, queue, target, state;
-};
-
 struct Numbers {
   Time now;                                  // of the database
   Counts counts;                             // of all queues, also of those left out below
@@ -69,12 +65,8 @@ struct Numbers {
 
 // For how long the ready task that waits longest has been due at `now`; 0: none is.
 double oldest_due_seconds(const Depth& depth, Time now);
-// The queue of which that is the most; nullptr: no task is due. Belongs to `numbers`.
-const QueueNumbers* longest_due(const Numbers& numbers);
-// The lanes whose breakers are open, so that nothing goes to their receivers.
-std::vector<PacedLane> open_breakers(const Numbers& numbers);
 
-// At most so many queues, and as many lanes.
+// At most so many queues.
 constexpr int kMostQueues = 1000;
 
 // Of every tenant; or of one, when `tenant` is not empty: then without lanes and pauses.

@@ -1,9 +1,10 @@
-// Everything that is paused, of all tenants. Blocks; throws PgError when the database does not play
+// Everything that is paused. Blocks; throws PgError when the database does not play
 // along.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "db/pg/connection.h"
@@ -27,6 +28,7 @@ struct Pauses {
   PausedThings endpoints, schedules;
 };
 
-Pauses pauses(PgConnection& connection);
+// Of all tenants, or of one when `tenant` is not empty.
+Pauses pauses(PgConnection& connection, std::string_view tenant = {});
 
 }  // namespace postern::db

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "db/pg/connection.h"
 
@@ -22,7 +23,8 @@ struct RecentEnds {
 // From this share on somebody should look, unless an administrator says another.
 constexpr int kManyFailedPercent = 10;
 
-// Of the 1,000 newest tasks that have ended, of all tenants: those that ended within 15 minutes.
-RecentEnds recent_ends(PgConnection& connection);
+// Of the 1,000 newest tasks that have ended, of all tenants: those that ended within 15 minutes. Of
+// one, when `tenant` is not empty: of its tasks among the 10,000 newest of all.
+RecentEnds recent_ends(PgConnection& connection, std::string_view tenant = {});
 
 }  // namespace postern::db

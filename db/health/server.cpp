@@ -3,12 +3,11 @@
 
 #include <chrono>
 
-#include "cli/doctor/check.h"
-#include "core/program/clock.h"
+#include "db/health/check.h"
 #include "db/schema/migrations.h"
 #include "db/schema/roles.h"
 
-namespace postern::admin::doctor {
+namespace postern::db::health {
 namespace {
 
 Verdict server(Patient& patient) {
@@ -20,7 +19,7 @@ Verdict server(Patient& patient) {
 
 Verdict durability(Patient& patient) {
   auto& connection = patient.connection;
-  const auto unsafe = db::unsafe_durability(connection);
+  const auto unsafe = unsafe_durability(connection);
   return wrong_unless(!unsafe, unsafe.value_or("what is acknowledged is on disk"),
                       "set fsync, full_page_writes and synchronous_commit to on");
 }
@@ -53,7 +52,7 @@ Verdict settings(Patient& patient) {
       FROM found f JOIN expected e USING (name)
      WHERE lower(f.value) <> e.value
        AND lower(f.value) IS DISTINCT FROM CASE e.value WHEN 'on' THEN 'true' WHEN 'off' THEN 'false' END)sql",
-                                db::Params().array(db::all_roles()));
+                                Params().array(all_roles()));
   return wrong_unless(
       odd.empty(), odd.empty() ? "none of the server, the database or a role is odd" : odd,
       "take it back with ALTER SYSTEM, ALTER DATABASE or ALTER ROLE ... RESET: Postern's "
@@ -61,43 +60,18 @@ Verdict settings(Patient& patient) {
       "can for themselves, but not for who calls postern.enqueue");
 }
 
-Verdict clock(Patient& patient) {
-  auto& connection = patient.connection;
-  const auto row = connection.exec({"", "SELECT clock_timestamp()"});
-  const auto here = wall_clock();
+}  // namespace
+
+Checks server_checks() {
+  return {{"server", server}, {"durability", durability}, {"settings", settings}};
+}
+
+Verdict clock(Patient& patient, Time here) {
+  const auto row = patient.connection.exec({"", "SELECT clock_timestamp()"});
   const auto off = std::chrono::abs(here - row.time(0, 0));
   const auto ms = std::chrono::duration_cast<Milliseconds>(off).count();
   return wrong_unless(ms < 2000, fmt::format("differs from this machine's by {} ms", ms),
                       "set both by NTP: task ids and signatures carry this machine's time");
 }
 
-// A new connection with the session of a scheduler, by this command's own login.
-Verdict session(Patient& patient) {
-  const auto& context = patient.context;
-  auto options = context.connection_options(false);
-  options.session = db::scheduler_session();
-  auto connection = db::PgConnection::connect(options);
-  std::string refused;
-  for (const auto& [name, value] : options.session) {
-    const auto taken =
-        connection.exec({"", "SELECT current_setting($1, true)"}, db::Params().text(name));
-    if (taken.is_null(0, 0) || taken.text(0, 0) == value) continue;  // NULL: a newer server's
-    refused += fmt::format("{}{} is {}", refused.empty() ? "" : ", ", name, taken.text(0, 0));
-  }
-  return wrong_unless(
-      refused.empty(), refused.empty() ? "a scheduler's settings are taken over" : refused,
-      "a scheduler is slow without them: look at POSTERN_DATABASE and at what is between this "
-      "program and PostgreSQL");
-}
-
-}  // namespace
-
-std::vector<Check> server_checks() {
-  return {{"server", server},
-          {"durability", durability},
-          {"settings", settings},
-          {"session", session},
-          {"clock", clock}};
-}
-
-}  // namespace postern::admin::doctor
+}  // namespace postern::db::health

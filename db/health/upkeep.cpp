@@ -1,9 +1,9 @@
 // What holds back PostgreSQL's vacuum, and makes everything slower.
 #include <fmt/format.h>
 
-#include "cli/doctor/check.h"
+#include "db/health/check.h"
 
-namespace postern::admin::doctor {
+namespace postern::db::health {
 namespace {
 
 Verdict oldest_transaction(Patient& patient) {
@@ -55,11 +55,11 @@ Verdict transaction_ids(Patient& patient) {
 
 }  // namespace
 
-std::vector<Check> upkeep_checks() {
+Checks upkeep_checks() {
   return {{"oldest transaction", oldest_transaction},
           {"held back vacuum", prepared_transactions},
           {"dead tuples", dead_tuples},
           {"transaction ids", transaction_ids}};
 }
 
-}  // namespace postern::admin::doctor
+}  // namespace postern::db::health

@@ -1,51 +1,21 @@
 // What `postern migrate` makes: schema, roles and rights.
 #include <fmt/format.h>
 
-#include "cli/doctor/check.h"
-#include "db/pg/login.h"
-#include "db/schema/drift.h"
+#include "db/health/check.h"
 #include "db/schema/migrations.h"
 #include "db/schema/roles.h"
 
-namespace postern::admin::doctor {
+namespace postern::db::health {
 namespace {
 
 Verdict schema(Patient& patient) {
   auto& connection = patient.connection;
-  const auto misfit = db::schema_misfit(connection);
+  const auto misfit = schema_misfit(connection);
   return wrong_unless(!misfit, misfit.value_or("it fits this program"), "run `postern migrate`");
 }
 
-Verdict drift_seen_by(db::PgConnection& connection) {
-  const auto changed = db::schema_drift(connection);
-  return wrong_unless(changed.empty(),
-                      changed.empty()
-                          ? "functions, rights and roles are this program's"
-                          : fmt::format("differ from this program's: {}", fmt::join(changed, ", ")),
-                      "run `postern migrate --reapply`, or find out who changed them");
-}
-
-// It migrates in a transaction that is rolled back, so it is for who may migrate. Root may.
-Verdict drift(Patient& patient) {
-  constexpr char kActs[] = R"sql(
-    SELECT pg_has_role('postern_owner', CASE WHEN current_setting('server_version_num')::integer < 160000
-                                        THEN 'MEMBER' ELSE 'SET' END))sql";
-  if (patient.connection.exec({"", kActs}).boolean(0, 0)) return drift_seen_by(patient.connection);
-  const auto options = patient.context.connection_options(false, kMigrator);
-  if (geteuid() == 0 && db::target_of(options.conninfo).user.empty()) {
-    try {
-      auto migrator = db::PgConnection::connect(options);
-      return drift_seen_by(migrator);
-    } catch (const db::PgError&) {
-      // Said below.
-    }
-  }
-  return skip("to compare the schema with this program's needs the migrator's rights",
-              "runuser -u postern_migrator -- postern doctor");
-}
-
 Verdict roles(Patient& patient) {
-  const auto missing = db::missing_roles(patient.connection);
+  const auto missing = missing_roles(patient.connection);
   if (!missing.empty()) {
     return wrong_unless(false, fmt::format("missing: {}", fmt::join(missing, ", ")),
                         "run `postern migrate` as a superuser or a role with CREATEROLE");
@@ -72,7 +42,7 @@ Verdict rights(Patient& patient) {
        WHERE rolname = ANY($1) AND NOT rolcanlogin
       UNION ALL
       SELECT 'GRANT postern_owner TO postern_migrator' WHERE NOT pg_has_role('postern_migrator', 'postern_owner', 'MEMBER')) s)sql",
-                                    db::Params().array(db::login_roles()));
+                                    Params().array(login_roles()));
   return wrong_unless(missing.empty(),
                       missing.empty() ? "each role can log in here" : "missing: " + missing,
                       "run it as the database's owner or a superuser, or `postern migrate`");
@@ -97,12 +67,9 @@ Verdict role_timeouts(Patient& patient) {
 
 }  // namespace
 
-std::vector<Check> schema_checks() {
-  return {{"schema", schema},
-          {"drift", drift},
-          {"roles", roles},
-          {"rights", rights},
-          {"role timeouts", role_timeouts}};
+Checks schema_checks() {
+  return {
+      {"schema", schema}, {"roles", roles}, {"rights", rights}, {"role timeouts", role_timeouts}};
 }
 
-}  // namespace postern::admin::doctor
+}  // namespace postern::db::health

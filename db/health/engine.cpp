@@ -1,0 +1,35 @@
+// What the schedulers keep for all tenants: the partitions of finished tasks.
+#include <fmt/format.h>
+
+#include "db/health/check.h"
+
+namespace postern::db::health {
+namespace {
+
+Verdict partitions(Patient& patient) {
+  const auto ahead = patient.number(R"sql(
+    SELECT min(days) FROM (
+      SELECT count(c.oid) AS days FROM unnest(ARRAY['short', 'standard']) k
+        LEFT JOIN pg_class c ON c.relnamespace = 'postern'::regnamespace
+             AND CASE WHEN c.relname ~ ('^task_finished_' || k || '_[0-9]{8}$')
+                      THEN to_date(right(c.relname, 8), 'YYYYMMDD') >= current_date END
+       GROUP BY k) per_class)sql");
+  return wrong_unless(ahead >= 2, fmt::format("made for {} days from today", ahead),
+                      "is a postern-scheduler running? It makes them every hour");
+}
+
+Verdict stray_rows(Patient& patient) {
+  const auto rows = patient.number(R"sql(
+    SELECT count(*) FROM (SELECT FROM postern.task_finished_short_default
+                          UNION ALL SELECT FROM postern.task_finished_standard_default LIMIT 1000) rows)sql");
+  return warning_unless(
+      rows == 0,
+      fmt::format("{}{} rows in DEFAULT partitions", rows, rows == 1000 ? " or more" : ""),
+      "they move as soon as their day's partition is made; is a postern-scheduler running?");
+}
+
+}  // namespace
+
+Checks engine_checks() { return {{"partitions", partitions}, {"stray rows", stray_rows}}; }
+
+}  // namespace postern::db::health
