@@ -22,20 +22,21 @@ GRANT SELECT ON postern.lane TO postern_api, postern_operator;
 GRANT SELECT, INSERT ON postern.dependency TO postern_api, postern_operator;
 GRANT INSERT ON postern.sequel TO postern_api, postern_operator;
 GRANT SELECT ON postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute TO postern_api, postern_operator;
+-- What the checks of /v1/health and the doctor look for rows in.
+GRANT SELECT ON postern.task_finished_short_default, postern.task_finished_standard_default TO postern_api, postern_operator;
 GRANT EXECUTE ON FUNCTION
   postern.authenticate, postern.count_one, postern.depth_change, postern.total_change, postern.queue_depth,
   postern.endpoint_of, postern.recorded, postern.task_of_job, postern.results_of, postern.finished_since,
   postern.lock_tasks, postern.cancel_task, postern.delete_task, postern.change_task, postern.retry_task,
   postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api, postern_operator;
 
--- The command besides: tenants, keys and secrets, the pause of everything, and what the doctor counts. A key's hash is
--- written and never read.
+-- The command besides: tenants, keys and secrets, the pause of everything. A key's hash is written and never
+-- read.
 GRANT INSERT ON postern.tenant, postern.api_key TO postern_operator;
 GRANT SELECT (name, role, tenant, created_at, last_used_at, expires_at, revoked_at), UPDATE (revoked_at)
   ON postern.api_key TO postern_operator;
 GRANT SELECT, INSERT, UPDATE ON postern.tenant_secret TO postern_operator;
 GRANT INSERT, UPDATE ON postern.setting TO postern_operator;
-GRANT SELECT ON postern.task_finished_short_default, postern.task_finished_standard_default TO postern_operator;
 
 -- The schedulers claim and settle tasks and process sequels. Definer functions make and drop partitions.
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lease, postern.lane, postern.counter, postern.instance,
