@@ -16,7 +16,7 @@ namespace postern::admin {
 namespace {
 
 constexpr std::string_view kByApi[] = {"task", "queue",  "endpoint", "schedule", "stats",
-                                       "info", "policy", "top",      "check"};
+                                       "info", "health", "policy",   "top",      "check"};
 constexpr std::string_view kByNothing[] = {"verify", "listen"};
 
 bool is_one_of(std::string_view word, const auto& words) {

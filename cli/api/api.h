@@ -48,8 +48,8 @@ class Api {
   virtual ApiAnswer ask(const ApiRequest& request) = 0;
 };
 
-// The API in this process, as an admin of `tenant`, by the settings of the handlers. Throws ApiAway
-// when the database cannot be reached or does not fit this program, or has no such tenant.
+// The API in this process, as an operator of `tenant`, by the settings of the handlers. Throws
+// ApiAway when the database cannot be reached or does not fit this program, or has no such tenant.
 std::unique_ptr<Api> local_api(const Settings& settings, const db::PgConnection::Options& database,
                                const std::string& tenant);
 

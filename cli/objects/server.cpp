@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/command/commands.h"
+#include "cli/command/ending.h"
 #include "cli/objects/client.h"
 #include "cli/output/show.h"
 #include "core/base/json_writer.h"
@@ -30,6 +31,23 @@ constexpr Column kSchedulers[] = {
     {"since", "since", 2},         {"up", "up", 0},
     {"in flight", "in_flight", 1}, {"slots", "slots", 2},
 };
+constexpr Column kChecks[] = {
+    {"check", "name", 0},
+    {"verdict", "verdict", 0},
+    {"finding", "finding", 0, 20},
+    {"hint", "hint", 1, 20},
+};
+constexpr Column kBreakers[] = {{"tenant", "tenant", 1},
+                                {"queue", "queue", 0, 12},
+                                {"target", "target", 0, 12},
+                                {"state", "state", 0}};
+constexpr Column kHandlers[] = {
+    {"handler", "name", 0, 12}, {"version", "version", 1}, {"since", "since", 2}, {"up", "up", 0}};
+constexpr Column kPartitions[] = {{"partition", "name", 0},
+                                  {"class", "class", 2},
+                                  {"day", "day", 1},
+                                  {"rows", "rows_estimate", 0},
+                                  {"bytes", "bytes", 0}};
 constexpr Column kPolicies[] = {
     {"name", "name", 0}, {"delays", "delays", 1, 20}, {"jitter", "jitter", 1}};
 
@@ -51,6 +69,34 @@ void stats(const Context& context, const std::optional<std::string>& tenant) {
   print_lines(all.object("totals"));
   fmt::print("in_flight: {}\n\n", all.raw("in_flight"));
   print_objects(copied(all.elements("schedulers")), kSchedulers, context);
+}
+
+// The lists of an installation are in the answer to an operator alone.
+void health(const Context& context) {
+  Client client(context, std::nullopt, Client::Purpose::look);
+  const auto answer = client.ask({"GET", {"health"}});
+  const JsonObject all(answer);
+  const bool wrong = all.text("status") == "wrong";
+  if (context.json) {
+    print_object(answer, context);
+  } else {
+    const auto table = [&](std::string_view name, std::span<const Column> columns) {
+      const auto objects = copied(all.elements(name));
+      if (objects.empty()) return;
+      fmt::print("\n");
+      print_objects(objects, columns, context);
+    };
+    print_objects(copied(all.elements("checks")), kChecks, context);
+    table("breakers", kBreakers);
+    table("schedulers", kSchedulers);
+    table("handlers", kHandlers);
+    table("partitions", kPartitions);
+    if (all.has("database")) {
+      fmt::print("\n");
+      print_lines(all.object("database"));
+    }
+  }
+  if (wrong) throw Exit{kNotDone};
 }
 
 // Its first delays, in seconds.
@@ -95,6 +141,9 @@ void add_server(Command& app, Context& context) {
     command.run([&context, tenant, show] { show(context, *tenant); });
   };
   add(app, "stats", "Numbers of all queues, and the schedulers", stats);
+  Command look =
+      app.add("health", "What the doctor finds by the API; exit 1 when something is wrong");
+  look.run([&context] { health(context); });
   add(app, "info", "The version, and what the server can do", info);
   Command policy = app.add("policy", "Retry policies");
   policy.require_subcommand();

@@ -9,6 +9,7 @@
 #include "fcgi/api/creation.h"
 #include "fcgi/api/deferred.h"
 #include "fcgi/api/endpoints.h"
+#include "fcgi/api/health.h"
 #include "fcgi/api/metrics.h"
 #include "fcgi/api/queues.h"
 #include "fcgi/api/schedules.h"
@@ -34,10 +35,12 @@ struct Assembly::Parts {
         schedules(pools, options.instance, quotas),
         metrics(pools.reads),
         status(pools, intake, options.ready_needs_scheduler),
+        health(pools.reads, options.health_kept),
         streams(pools.reads, options.max_streams),
         lists({.places = std::numeric_limits<int>::max(), .share = options.max_lists}),
-        use_cases{tasks,     creation,  batches, bulk,   changes, deferred, queues,
-                  endpoints, schedules, metrics, status, streams, lists,    options.public_url} {}
+        use_cases{tasks,    creation, batches,   bulk,      changes,
+                  deferred, queues,   endpoints, schedules, metrics,
+                  status,   health,   streams,   lists,     options.public_url} {}
 
   Quotas quotas;
   TasksApi tasks;
@@ -51,6 +54,7 @@ struct Assembly::Parts {
   SchedulesApi schedules;
   MetricsApi metrics;
   StatusApi status;
+  HealthApi health;
   Streams streams;
   ConcurrencyLimit lists;
   UseCases use_cases;

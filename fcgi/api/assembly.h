@@ -1,6 +1,7 @@
 // All use-cases, built from the program's options: for main and tests alone.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,7 @@ class Assembly {
     int max_waiters = 16;
     int max_streams = 16;
     int max_lists = 1;  // of asyncjobs's, that a tenant may read at the same time
+    std::chrono::milliseconds health_kept{5000};  // see HealthApi
     Quotas::Limits quotas = {};
     Uuid instance = {};
   };

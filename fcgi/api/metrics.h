@@ -1,12 +1,11 @@
 // The numbers: what /metrics shows of all tenants, and /v1/stats of one.
 #pragma once
 
-#include <chrono>
 #include <memory>
-#include <mutex>
 
 #include "db/catalog/metrics.h"
 #include "db/pg/pool.h"
+#include "fcgi/api/counted.h"
 
 namespace postern {
 
@@ -18,17 +17,13 @@ class MetricsApi {
   // `pool` must outlive it.
   explicit MetricsApi(db::Pool& pool) : pool_(pool) {}
 
-  // Counted by one request at a time. What took long to count is given to those who ask soon after,
-  // so that counting takes at most a tenth of the time; it is 15 s old at most.
   std::shared_ptr<const db::Numbers> all();
   // Of the caller's tenant; histograms and schedulers are everybody's.
   db::Numbers stats(const Caller& caller);
 
  private:
   db::Pool& pool_;
-  std::mutex mutex_;  // guards the rest; held while they are counted
-  std::shared_ptr<const db::Numbers> counted_;
-  std::chrono::steady_clock::time_point good_until_{};
+  Counted<db::Numbers> all_;
 };
 
 }  // namespace postern

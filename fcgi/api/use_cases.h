@@ -13,6 +13,7 @@ class ConcurrencyLimit;
 class CreationApi;
 class DeferredApi;
 class EndpointsApi;
+class HealthApi;
 class MetricsApi;
 class QueuesApi;
 class SchedulesApi;
@@ -32,6 +33,7 @@ struct UseCases {
   SchedulesApi& schedules;
   MetricsApi& metrics;
   StatusApi& status;
+  HealthApi& health;
   Streams& streams;
   ConcurrencyLimit& lists;  // of the dialects that limit how many a tenant reads at the same time
   std::string public_url;   // without a slash at the end; may be empty

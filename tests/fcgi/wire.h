@@ -48,6 +48,7 @@ class Handlers {
   struct Options {
     bool require_identity = true;
     OperatorSources operators = {};
+    std::chrono::milliseconds health_kept{0};
     bool auto_create_queues = true;
     bool allow_create_default = false;
     std::string default_queue = {};
@@ -64,6 +65,7 @@ class Handlers {
                    .ready_needs_scheduler = options.ready_needs_scheduler,
                    .max_waiters = options.max_waiters,
                    .max_streams = options.max_streams,
+                   .health_kept = options.health_kept,
                    .quotas = options.quotas,
                    .instance = options.instance},
                   {pool, pool, pool}, intake),

@@ -8,6 +8,7 @@
 #include "fcgi/api/metrics.h"
 #include "fcgi/api/status.h"
 #include "fcgi/api/use_cases.h"
+#include "fcgi/dialects/native/health.h"
 #include "fcgi/dialects/native/metrics_text.h"
 #include "fcgi/openapi/document.h"
 
@@ -43,18 +44,6 @@ void write_queue(JsonWriter& out, const db::QueueNumbers& queue, Time now) {
   if (queue.depth.estimated) out.member("depth_estimated", true);
   out.key("oldest_due_seconds").number(db::oldest_due_seconds(queue.depth, now));
   write_counts(out, queue.counts);
-  out.end_object();
-}
-
-void write_scheduler(JsonWriter& out, const db::SchedulerNumbers& scheduler) {
-  out.begin_object();
-  out.member("name", scheduler.name);
-  out.member("version", scheduler.version);
-  out.member("since", format_rfc3339(scheduler.since));
-  out.member("up", scheduler.up);
-  out.key("beat_age_seconds").number(scheduler.beat_age);
-  out.member("slots", scheduler.slots);
-  out.member("in_flight", scheduler.in_flight);
   out.end_object();
 }
 

@@ -10,6 +10,7 @@
 #include "fcgi/api/use_cases.h"
 #include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/native/endpoints.h"
+#include "fcgi/dialects/native/health.h"
 #include "fcgi/dialects/native/meta.h"
 #include "fcgi/dialects/native/queues.h"
 #include "fcgi/dialects/native/schedules.h"
@@ -121,6 +122,7 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail, Cost::change},
     Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat, Cost::change},
     Route{"GET", "/v1/stats", Access::read, native_meta::stats, Cost::read},
+    Route{"GET", "/v1/health", Access::read, native_meta::health, Cost::read},
     Route{"GET", "/v1/retry-policies", Access::read, native_meta::retry_policies},
     Route{"GET", "/v1/whoami", Access::who, native_meta::whoami},
     Route{"GET", "/v1/info", Access::read, native_meta::info, Cost::read},

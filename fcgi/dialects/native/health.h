@@ -1,0 +1,16 @@
+// GET /v1/health. No rules.
+#pragma once
+
+#include "fcgi/dialects/table.h"
+
+namespace postern::db {
+struct SchedulerNumbers;
+}
+
+namespace postern::native_meta {
+
+Result<HttpResponse> health(const Call& call);
+
+void write_scheduler(JsonWriter& out, const db::SchedulerNumbers& scheduler);
+
+}  // namespace postern::native_meta

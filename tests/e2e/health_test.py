@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""`postern doctor`, `postern health` and GET /v1/health say the same words for the same trouble."""
+
+import json
+import signal
+import subprocess
+import unittest
+
+from harness import BIN, StackTest
+
+# What the doctor looks at besides: this host, and what takes rights or a connection of its own.
+DOCTORS_OWN = {"connection", "session", "drift", "public url", "nginx", "token keys"}
+# What differs from one look to the next.
+MOVING = {"clock", "dead tuples", "transaction ids", "oldest transaction"}
+OF_TENANTS = {"scheduler", "pauses", "breakers", "oldest due", "failures", "egress"}
+
+
+class Health(StackTest):
+    def run_postern(self, *arguments):
+        return subprocess.run([BIN / "postern", "--database", self.stack.postgres.url(), *arguments], capture_output=True,
+                              text=True, timeout=60)
+
+    def doctor(self):
+        rows = json.loads(self.run_postern("--json", "doctor").stdout)
+        return {row["check"]: (row["verdict"].lower(), row["finding"], row["hint"] or "") for row in rows}
+
+    @staticmethod
+    def said(report):
+        return {check["name"]: (check["verdict"], check["finding"], check["hint"]) for check in report["checks"]}
+
+    def health(self):
+        """As an operator, in the command's own process."""
+        return json.loads(self.run_postern("--json", "health").stdout)
+
+    def own(self):
+        answer = self.api.get("/v1/health")
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.json
+
+    def all_say(self, check, finding, verdict):
+        """Waits until the doctor says so; then the others do, too, the handlers within the 5 s of a report."""
+        self.wait_until(lambda: self.doctor()[check][:2] == (verdict, finding), 60, f"{check}: {finding}")
+        said = self.doctor()[check]
+        self.assertEqual(self.said(self.health())[check], said)
+        self.wait_until(lambda: self.said(self.own())[check] == said, 30, f"the handlers say {said}")
+
+    def test_all_is_well(self):
+        doctor, health = self.doctor(), self.health()
+        self.assertEqual(health["scope"], "all")
+        said = self.said(health)
+        self.assertEqual(doctor.keys() - DOCTORS_OWN, said.keys())
+        for name in said.keys() - MOVING:
+            self.assertEqual(said[name], doctor[name], name)
+        for name in MOVING:
+            self.assertEqual(said[name][0], doctor[name][0], name)
+        own = self.own()
+        self.assertEqual((own["scope"], own["schedulers_up"], self.said(own).keys()), ("tenant", 1, OF_TENANTS))
+
+    def test_a_paused_queue(self):
+        self.api.request("PUT", "/v1/queues/held", {})
+        self.assertEqual(self.api.post("/v1/queues/held/pause", {}).status // 100, 2)
+        self.all_say("pauses", "paused: queue default/held", "warning")
+        self.assertEqual(self.api.post("/v1/queues/held/resume", {}).status // 100, 2)
+        self.all_say("pauses", "nothing is paused", "ok")
+
+    def test_an_open_breaker(self):
+        self.receiver.on("/down", 503)
+        target = self.receiver.url("/down")
+        for _ in range(30):
+            self.create(queue="down", webhook_url=target, max_retries=0)
+        host = target.split("/")[2]
+        self.all_say("breakers", f"open: default/down to {host}", "warning")
+        self.assertIn({"queue": "down", "target": host, "state": "open"}, self.own()["breakers"])
+        self.assertIn({"tenant": "default", "queue": "down", "target": host, "state": "open"}, self.health()["breakers"])
+
+    def test_no_scheduler(self):
+        self.addCleanup(self.stack._start_scheduler)
+        self.stack.programs["scheduler"].stop(signal.SIGTERM, timeout=40)
+        self.all_say("scheduler", "0 up", "wrong")
+        self.assertEqual((self.own()["status"], self.own()["schedulers_up"]), ("wrong", 0))
+        health = self.run_postern("health")
+        self.assertEqual(health.returncode, 1)
+        self.assertIn("nothing is delivered without one", self.run_postern("--wide", "health").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
