@@ -28,7 +28,7 @@ class RemoteApi : public Api {
     question.url = remote_.url + encoded_path(request);
     if (!request.query.empty()) question.url += '?' + query_text(request);
     question.headers = {"Authorization: Bearer " + remote_.key, "Accept: application/json",
-                        "Content-Type: application/json"};
+                        "Content-Type: application/json", "Postern-Dialect: native"};
     if (!request.idempotency_key.empty()) {
       question.headers.push_back("Idempotency-Key: " + request.idempotency_key);
     }

@@ -60,6 +60,22 @@ class Mixed(StackTest):
                 self.assertEqual(reply.status, 200, reply.body)
                 self.assertEqual(speaker.id_in({**reply.json, "job_id": reply.json.get("id")}), task)
 
+    def test_v1_shows_every_task_in_the_native_shape_to_who_asks_for_it(self):
+        native = {"Postern-Dialect": "native"}
+        made = {self.uuid(name, speaker.create(later=True)) for name, speaker in self.speakers.items()}
+        for task in made:
+            self.assert_shape("native", self.api.get(f"/v1/tasks/{task}", headers=native).json)
+        listed = self.api.get("/v1/tasks?limit=100", headers=native).json["tasks"]
+        for each in listed:
+            self.assert_shape("native", each)
+        self.assertLessEqual(made, {uuid_of(each["id"]) for each in listed})
+        refused = self.api.post(f"/v1/tasks/{made.pop()}/retry", headers=native)
+        self.assertEqual((refused.status, refused.json["error"]["code"]), (409, "conflict"))
+        # A mount speaks its dialect whatever is asked for; other words ask for nothing.
+        for path, header in (("/asyncqueue/v1/tasks", "native"), ("/v1/tasks", "asyncjobs"), ("/v1/tasks", "native x")):
+            with_header = self.api.get(path, headers={"Postern-Dialect": header}).json
+            self.assertEqual(with_header, self.api.get(path).json)
+
     def test_a_list_of_all_shows_each_task_in_its_own_shape(self):
         made = {name: speaker.create(later=True) for name, speaker in self.speakers.items()}
         reply = self.api.get("/v1/tasks?limit=100")

@@ -39,7 +39,7 @@ export async function ask(method, path, { query = {}, body, signal, as = key } =
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
   }
-  const headers = {};
+  const headers = { "Postern-Dialect": "native" };  // tasks of other dialects, too, come in the native form
   if (as) headers.Authorization = `Bearer ${as}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let reply;

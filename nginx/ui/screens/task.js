@@ -10,7 +10,7 @@ import { Acting, Asking, Dialog } from "../parts/dialog.js";
 import { FormDialog, numberOrNull, timeOrNull } from "../parts/form.js";
 import { Exactly, Head, Pairs, Pill, Sheet } from "../parts/layout.js";
 import { Loaded } from "../parts/states.js";
-import { statusOf, target } from "../parts/tasks.js";
+import { target } from "../parts/tasks.js";
 import { tell } from "../parts/toasts.js";
 
 const endings = ["completed", "failed", "cancelled"];
@@ -60,9 +60,9 @@ function Attempt({ of: attempt }) {
 }
 
 function Timeline({ task }) {
-  const status = statusOf(task);
-  const attempts = Array.isArray(task.attempts) ? task.attempts : [];
-  const hidden = (task.attempt_count ?? attempts.length) - attempts.length;
+  const status = task.status;
+  const { attempts } = task;
+  const hidden = task.attempt_count - attempts.length - (task.status === "active" ? 1 : 0);
   const next = {
     pending: html`<div class="row"><b>${attempts.length > 0 ? "Next attempt" : "First attempt"}</b><${Exactly} at=${task.next_attempt_at} /></div>`,
     active: html`<div class="row"><b>Being delivered</b><span class="quiet">its receiver has not answered yet</span></div>`,
@@ -101,7 +101,7 @@ const Change = ({ task, onClose, after }) => html`<${FormDialog} title="Change t
 function Actions({ task, name, reload }) {
   const mayRetry = useMay("retry"), mayWrite = useMay("write");
   const [changing, setChanging] = useState(false);
-  const status = statusOf(task);
+  const status = task.status;
   const waits = status === "pending" || status === "blocked";
   return html`
     ${mayRetry && endings.includes(status) && html`<${Acting} label="Retry" act=${() => post(["tasks", name, "retry"])} done="It is tried again." after=${reload} />`}
@@ -113,7 +113,7 @@ function Actions({ task, name, reload }) {
     ${mayWrite && waits && html`<${Asking} danger label="Delete …" dialog=${(close) => html`
       <${Dialog} title="Delete this task?" yes="Delete it" danger onClose=${close} act=${async () => { await ask("DELETE", ["tasks", name]); tell("It is deleted."); go(["tasks"]); }}>
         <p>It goes without a trace: nothing lists it any more. Cancelling keeps it.</p><//>`} />`}
-    ${task.webhook_url || task.endpoint !== undefined ? html`<${Copy} label="Copy as curl" text=${() => curl(task)} />` : null}
+    <${Copy} label="Copy as curl" text=${() => curl(task)} />
     ${changing && html`<${Change} task=${task} onClose=${() => setChanging(false)} after=${reload} />`}`;
 }
 
@@ -124,7 +124,7 @@ export function Task({ name }) {
   return html`<${Loaded} of=${task}>${(data) => {
     const { text, kind } = contentOf(data);
     return html`
-      <${Head} title=${name} mono what=${html`Task <${Pill}>${statusOf(data)}<//>`}>
+      <${Head} title=${name} mono what=${html`Task <${Pill}>${data.status}<//>`}>
         <${Actions} task=${data} name=${name} reload=${task.reload} />
       <//>
       <div class="columns">
@@ -138,8 +138,8 @@ export function Task({ name }) {
         </div>
         <div class="stack">
           <${Sheet} title="What it is"><${Pairs} of=${[
-            ["Queue", data.queue && html`<a href=${href(["queues", data.queue])}>${data.queue}</a>`],
-            ["Goes to", data.endpoint ? html`endpoint <a href=${href(["endpoints", data.endpoint])}>${data.endpoint}</a>` : html`<code>${data.method ?? ""} ${target(data)}</code>`],
+            ["Queue", html`<a href=${href(["queues", data.queue])}>${data.queue}</a>`],
+            ["Goes to", data.webhook_url === undefined ? html`endpoint <a href=${href(["endpoints", data.endpoint ?? "*"])}>${data.endpoint ?? "*"}</a>` : html`<code>${data.method} ${target(data)}</code>`],
             ["Resolved to", data.resolved_endpoint !== undefined && (data.resolved_endpoint || "the catch-all")],
             ["Made by", data.schedule && html`schedule <a href=${href(["schedules", data.schedule.name])}>${data.schedule.name}</a>, for <${Exactly} at=${data.schedule.nominal_time} />`],
             ["Priority", data.priority],
@@ -152,7 +152,7 @@ export function Task({ name }) {
             ["Waits for", data.dependencies?.length > 0 && html`<${Links} ids=${data.dependencies} />`],
             ["Then calls", data.on_complete_url],
             ["When it fails", data.on_failure_url],
-            ["Created", html`<${Exactly} at=${data.created_at ?? data.createdAt} />`],
+            ["Created", html`<${Exactly} at=${data.created_at} />`],
             ["Changed", data.updated_at && html`<${Exactly} at=${data.updated_at} />`],
           ]} /><//>
           <${Sheet} title="What is sent" end=${text !== null && html`<${Copy} small text=${text} />`}>
