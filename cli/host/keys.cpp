@@ -15,17 +15,15 @@
 #include "cli/api/api.h"
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
-#include "cli/host/keys.h"
 #include "cli/host/tenants.h"
 #include "cli/output/records.h"
+#include "core/model/api_key.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
 #include "core/program/clock.h"
 
 namespace postern::admin {
 namespace {
-
-constexpr std::string_view kPrefix = "postern_";
 
 void check(const db::Made made, const std::string& what, const std::string& tenant, bool json) {
   if (made == db::Made::name_taken) fail(fmt::format("{} exists already", what), json);
@@ -52,9 +50,9 @@ void create(const Context& context, const KeyArguments& arguments) {
     }
   }
   auto connection = context.connect();
-  const auto key = make_key(arguments.sandbox);
-  check(db::create_key(connection, sha256(key), arguments.name, arguments.role, arguments.tenant,
-                       expires),
+  const auto key = make_api_key(arguments.sandbox);
+  check(db::create_key(connection, {sha256(key), arguments.name, arguments.role, arguments.tenant,
+                                    arguments.sandbox, expires}),
         fmt::format("a key named {} of tenant {}", arguments.name, arguments.tenant),
         arguments.tenant, context.json);
   print_record({{"key", key},
@@ -101,7 +99,7 @@ std::string nginx_map(const Context& context, db::PgConnection& connection) {
     if (line.starts_with(kSandboxKeyPrefix)) {
       refuse("sandbox keys cannot be in the map, for nginx would let them pass as live ones");
     }
-    if (!is_plain(line) || !line.starts_with(kPrefix)) refuse("this is not a key");
+    if (!is_plain(line) || !line.starts_with(kKeyPrefix)) refuse("this is not a key");
     const auto owner = db::authenticate(connection, sha256(line));
     if (!owner) refuse("the key is unknown, revoked or expired");
     if (owner->role == "operator") {
@@ -113,7 +111,7 @@ std::string nginx_map(const Context& context, db::PgConnection& connection) {
     }
     // The map's key lacks the prefix of all keys, which nginx/keys.conf removes before the lookup,
     // and stands in the entry again, for nginx finds it in any case.
-    const std::string_view key = std::string_view(line).substr(kPrefix.size());
+    const std::string_view key = std::string_view(line).substr(kKeyPrefix.size());
     out +=
         fmt::format("\"{0}\" \"{0} {1} {2} {3}\";\n", key, owner->name, owner->role, owner->tenant);
   }
@@ -160,11 +158,6 @@ void revoke(const Context& context, const KeyArguments& arguments) {
 
 }  // namespace
 
-// 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
-std::string make_key(bool sandbox) {
-  return std::string(sandbox ? kSandboxKeyPrefix : kPrefix) + random_base62(43);
-}
-
 void add_key(Command& app, Context& context) {
   Command key = app.add("key", "API keys");
   key.require_subcommand();
@@ -176,7 +169,9 @@ void add_key(Command& app, Context& context) {
 
   Command make = key.add("create", "Make a key and print it, once");
   add_who(make);
-  make.option("--role", arguments->role, "operator (an admin who sees all tenants), admin, worker (may read and retry) or read")
+  make.option(
+          "--role", arguments->role,
+          "operator (an admin who sees all tenants), admin, worker (may read and retry) or read")
       .required()
       .one_of({"operator", "admin", "worker", "read"});
   make.option("--expires", arguments->expires, "when it stops working, RFC 3339; never if absent");

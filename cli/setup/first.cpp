@@ -7,9 +7,9 @@
 #include <stdexcept>
 #include <thread>
 
-#include "cli/host/keys.h"
 #include "cli/setup/step.h"
 #include "core/base/crypto.h"
+#include "core/model/api_key.h"
 #include "core/model/ids.h"
 #include "db/catalog/keys.h"
 #include "db/catalog/schedulers.h"
@@ -43,10 +43,10 @@ Step key(Plan& plan) {
             return open(fmt::format("make the API key {}, with the role admin", plan.key_name));
           },
           [&plan] {
-            const auto text = make_key(false);
+            const auto text = make_api_key(false);
             auto admin = plan.connect();
-            if (db::create_key(admin, sha256(text), plan.key_name, "admin", "default",
-                               std::nullopt) != db::Made::yes) {
+            if (db::create_key(admin, {sha256(text), plan.key_name, "admin", "default", false,
+                                       std::nullopt}) != db::Made::yes) {
               throw std::runtime_error("the key " + plan.key_name + " was made by somebody else");
             }
             return fmt::format("made {}: {}  (keep it now: only its hash is stored)", plan.key_name,

@@ -25,7 +25,8 @@ GRANT SELECT ON postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minu
 -- What the checks of /v1/health and the doctor look for rows in.
 GRANT SELECT ON postern.task_finished_short_default, postern.task_finished_standard_default TO postern_api, postern_operator;
 GRANT EXECUTE ON FUNCTION
-  postern.authenticate, postern.count_one, postern.depth_change, postern.total_change, postern.queue_depth,
+  postern.authenticate, postern.list_keys, postern.count_keys, postern.create_key, postern.revoke_key, postern.create_tenant,
+  postern.count_one, postern.depth_change, postern.total_change, postern.queue_depth,
   postern.endpoint_of, postern.recorded, postern.task_of_job, postern.results_of, postern.finished_since,
   postern.lock_tasks, postern.cancel_task, postern.delete_task, postern.change_task, postern.retry_task,
   postern.retry_failed, postern.settle_deferred, postern.purge_queue, postern.make_room TO postern_api, postern_operator;
@@ -33,7 +34,7 @@ GRANT EXECUTE ON FUNCTION
 -- The command besides: tenants, keys and secrets, the pause of everything. A key's hash is written and never
 -- read.
 GRANT INSERT ON postern.tenant, postern.api_key TO postern_operator;
-GRANT SELECT (name, role, tenant, created_at, last_used_at, expires_at, revoked_at), UPDATE (revoked_at)
+GRANT SELECT (name, role, tenant, sandbox, created_at, last_used_at, expires_at, revoked_at), UPDATE (revoked_at)
   ON postern.api_key TO postern_operator;
 GRANT SELECT, INSERT, UPDATE ON postern.tenant_secret TO postern_operator;
 GRANT INSERT, UPDATE ON postern.setting TO postern_operator;

@@ -10,12 +10,14 @@
 #include "fcgi/api/deferred.h"
 #include "fcgi/api/endpoints.h"
 #include "fcgi/api/health.h"
+#include "fcgi/api/keys.h"
 #include "fcgi/api/metrics.h"
 #include "fcgi/api/queues.h"
 #include "fcgi/api/schedules.h"
 #include "fcgi/api/status.h"
 #include "fcgi/api/streams.h"
 #include "fcgi/api/tasks.h"
+#include "fcgi/api/tenants.h"
 #include "fcgi/intake/intake.h"
 
 namespace postern {
@@ -37,10 +39,12 @@ struct Assembly::Parts {
         status(pools, intake, options.ready_needs_scheduler),
         health(pools.reads, options.health_kept),
         streams(pools.reads, options.max_streams),
+        keys(pools),
+        tenants(pools),
         lists({.places = std::numeric_limits<int>::max(), .share = options.max_lists}),
-        use_cases{tasks,    creation, batches,   bulk,      changes,
-                  deferred, queues,   endpoints, schedules, metrics,
-                  status,   health,   streams,   lists,     options.public_url} {}
+        use_cases{tasks,     creation,  batches,           bulk,   changes, deferred, queues,
+                  endpoints, schedules, metrics,           status, health,  streams,  keys,
+                  tenants,   lists,     options.public_url} {}
 
   Quotas quotas;
   TasksApi tasks;
@@ -56,6 +60,8 @@ struct Assembly::Parts {
   StatusApi status;
   HealthApi health;
   Streams streams;
+  KeysApi keys;
+  TenantsApi tenants;
   ConcurrencyLimit lists;
   UseCases use_cases;
 };

@@ -14,12 +14,14 @@ class CreationApi;
 class DeferredApi;
 class EndpointsApi;
 class HealthApi;
+class KeysApi;
 class MetricsApi;
 class QueuesApi;
 class SchedulesApi;
 class StatusApi;
 class Streams;
 class TasksApi;
+class TenantsApi;
 
 struct UseCases {
   TasksApi& tasks;
@@ -35,6 +37,8 @@ struct UseCases {
   StatusApi& status;
   HealthApi& health;
   Streams& streams;
+  KeysApi& keys;
+  TenantsApi& tenants;
   ConcurrencyLimit& lists;  // of the dialects that limit how many a tenant reads at the same time
   std::string public_url;   // without a slash at the end; may be empty
 };

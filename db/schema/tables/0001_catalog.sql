@@ -38,6 +38,7 @@ CREATE TABLE postern.api_key (
   name         text COLLATE "C" NOT NULL,
   role         text COLLATE "C" NOT NULL,
   tenant       text COLLATE "C" NOT NULL REFERENCES postern.tenant,
+  sandbox      boolean NOT NULL DEFAULT false,  -- as the beginning of its text says, for those who list keys
   created_at   timestamptz NOT NULL DEFAULT now(),
   last_used_at timestamptz,                -- to the minute
   expires_at   timestamptz,

@@ -11,10 +11,12 @@
 #include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/native/endpoints.h"
 #include "fcgi/dialects/native/health.h"
+#include "fcgi/dialects/native/keys.h"
 #include "fcgi/dialects/native/meta.h"
 #include "fcgi/dialects/native/queues.h"
 #include "fcgi/dialects/native/schedules.h"
 #include "fcgi/dialects/native/tasks.h"
+#include "fcgi/dialects/native/tenants.h"
 #include "fcgi/dialects/native/wire.h"
 #include "fcgi/dialects/table.h"
 
@@ -121,6 +123,11 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks/{id}/complete", Access::open, native_tasks::complete, Cost::change},
     Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail, Cost::change},
     Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat, Cost::change},
+    Route{"GET", "/v1/keys", Access::admin, native_keys::list, Cost::read},
+    Route{"POST", "/v1/keys", Access::write, native_keys::create},
+    Route{"POST", "/v1/keys/{name}/revoke", Access::write, native_keys::revoke},
+    Route{"GET", "/v1/tenants", Access::operate, native_tenants::list, Cost::read},
+    Route{"POST", "/v1/tenants", Access::operate, native_tenants::create, Cost::change},
     Route{"GET", "/v1/stats", Access::read, native_meta::stats, Cost::read},
     Route{"GET", "/v1/health", Access::read, native_meta::health, Cost::read},
     Route{"GET", "/v1/retry-policies", Access::read, native_meta::retry_policies},

@@ -18,7 +18,8 @@ class Keys : public ::testing::Test {
 
 TEST_F(Keys, AuthenticateByHash) {
   EXPECT_FALSE(db::authenticate(api_, hash_));
-  EXPECT_EQ(db::create_key(owner_, hash_, "ci", "worker", "default", std::nullopt), db::Made::yes);
+  EXPECT_EQ(db::create_key(owner_, {hash_, "ci", "worker", "default", false, std::nullopt}),
+            db::Made::yes);
   const auto identity = db::authenticate(api_, hash_);
   ASSERT_TRUE(identity);
   EXPECT_EQ(identity->name, "ci");
@@ -29,25 +30,47 @@ TEST_F(Keys, AuthenticateByHash) {
 }
 
 TEST_F(Keys, EndWhenRevokedOrExpired) {
-  db::create_key(owner_, hash_, "old", "read", "default", *parse_rfc3339("2001-01-01T00:00:00Z"));
+  db::create_key(owner_,
+                 {hash_, "old", "read", "default", false, *parse_rfc3339("2001-01-01T00:00:00Z")});
   EXPECT_FALSE(db::authenticate(api_, hash_));
   const auto other = sha256("other");
-  db::create_key(owner_, other, "ci", "read", "default", std::nullopt);
+  db::create_key(owner_, {other, "ci", "read", "default", false, std::nullopt});
   EXPECT_TRUE(db::revoke_key(owner_, "default", "ci"));
   EXPECT_FALSE(db::revoke_key(owner_, "default", "ci"));
   EXPECT_FALSE(db::authenticate(api_, other));
 }
 
 TEST_F(Keys, NamesAreTakenOncePerTenantAndTenantsMustExist) {
-  db::create_key(owner_, hash_, "ci", "read", "default", std::nullopt);
-  EXPECT_EQ(db::create_key(owner_, sha256("2"), "ci", "read", "default", std::nullopt),
+  db::create_key(owner_, {hash_, "ci", "read", "default", false, std::nullopt});
+  EXPECT_EQ(db::create_key(owner_, {sha256("2"), "ci", "read", "default", false, std::nullopt}),
             db::Made::name_taken);
-  EXPECT_EQ(db::create_key(owner_, sha256("2"), "ci", "read", "acme", std::nullopt),
+  EXPECT_EQ(db::create_key(owner_, {sha256("2"), "ci", "read", "acme", false, std::nullopt}),
             db::Made::no_tenant);
   EXPECT_EQ(db::create_tenant(owner_, "acme", make_webhook_secret()), db::Made::yes);
   EXPECT_EQ(db::create_tenant(owner_, "acme", make_webhook_secret()), db::Made::name_taken);
-  EXPECT_EQ(db::create_key(owner_, sha256("2"), "ci", "read", "acme", std::nullopt), db::Made::yes);
+  EXPECT_EQ(db::create_key(owner_, {sha256("2"), "ci", "read", "acme", false, std::nullopt}),
+            db::Made::yes);
   EXPECT_EQ(db::list_tenants(owner_).size(), 2U);
+}
+
+// The rule stands in the database, too: a handler that was taken over makes no operator.
+TEST_F(Keys, TheHandlersMakeNoOperatorAndReadNoHash) {
+  Time at{};
+  EXPECT_EQ(db::make_key(api_, {hash_, "ci", "admin", "default", false, {}}, 9, 9, at),
+            db::Made::yes);
+  for (const char* role : {"operator", "root"}) {
+    EXPECT_THROW(
+        db::make_key(api_, {sha256("2"), "boss", role, "default", false, {}}, 9, 9, at),
+        db::PgError);
+  }
+  for (const char* sql :
+       {"SELECT hash FROM postern.api_key", "UPDATE postern.api_key SET role = 'operator'",
+        "INSERT INTO postern.api_key (hash, name, role, tenant) VALUES ('', 'x', 'operator', "
+        "'default')",
+        "SELECT secret FROM postern.tenant_secret", "DELETE FROM postern.api_key"}) {
+    EXPECT_THROW(api_.exec({"", sql}), db::PgError) << sql;
+  }
+  EXPECT_EQ(db::list_keys(owner_).size(), 1U);
 }
 
 TEST_F(Keys, ARotationKeepsTheOldSecretForAWhile) {

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
+#include <thread>
 
 #include "core/model/lane.h"
 #include "core/program/clock.h"
@@ -228,11 +230,26 @@ TEST_F(HealthReport, ACheckThatTheDatabaseHasNoTimeForIsSkipped) {
   EXPECT_EQ(report("acme").status, Grade::ok);
 }
 
+// Lost while a check waits for a lock.
 TEST_F(HealthReport, AConnectionThatIsLostIsNoFinding) {
   auto doomed = database_.connect("postern_api");
-  const auto pid = doomed.exec({"", "SELECT pg_backend_pid()"}).integer(0, 0);
-  owner_.exec({"", "SELECT pg_terminate_backend($1)"}, db::Params().int4(static_cast<int>(pid)));
+  const auto pid = static_cast<int>(doomed.exec({"", "SELECT pg_backend_pid()"}).integer(0, 0));
+  auto other = database_.connect();
+  const db::Transaction holds(other);
+  other.exec({"", "LOCK TABLE postern.queue_gauge IN ACCESS EXCLUSIVE MODE"});
+  auto killed = std::async(std::launch::async, [&] {
+    while (
+        !owner_
+             .exec(
+                 {"",
+                  "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE pid = $1 AND NOT granted"},
+                 db::Params().int4(pid))
+             .rows()) {
+      std::this_thread::sleep_for(Milliseconds{1});
+    }
+  });
   EXPECT_THROW(db::health::examine(doomed, "acme", wall_clock()), db::PgError);
+  killed.get();
 }
 
 }  // namespace

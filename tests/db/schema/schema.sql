@@ -387,6 +387,13 @@ CREATE FUNCTION postern.count_ends(p_instance uuid, p_tenant text, p_queue text,
     FROM (VALUES (p_name, p_ended), ('created', p_unrouted)) AS n(name, value) WHERE n.value > 0
   ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value
 $$;
+CREATE FUNCTION postern.count_keys(p_tenant text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT count(*) FROM postern.api_key k
+   WHERE k.tenant = p_tenant AND postern.key_ended_at(k.revoked_at, k.expires_at) IS NULL
+$$;
 CREATE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -394,6 +401,36 @@ CREATE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, 
   INSERT INTO postern.counter AS c VALUES (p_instance, p_tenant, p_queue, p_name, 1)
   ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + 1
 $$;
+CREATE FUNCTION postern.create_key(p_hash bytea, p_name text, p_role text, p_tenant text, p_sandbox boolean, p_expires_at timestamp with time zone, p_most integer, p_kept integer) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE made timestamptz;
+BEGIN
+  IF p_role NOT IN ('admin', 'worker', 'read') THEN
+    RAISE EXCEPTION 'a key of the role % is not made here', p_role USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  IF postern.count_keys(p_tenant) >= p_most THEN RETURN NULL; END IF;
+  DELETE FROM postern.api_key d WHERE d.hash IN (
+    SELECT k.hash FROM postern.api_key k
+     WHERE k.tenant = p_tenant AND k.role <> 'operator' AND postern.key_ended_at(k.revoked_at, k.expires_at) IS NOT NULL
+     ORDER BY postern.key_ended_at(k.revoked_at, k.expires_at) DESC OFFSET p_kept);
+  INSERT INTO postern.api_key AS k (hash, name, role, tenant, sandbox, expires_at)
+  VALUES (p_hash, p_name, p_role, p_tenant, p_sandbox, p_expires_at) RETURNING k.created_at INTO made;
+  RETURN made;
+END $$;
+CREATE FUNCTION postern.create_tenant(p_name text, p_secret text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE made timestamptz;
+BEGIN
+  INSERT INTO postern.tenant AS t (name) VALUES (p_name) ON CONFLICT DO NOTHING RETURNING t.created_at INTO made;
+  IF made IS NOT NULL THEN
+    INSERT INTO postern.tenant_secret (tenant, secret) VALUES (p_name, p_secret);
+  END IF;
+  RETURN made;
+END $$;
 CREATE FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_any_state text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -715,6 +752,22 @@ CREATE FUNCTION postern.is_time(p_time timestamp with time zone) RETURNS boolean
     AS $$
   SELECT p_time BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
 $$;
+CREATE FUNCTION postern.key_ended_at(p_revoked_at timestamp with time zone, p_expires_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (LEAST(p_revoked_at, p_expires_at) <= now()) THEN LEAST(p_revoked_at, p_expires_at) ELSE NULL::timestamp with time zone END;
+CREATE FUNCTION postern.list_keys(p_tenant text, p_working integer, p_ended integer) RETURNS TABLE(name text, role text, tenant text, sandbox boolean, created_at timestamp with time zone, last_used_at timestamp with time zone, expires_at timestamp with time zone, revoked_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  WITH keys AS (
+    SELECT k.*, postern.key_ended_at(k.revoked_at, k.expires_at) AS ended_at FROM postern.api_key k WHERE k.tenant = p_tenant),
+  shown AS (
+    (SELECT * FROM keys WHERE ended_at IS NULL ORDER BY name LIMIT p_working)
+    UNION ALL
+    (SELECT * FROM keys WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, name LIMIT p_ended))
+  SELECT name, role, tenant, sandbox, created_at, last_used_at, expires_at, revoked_at FROM shown
+   ORDER BY ended_at DESC NULLS FIRST, name
+$$;
 CREATE FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1022,6 +1075,17 @@ BEGIN
     PERFORM postern.count_one(p_instance, t.tenant, t.queue, 'retried');
   END IF;
   PERFORM pg_notify('postern_ready', CASE WHEN t.state <> 'ready' OR t.lane IS NULL THEN '' ELSE t.lane::text END);
+END $$;
+CREATE FUNCTION postern.revoke_key(p_tenant text, p_name text, p_by_operator boolean) RETURNS TABLE(name text, role text, tenant text, sandbox boolean, created_at timestamp with time zone, last_used_at timestamp with time zone, expires_at timestamp with time zone, revoked_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE postern.api_key k SET revoked_at = now()
+   WHERE k.tenant = p_tenant AND k.name = p_name AND k.revoked_at IS NULL AND (k.role <> 'operator' OR p_by_operator);
+  RETURN QUERY
+    SELECT k.name, k.role, k.tenant, k.sandbox, k.created_at, k.last_used_at, k.expires_at, k.revoked_at
+      FROM postern.api_key k WHERE k.tenant = p_tenant AND k.name = p_name;
 END $$;
 CREATE FUNCTION postern.route(p_instance uuid, p_ids uuid[], p_lanes bigint[], p_urls text[], p_tenants text[], p_queues text[], p_reasons text[], p_errors text[], p_quota bigint, OUT routed bigint, OUT ended bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1493,6 +1557,7 @@ CREATE TABLE postern.api_key (
     name text NOT NULL COLLATE pg_catalog."C",
     role text NOT NULL COLLATE pg_catalog."C",
     tenant text NOT NULL COLLATE pg_catalog."C",
+    sandbox boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_used_at timestamp with time zone,
     expires_at timestamp with time zone,
@@ -2241,10 +2306,19 @@ REVOKE ALL ON FUNCTION postern.claimed_tasks(p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.claimed_tasks(p_ids uuid[]) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.count_end(t postern.task, p_instance uuid, p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.count_ends(p_instance uuid, p_tenant text, p_queue text, p_name text, p_ended integer, p_unrouted integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.count_keys(p_tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.count_keys(p_tenant text) TO postern_api;
+GRANT ALL ON FUNCTION postern.count_keys(p_tenant text) TO postern_operator;
 REVOKE ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_operator;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.create_key(p_hash bytea, p_name text, p_role text, p_tenant text, p_sandbox boolean, p_expires_at timestamp with time zone, p_most integer, p_kept integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.create_key(p_hash bytea, p_name text, p_role text, p_tenant text, p_sandbox boolean, p_expires_at timestamp with time zone, p_most integer, p_kept integer) TO postern_api;
+GRANT ALL ON FUNCTION postern.create_key(p_hash bytea, p_name text, p_role text, p_tenant text, p_sandbox boolean, p_expires_at timestamp with time zone, p_most integer, p_kept integer) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.create_tenant(p_name text, p_secret text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.create_tenant(p_name text, p_secret text) TO postern_api;
+GRANT ALL ON FUNCTION postern.create_tenant(p_name text, p_secret text) TO postern_operator;
 REVOKE ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_any_state text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_any_state text[]) TO postern_api;
 GRANT ALL ON FUNCTION postern.delete_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_any_state text[]) TO postern_operator;
@@ -2280,6 +2354,10 @@ GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_operator;
 GRANT ALL ON FUNCTION postern.finished_since(p_id uuid) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.finished_state(p_tenant text, p_id uuid, p_since timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.is_time(p_time timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.key_ended_at(p_revoked_at timestamp with time zone, p_expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.list_keys(p_tenant text, p_working integer, p_ended integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.list_keys(p_tenant text, p_working integer, p_ended integer) TO postern_api;
+GRANT ALL ON FUNCTION postern.list_keys(p_tenant text, p_working integer, p_ended integer) TO postern_operator;
 REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since timestamp with time zone, OUT state text, OUT waits boolean, OUT t postern.task) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) TO postern_api;
@@ -2321,6 +2399,9 @@ GRANT SELECT ON TABLE postern.task_finished TO postern_api;
 GRANT SELECT ON TABLE postern.task_finished TO postern_operator;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid, p_keeps boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.revoke_key(p_tenant text, p_name text, p_by_operator boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.revoke_key(p_tenant text, p_name text, p_by_operator boolean) TO postern_api;
+GRANT ALL ON FUNCTION postern.revoke_key(p_tenant text, p_name text, p_by_operator boolean) TO postern_operator;
 REVOKE ALL ON FUNCTION postern.route(p_instance uuid, p_ids uuid[], p_lanes bigint[], p_urls text[], p_tenants text[], p_queues text[], p_reasons text[], p_errors text[], p_quota bigint, OUT routed bigint, OUT ended bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.route(p_instance uuid, p_ids uuid[], p_lanes bigint[], p_urls text[], p_tenants text[], p_queues text[], p_reasons text[], p_errors text[], p_quota bigint, OUT routed bigint, OUT ended bigint) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p_instance uuid) FROM PUBLIC;
@@ -2350,6 +2431,7 @@ GRANT INSERT ON TABLE postern.api_key TO postern_operator;
 GRANT SELECT(name) ON TABLE postern.api_key TO postern_operator;
 GRANT SELECT(role) ON TABLE postern.api_key TO postern_operator;
 GRANT SELECT(tenant) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(sandbox) ON TABLE postern.api_key TO postern_operator;
 GRANT SELECT(created_at) ON TABLE postern.api_key TO postern_operator;
 GRANT SELECT(last_used_at) ON TABLE postern.api_key TO postern_operator;
 GRANT SELECT(expires_at) ON TABLE postern.api_key TO postern_operator;

@@ -37,7 +37,8 @@ class HealthTest : public WireTest {
   }
   // What a check says, as "warning: paused: queue acme/acme_mail".
   static std::string said(const Answer& answer, std::string_view name) {
-    for (const auto& each : answer.at("checks").as_array()) {
+    const auto checks = answer.at("checks");
+    for (const auto& each : checks.as_array()) {
       const auto& check = each.as_object();
       if (check.at("name").as_string() != name) continue;
       return std::string(check.at("verdict").as_string()) + ": " +
@@ -81,7 +82,8 @@ TEST_F(HealthTest, AnOperatorIsToldOfAll) {
   EXPECT_EQ(all.text("database/in_recovery"), "false");
   EXPECT_GT(all.at("database/size_bytes").as_int64(), 0);
   EXPECT_EQ(all.text("partitions/0/class"), "short");
-  for (const auto& each : all.at("checks").as_array()) {
+  const auto checks = all.at("checks");
+  for (const auto& each : checks.as_array()) {
     const auto& check = each.as_object();
     EXPECT_EQ(check.at("hint").as_string().empty(), check.at("verdict").as_string() == "ok")
         << check.at("name");

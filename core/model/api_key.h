@@ -1,0 +1,20 @@
+// API keys: their text, of which only the hash is stored, and their names.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+
+namespace postern {
+
+inline constexpr std::string_view kKeyPrefix = "postern_";
+
+// A new key's text. One of the sandbox has another beginning (kSandboxKeyPrefix).
+std::string make_api_key(bool sandbox);
+
+// 1..64 printable ASCII bytes without "/", no space at either end, and neither "." nor "..", so
+// that it can stand in a path; else "name_required" or "name_invalid".
+Result<void> check_key_name(std::string_view name, std::string_view field);
+
+}  // namespace postern
