@@ -6,7 +6,9 @@ import signal
 import subprocess
 import unittest
 
-from harness import BIN, StackTest
+from commanding import Commanding
+from described import faults
+from harness import BIN
 
 # What the doctor looks at besides: this host, and what takes rights or a connection of its own.
 DOCTORS_OWN = {"connection", "session", "drift", "public url", "nginx", "token keys"}
@@ -15,11 +17,7 @@ MOVING = {"clock", "dead tuples", "transaction ids", "oldest transaction"}
 OF_TENANTS = {"scheduler", "pauses", "breakers", "oldest due", "failures", "egress"}
 
 
-class Health(StackTest):
-    def run_postern(self, *arguments):
-        return subprocess.run([BIN / "postern", "--database", self.stack.postgres.url(), *arguments], capture_output=True,
-                              text=True, timeout=60)
-
+class Health(Commanding):
     def doctor(self):
         rows = json.loads(self.run_postern("--json", "doctor").stdout)
         return {row["check"]: (row["verdict"].lower(), row["finding"], row["hint"] or "") for row in rows}
@@ -29,12 +27,15 @@ class Health(StackTest):
         return {check["name"]: (check["verdict"], check["finding"], check["hint"]) for check in report["checks"]}
 
     def health(self):
-        """As an operator, in the command's own process."""
-        return json.loads(self.run_postern("--json", "health").stdout)
+        """As an operator, in the command's own process with the handlers' rights."""
+        report = json.loads(self.run_postern("--json", "health").stdout)
+        self.assertEqual(faults(self.document, {"$ref": "#/components/schemas/Health"}, report), [])
+        return report
 
     def own(self):
         answer = self.api.get("/v1/health")
         self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(faults(self.document, {"$ref": "#/components/schemas/Health"}, answer.json), [])
         return answer.json
 
     def all_say(self, check, finding, verdict):
@@ -53,8 +54,17 @@ class Health(StackTest):
             self.assertEqual(said[name], doctor[name], name)
         for name in MOVING:
             self.assertEqual(said[name][0], doctor[name][0], name)
+        self.assertGreater(len(health["partitions"]), 4)
+        self.assertTrue(all(handler["up"] for handler in health["handlers"]), health["handlers"])
         own = self.own()
         self.assertEqual((own["scope"], own["schedulers_up"], self.said(own).keys()), ("tenant", 1, OF_TENANTS))
+
+    def test_from_elsewhere_it_is_what_the_key_may_see(self):
+        done = subprocess.run([BIN / "postern", "health", "--wide", "--url", self.stack.url, "--key",
+                               self.stack.state["read_key"]], capture_output=True, text=True, timeout=30)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual({line.split("  ")[0] for line in done.stdout.splitlines()[1:]} & OF_TENANTS, OF_TENANTS)
+        self.assertNotIn("partition", done.stdout)
 
     def test_a_paused_queue(self):
         self.api.request("PUT", "/v1/queues/held", {})
@@ -78,9 +88,7 @@ class Health(StackTest):
         self.stack.programs["scheduler"].stop(signal.SIGTERM, timeout=40)
         self.all_say("scheduler", "0 up", "wrong")
         self.assertEqual((self.own()["status"], self.own()["schedulers_up"]), ("wrong", 0))
-        health = self.run_postern("health")
-        self.assertEqual(health.returncode, 1)
-        self.assertIn("nothing is delivered without one", self.run_postern("--wide", "health").stdout)
+        self.assertIn("nothing is delivered without one", "".join(self.shown("--wide", "health", code=1)))
 
 
 if __name__ == "__main__":

@@ -142,8 +142,8 @@ class Answers(Described):
         self.queues()
         self.endpoints()
         self.schedules()
-        for path in ("/v1/retry-policies", "/v1/stats", "/v1/info", "/v1/openapi.json", "/metrics", "/monitor/metrics",
-                     "/healthz", "/readyz"):
+        for path in ("/v1/retry-policies", "/v1/stats", "/v1/health", "/v1/info", "/v1/openapi.json", "/metrics",
+                     "/monitor/metrics", "/healthz", "/readyz"):
             self.ask("GET", path)
         every = {(path, method) for path, methods in self.document["paths"].items() for method in methods}
         self.assertEqual(self.seen, every)
