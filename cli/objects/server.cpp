@@ -7,6 +7,7 @@
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
 #include "cli/objects/client.h"
+#include "cli/output/records.h"
 #include "cli/output/show.h"
 #include "core/base/json_writer.h"
 
@@ -30,12 +31,6 @@ constexpr Column kSchedulers[] = {
     {"scheduler", "name", 0, 12},  {"version", "version", 2},
     {"since", "since", 2},         {"up", "up", 0},
     {"in flight", "in_flight", 1}, {"slots", "slots", 2},
-};
-constexpr Column kChecks[] = {
-    {"check", "name", 0},
-    {"verdict", "verdict", 0},
-    {"finding", "finding", 0, 20},
-    {"hint", "hint", 1, 20},
 };
 constexpr Column kBreakers[] = {{"tenant", "tenant", 1},
                                 {"queue", "queue", 0, 12},
@@ -71,6 +66,17 @@ void stats(const Context& context, const std::optional<std::string>& tenant) {
   print_objects(copied(all.elements("schedulers")), kSchedulers, context);
 }
 
+// As the doctor shows them: whole sentences, however wide the terminal is.
+void print_checks(const JsonObject& report) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& each : report.elements("checks")) {
+    const JsonObject check(each);
+    rows.push_back(
+        {check.text("name"), check.text("verdict"), check.text("finding"), check.text("hint")});
+  }
+  print_table({"check", "verdict", "finding", "hint"}, rows, false);
+}
+
 // The lists of an installation are in the answer to an operator alone.
 void health(const Context& context) {
   Client client(context, std::nullopt, Client::Purpose::look);
@@ -86,7 +92,7 @@ void health(const Context& context) {
       fmt::print("\n");
       print_objects(objects, columns, context);
     };
-    print_objects(copied(all.elements("checks")), kChecks, context);
+    print_checks(all);
     table("breakers", kBreakers);
     table("schedulers", kSchedulers);
     table("handlers", kHandlers);
