@@ -15,8 +15,9 @@
 namespace postern::admin {
 namespace {
 
-constexpr std::string_view kByApi[] = {"task", "queue",  "endpoint", "schedule", "stats",
-                                       "info", "health", "policy",   "top",      "check"};
+constexpr std::string_view kByApi[] = {"task",  "queue",  "endpoint", "schedule", "stats",
+                                       "info",  "health", "whoami",   "policy",   "top",
+                                       "check", "key",    "tenant"};
 constexpr std::string_view kByNothing[] = {"verify", "listen"};
 
 bool is_one_of(std::string_view word, const auto& words) {

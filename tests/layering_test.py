@@ -53,9 +53,9 @@ ARROWS = {
     "cli/api": ["fcgi", "fcgi/api", "fcgi/intake", "fcgi/server", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
     "cli/command": ["db/pg", "core/program", *CORE],
     "cli/output": ["cli/command", *CORE],
-    "cli/host": ["cli/output", "cli/command", "cli/api", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
     # What the API has, the command asks the API for.
     "cli/objects": ["cli/output", "cli/command", "cli/api", "core/program", *CORE],
+    "cli/host": ["cli/objects", "cli/output", "cli/command", "cli/api", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
     "cli/receivers": ["cli/output", "cli/command", "core/program", *CORE],
     "cli/doctor": ["cli/output", "cli/command", "db/health", "db/schema", "db/pg", "core/program", *CORE],
     "cli/setup": ["cli/host", "cli/output", "cli/command", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],

@@ -68,8 +68,9 @@ class LocalApi : public Api {
     request.dialect = traits(kDefaultDialect).name;
     request.verdict = Verdict::ok;
     request.identity = "postern";
-    request.role = "operator";  // who may use the host's database is one
-    request.operator_vouched = '1';
+    // Who may use the host's database may see all tenants in it.
+    request.role = "operator";
+    request.operator_vouched = "1";
     request.key_tenant = tenant_;
 
     // A creation is answered by the intake's thread.

@@ -14,11 +14,12 @@ void add_endpoint(Command& app, Context& context);
 void add_schedule(Command& app, Context& context);
 void add_server(Command& app, Context& context);
 void add_top(Command& app, Context& context);
+// On the host's database, or by the API at an address:
+void add_key(Command& app, Context& context);
+void add_tenant(Command& app, Context& context);
 // On the host's database:
 void add_setup(Command& app, Context& context);
 void add_migrate(Command& app, Context& context);
-void add_key(Command& app, Context& context);
-void add_tenant(Command& app, Context& context);
 void add_secret(Command& app, Context& context);
 void add_pause(Command& app, Context& context);
 void add_doctor(Command& app, Context& context);

@@ -16,7 +16,10 @@
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
 #include "cli/host/tenants.h"
+#include "cli/objects/client.h"
 #include "cli/output/records.h"
+#include "cli/output/show.h"
+#include "core/base/json_writer.h"
 #include "core/model/api_key.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
@@ -31,11 +34,60 @@ void check(const db::Made made, const std::string& what, const std::string& tena
 }
 
 struct KeyArguments {
-  std::string name, role = "worker", tenant = "default", expires;
+  std::string name, role = "worker", expires;
+  std::optional<std::string> tenant;
   bool sandbox = false;
+
+  std::string tenant_name() const { return tenant.value_or("default"); }
 };
 
+// By --url.
+
+constexpr Column kColumns[] = {{"name", "name", 0, 12},
+                               {"role", "role", 0},
+                               {"sandbox", "sandbox", 4},
+                               {"created at", "created_at", 3},
+                               {"last used at", "last_used_at", 2},
+                               {"expires at", "expires_at", 1},
+                               {"revoked at", "revoked_at", 1}};
+
+std::string flag_of(std::string_view field) {
+  if (field == "expires_at") return "--expires";
+  return field == "name" || field == "role" ? fmt::format("--{}", field) : "";
+}
+
+constexpr char kKeepIt[] = "Keep the key now: only its hash is stored.";
+
+void create_by_api(const Context& context, const KeyArguments& arguments) {
+  Client client(context, arguments.tenant);
+  JsonWriter body;
+  body.begin_object().member("name", arguments.name).member("role", arguments.role);
+  if (!arguments.expires.empty()) body.member("expires_at", arguments.expires);
+  if (arguments.sandbox) body.member("sandbox", true);
+  body.end_object();
+  print_object(client.ask({"POST", {"keys"}, {}, body.take()}, flag_of), context);
+  say(context, kKeepIt);
+}
+
+void list_by_api(const Context& context, const std::optional<std::string>& tenant) {
+  Client client(context, tenant, Client::Purpose::look);
+  const auto answer = client.ask({"GET", {"keys"}});
+  const JsonObject all(answer);
+  const auto keys = all.elements("keys");
+  print_objects({keys.begin(), keys.end()}, kColumns, context);
+  if (all.is_true("more")) say(context, "There are more, which are not shown.");
+}
+
+void revoke_by_api(const Context& context, const KeyArguments& arguments) {
+  Client client(context, arguments.tenant);
+  print_object(client.ask({"POST", {"keys", path_name(arguments.name), "revoke"}}, flag_of),
+               context);
+}
+
+// On the host's database.
+
 void create(const Context& context, const KeyArguments& arguments) {
+  if (!context.url.empty()) return create_by_api(context, arguments);
   std::optional<Time> expires;
   if (!arguments.expires.empty()) {
     expires = parse_rfc3339(arguments.expires);
@@ -50,21 +102,22 @@ void create(const Context& context, const KeyArguments& arguments) {
     }
   }
   auto connection = context.connect();
+  const std::string tenant = arguments.tenant_name();
   const auto key = make_api_key(arguments.sandbox);
-  check(db::create_key(connection, {sha256(key), arguments.name, arguments.role, arguments.tenant,
+  check(db::create_key(connection, {sha256(key), arguments.name, arguments.role, tenant,
                                     arguments.sandbox, expires}),
-        fmt::format("a key named {} of tenant {}", arguments.name, arguments.tenant),
-        arguments.tenant, context.json);
+        fmt::format("a key named {} of tenant {}", arguments.name, tenant), tenant, context.json);
   print_record({{"key", key},
                 {"name", arguments.name},
                 {"role", arguments.role},
-                {"tenant", arguments.tenant},
+                {"tenant", tenant},
                 {"expires at", show(expires)}},
                context.json);
-  if (!context.json) fmt::print("Keep the key now: only its hash is stored.\n");
+  say(context, kKeepIt);
 }
 
 void list(const Context& context, const std::optional<std::string>& tenant) {
+  if (!context.url.empty()) return list_by_api(context, tenant);
   auto connection = context.connect(false);
   if (tenant) require_tenant(context, connection, *tenant);
   std::vector<std::vector<std::string>> rows;
@@ -136,6 +189,11 @@ void write_private(const Context& context, const std::string& path, const std::s
 }
 
 void export_nginx(const Context& context, const std::string& file) {
+  if (!context.url.empty()) {
+    throw UsageError(
+        "`postern key export-nginx` works on the host's database: leave out --url, and unset "
+        "POSTERN_URL");
+  }
   auto connection = context.connect(false);
   const std::string map = nginx_map(context, connection);
   write_private(context, file, map);
@@ -145,15 +203,17 @@ void export_nginx(const Context& context, const std::string& file) {
 }
 
 void revoke(const Context& context, const KeyArguments& arguments) {
+  if (!context.url.empty()) return revoke_by_api(context, arguments);
   auto connection = context.connect();
-  require_tenant(context, connection, arguments.tenant);
-  if (!db::revoke_key(connection, arguments.tenant, arguments.name)) {
+  const std::string tenant = arguments.tenant_name();
+  require_tenant(context, connection, tenant);
+  if (!db::revoke_key(connection, tenant, arguments.name)) {
     fail(fmt::format(
              "tenant {} has no key named {} to revoke: `postern key list` shows which there are",
-             arguments.tenant, arguments.name),
+             tenant, arguments.name),
          context.json);
   }
-  print_record({{"revoked", arguments.name}, {"tenant", arguments.tenant}}, context.json);
+  print_record({{"revoked", arguments.name}, {"tenant", tenant}}, context.json);
 }
 
 }  // namespace
@@ -164,7 +224,8 @@ void add_key(Command& app, Context& context) {
   auto arguments = std::make_shared<KeyArguments>();
   const auto add_who = [arguments](Command command) {
     command.option("--name", arguments->name, "what the key is called; once per tenant").required();
-    command.option("--tenant", arguments->tenant, "whose key it is").show_default();
+    command.option("--tenant", arguments->tenant,
+                   "whose key it is, on the host's database; default unless said");
   };
 
   Command make = key.add("create", "Make a key and print it, once");
@@ -180,7 +241,8 @@ void add_key(Command& app, Context& context) {
   make.run([&context, arguments] { create(context, *arguments); });
 
   auto whose = std::make_shared<std::optional<std::string>>();
-  Command all = key.add("list", "Show all keys; never their text");
+  Command all =
+      key.add("list", "Show all keys, by --url those of the own tenant; never their text");
   all.option("--tenant", *whose, "only this tenant's");
   all.run([&context, whose] { list(context, *whose); });
 

@@ -1,4 +1,5 @@
 // Tenants at the command line.
+#include <limits>
 #include <memory>
 
 #include <fmt/format.h>
@@ -7,12 +8,41 @@
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
 #include "cli/host/tenants.h"
+#include "cli/objects/client.h"
 #include "cli/output/records.h"
+#include "cli/output/show.h"
+#include "core/base/json_writer.h"
 #include "core/model/validation.h"
 #include "core/security/signing.h"
 #include "db/catalog/keys.h"
 
 namespace postern::admin {
+namespace {
+
+constexpr std::size_t kPage = 100;
+constexpr Column kColumns[] = {{"name", "name", 0},
+                               {"created at", "created_at", 2},
+                               {"queues", "queues", 1},
+                               {"live tasks", "tasks_live", 1},
+                               {"keys", "keys", 3}};
+
+std::string flag_of(std::string_view field) { return field == "name" ? "--name" : ""; }
+
+void create_by_api(const Context& context, const std::string& name) {
+  Client client(context, std::nullopt);
+  JsonWriter body;
+  body.begin_object().member("name", name).end_object();
+  print_object(client.ask({"POST", {"tenants"}, {}, body.take()}, flag_of), context);
+}
+
+void list_by_api(const Context& context) {
+  Client client(context, std::nullopt, Client::Purpose::look);
+  const auto found =
+      client.list({"GET", {"tenants"}}, "tenants", std::numeric_limits<int>::max(), kPage);
+  print_objects(found.objects, kColumns, context);
+}
+
+}  // namespace
 
 void require_tenant(const Context& context, db::PgConnection& connection,
                     const std::string& tenant) {
@@ -26,6 +56,7 @@ void add_tenant(Command& app, Context& context) {
   Command make = tenant.add("create", "Make a tenant and its webhook secret");
   make.option("--name", *name, "lower-case letters, digits, - and _").required();
   make.run([&context, name] {
+    if (!context.url.empty()) return create_by_api(context, *name);
     if (const auto checked = check_tenant(*name, "--name"); !checked) {
       fail(checked.error().message, context.json);
     }
@@ -35,7 +66,8 @@ void add_tenant(Command& app, Context& context) {
     }
     print_record({{"tenant", *name}}, context.json);
   });
-  tenant.add("list", "Show all tenants").run([&context] {
+  tenant.add("list", "Show all tenants; by --url for operators").run([&context] {
+    if (!context.url.empty()) return list_by_api(context);
     auto connection = context.connect(false);
     std::vector<std::vector<std::string>> rows;
     for (const auto& info : db::list_tenants(connection))

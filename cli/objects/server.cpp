@@ -1,4 +1,4 @@
-// What the server says about itself: stats, info and the retry policies.
+// What the server says about itself and the caller: stats, info, whoami and the retry policies.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -137,6 +137,11 @@ void info(const Context& context, const std::optional<std::string>& tenant) {
   print_object(client.ask({"GET", {"info"}}), context);
 }
 
+void whoami(const Context& context, const std::optional<std::string>& tenant) {
+  Client client(context, tenant, Client::Purpose::look);
+  print_object(client.ask({"GET", {"whoami"}}), context);
+}
+
 }  // namespace
 
 void add_server(Command& app, Context& context) {
@@ -151,6 +156,7 @@ void add_server(Command& app, Context& context) {
       app.add("health", "What the doctor finds by the API; exit 1 when something is wrong");
   look.run([&context] { health(context); });
   add(app, "info", "The version, and what the server can do", info);
+  add(app, "whoami", "Who the API takes you for: identity, tenant and role", whoami);
   Command policy = app.add("policy", "Retry policies");
   policy.require_subcommand();
   add(policy, "list", "Show those with a name", policies);

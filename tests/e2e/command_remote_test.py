@@ -50,7 +50,7 @@ class Remote(OverHttp):
             done = self.run_postern("queue", "list", "--key-file", file.name, env={"POSTERN_KEY": "postern_wrong"})
             self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("--tenant", self.told("queue", "list", "--tenant", "default", code=2))
-        self.assertIn("host's database", self.told("key", "list", "--url", self.stack.url, code=2))
+        self.assertIn("host's database", self.told("secret", "show", "--url", self.stack.url, code=2))
 
     def test_no_receiver_of_webhooks_gets_the_key(self):
         """Whoever takes --url for that of the webhook, as it was."""

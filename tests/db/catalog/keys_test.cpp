@@ -59,9 +59,8 @@ TEST_F(Keys, TheHandlersMakeNoOperatorAndReadNoHash) {
   EXPECT_EQ(db::make_key(api_, {hash_, "ci", "admin", "default", false, {}}, 9, 9, at),
             db::Made::yes);
   for (const char* role : {"operator", "root"}) {
-    EXPECT_THROW(
-        db::make_key(api_, {sha256("2"), "boss", role, "default", false, {}}, 9, 9, at),
-        db::PgError);
+    EXPECT_THROW(db::make_key(api_, {sha256("2"), "boss", role, "default", false, {}}, 9, 9, at),
+                 db::PgError);
   }
   for (const char* sql :
        {"SELECT hash FROM postern.api_key", "UPDATE postern.api_key SET role = 'operator'",
