@@ -96,6 +96,11 @@ class Answers(Described):
     """Every route once with success, and the errors that are cheap to provoke; every answer must fit its
     description."""
 
+    def setUp(self):
+        super().setUp()
+        name = f"answers-{os.urandom(4).hex()}"
+        self.api.key = self.stack.postern("key", "create", "--name", name, "--role", "operator")["key"]
+
     def operations(self):
         """Each operation as (method, its path with a name that does not exist, the operation, its example body)."""
         for template, methods in self.document["paths"].items():
@@ -142,11 +147,29 @@ class Answers(Described):
         self.queues()
         self.endpoints()
         self.schedules()
-        for path in ("/v1/retry-policies", "/v1/stats", "/v1/health", "/v1/info", "/v1/openapi.json", "/metrics",
-                     "/monitor/metrics", "/healthz", "/readyz"):
+        self.keys_and_tenants()
+        for path in ("/v1/retry-policies", "/v1/stats", "/v1/health", "/v1/info", "/v1/whoami", "/v1/openapi.json", "/metrics", "/monitor/metrics",
+                     "/healthz", "/readyz"):
             self.ask("GET", path)
         every = {(path, method) for path, methods in self.document["paths"].items() for method in methods}
         self.assertEqual(self.seen, every)
+
+    def keys_and_tenants(self):
+        wanted = {"name": "described", "role": "worker", "expires_at": "2090-01-01T00:00:00Z"}
+        self.ask("POST", "/v1/keys", wanted, 201)
+        self.ask("POST", "/v1/keys", wanted, 409)
+        self.ask("POST", "/v1/keys", {**wanted, "name": "a/b"}, 400)
+        self.ask("POST", "/v1/keys", {**wanted, "role": "operator"}, 403)
+        self.ask("GET", "/v1/keys")
+        self.ask("POST", "/v1/keys/described/revoke")
+        self.ask("POST", "/v1/keys/nobody/revoke", status=404)
+        self.ask("POST", "/v1/tenants", {"name": "described"}, 201)
+        self.ask("POST", "/v1/tenants", {"name": "described"}, 409)
+        self.ask("POST", "/v1/tenants", {"name": "Described"}, 400)
+        self.ask("GET", "/v1/tenants?limit=1")
+        self.ask("GET", "/v1/tenants?limit=0", status=400)
+        self.ask("GET", "/v1/tenants", status=403, client=self.client("admin"))
+        self.ask("GET", "/v1/whoami", client=self.client())
 
     def tasks(self):
         wanted = {"queue": "described", "webhook_url": self.receiver.url("/ok"), "delay": 3600,
