@@ -114,6 +114,7 @@ TEST_F(KeysTest, AnAdminHasThoseOfItsTenantAlone) {
   EXPECT_EQ(names(as("acme", "GET", "/v1/keys")), Names{"theirs"});
   EXPECT_EQ(ask(as("acme", "POST", "/v1/keys/ours/revoke")).reason(), "key_not_found");
   EXPECT_EQ(ask(as("default", "POST", "/v1/keys/theirs/revoke")).reason(), "key_not_found");
+  EXPECT_EQ(count("SELECT count(*) FROM postern.api_key WHERE revoked_at IS NOT NULL"), 0);
   EXPECT_EQ(ask(as("acme", "POST", "/v1/keys", R"({"name":"ours","role":"admin"})")).status, 201);
   EXPECT_EQ(names(as("default", "GET", "/v1/keys")), (Names{"boss", "ours"}));
   // Nor has an operator others: it is one of its tenant, where keys are concerned.
