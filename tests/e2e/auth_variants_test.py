@@ -197,6 +197,15 @@ class StaticKeys(StackTest):
         self.assertIn("an operator's key cannot be in the map", done.stderr)
         said = self.client().get("/v1/whoami", headers={**POSING, "X-API-Key": "postern_forged"})
         self.assertEqual((said.status, said.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
+        for headers in ({"X-API-Key": "postern_forged"}, {"X-API-Key": self.stack.state["admin_key"]}):
+            self.assertEqual(self.client().get("/v1/tenants", headers={**POSING, **headers}).status, 403)
+
+    def test_an_admin_of_the_map_makes_keys_and_others_do_not(self):
+        self.assertEqual(self.api.get("/v1/keys").status, 200)
+        made = self.api.post("/v1/keys", {"name": os.urandom(4).hex(), "role": "read"})
+        self.assertEqual(made.status, 201, made.body)
+        self.assertEqual(self.client("read").get("/v1/keys").status, 403)
+        self.assertEqual(self.client().get("/v1/keys", headers=POSING).status, 401)
 
     def test_a_key_is_compared_to_the_letter(self):
         key = self.stack.state["admin_key"]
@@ -300,8 +309,14 @@ class ExternalSignOn(StackTest):
         self.assertEqual(self.get("/v1/whoami").status, 401)
 
     def test_a_sign_on_makes_no_operator_unless_a_setting_says_so(self):
-        said = self.get("/v1/whoami", "session=max")
-        self.assertEqual((said.status, said.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
+        for path in ("/v1/whoami", "/v1/tenants", "/v1/keys"):
+            said = self.get(path, "session=max")
+            self.assertEqual((said.status, said.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
+
+    def test_an_admin_has_keys_and_no_tenants(self):
+        self.assertEqual(self.get("/v1/keys", "session=ann").status, 200)
+        self.assertEqual(self.get("/v1/tenants", "session=ann").status, 403)
+        self.assertEqual(self.get("/v1/keys", "session=bob").status, 403)
 
     def test_users_without_a_group_and_users_not_signed_on_are_refused(self):
         self.assertEqual(self.get("/v1/tasks", "session=eve").status, 403)
@@ -318,6 +333,7 @@ class SignOnThatMayMakeOperators(ExternalSignOn):
     def test_a_sign_on_makes_no_operator_unless_a_setting_says_so(self):
         self.assertEqual(self.get("/v1/whoami", "session=max").json, whoami("max", "default", "operator"))
         self.assertEqual(self.nobody.request("PUT", "/v1/queues/of-max", {}, {"Cookie": "session=max"}).status, 201)
+        self.assertEqual(self.get("/v1/tenants", "session=max").status, 200)
 
 
 class TenantStack(VariantStack):
@@ -343,6 +359,12 @@ class VhostOfATenant(StackTest):
         own = Api(self.stack.url, key)
         self.addCleanup(own.close)
         self.assertEqual(own.get("/v1/tasks").status, 200)
+        self.assertEqual([each["role"] for each in own.get("/v1/keys").json["keys"]], ["admin"])
+        self.assertEqual(own.get("/v1/tenants").status, 403)
+        operator = self.stack.postern("key", "create", "--name", os.urandom(4).hex(), "--role", "operator")["key"]
+        for path in ("/v1/keys", "/v1/tenants", "/v1/whoami"):
+            reply = self.client().get(path, headers={"X-API-Key": operator})
+            self.assertEqual((reply.status, reply.json["error"]["details"]["reason"]), (403, "tenant_not_allowed"))
         refused = self.api.get("/v1/tasks")
         self.assertEqual((refused.status, refused.json["error"]["code"]), (403, "forbidden"))
         self.assertEqual(self.api.get("/asyncqueue/v1/tasks").json, {"error": "Access denied"})

@@ -112,6 +112,9 @@ class Tokens(StackTest):
             refused = self.client_of.get("/v1/whoami", headers={
                 **headers, "Authorization": f"Bearer {token(self.secret, role='operator')}"})
             self.assertEqual((refused.status, refused.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
+        for role, status in (("operator", 403), ("admin", 200), ("worker", 403)):
+            self.assertEqual(self.ask("GET", "/v1/keys", role=role).status, status)
+            self.assertEqual(self.ask("GET", "/v1/tenants", role=role).status, 403)
         self.assertEqual(self.ask("GET", "/v1/whoami", role="admin").json,
                          {"identity": "someone", "tenant": "default", "role": "admin", "sandbox": False,
                           "auth": "required"})
@@ -305,6 +308,7 @@ class TokensOfOperators(StackTest):
     def test_the_setting_alone_says_who_makes_operators(self):
         by_token = {"Authorization": f"Bearer {token(self.stack.state['jwt_secret'], role='operator')}"}
         self.assertEqual(self.client().get("/v1/whoami", headers=by_token).json["role"], "operator")
+        self.assertEqual(self.client().get("/v1/tenants", headers=by_token).status, 200)
         key = self.stack.postern("key", "create", "--name", os.urandom(4).hex(), "--role", "operator")["key"]
         refused = self.client().get("/v1/whoami", headers={"X-API-Key": key})
         self.assertEqual((refused.status, refused.json["error"]["details"]["reason"]), (403, "role_not_allowed"))
