@@ -4,6 +4,7 @@
 import json
 import signal
 import subprocess
+import time
 import unittest
 
 from commanding import Commanding
@@ -65,6 +66,39 @@ class Health(Commanding):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual({line.split("  ")[0] for line in done.stdout.splitlines()[1:]} & OF_TENANTS, OF_TENANTS)
         self.assertNotIn("partition", done.stdout)
+
+    def key_of(self, tenant, role):
+        return json.loads(subprocess.run(
+            [BIN / "postern", "--database", self.stack.postgres.url(), "--json", "key", "create", "--tenant", tenant, "--role", role,
+             "--name", f"{role}-{time.monotonic_ns()}"], check=True, capture_output=True, text=True).stdout)["key"]
+
+    def as_who_has(self, key):
+        client = self.client()
+        client.key = key
+        return client
+
+    def test_another_tenants_admin_and_an_operator(self):
+        self.stack.postgres.psql("INSERT INTO postern.tenant (name) VALUES ('rival') ON CONFLICT DO NOTHING")
+        self.api.request("PUT", "/v1/queues/secret_name", {})
+        self.api.post("/v1/queues/secret_name/pause", {})
+        self.addCleanup(self.api.delete, "/v1/queues/secret_name")
+        self.wait_until(lambda: "secret_name" in json.dumps(self.own()), 30, "the tenant's own report has it")
+        rival = self.as_who_has(self.key_of("rival", "admin")).get("/v1/health")
+        self.assertEqual((rival.status, rival.json["scope"]), (200, "tenant"))
+        self.assertNotIn("secret_name", json.dumps(rival.json))
+        self.assertNotIn("default/", json.dumps(rival.json))
+        overseer = self.as_who_has(self.key_of("rival", "operator"))
+
+        def report():
+            answer = overseer.get("/v1/health")
+            self.assertEqual((answer.status, answer.json["scope"]), (200, "all"))
+            self.assertEqual(faults(self.document, {"$ref": "#/components/schemas/Health"}, answer.json), [])
+            return answer.json
+        self.wait_until(lambda: "queue default/secret_name" in json.dumps(report()), 30, "an operator is told")
+        said, doctor = self.said(report()), self.doctor()
+        self.assertEqual(said.keys(), doctor.keys() - DOCTORS_OWN)
+        for name in said.keys() - MOVING:
+            self.assertEqual(said[name], doctor[name], name)
 
     def test_a_paused_queue(self):
         self.api.request("PUT", "/v1/queues/held", {})
