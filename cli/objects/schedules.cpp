@@ -19,10 +19,20 @@ namespace {
 
 constexpr std::size_t kPage = 100;
 
+constexpr FieldOption kCron{"--cron", "schedule", Kind::text, "five fields, @daily, @every 5m"};
+constexpr FieldOption kEvery{"--every", "interval_seconds", Kind::seconds,
+                             "an interval instead, such as 90s"};
+constexpr FieldOption kTimezone{"--timezone", "timezone", Kind::text,
+                                "an IANA name; UTC unless said"};
+constexpr FieldOption kStartsAt{"--starts-at", "starts_at", Kind::time,
+                                "occurrences from then on: RFC 3339, or 1h from now"};
+constexpr FieldOption kEndsAt{"--ends-at", "ends_at", Kind::time,
+                              "occurrences before that, likewise"};
+
 constexpr FieldOption kFields[] = {
-    {"--cron", "schedule", Kind::text, "five fields, @daily, @every 5m"},
-    {"--every", "interval_seconds", Kind::seconds, "an interval instead, such as 90s"},
-    {"--timezone", "timezone", Kind::text, "an IANA name; UTC unless said"},
+    kCron,
+    kEvery,
+    kTimezone,
     {"--queue", "queue", Kind::text, "of its tasks"},
     task_option::kWebhookUrl,
     task_option::kEndpoint,
@@ -45,10 +55,13 @@ constexpr FieldOption kFields[] = {
     {"--misfire-window", "misfire_window_seconds", Kind::seconds, "how late `last` may be"},
     {"--misfire-limit", "misfire_limit", Kind::number, "how many `all` are"},
     {"--overlap", "overlap", Kind::text, "allow, or skip while the run before is live"},
-    {"--starts-at", "starts_at", Kind::time, "occurrences from then on: RFC 3339, or 1h from now"},
-    {"--ends-at", "ends_at", Kind::time, "occurrences before that, likewise"},
+    kStartsAt,
+    kEndsAt,
     {"--jitter", "jitter_seconds", Kind::seconds, "a task starts up to so much later"},
 };
+
+// Those of them that say when.
+constexpr FieldOption kTimes[] = {kCron, kEvery, kTimezone, kStartsAt, kEndsAt};
 
 constexpr Column kColumns[] = {
     {"name", "name", 0, 12},
@@ -67,7 +80,7 @@ constexpr Column kRunColumns[] = {{"time", "nominal_time", 0},
 struct Arguments {
   std::optional<std::string> tenant, cron, timezone, queue, count;
   std::string name;
-  FieldOptions fields{kFields};
+  FieldOptions fields{kFields}, times{kTimes};
   bool paused = false;
 };
 
@@ -129,6 +142,20 @@ void next(const Context& context, const Arguments& arguments) {
   request.query.emplace_back("n", std::to_string(count_of(arguments, 100)));
   Client client(context, arguments.tenant, Client::Purpose::look);
   show_times(client.ask(request, list_flag), context);
+}
+
+// The same of a schedule that is not made, as the API says it.
+void preview(const Context& context, const Arguments& arguments) {
+  JsonWriter body;
+  body.begin_object();
+  arguments.times.write(body);
+  body.member("count", count_of(arguments, 100)).end_object();
+  Client client(context, arguments.tenant, Client::Purpose::look);
+  show_times(client.ask({"POST", {"schedules", "preview"}, {}, body.take()},
+                        [&](std::string_view field) {
+                          return field == "count" ? "--count" : arguments.times.flag_of(field);
+                        }),
+             context);
 }
 
 void runs(const Context& context, const Arguments& arguments) {
@@ -214,6 +241,11 @@ void add_schedule(Command& app, Context& context) {
   times.option("--timezone", arguments->timezone, "for --cron; UTC unless said");
   times.option("--count", arguments->count, "how many times; 10 unless said");
   times.run([&context, arguments] { next(context, *arguments); });
+  Command trial = schedule.verb("preview", "Show when a schedule would fire that is not made",
+                                "preview --cron '0 8 * * mon-fri' --timezone Europe/Berlin");
+  arguments->times.add_to(trial);
+  trial.option("--count", arguments->count, "how many times; 10 unless said");
+  trial.run([&context, arguments] { preview(context, *arguments); });
   Command history = named("runs", "Show what it did, newest first", "runs nightly");
   history.option("--count", arguments->count, "at most so many; 10 unless said");
   history.run([&context, arguments] { runs(context, *arguments); });

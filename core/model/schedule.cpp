@@ -90,16 +90,7 @@ std::optional<Overlap> overlap_from(std::string_view word) {
   return std::nullopt;
 }
 
-Result<CronSpec> check_schedule(const Schedule& schedule, Time now) {
-  if (!schedule.unreadable.empty()) {
-    return conflict("corrupt_row",
-                    fmt::format("The schedule's row in the database is odd ({}): put it anew, or "
-                                "delete it.",
-                                schedule.unreadable));
-  }
-  if (const auto ok = check_name(schedule.name, "name", "schedule_invalid"); !ok) {
-    return ok.error();
-  }
+Result<CronSpec> check_times(const Schedule& schedule) {
   if (schedule.spec.empty()) {
     return bad("schedule", "schedule is required, or interval_seconds.");
   }
@@ -113,6 +104,21 @@ Result<CronSpec> check_schedule(const Schedule& schedule, Time now) {
   Result<CronSpec> spec = CronSpec::parse(schedule.spec, schedule.timezone, "schedule");
   if (!spec) return spec;
   if (const auto ok = check_bounds(schedule.bounds); !ok) return ok.error();
+  return spec;
+}
+
+Result<CronSpec> check_schedule(const Schedule& schedule, Time now) {
+  if (!schedule.unreadable.empty()) {
+    return conflict("corrupt_row",
+                    fmt::format("The schedule's row in the database is odd ({}): put it anew, or "
+                                "delete it.",
+                                schedule.unreadable));
+  }
+  if (const auto ok = check_name(schedule.name, "name", "schedule_invalid"); !ok) {
+    return ok.error();
+  }
+  Result<CronSpec> spec = check_times(schedule);
+  if (!spec) return spec;
   if (const auto ok = check_policies(schedule); !ok) return ok.error();
   if (const auto ok = check_creation(schedule.task, now); !ok) return ok.error();
   if (const auto ok = check_not_reserved(schedule.task.queue, schedule.task.fields->queue); !ok) {
@@ -134,6 +140,11 @@ std::string_view zone_of_spec(std::string_view spec) {
     return spec.substr(0, spec.find_first_of(kWhitespace));
   }
   return {};
+}
+
+void set_timezone(Schedule& schedule) {
+  if (schedule.timezone.empty()) schedule.timezone = zone_of_spec(schedule.spec);
+  if (schedule.timezone.empty()) schedule.timezone = "UTC";
 }
 
 Time anchor_of(const Schedule& schedule) {

@@ -58,6 +58,11 @@ struct ScheduleRun {
 // one, both or neither of schedule and interval_seconds, bounds, a deadline under 30 s),
 // "misfire_limit_out_of_range", "misfire_window_out_of_range", "jitter_out_of_range".
 Result<CronSpec> check_schedule(const Schedule& schedule, Time now);
+// The part of it that concerns the times alone; `name` and `task` are not looked at.
+Result<CronSpec> check_times(const Schedule& schedule);
+
+// Fills in the timezone when none was given: the one in front of the spec, else UTC.
+void set_timezone(Schedule& schedule);
 
 // Sets `interval` and the matching "@every" spec.
 void set_interval(Schedule& schedule, Seconds interval);

@@ -60,8 +60,7 @@ bool same_times(const Schedule& a, const Schedule& b) {
 // Checks `wanted` and fills in what follows from it. `before`: what it replaces.
 Result<void> complete(db::PgConnection& connection, std::string_view tenant, Schedule& wanted,
                       const Schedule* before, Time now) {
-  if (wanted.timezone.empty()) wanted.timezone = zone_of_spec(wanted.spec);
-  if (wanted.timezone.empty()) wanted.timezone = "UTC";
+  set_timezone(wanted);
   const Result<CronSpec> spec = check_schedule(wanted, now);
   if (!spec) return spec.error();
   if (const auto ok = check_target(connection, tenant, wanted); !ok) return ok;
@@ -197,6 +196,17 @@ Result<std::vector<Time>> SchedulesApi::next(std::string_view tenant, std::strin
   const Result<CronSpec> spec = check_schedule(*found, now);
   if (!spec) return spec.error();
   return occurrences_after(*spec, *found, now, count);
+}
+
+Result<std::vector<Time>> SchedulesApi::preview(Schedule wanted, int count) {
+  set_timezone(wanted);
+  const Result<CronSpec> spec = check_times(wanted);
+  if (!spec) return spec.error();
+  const Time now =
+      read_from(pool_, [](auto& connection) { return db::transaction_time(connection); });
+  wanted.created_at = now;
+  if (const auto ok = set_first_time(wanted, *spec, now); !ok) return ok.error();
+  return occurrences_after(*spec, wanted, now, count);
 }
 
 Result<std::vector<db::ScheduleRun>> SchedulesApi::runs(std::string_view tenant,

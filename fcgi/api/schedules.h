@@ -50,6 +50,9 @@ class SchedulesApi {
 
   // Up to `count` times from now on, whether it is paused or not.
   Result<std::vector<Time>> next(std::string_view tenant, std::string_view name, int count);
+  // The same of one that is not made: of `wanted` count the times alone. Errors: those of
+  // check_times, and "schedule_invalid" when it would never fire.
+  Result<std::vector<Time>> preview(Schedule wanted, int count);
   // Newest first.
   Result<std::vector<db::ScheduleRun>> runs(std::string_view tenant, std::string_view name,
                                             std::optional<Time> before, int limit);

@@ -72,6 +72,7 @@ class Defaults(StackTest):
                                       {"name": "new", **daily, "task_type": "mail"},
                                       {"name": "new", "queue": "q", "endpoint": "mail",
                                        "schedule": "TZ=Europe/Berlin @daily"}],
+            "native previewSchedule": [{"schedule": "0 0 1 1 *"}],
             "native putSchedule": [{**daily, "endpoint": "mail"}, {**daily, "task_type": "mail"}],
             "native testEndpoint": [{}],
             "native failTask": [{"error": "no"}],

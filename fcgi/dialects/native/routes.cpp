@@ -111,6 +111,7 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/schedules", Access::write, create_schedule},
     Route{"GET", "/v1/schedules", Access::read, list_schedules, Cost::read},
     Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
+    Route{"POST", "/v1/schedules/preview", Access::read, preview_schedule},
     Route{"PUT", "/v1/schedules/{name}", Access::write, put_schedule},
     Route{"PATCH", "/v1/schedules/{name}", Access::write, patch_schedule},
     Route{"DELETE", "/v1/schedules/{name}", Access::write, delete_schedule},

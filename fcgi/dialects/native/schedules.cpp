@@ -19,6 +19,13 @@ Result<HttpResponse> answer(const Result<Schedule>& schedule) {
   return schedule_response(200, *schedule);
 }
 
+Result<HttpResponse> answer(const Result<std::vector<Time>>& times) {
+  if (!times) return times.error();
+  JsonWriter out;
+  wire::write_next(out, *times);
+  return json_response(200, out.take());
+}
+
 std::string location(const Call& call, std::string_view rest) {
   return fmt::format("{}{}/v1/{}", call.use.public_url, call.request.base_path, rest);
 }
@@ -115,11 +122,13 @@ Result<HttpResponse> trigger_schedule(const Call& call) {
 Result<HttpResponse> next_of_schedule(const Call& call) {
   const Result<int> count = native_wire::parse_next(call.request.query);
   if (!count) return count.error();
-  const auto times = call.use.schedules.next(call.caller.tenant, call.path["name"], *count);
-  if (!times) return times.error();
-  JsonWriter out;
-  wire::write_next(out, *times);
-  return json_response(200, out.take());
+  return answer(call.use.schedules.next(call.caller.tenant, call.path["name"], *count));
+}
+
+Result<HttpResponse> preview_schedule(const Call& call) {
+  auto wanted = native_wire::parse_preview(call);
+  if (!wanted) return wanted.error();
+  return answer(call.use.schedules.preview(std::move(wanted->schedule), wanted->count));
 }
 
 Result<HttpResponse> runs_of_schedule(const Call& call) {

@@ -23,6 +23,7 @@ Result<HttpResponse> pause_schedule(const Call& call);
 Result<HttpResponse> resume_schedule(const Call& call);
 Result<HttpResponse> trigger_schedule(const Call& call);
 Result<HttpResponse> next_of_schedule(const Call& call);
+Result<HttpResponse> preview_schedule(const Call& call);
 Result<HttpResponse> runs_of_schedule(const Call& call);
 
 }  // namespace postern
@@ -43,6 +44,13 @@ Result<ScheduleFilter> parse_schedule_filter(std::string_view query);
 
 // The query of GET /v1/schedules/{name}/next: how many.
 Result<int> parse_next(std::string_view query);
+
+// The body of POST /v1/schedules/preview: times, and how many of them.
+struct Preview {
+  Schedule schedule;
+  int count = 10;
+};
+Result<Preview> parse_preview(const Call& call);
 
 // The query of GET /v1/schedules/{name}/runs.
 struct RunFilter {

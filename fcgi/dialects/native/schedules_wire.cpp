@@ -79,7 +79,6 @@ void read_times(FieldReader& fields, Schedule& onto) {
   if (timezone) onto.timezone = *timezone;
   if (const auto time = fields.time(kStartsAt)) onto.bounds.starts_at = time;
   if (const auto time = fields.time(kEndsAt)) onto.bounds.ends_at = time;
-  if (const auto paused = fields.boolean(kPaused)) onto.paused = *paused;
 }
 
 template <class Enum>
@@ -110,16 +109,22 @@ void read_policies(FieldReader& fields, Schedule& onto) {
   }
 }
 
-// A parameter from 1 to `most`; `otherwise` when it is not given.
-int read_count(Query& query, std::string_view name, std::string_view reason, std::int64_t most,
-               std::int64_t otherwise) {
-  const auto value = query.integer(name, reason).value_or(otherwise);
+// A number from 1 to `most`; `otherwise` when none is given.
+template <class Reader>
+int in_range(Reader& reader, std::optional<std::int64_t> given, std::string_view name,
+             std::string_view reason, std::int64_t most, std::int64_t otherwise) {
+  const auto value = given.value_or(otherwise);
   if (value < 1 || value > most) {
-    query.refuse(invalid(std::string(reason), std::string(name),
-                         fmt::format("{} must be 1 to {}.", name, most)));
+    reader.refuse(invalid(std::string(reason), std::string(name),
+                          fmt::format("{} must be 1 to {}.", name, most)));
     return static_cast<int>(otherwise);
   }
   return static_cast<int>(value);
+}
+
+int read_count(Query& query, std::string_view name, std::string_view reason, std::int64_t most,
+               std::int64_t otherwise) {
+  return in_range(query, query.integer(name, reason), name, reason, most, otherwise);
 }
 
 }  // namespace
@@ -134,6 +139,7 @@ Result<void> apply_schedule(const Call& call, Schedule& onto) {
   read_task_fields(fields, onto.task);
   read_tries(fields, onto.task);
   read_times(fields, onto);
+  if (const auto paused = fields.boolean(kPaused)) onto.paused = *paused;
   read_policies(fields, onto);
   return fields.finish();
 }
@@ -161,6 +167,17 @@ Result<int> parse_next(std::string_view text) {
   const int count = read_count(*query, "n", "n_invalid", kMaxNext, 10);
   if (const auto ok = query->finish(); !ok) return ok.error();
   return count;
+}
+
+Result<Preview> parse_preview(const Call& call) {
+  Result<FieldReader> fields = fields_of(call);
+  if (!fields) return fields.error();
+  Preview wanted;
+  read_times(*fields, wanted.schedule);
+  wanted.count =
+      in_range(*fields, fields->integer("count"), "count", "count_invalid", kMaxNext, wanted.count);
+  if (const auto ok = fields->finish(); !ok) return ok.error();
+  return wanted;
 }
 
 Result<RunFilter> parse_run_filter(std::string_view text) {
