@@ -128,12 +128,13 @@ void change_matching(Client& client, const std::string& verb, const char* done,
 void add_task_ends(Noun& task, Context& context, std::optional<std::string>& tenant) {
   struct Verb {
     const char *name, *help, *done, *statuses;
+    bool finished;
   };
   constexpr Verb kVerbs[] = {
       {"cancel", "Stop tasks that wait: by id, or all that match", "cancelled",
-       "pending or blocked; both unless said"},
+       "pending or blocked; both unless said", false},
       {"retry", "Run finished tasks again: by id, or all that match", "retried",
-       "completed, failed or cancelled; failed unless said"},
+       "completed, failed or cancelled; failed unless said", true},
   };
   for (const Verb& verb : kVerbs) {
     auto arguments = std::make_shared<Arguments>();
@@ -142,14 +143,15 @@ void add_task_ends(Noun& task, Context& context, std::optional<std::string>& ten
                                             "--queue emails --since 2h --dry-run",
                                             verb.name));
     command.option("id", arguments->ids, "in any spelling");
-    arguments->choice.add_to(command, verb.statuses);
+    arguments->choice.add_to(command, verb.statuses, verb.finished);
     command.flag("--all", arguments->all, "whatever the queue, the tag and the time");
     command.flag("--dry-run", arguments->dry_run, "only say how many match");
     command.run([&context, &tenant, arguments, verb] {
       if (arguments->ids.empty() != arguments->by_filter()) {
         throw UsageError(
-            "say which tasks: by ids, or by --queue, --status, --endpoint, --tag, "
-            "--since, --until or --all");
+            fmt::format("say which tasks: by ids, or by --queue, --status, {}--endpoint, --tag, "
+                        "--since, --until or --all",
+                        verb.finished ? "--reason, " : ""));
       }
       if (arguments->dry_run && !arguments->by_filter()) {
         refuse_option("--dry-run", "it goes with a filter, not with ids");

@@ -147,9 +147,12 @@ void add_files(Command& command, Arguments& arguments) {
 
 }  // namespace
 
-void TaskChoice::add_to(Command& command, const std::string& statuses) {
+void TaskChoice::add_to(Command& command, const std::string& statuses, bool finished) {
   command.option("--queue", queue, "only of this queue");
   command.option("--status", status, statuses);
+  if (finished) {
+    command.option("--reason", reason, "only those that ended for it, such as exhausted or gone");
+  }
   command.option("--endpoint", endpoint, "only those that name this endpoint");
   command.option("--tag", tag, "only with this tag");
   command.option("--since", since, "made since: RFC 3339, a date, or 2h or 3d back from now");
@@ -160,6 +163,7 @@ std::vector<std::pair<std::string, std::string>> TaskChoice::parameters() const 
   std::vector<std::pair<std::string, std::string>> out;
   if (queue) out.emplace_back("queue", *queue);
   if (status) out.emplace_back("status", *status);
+  if (reason) out.emplace_back("reason", *reason);
   if (endpoint) out.emplace_back("endpoint", *endpoint);
   if (tag) out.emplace_back("tag", *tag);
   if (since) out.emplace_back("created_since", time_of(*since, Side::before));
@@ -170,7 +174,7 @@ std::vector<std::pair<std::string, std::string>> TaskChoice::parameters() const 
 std::string choice_flag(std::string_view field) {
   if (field == "created_since") return "--since";
   if (field == "created_until") return "--until";
-  for (const char* known : {"queue", "status", "endpoint", "tag", "limit"}) {
+  for (const char* known : {"queue", "status", "reason", "endpoint", "tag", "limit"}) {
     if (field == known) return fmt::format("--{}", field);
   }
   return "";

@@ -14,10 +14,11 @@ namespace postern::admin {
 
 // Which tasks are meant: the parameters of a list, and the filter of a change to many.
 struct TaskChoice {
-  std::optional<std::string> queue, status, endpoint, tag, since, until;
+  std::optional<std::string> queue, status, reason, endpoint, tag, since, until;
 
-  void add_to(Command& command, const std::string& statuses);
-  bool any() const { return queue || status || endpoint || tag || since || until; }
+  // `finished`: tasks that are over may be meant, which have a reason.
+  void add_to(Command& command, const std::string& statuses, bool finished = true);
+  bool any() const { return queue || status || reason || endpoint || tag || since || until; }
   std::vector<std::pair<std::string, std::string>> parameters() const;
 };
 // The option for a parameter of a list or a field of a filter.

@@ -1,5 +1,6 @@
 #include "core/model/task.h"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -51,6 +52,16 @@ std::string_view name(BodyForm value) { return kBodyForms[static_cast<std::size_
 
 State state_from(std::string_view word) { return enum_from<State>(kStates, word, "state"); }
 Reason reason_from(std::string_view word) { return enum_from<Reason>(kReasons, word, "reason"); }
+
+std::span<const std::string_view> reason_words() { return std::span(kReasons).subspan(1); }
+
+std::optional<Reason> parse_reason(std::string_view word) {
+  const auto words = reason_words();
+  const auto found = std::find(words.begin(), words.end(), word);
+  if (found == words.end()) return std::nullopt;
+  return static_cast<Reason>(found - words.begin() + 1);
+}
+
 BodyForm body_form_from(std::string_view word) {
   return enum_from<BodyForm>(kBodyForms, word, "body form");
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,10 @@ enum class BodyForm { payload, raw };
 std::string_view name(State value);
 std::string_view name(Reason value);
 std::string_view name(BodyForm value);
+// The reasons that a task can have ended for, in words: all but `none`.
+std::span<const std::string_view> reason_words();
+// The reverse of these; nullopt: there is no such.
+std::optional<Reason> parse_reason(std::string_view word);
 // The reverse, for text from our own tables: an unknown word is a fault (std::runtime_error).
 State state_from(std::string_view word);
 Reason reason_from(std::string_view word);

@@ -1,5 +1,7 @@
 #include "db/tasks/bulk.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "db/pg/rows.h"
@@ -24,46 +26,67 @@ const BuiltStatement kCancelEach{"cancel_each", each_sql("cancel_task($1, n.id, 
 const BuiltStatement kRetryEach{"retry_each",
                                 each_sql("retry_task($1, n.id, n.since, $2, $6, $7, $8, $9)")};
 
-// Along the index of (tenant, queue, id), so that a step reads what it looks at and no more. By
-// queue first, as then the counters are taken in one order. `since`: no end of the task is older.
-std::string sweep_sql(std::string_view table, std::string_view call, std::string_view since,
-                      std::string_view endpoint) {
+// What a sweep goes through, and in which order: that of an index, so that a step reads what it
+// looks at and no more. By queue first, as then the counters are taken in one order.
+struct Sweep {
+  std::string_view table;
+  std::string_view which;  // the condition of an index that has few of them
+  std::string_view order, place, descending;
+};
+constexpr Sweep kLive{"task", "true", "queue, uuid_send(id)", "$7, uuid_send($8)",
+                      "queue DESC, uuid_send(id) DESC"};
+constexpr Sweep kFinished{"task_finished", kLive.which, kLive.order, kLive.place, kLive.descending};
+// Those without success, which may be few among many.
+constexpr Sweep kEnded{"task_finished", "state <> 'completed'", "queue, state, uuid_send(id)",
+                       "$7, $14, uuid_send($8)", "queue DESC, state DESC, uuid_send(id) DESC"};
+
+// `since`: no end of the task is older.
+std::string sweep_sql(const Sweep& sweep, std::string_view call, std::string_view since) {
   return fmt::format(R"sql(
   WITH looked AS MATERIALIZED (
-    SELECT queue, id, state, tags, endpoint, created_at, {since} AS since FROM postern.{table}
-     WHERE tenant = $1 AND ($2::text IS NULL OR queue = $2)
-       AND ($7::text IS NULL OR (queue, uuid_send(id)) > ($7, uuid_send($8)))
-     ORDER BY queue, uuid_send(id) LIMIT 10000),
+    SELECT queue, id, state, tags, endpoint, reason, created_at, {since} AS since FROM postern.{table}
+     WHERE tenant = $1 AND {which} AND ($2::text IS NULL OR queue = $2)
+       AND ($7::text IS NULL OR ({order}) > ({place}))
+     ORDER BY {order} LIMIT 10000),
   chosen AS MATERIALIZED (
     SELECT * FROM looked WHERE state = ANY($3::text[]) AND ($4::text IS NULL OR $4 = ANY(tags))
-       AND ({endpoint}::text IS NULL OR endpoint = {endpoint})
+       AND ($12::text IS NULL OR endpoint = $12) AND ($13::text IS NULL OR reason = $13)
        AND ($5::timestamptz IS NULL OR created_at >= $5)
        AND ($6::timestamptz IS NULL OR created_at < $6) AND created_at <= coalesce($9, now())
-     ORDER BY queue, uuid_send(id) LIMIT $11),
+     ORDER BY {order} LIMIT $11),
   said AS MATERIALIZED (
     SELECT postern.{call} AS what
       FROM (SELECT c.*
               FROM (SELECT count(*) FROM postern.lock_tasks($1, ARRAY(SELECT id FROM chosen))) AS locked
-             CROSS JOIN chosen c ORDER BY c.queue, uuid_send(c.id) OFFSET 0) AS n),
+             CROSS JOIN chosen c ORDER BY {order} OFFSET 0) AS n),
   seen AS (SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM chosen) AS chosen)
-  SELECT (SELECT count(*) FROM said WHERE what = 'done') AS done, l.queue, l.id,
+  SELECT (SELECT count(*) FROM said WHERE what = 'done') AS done, l.queue, l.state, l.id,
          coalesce($9::timestamptz, now()) AS begun
     FROM seen LEFT JOIN LATERAL (
-      SELECT queue, id FROM (SELECT queue, id FROM chosen WHERE seen.chosen = $11
-                             UNION ALL
-                             SELECT queue, id FROM looked WHERE seen.chosen < $11 AND seen.looked = 10000) u
-       ORDER BY queue DESC, uuid_send(id) DESC LIMIT 1) l ON true)sql",
-                     fmt::arg("since", since), fmt::arg("table", table), fmt::arg("call", call),
-                     fmt::arg("endpoint", endpoint));
+      SELECT queue, state, id
+        FROM (SELECT queue, state, id FROM chosen WHERE seen.chosen = $11
+              UNION ALL
+              SELECT queue, state, id FROM looked WHERE seen.chosen < $11 AND seen.looked = 10000) u
+       ORDER BY {descending} LIMIT 1) l ON true)sql",
+                     fmt::arg("since", since), fmt::arg("table", sweep.table),
+                     fmt::arg("call", call), fmt::arg("which", sweep.which),
+                     fmt::arg("order", sweep.order), fmt::arg("place", sweep.place),
+                     fmt::arg("descending", sweep.descending));
 }
 
 // Not prepared: planned with the parameters it has, since a plan for any of them would read all
 // queues of a tenant to find one.
-const BuiltStatement kCancelSweep{"", sweep_sql("task", "cancel_task($1, id, since, $10)",
-                                                "created_at - interval '1 day'", "$12")};
-const BuiltStatement kRetrySweep{
-    "", sweep_sql("task_finished", "retry_task($1, id, since, $10, NULL, $12, $13, $14)",
-                  "finished_at", "$15")};
+const BuiltStatement kCancelSweep{
+    "", sweep_sql(kLive, "cancel_task($1, id, since, $10)", "created_at - interval '1 day'")};
+constexpr char kRetryEnded[] = "retry_task($1, id, since, $10, NULL, $15, $16, $17)";
+const BuiltStatement kRetrySweep{"", sweep_sql(kFinished, kRetryEnded, "finished_at")};
+const BuiltStatement kRetryEndedSweep{"", sweep_sql(kEnded, kRetryEnded, "finished_at")};
+
+const Statement& sweep_of(BulkVerb verb, const TaskFilter& filter) {
+  if (verb == BulkVerb::cancel) return kCancelSweep;
+  const auto completed = std::ranges::find(filter.states, State::completed);
+  return completed == filter.states.end() ? kRetryEndedSweep : kRetrySweep;
+}
 
 }  // namespace
 
@@ -105,14 +128,16 @@ SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant
   } else {
     params.null(Oid::text).null(Oid::uuid).null(Oid::timestamptz);
   }
-  params.uuid(instance).int8(most);
+  params.uuid(instance).int8(most).text_or_null(filter.endpoint);
+  params.text_or_null(filter.reason ? name(*filter.reason) : "");
+  params.text_or_null(from ? from->state : "");
   if (verb == BulkVerb::retry) add_retry_rules(params);
-  params.text_or_null(filter.endpoint);
-  const auto row = connection.exec(verb == BulkVerb::cancel ? kCancelSweep : kRetrySweep, params);
+  const auto row = connection.exec(sweep_of(verb, filter), params);
   SweepStep step{row.integer(0, row.column("done")), std::nullopt};
   if (const int queue = row.column("queue"); !row.is_null(0, queue)) {
-    step.next = SweepPlace{std::string(row.text(0, queue)), row.uuid(0, row.column("id")),
-                           row.time(0, row.column("begun"))};
+    step.next =
+        SweepPlace{std::string(row.text(0, queue)), std::string(row.text(0, row.column("state"))),
+                   row.uuid(0, row.column("id")), row.time(0, row.column("begun"))};
   }
   return step;
 }

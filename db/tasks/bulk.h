@@ -25,6 +25,7 @@ std::vector<Transition> transit_each(PgConnection& connection, BulkVerb verb,
 // Through all tasks that match, a step at a time. Where a step ended, to begin the next one with.
 struct SweepPlace {
   std::string queue;
+  std::string state;
   TaskId id;
   Time begun;  // of the first step: what is made later is left alone, so that a sweep ends
 };
@@ -35,7 +36,7 @@ struct SweepStep {
 
 // Looks at up to 10,000 tasks and carries out up to `most` transitions, in one transaction.
 // Each task is looked at once: one that is retried and fails again is not retried twice. Of the
-// filter count queue, states, tag, endpoint and times. REQUIRES: states are given.
+// filter count queue, states, tag, endpoint, reason and times. REQUIRES: states are given.
 SweepStep sweep(PgConnection& connection, BulkVerb verb, std::string_view tenant,
                 const TaskFilter& filter, const std::optional<SweepPlace>& from,
                 const Uuid& instance, int most);

@@ -23,6 +23,7 @@ std::string matches_sql(Judged judged) {
   if (judged == Judged::by_index) return "true";
   std::string sql = R"sql(
          (($6::text IS NULL OR $6 = ANY(tags)) AND ($9::text IS NULL OR endpoint = $9)
+          AND ($16::text IS NULL OR reason = $16)
           AND ($7::timestamptz IS NULL OR created_at >= $7)
           AND ($8::timestamptz IS NULL OR created_at < $8))sql";
   if (judged == Judged::by_state) {
@@ -89,7 +90,7 @@ std::string find_part(const Part& part, std::string_view since, const Shape& sha
               FROM (SELECT id, finished_at, uuid_send(k.id) AS place, {matches} AS matches
                       FROM {tasks} k WHERE {which} AND {between}{since}
                      ORDER BY uuid_send(k.id) {order} LIMIT {look}) looked) numbered
-     WHERE matches OR at = {look} LIMIT $16) f)sql",
+     WHERE matches OR at = {look} LIMIT $17) f)sql",
                      fmt::arg("queues", part.queues), fmt::arg("look", part.look),
                      fmt::arg("matches", matches_sql(shape.judged)), fmt::arg("tasks", part.tasks),
                      fmt::arg("which", part.which), fmt::arg("between", kBetween),
@@ -120,7 +121,7 @@ std::string halves(const Shape& shape,
 
 std::string find_sql(const Shape& shape) {
   return fmt::format(
-      "SELECT id, finished_at, matches, is_last FROM ({}) found ORDER BY place {} LIMIT $16",
+      "SELECT id, finished_at, matches, is_last FROM ({}) found ORDER BY place {} LIMIT $17",
       halves(shape, find_part), shape.order);
 }
 

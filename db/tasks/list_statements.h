@@ -4,7 +4,7 @@
 // Parameters: $1 tenant, $2 queues of live tasks, $3 queues of finished ones (FinishedPart::ended:
 // with their states in $4), $5 states, $6 tag, $7 and $8 made since and until, $9 endpoint, $10
 // phases, $11 and $12 ids between which they are, $13 when the oldest can have finished, $14 and
-// $15 entries to look at in each queue of live and of finished tasks, $16 rows.
+// $15 entries to look at in each queue of live and of finished tasks, $16 reason, $17 rows.
 #pragma once
 
 #include "db/pg/connection.h"
@@ -28,12 +28,12 @@ enum class Judged {
   by_state,  // all, for which a live task's lease is read
 };
 
-// The first $16 rows, as (id, finished_at, matches, is_last). Past the first row with `is_last`
+// The first $17 rows, as (id, finished_at, matches, is_last). Past the first row with `is_last`
 // rows may be missing: the look into one of the queues ended there.
 const Statement& find_tasks(ListParts parts, Judged judged, bool oldest_first);
 
 // How many of the first $14 entries match, and how many entries there were, as (matching, looked).
-// $15 and $16 are not used.
+// $15 is not used.
 const Statement& count_tasks(ListParts parts, Judged judged);
 
 // The tasks $1, each with its finished_at of $2 (NULL: live), in this order.

@@ -85,6 +85,9 @@ std::vector<State> states_of(Phase phase) {
 // The states that are asked for, each once; empty: any.
 std::vector<State> wanted_states(const TaskFilter& filter) {
   std::vector<State> states = filter.states;
+  if (filter.reason && states.empty() && filter.phases.empty()) {
+    return {State::failed, State::cancelled};
+  }
   for (const Phase phase : filter.phases) {
     if (!filter.states.empty()) break;
     for (const State state : states_of(phase)) {
@@ -192,7 +195,7 @@ Judged TaskList::judged() const {
       states_.empty() || (parts_.live != LivePart::all && parts_.finished != FinishedPart::all);
   if (!parts_say || !filter_.phases.empty()) return Judged::by_state;
   const bool any = filter_.tag.empty() && filter_.endpoint.empty() && !filter_.created_since &&
-                   !filter_.created_until;
+                   !filter_.created_until && !filter_.reason;
   return any ? Judged::by_index : Judged::by_row;
 }
 
@@ -217,6 +220,7 @@ Params TaskList::params(const Range& range, int look, int look_finished) const {
   }
   params.uuid(range.low).uuid(range.high).time(not_finished_before(range.low));
   params.int8(look).int8(look_finished);
+  params.text_or_null(filter_.reason ? name(*filter_.reason) : "");
   return params;
 }
 
@@ -308,7 +312,7 @@ constexpr Statement kCountedByEnd{"counted_by_end", R"sql(
 std::int64_t estimated_total(PgConnection& connection, std::string_view tenant,
                              const TaskFilter& filter) {
   if (!filter.tag.empty() || filter.created_since || filter.created_until ||
-      !filter.endpoint.empty() || !filter.phases.empty()) {
+      !filter.endpoint.empty() || filter.reason || !filter.phases.empty()) {
     return -1;
   }
   Params params;

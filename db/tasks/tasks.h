@@ -95,6 +95,7 @@ struct TaskFilter {
   std::optional<Time> created_since;  // inclusive
   std::optional<Time> created_until;  // exclusive
   std::string endpoint;               // by name; empty: any
+  std::optional<Reason> reason;       // why it ended without success; nullopt: any
   std::vector<Phase> phases;          // empty: any
   bool oldest_first = false;
   std::optional<TaskId> before;  // only ids past this one in the list's order

@@ -18,12 +18,13 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kSweepFor{15};
 constexpr int kStep = 500;  // transitions
 
-// What waits is cancelled, and what failed is retried.
+// What waits is cancelled, and what failed is retried: with a reason, whatever ended for it.
 void set_default_states(db::BulkVerb verb, db::TaskFilter& filter) {
   if (!filter.states.empty()) return;
   filter.states = verb == db::BulkVerb::cancel
                       ? std::vector{State::ready, State::delayed, State::blocked}
-                      : std::vector{State::failed};
+                  : filter.reason ? std::vector{State::failed, State::cancelled}
+                                  : std::vector{State::failed};
 }
 
 }  // namespace

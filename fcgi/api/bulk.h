@@ -28,7 +28,8 @@ class BulkApi {
                                          const std::vector<std::string>& ids, db::Rules rules);
 
   // All that match, step by step, each of them committed; ends after some seconds at the latest.
-  // Without states in the filter: what waits is cancelled, what failed is retried.
+  // Without states in the filter: what waits is cancelled; what failed is retried, and with a
+  // reason whatever ended for it.
   struct Swept {
     std::int64_t count = 0;
     bool more = false;  // its time was over: ask again

@@ -191,6 +191,8 @@ class Answers(Described):
         self.ask("GET", "/v1/tasks?queue=a&queue=b", status=400)
         self.ask("GET", f"/v1/tasks/{task}")
         self.ask("GET", "/v1/tasks/nobody", status=404)
+        self.ask("GET", "/v1/tasks?reason=exhausted")
+        self.ask("GET", "/v1/tasks?reason=nobody", status=400)
         self.ask("PATCH", f"/v1/tasks/{task}", {"priority": 9})
         self.ask("PATCH", f"/v1/tasks/{task}", {}, 400)
         self.ask("POST", f"/v1/tasks/{task}/retry", status=409)

@@ -38,6 +38,21 @@ void read_status(FieldReader& fields, BulkVerb verb, db::TaskFilter& filter) {
                                                 : "status must be pending or blocked."));
 }
 
+// What waits has none.
+void read_reason(FieldReader& fields, BulkVerb verb, db::TaskFilter& filter) {
+  const auto word = fields.text("reason");
+  if (!word) return;
+  if (verb == BulkVerb::cancel) {
+    fields.refuse(
+        invalid("reason_invalid", "reason",
+                "reason goes with finished tasks; those that can be cancelled have none."));
+    return;
+  }
+  const auto reason = native_wire::filter_reason(*word);
+  if (!reason) return fields.refuse(reason.error());
+  filter.reason = *reason;
+}
+
 Result<db::TaskFilter> parse_filter(std::string_view object, BulkVerb verb) {
   Result<FieldReader> parsed = FieldReader::part(object, "");
   if (!parsed) return parsed.error();
@@ -56,13 +71,14 @@ Result<db::TaskFilter> parse_filter(std::string_view object, BulkVerb verb) {
     fields.require(check_name(*endpoint, "endpoint", "endpoint_invalid"));
     filter.endpoint = *endpoint;
   }
+  read_reason(fields, verb, filter);
   filter.created_since = fields.time("created_since");
   filter.created_until = fields.time("created_until");
   const bool all = fields.boolean("all").value_or(false);
   if (const auto ok = fields.finish(); !ok) return ok.error();
   // A filter that was forgotten must not stand for everything.
   if (!all && filter.queue.empty() && filter.states.empty() && filter.tag.empty() &&
-      filter.endpoint.empty() && !filter.created_since && !filter.created_until) {
+      filter.endpoint.empty() && !filter.reason && !filter.created_since && !filter.created_until) {
     return invalid("filter_required", "",
                    "The filter is empty. Say which tasks, as {\"queue\": \"emails\"}, or "
                    "{\"all\": true}.");

@@ -98,6 +98,20 @@ std::vector<State> states_of(std::string_view status) {
   return {};
 }
 
+void read_reason(Query& query, std::optional<Reason>& into) {
+  const auto word = query.text("reason");
+  if (!word) return;
+  const auto reason = filter_reason(*word);
+  if (!reason) return query.refuse(reason.error());
+  into = *reason;
+}
+
+Result<Reason> filter_reason(std::string_view word) {
+  if (const auto reason = parse_reason(word)) return *reason;
+  return invalid("reason_invalid", "reason",
+                 fmt::format("reason must be one of {}.", fmt::join(reason_words(), ", ")));
+}
+
 namespace {
 
 // By a word of another dialect's.
@@ -194,14 +208,14 @@ namespace {
 // A list of everything must not be the answer to who asks for some of it. Other parameters that
 // nobody knows are ignored.
 void refuse_fields(Query& query) {
-  constexpr std::array<std::string_view, 3> kFilters{"queue", "status", "endpoint"};
+  constexpr std::array<std::string_view, 4> kFilters{"queue", "status", "endpoint", "reason"};
   for (const auto& field : wire::task_fields()) {
     if (std::ranges::find(kFilters, field.name) != kFilters.end() || !query.has(field.name)) {
       continue;
     }
     query.refuse(invalid("filter_unknown", std::string(field.name),
-                         fmt::format("Tasks are not listed by {}, but by queue, status, tag, "
-                                     "endpoint, created_since and created_until.",
+                         fmt::format("Tasks are not listed by {}, but by queue, status, reason, "
+                                     "tag, endpoint, created_since and created_until.",
                                      field.name)));
   }
 }
@@ -238,11 +252,12 @@ Result<db::TaskFilter> parse_filter(std::string_view text, bool every_dialect) {
     query.require(check_name(*endpoint, "endpoint", "endpoint_invalid"));
     filter.endpoint = *endpoint;
   }
+  read_reason(query, filter.reason);
   read_pages(query, filter);
   // Whoever pages by offset cannot go on from where a look ended; nor does who knows no more than
   // queues and states.
-  const bool only_states = filter.tag.empty() && filter.endpoint.empty() && !filter.created_since &&
-                           !filter.created_until;
+  const bool only_states = filter.tag.empty() && filter.endpoint.empty() && !filter.reason &&
+                           !filter.created_since && !filter.created_until;
   if (!filter.before && (only_states || query.has("offset"))) filter.looks = db::kManyLooks;
   if (const auto ok = query.finish(); !ok) return ok.error();
   return filter;

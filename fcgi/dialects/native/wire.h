@@ -15,6 +15,7 @@
 #include "fcgi/api/tasks.h"
 #include "fcgi/dialects/table.h"
 #include "fcgi/server/field_reader.h"
+#include "fcgi/server/query.h"
 
 namespace postern::native_wire {
 
@@ -38,6 +39,10 @@ std::optional<int> read_priority(FieldReader& fields);
 Result<db::TaskFilter> parse_filter(std::string_view query, bool every_dialect = false);
 // Whether it asks for one task per line: "stream=ndjson".
 Result<bool> parse_stream(std::string_view query);
+// A filter's reason. The error: there is no such.
+Result<Reason> filter_reason(std::string_view word);
+// The parameter of that name.
+void read_reason(Query& query, std::optional<Reason>& into);
 // What a status stands for; empty: there is no such status.
 std::vector<State> states_of(std::string_view status);
 

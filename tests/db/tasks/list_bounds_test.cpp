@@ -101,6 +101,8 @@ class ListBounds : public ::testing::TestWithParam<bool> {
       f.states = {State::failed, State::cancelled};
     });
     add("exhausted", true, "reason = 'exhausted'", [](auto& f) { f.phases = {Phase::exhausted}; });
+    add("a reason", true, "reason = 'exhausted'", [](auto& f) { f.reason = Reason::exhausted; });
+    add("no such reason", true, "false", [](auto& f) { f.reason = Reason::gone; });
     add("cancelled", true, "false", [](auto& f) { f.states = {State::cancelled}; });
     add("pending", true, "state = 'delayed'", [](auto& f) {
       f.states = {State::ready, State::delayed};
