@@ -68,6 +68,10 @@ std::int64_t retry_failed(PgConnection& connection, std::string_view tenant,
 
 // --- what schedulers tell ---
 
+// Under this name are all attempts of a tenant, also those without an endpoint. No endpoint can
+// have it.
+constexpr std::string_view kAnyEndpoint = "/all";
+
 // The attempts at one endpoint that ended in one minute.
 struct EndpointMinute {
   std::string tenant, endpoint;

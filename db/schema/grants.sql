@@ -21,7 +21,8 @@ GRANT SELECT, INSERT, DELETE ON postern.schedule_run TO postern_api, postern_ope
 GRANT SELECT ON postern.lane TO postern_api, postern_operator;
 GRANT SELECT, INSERT ON postern.dependency TO postern_api, postern_operator;
 GRANT INSERT ON postern.sequel TO postern_api, postern_operator;
-GRANT SELECT ON postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute TO postern_api, postern_operator;
+GRANT SELECT ON postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute, postern.queue_minute,
+  postern.counted_minute TO postern_api, postern_operator;
 -- What the checks of /v1/health and the doctor look for rows in.
 GRANT SELECT ON postern.task_finished_short_default, postern.task_finished_standard_default TO postern_api, postern_operator;
 GRANT EXECUTE ON FUNCTION
@@ -41,7 +42,9 @@ GRANT INSERT, UPDATE ON postern.setting TO postern_operator;
 
 -- The schedulers claim and settle tasks and process sequels. Definer functions make and drop partitions.
 GRANT SELECT, INSERT, UPDATE, DELETE ON postern.task, postern.lease, postern.lane, postern.counter, postern.instance,
-  postern.dependency, postern.schedule_run, postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute TO postern_scheduler;
+  postern.dependency, postern.schedule_run, postern.queue_gauge, postern.tenant_gauge, postern.endpoint_minute,
+  postern.queue_minute, postern.counted_minute, postern.queue_mark TO postern_scheduler;
+GRANT SELECT, UPDATE ON postern.minute_pass TO postern_scheduler;
 GRANT SELECT, INSERT ON postern.task_finished TO postern_scheduler;
 GRANT SELECT, INSERT, DELETE ON postern.sequel TO postern_scheduler;
 GRANT SELECT, INSERT, UPDATE ON postern.queue TO postern_scheduler;
@@ -54,7 +57,7 @@ GRANT EXECUTE ON FUNCTION
   postern.new_task_id, postern.finished_since, postern.claim, postern.claimed_tasks, postern.claimed_endpoints,
   postern.allow, postern.refilled, postern.spend, postern.results_of, postern.awaited,
   postern.set_aside, postern.route, postern.wake, postern.expire_entries, postern.discard_surplus, postern.make_room,
-  postern.make_partitions, postern.drop_partition TO postern_scheduler;
+  postern.make_partitions, postern.drop_partition, postern.count_minute TO postern_scheduler;
 
 -- Applications that enqueue inside their own transactions (the SQL door): one function, nothing else.
 GRANT EXECUTE ON FUNCTION

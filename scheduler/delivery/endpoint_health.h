@@ -1,4 +1,5 @@
-// How the attempts at each endpoint end, minute by minute, until the database is told. Pure.
+// How the attempts at each endpoint end, and those of each tenant, minute by minute, until the
+// database is told. Pure.
 #pragma once
 
 #include <map>
@@ -15,7 +16,8 @@ namespace postern::scheduler {
 // Confined to one thread.
 class EndpointHealth {
  public:
-  // An attempt was made, which took so long and has this end. One without an endpoint is nobody's.
+  // An attempt was made, which took so long and has this end. One without an endpoint is its
+  // tenant's alone.
   void add(const db::Claimed& task, const db::Settlement& end, Milliseconds duration);
 
   // What has gathered since the last call.

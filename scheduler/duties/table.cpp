@@ -29,6 +29,8 @@ std::vector<Duty> duty_table(const DutyOptions& options) {
       {"count_times", 5s, count_times},
       {"tell_health", 5s, tell_health},
       {"expire_health", 10min, expire_health},
+      {"count_minute", 5s, count_minute},
+      {"expire_minutes", 1min, expire_minutes},
       {"measure_queues", kMeasurePeriod, measure_queues, Duty::Connection::gauges},
   };
 }

@@ -46,6 +46,10 @@ void count_times(const DutyRun& run);
 void tell_health(const DutyRun& run);
 void expire_health(const DutyRun& run);
 
+// What happens in each queue minute by minute. (minutes.cpp)
+void count_minute(const DutyRun& run);
+void expire_minutes(const DutyRun& run);
+
 // How deep the queues are. (gauges.cpp)
 constexpr Seconds kMeasurePeriod{10};
 void measure_queues(const DutyRun& run);

@@ -129,7 +129,8 @@ CREATE TABLE postern.endpoint (
 
 CREATE INDEX endpoint_paused ON postern.endpoint (tenant, name) WHERE paused;
 
--- Outcomes of the attempts at an endpoint by minute, for its health statistics; not exact enough for accounting.
+-- Outcomes of the attempts at an endpoint by minute, for its health statistics; not exact enough for accounting. Those of all
+-- the tenant's attempts, with or without an endpoint, have the name '/all', which no endpoint can have.
 -- `durations` counts by the buckets of core/model/histogram.h.
 CREATE TABLE postern.endpoint_minute (
   tenant    text COLLATE "C" NOT NULL,
@@ -141,6 +142,52 @@ CREATE TABLE postern.endpoint_minute (
   durations bigint[] NOT NULL,
   PRIMARY KEY (tenant, endpoint, minute, instance)
 );
+
+-- What happened by minute in each queue, and under the queue '' in the whole tenant: differences of the counters, for series.
+-- Kept for three hours. A queue of which nothing changed has no row; of a tenant at most 1,000 queues have one.
+CREATE TABLE postern.queue_minute (
+  minute          timestamptz NOT NULL,
+  tenant          text COLLATE "C" NOT NULL,
+  queue           text COLLATE "C" NOT NULL,
+  created         bigint NOT NULL,
+  completed       bigint NOT NULL,
+  failed          bigint NOT NULL,
+  cancelled       bigint NOT NULL,
+  attempts        bigint NOT NULL,
+  attempts_failed bigint NOT NULL,
+  queues          integer NOT NULL DEFAULT 0,        -- of a tenant's row: those that have a row of this minute
+  left_out        boolean NOT NULL DEFAULT false,    -- there were more
+  PRIMARY KEY (minute, tenant, queue)
+);
+-- The minutes of which all queues were counted. Of the others nothing is known.
+CREATE TABLE postern.counted_minute (
+  minute timestamptz PRIMARY KEY
+);
+-- What the counters of a queue said when they were last looked at.
+CREATE TABLE postern.queue_mark (
+  tenant          text COLLATE "C" NOT NULL,
+  queue           text COLLATE "C" NOT NULL,
+  created         bigint NOT NULL,
+  completed       bigint NOT NULL,
+  failed          bigint NOT NULL,
+  cancelled       bigint NOT NULL,
+  attempts        bigint NOT NULL,
+  attempts_failed bigint NOT NULL,
+  PRIMARY KEY (tenant, queue)
+) WITH (fillfactor = 50);
+-- The pass over all counters that is under way, or was the last: one row. It lies here and not in a scheduler, so that any of
+-- them can go on with it.
+CREATE TABLE postern.minute_pass (
+  one        boolean PRIMARY KEY DEFAULT true,
+  minute     timestamptz NOT NULL DEFAULT '-infinity',  -- that it counts
+  step_at    timestamptz NOT NULL DEFAULT '-infinity',  -- its last step
+  marks_only boolean NOT NULL DEFAULT true,             -- the pass before is too long ago
+  done       boolean NOT NULL DEFAULT true,
+  tenant     text COLLATE "C" NOT NULL DEFAULT '',      -- the queue that is next
+  queue      text COLLATE "C" NOT NULL DEFAULT '',
+  CONSTRAINT minute_pass_one CHECK (one)
+) WITH (fillfactor = 50);
+INSERT INTO postern.minute_pass DEFAULT VALUES;
 
 -- What a lane's id stands for, for people. The id is a hash of the rest (core/model/lane.h), so no task depends on
 -- this row. The schedulers write it when they claim from the lane, and collect those that are not used.
@@ -208,6 +255,8 @@ CREATE TABLE postern.schedule_run (
   PRIMARY KEY (tenant, schedule, nominal_time)
 );
 CREATE INDEX schedule_run_recent ON postern.schedule_run (fired_at);
+-- For telling which schedule a task came from.
+CREATE INDEX schedule_run_of_task ON postern.schedule_run (task) WHERE task IS NOT NULL;
 
 -- The heartbeats of running programs. `beat` counts up, so that observers need no common clock.
 CREATE TABLE postern.instance (

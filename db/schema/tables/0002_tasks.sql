@@ -140,9 +140,8 @@ CREATE INDEX task_finished_id ON postern.task_finished (id);
 CREATE INDEX task_finished_of_queue ON postern.task_finished (tenant, queue, uuid_send(id));
 -- For listing those that failed or were cancelled, which may be few among many. A completed task has no entry.
 CREATE INDEX task_finished_ended ON postern.task_finished (tenant, queue, state, uuid_send(id)) WHERE state <> 'completed';
--- For retrying the failed tasks of an endpoint.
-CREATE INDEX task_finished_failed ON postern.task_finished (tenant, finished_at)
-  WHERE state = 'failed' AND endpoint IS NOT NULL;
+-- For retrying the failed tasks of an endpoint, and for grouping the last that failed.
+CREATE INDEX task_finished_failed ON postern.task_finished (tenant, finished_at) WHERE state = 'failed';
 CREATE INDEX task_finished_job_id ON postern.task_finished (job_id) WHERE job_id IS NOT NULL;
 
 CREATE TABLE postern.task_finished_short PARTITION OF postern.task_finished

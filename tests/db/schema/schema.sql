@@ -394,6 +394,105 @@ CREATE FUNCTION postern.count_keys(p_tenant text) RETURNS bigint
   SELECT count(*) FROM postern.api_key k
    WHERE k.tenant = p_tenant AND postern.key_ended_at(k.revoked_at, k.expires_at) IS NULL
 $$;
+CREATE FUNCTION postern.count_minute(p_most integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  whole CONSTANT timestamptz := date_trunc('minute', now() - interval '6 seconds') - interval '1 minute';
+  late  boolean;
+  pass  postern.minute_pass;
+  past_tenant text;                        -- the first queue that was not looked at; NULL: all were
+  past_queue  text;
+  cut   boolean;                           -- it was the first of all
+BEGIN
+  SELECT * INTO pass FROM postern.minute_pass FOR UPDATE SKIP LOCKED;
+  IF pass.one IS NULL OR pass.done AND pass.minute = whole THEN
+    RETURN false;
+  END IF;
+  late := pass.step_at NOT BETWEEN now() - interval '90 seconds' AND now();
+  IF pass.done OR late THEN
+    pass.minute := whole;
+    pass.marks_only := late;
+    pass.tenant := '';
+    pass.queue := '';
+  END IF;
+  LOOP
+    WITH looked AS MATERIALIZED (
+      SELECT c.tenant, c.queue, c.name, c.value FROM postern.counter c
+       WHERE (c.tenant, c.queue) >= (pass.tenant, pass.queue) ORDER BY c.tenant, c.queue LIMIT p_most + 1),
+    -- The queue of the last may have more of them.
+    past AS MATERIALIZED (
+      SELECT l.tenant, l.queue FROM looked l OFFSET p_most),
+    sums AS MATERIALIZED (
+      SELECT l.tenant, l.queue,
+             coalesce(sum(l.value) FILTER (WHERE l.name = 'created'), 0)::bigint AS created,
+             coalesce(sum(l.value) FILTER (WHERE l.name = 'finished_completed'), 0)::bigint AS completed,
+             coalesce(sum(l.value) FILTER (WHERE l.name = 'finished_failed'), 0)::bigint AS failed,
+             coalesce(sum(l.value) FILTER (WHERE l.name = 'finished_cancelled'), 0)::bigint AS cancelled,
+             coalesce(sum(l.value) FILTER (WHERE l.name IN ('attempts_success', 'attempts_failed', 'attempts_lost')), 0)::bigint AS attempts,
+             coalesce(sum(l.value) FILTER (WHERE l.name IN ('attempts_failed', 'attempts_lost')), 0)::bigint AS attempts_failed
+        FROM looked l LEFT JOIN past p ON true
+       WHERE l.queue <> '' AND (p.tenant IS NULL OR (l.tenant, l.queue) <> (p.tenant, p.queue))
+       GROUP BY l.tenant, l.queue),
+    changed AS MATERIALIZED (
+      SELECT l.*, greatest(0, l.created - coalesce(m.created, 0)) AS n_created,
+             greatest(0, l.completed - coalesce(m.completed, 0)) AS n_completed,
+             greatest(0, l.failed - coalesce(m.failed, 0)) AS n_failed,
+             greatest(0, l.cancelled - coalesce(m.cancelled, 0)) AS n_cancelled,
+             greatest(0, l.attempts - coalesce(m.attempts, 0)) AS n_attempts,
+             greatest(0, l.attempts_failed - coalesce(m.attempts_failed, 0)) AS n_attempts_failed
+        FROM sums l
+        LEFT JOIN LATERAL (SELECT * FROM postern.queue_mark k WHERE k.tenant = l.tenant AND k.queue = l.queue) m ON true
+       WHERE m.tenant IS NULL
+          OR (l.created, l.completed, l.failed, l.cancelled, l.attempts, l.attempts_failed)
+             <> (m.created, m.completed, m.failed, m.cancelled, m.attempts, m.attempts_failed)),
+    marked AS (
+      INSERT INTO postern.queue_mark AS m
+      SELECT tenant, queue, created, completed, failed, cancelled, attempts, attempts_failed FROM changed
+      ON CONFLICT (tenant, queue) DO UPDATE
+         SET created = excluded.created, completed = excluded.completed, failed = excluded.failed, cancelled = excluded.cancelled,
+             attempts = excluded.attempts, attempts_failed = excluded.attempts_failed),
+    -- The busiest of this step have the room that is left.
+    placed AS MATERIALIZED (
+      SELECT c.*, row_number() OVER (PARTITION BY c.tenant ORDER BY c.n_created + c.n_attempts + c.n_cancelled DESC, c.queue)
+                  + coalesce((SELECT t.queues FROM postern.queue_minute t
+                               WHERE t.minute = pass.minute AND t.tenant = c.tenant AND t.queue = ''), 0) AS place
+        FROM changed c WHERE NOT pass.marks_only),
+    of_queues AS (
+      INSERT INTO postern.queue_minute AS m (minute, tenant, queue, created, completed, failed, cancelled, attempts, attempts_failed)
+      SELECT pass.minute, tenant, queue, n_created, n_completed, n_failed, n_cancelled, n_attempts, n_attempts_failed
+        FROM placed WHERE place <= 1000
+      ON CONFLICT (minute, tenant, queue) DO UPDATE
+         SET created = m.created + excluded.created, completed = m.completed + excluded.completed,
+             failed = m.failed + excluded.failed, cancelled = m.cancelled + excluded.cancelled,
+             attempts = m.attempts + excluded.attempts, attempts_failed = m.attempts_failed + excluded.attempts_failed),
+    of_tenants AS (
+      INSERT INTO postern.queue_minute AS m (minute, tenant, queue, created, completed, failed, cancelled, attempts, attempts_failed,
+                                             queues, left_out)
+      SELECT pass.minute, tenant, '', sum(n_created), sum(n_completed), sum(n_failed), sum(n_cancelled), sum(n_attempts),
+             sum(n_attempts_failed), count(*) FILTER (WHERE place <= 1000), bool_or(place > 1000)
+        FROM placed GROUP BY tenant
+      ON CONFLICT (minute, tenant, queue) DO UPDATE
+         SET created = m.created + excluded.created, completed = m.completed + excluded.completed,
+             failed = m.failed + excluded.failed, cancelled = m.cancelled + excluded.cancelled,
+             attempts = m.attempts + excluded.attempts, attempts_failed = m.attempts_failed + excluded.attempts_failed,
+             queues = m.queues + excluded.queues, left_out = m.left_out OR excluded.left_out)
+    SELECT p.tenant, p.queue, (p.tenant, p.queue) = (SELECT f.tenant, f.queue FROM looked f LIMIT 1) INTO past_tenant, past_queue, cut
+      FROM past p;
+    -- A queue that alone has more counters is looked at whole.
+    EXIT WHEN cut IS NOT TRUE;
+    p_most := 2 * p_most;
+  END LOOP;
+  pass.done := past_tenant IS NULL;
+  IF pass.done AND NOT pass.marks_only THEN
+    INSERT INTO postern.counted_minute VALUES (pass.minute) ON CONFLICT DO NOTHING;
+  END IF;
+  UPDATE postern.minute_pass
+     SET minute = pass.minute, step_at = now(), marks_only = pass.marks_only, done = pass.done,
+         tenant = coalesce(past_tenant, ''), queue = coalesce(past_queue, '');
+  RETURN NOT pass.done;
+END $$;
 CREATE FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1572,6 +1671,9 @@ CREATE TABLE postern.applied (
     min_program integer NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE postern.counted_minute (
+    minute timestamp with time zone NOT NULL
+);
 CREATE TABLE postern.counter (
     instance uuid NOT NULL,
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -1643,6 +1745,17 @@ CREATE TABLE postern.lease (
     resolved text COLLATE pg_catalog."C"
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
+CREATE TABLE postern.minute_pass (
+    one boolean DEFAULT true NOT NULL,
+    minute timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    step_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    marks_only boolean DEFAULT true NOT NULL,
+    done boolean DEFAULT true NOT NULL,
+    tenant text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    queue text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    CONSTRAINT minute_pass_one CHECK (one)
+)
+WITH (fillfactor='50');
 CREATE TABLE postern.queue (
     tenant text NOT NULL COLLATE pg_catalog."C",
     name text NOT NULL COLLATE pg_catalog."C",
@@ -1686,6 +1799,30 @@ CREATE TABLE postern.queue_gauge (
     lanes bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
+CREATE TABLE postern.queue_mark (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
+    created bigint NOT NULL,
+    completed bigint NOT NULL,
+    failed bigint NOT NULL,
+    cancelled bigint NOT NULL,
+    attempts bigint NOT NULL,
+    attempts_failed bigint NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE postern.queue_minute (
+    minute timestamp with time zone NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    queue text NOT NULL COLLATE pg_catalog."C",
+    created bigint NOT NULL,
+    completed bigint NOT NULL,
+    failed bigint NOT NULL,
+    cancelled bigint NOT NULL,
+    attempts bigint NOT NULL,
+    attempts_failed bigint NOT NULL,
+    queues integer DEFAULT 0 NOT NULL,
+    left_out boolean DEFAULT false NOT NULL
+);
 CREATE TABLE postern.role_tenant (
     role name NOT NULL,
     tenant text NOT NULL COLLATE pg_catalog."C"
@@ -2160,6 +2297,8 @@ ALTER TABLE ONLY postern.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (hash);
 ALTER TABLE ONLY postern.applied
     ADD CONSTRAINT applied_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY postern.counted_minute
+    ADD CONSTRAINT counted_minute_pkey PRIMARY KEY (minute);
 ALTER TABLE ONLY postern.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (tenant, queue, name, instance);
 ALTER TABLE ONLY postern.dependency
@@ -2176,8 +2315,14 @@ ALTER TABLE ONLY postern.lane
     ADD CONSTRAINT lane_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY postern.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (task);
+ALTER TABLE ONLY postern.minute_pass
+    ADD CONSTRAINT minute_pass_pkey PRIMARY KEY (one);
 ALTER TABLE ONLY postern.queue_gauge
     ADD CONSTRAINT queue_gauge_pkey PRIMARY KEY (tenant, queue);
+ALTER TABLE ONLY postern.queue_mark
+    ADD CONSTRAINT queue_mark_pkey PRIMARY KEY (tenant, queue);
+ALTER TABLE ONLY postern.queue_minute
+    ADD CONSTRAINT queue_minute_pkey PRIMARY KEY (minute, tenant, queue);
 ALTER TABLE ONLY postern.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (tenant, name);
 ALTER TABLE ONLY postern.role_tenant
@@ -2209,13 +2354,14 @@ CREATE INDEX queue_paused ON postern.queue USING btree (tenant, name) WHERE paus
 CREATE INDEX schedule_due ON postern.schedule USING btree (next_at) WHERE (NOT paused);
 CREATE INDEX schedule_in_turn ON postern.schedule USING btree (tenant, next_at, name) WHERE ((NOT paused) AND (next_at IS NOT NULL));
 CREATE INDEX schedule_paused ON postern.schedule USING btree (tenant, name) WHERE paused;
+CREATE INDEX schedule_run_of_task ON postern.schedule_run USING btree (task) WHERE (task IS NOT NULL);
 CREATE INDEX schedule_run_recent ON postern.schedule_run USING btree (fired_at);
 CREATE INDEX sequel_of_task ON postern.sequel USING btree (task);
 CREATE INDEX sequel_of_tenant ON postern.sequel USING btree (tenant, id);
 CREATE INDEX task_blocked ON postern.task USING btree (tenant, queue, uuid_send(id)) WHERE (state = 'blocked'::text);
 CREATE INDEX task_delayed ON postern.task USING btree (run_at) WHERE (state = 'delayed'::text);
 CREATE INDEX task_finished_ended ON ONLY postern.task_finished USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
-CREATE INDEX task_finished_failed ON ONLY postern.task_finished USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
+CREATE INDEX task_finished_failed ON ONLY postern.task_finished USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
 CREATE INDEX task_finished_id ON ONLY postern.task_finished USING btree (id);
 CREATE INDEX task_finished_job_id ON ONLY postern.task_finished USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_of_queue ON ONLY postern.task_finished USING btree (tenant, queue, uuid_send(id));
@@ -2223,8 +2369,8 @@ CREATE INDEX task_finished_short_id_idx ON ONLY postern.task_finished_short USIN
 CREATE INDEX task_finished_short_default_id_idx ON postern.task_finished_short_default USING btree (id);
 CREATE INDEX task_finished_short_job_id_idx ON ONLY postern.task_finished_short USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_short_default_job_id_idx ON postern.task_finished_short_default USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_finished_short_tenant_finished_at_idx ON ONLY postern.task_finished_short USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
-CREATE INDEX task_finished_short_default_tenant_finished_at_idx ON postern.task_finished_short_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
+CREATE INDEX task_finished_short_tenant_finished_at_idx ON ONLY postern.task_finished_short USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
+CREATE INDEX task_finished_short_default_tenant_finished_at_idx ON postern.task_finished_short_default USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
 CREATE INDEX task_finished_short_tenant_queue_state_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_short_default_tenant_queue_state_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_short_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, uuid_send(id));
@@ -2233,8 +2379,8 @@ CREATE INDEX task_finished_standard_id_idx ON ONLY postern.task_finished_standar
 CREATE INDEX task_finished_standard_default_id_idx ON postern.task_finished_standard_default USING btree (id);
 CREATE INDEX task_finished_standard_job_id_idx ON ONLY postern.task_finished_standard USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_standard_default_job_id_idx ON postern.task_finished_standard_default USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_finished_standard_tenant_finished_at_idx ON ONLY postern.task_finished_standard USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
-CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.task_finished_standard_default USING btree (tenant, finished_at) WHERE ((state = 'failed'::text) AND (endpoint IS NOT NULL));
+CREATE INDEX task_finished_standard_tenant_finished_at_idx ON ONLY postern.task_finished_standard USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
+CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.task_finished_standard_default USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
 CREATE INDEX task_finished_standard_tenant_queue_state_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_standard_default_tenant_queue_state_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
@@ -2309,6 +2455,8 @@ REVOKE ALL ON FUNCTION postern.count_ends(p_instance uuid, p_tenant text, p_queu
 REVOKE ALL ON FUNCTION postern.count_keys(p_tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_keys(p_tenant text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_keys(p_tenant text) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.count_minute(p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.count_minute(p_most integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_api;
 GRANT ALL ON FUNCTION postern.count_one(p_instance uuid, p_tenant text, p_queue text, p_name text) TO postern_operator;
@@ -2439,6 +2587,9 @@ GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE postern.api_key TO postern_
 GRANT SELECT ON TABLE postern.applied TO postern_api;
 GRANT SELECT ON TABLE postern.applied TO postern_scheduler;
 GRANT SELECT ON TABLE postern.applied TO postern_operator;
+GRANT SELECT ON TABLE postern.counted_minute TO postern_api;
+GRANT SELECT ON TABLE postern.counted_minute TO postern_operator;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.counted_minute TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.counter TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.counter TO postern_scheduler;
@@ -2467,12 +2618,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lane TO postern_scheduler;
 GRANT SELECT ON TABLE postern.lease TO postern_api;
 GRANT SELECT ON TABLE postern.lease TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lease TO postern_scheduler;
+GRANT SELECT,UPDATE ON TABLE postern.minute_pass TO postern_scheduler;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_operator;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.queue TO postern_scheduler;
 GRANT SELECT ON TABLE postern.queue_gauge TO postern_api;
 GRANT SELECT ON TABLE postern.queue_gauge TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue_gauge TO postern_scheduler;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue_mark TO postern_scheduler;
+GRANT SELECT ON TABLE postern.queue_minute TO postern_api;
+GRANT SELECT ON TABLE postern.queue_minute TO postern_operator;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue_minute TO postern_scheduler;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.schedule TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.schedule TO postern_operator;
 GRANT SELECT,UPDATE ON TABLE postern.schedule TO postern_scheduler;

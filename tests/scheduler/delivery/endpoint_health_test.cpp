@@ -40,7 +40,7 @@ TEST_F(HealthOfEndpoints, AddsUpByTenantEndpointAndMinute) {
   attempt(std::nullopt, "failed", 1s, 4ms);
 
   auto minutes = health_.take();
-  ASSERT_EQ(minutes.size(), 4u);
+  ASSERT_EQ(minutes.size(), 7u);
   const auto find = [&](const std::string& tenant, const std::string& endpoint, Time minute) {
     for (const auto& each : minutes) {
       if (each.tenant == tenant && each.endpoint == endpoint && each.minute == minute) return each;
@@ -56,6 +56,11 @@ TEST_F(HealthOfEndpoints, AddsUpByTenantEndpointAndMinute) {
   EXPECT_EQ(find("default", "a", kMinute + 1min).attempts, 1);
   EXPECT_EQ(find("default", "", kMinute).failed, 0);
   EXPECT_EQ(find("b", "a", kMinute).failed, 1);
+  EXPECT_EQ(find("default", "/all", kMinute).attempts, 5)
+      << "of the tenant, with or without an endpoint";
+  EXPECT_EQ(find("default", "/all", kMinute).failed, 2);
+  EXPECT_EQ(find("default", "/all", kMinute + 1min).attempts, 1);
+  EXPECT_EQ(find("b", "/all", kMinute).attempts, 1);
   EXPECT_TRUE(health_.take().empty()) << "told once";
 }
 
