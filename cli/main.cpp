@@ -15,9 +15,9 @@
 namespace postern::admin {
 namespace {
 
-constexpr std::string_view kByApi[] = {"task",  "queue",  "endpoint", "schedule", "stats",
-                                       "info",  "health", "whoami",   "policy",   "top",
-                                       "check", "key",    "tenant"};
+constexpr std::string_view kByApi[] = {"task",     "queue", "endpoint", "schedule", "stats",
+                                       "failures", "info",  "health",   "whoami",   "policy",
+                                       "top",      "check", "key",      "tenant"};
 constexpr std::string_view kByNothing[] = {"verify", "listen"};
 
 bool is_one_of(std::string_view word, const auto& words) {
@@ -127,6 +127,7 @@ int main(int argc, char** argv) {
   admin::add_queue(command, context);
   admin::add_endpoint(command, context);
   admin::add_schedule(command, context);
+  admin::add_numbers(command, context);
   admin::add_server(command, context);
   admin::add_top(command, context);
   admin::add_setup(command, context);

@@ -12,6 +12,7 @@ void add_task(Command& app, Context& context);
 void add_queue(Command& app, Context& context);
 void add_endpoint(Command& app, Context& context);
 void add_schedule(Command& app, Context& context);
+void add_numbers(Command& app, Context& context);
 void add_server(Command& app, Context& context);
 void add_top(Command& app, Context& context);
 // On the host's database, or by the API at an address:

@@ -149,8 +149,11 @@ class Answers(Described):
         self.endpoints()
         self.schedules()
         self.keys_and_tenants()
-        for path in ("/v1/retry-policies", "/v1/stats", "/v1/health", "/v1/info", "/v1/whoami", "/v1/openapi.json", "/metrics", "/monitor/metrics",
-                     "/healthz", "/readyz"):
+        self.ask("GET", "/v1/stats/series?queue=nobody", status=404)
+        self.ask("GET", "/v1/stats/series?minutes=0", status=400)
+        self.ask("GET", "/v1/failures?reason=nobody", status=400)
+        for path in ("/v1/retry-policies", "/v1/stats", "/v1/stats/series", "/v1/stats/series?by=queue", "/v1/failures",
+                     "/v1/health", "/v1/info", "/v1/whoami", "/v1/openapi.json", "/metrics", "/monitor/metrics", "/healthz", "/readyz"):
             self.ask("GET", path)
         every = {(path, method) for path, methods in self.document["paths"].items() for method in methods}
         self.assertEqual(self.seen, every)
@@ -188,11 +191,11 @@ class Answers(Described):
         self.ask("GET", "/v1/tasks?stream=ndjson")
         self.ask("GET", "/v1/tasks?limit=0", status=400)
         self.ask("GET", "/v1/tasks?status=nobody", status=400)
+        self.ask("GET", "/v1/tasks?reason=exhausted")
+        self.ask("GET", "/v1/tasks?reason=nobody", status=400)
         self.ask("GET", "/v1/tasks?queue=a&queue=b", status=400)
         self.ask("GET", f"/v1/tasks/{task}")
         self.ask("GET", "/v1/tasks/nobody", status=404)
-        self.ask("GET", "/v1/tasks?reason=exhausted")
-        self.ask("GET", "/v1/tasks?reason=nobody", status=400)
         self.ask("PATCH", f"/v1/tasks/{task}", {"priority": 9})
         self.ask("PATCH", f"/v1/tasks/{task}", {}, 400)
         self.ask("POST", f"/v1/tasks/{task}/retry", status=409)
@@ -320,11 +323,11 @@ class Answers(Described):
         self.ask("GET", "/v1/schedules/s/runs?cursor=x", status=400)
         self.ask("GET", "/v1/schedules/s/next?n=3")
         self.ask("GET", "/v1/schedules/s/runs")
+        self.ask("POST", "/v1/schedules/preview", {"schedule": "0 8 * * *", "timezone": "Europe/Berlin", "count": 2})
+        self.ask("POST", "/v1/schedules/preview", {"interval_seconds": 90, "starts_at": "2090-01-01T00:00:00Z"})
+        self.ask("POST", "/v1/schedules/preview", {"schedule": "61 * * * *"}, 400)
         self.ask("DELETE", "/v1/schedules/s", status=204)
 
 
 if __name__ == "__main__":
     unittest.main()
-        self.ask("POST", "/v1/schedules/preview", {"schedule": "0 8 * * *", "timezone": "Europe/Berlin", "count": 2})
-        self.ask("POST", "/v1/schedules/preview", {"interval_seconds": 90, "starts_at": "2090-01-01T00:00:00Z"})
-        self.ask("POST", "/v1/schedules/preview", {"schedule": "61 * * * *"}, 400)

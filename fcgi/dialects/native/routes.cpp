@@ -13,6 +13,7 @@
 #include "fcgi/dialects/native/health.h"
 #include "fcgi/dialects/native/keys.h"
 #include "fcgi/dialects/native/meta.h"
+#include "fcgi/dialects/native/numbers.h"
 #include "fcgi/dialects/native/queues.h"
 #include "fcgi/dialects/native/schedules.h"
 #include "fcgi/dialects/native/tasks.h"
@@ -110,8 +111,8 @@ constexpr std::array kRoutes{
           Cost::sweep},
     Route{"POST", "/v1/schedules", Access::write, create_schedule},
     Route{"GET", "/v1/schedules", Access::read, list_schedules, Cost::read},
-    Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
     Route{"POST", "/v1/schedules/preview", Access::read, preview_schedule},
+    Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
     Route{"PUT", "/v1/schedules/{name}", Access::write, put_schedule},
     Route{"PATCH", "/v1/schedules/{name}", Access::write, patch_schedule},
     Route{"DELETE", "/v1/schedules/{name}", Access::write, delete_schedule},
@@ -131,6 +132,8 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/tenants", Access::operate, native_tenants::create, Cost::change},
     Route{"GET", "/v1/stats", Access::read, native_meta::stats, Cost::read},
     Route{"GET", "/v1/health", Access::read, native_meta::health, Cost::read},
+    Route{"GET", "/v1/stats/series", Access::read, native_numbers::series, Cost::read},
+    Route{"GET", "/v1/failures", Access::read, native_numbers::failures, Cost::read},
     Route{"GET", "/v1/retry-policies", Access::read, native_meta::retry_policies},
     Route{"GET", "/v1/whoami", Access::who, native_meta::whoami},
     Route{"GET", "/v1/info", Access::read, native_meta::info, Cost::read},
