@@ -129,6 +129,12 @@ struct Answer {
   Milliseconds duration{0};
 };
 
+// Which occurrence of a schedule made a task.
+struct ScheduledBy {
+  std::string name;
+  Time nominal;
+};
+
 // A task as it stands in the database.
 struct Task {
   TaskSpec spec;
@@ -146,7 +152,8 @@ struct Task {
   bool deferred = false;                // the receiver said 202 and will tell the end later
   // Those it asked for, once it was handed out; only where it is read alone.
   std::vector<DependencyResult> dependency_results;
-  bool body_omitted = false;  // a list left a large body out
+  std::optional<ScheduledBy> schedule;  // while its run is remembered; only where it is read alone
+  bool body_omitted = false;            // a list left a large body out
   std::string
       unreadable;  // what is wrong with its row, of which this is what can be read; or empty
 };

@@ -153,6 +153,15 @@ constexpr Field<Task> kTaskFields[] = {
      .write = write_dependencies,
      .present = [](const Task& t) { return !t.spec.dependencies.empty(); }},
 
+    {.name = task_field::kSchedule,
+     .write =
+         [](Out& out, const Task& t) {
+           out.begin_object().member("name", t.schedule->name).key("nominal_time");
+           write_time(out, t.schedule->nominal);
+           out.end_object();
+         },
+     .present = [](const Task& t) { return t.schedule.has_value(); }},
+
     // What became of it.
     {.name = task_field::kAttempts, .write = write_attempts},
     {.name = task_field::kAttemptCount,

@@ -28,6 +28,7 @@ inline constexpr std::string_view kPayloadOmitted = "payload_omitted";
 inline constexpr std::string_view kPayload = "payload";
 inline constexpr std::string_view kBody = "body";
 inline constexpr std::string_view kPayloadBase64 = "payload_base64";
+inline constexpr std::string_view kSchedule = "schedule";
 inline constexpr std::string_view kAttempts = "attempts";
 inline constexpr std::string_view kAttemptCount = "attempt_count";
 inline constexpr std::string_view kLastError = "last_error";

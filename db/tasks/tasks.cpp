@@ -1,7 +1,11 @@
 #include "db/tasks/tasks.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "db/tasks/columns.h"
 #include "db/tasks/dialects.h"
@@ -47,21 +51,38 @@ std::unordered_set<std::string> existing_tasks(PgConnection& connection,
 namespace {
 
 // NULL as the tenant: whoever's it is.
-const BuiltStatement kGetLive{"get_live", "SELECT " + task_columns(Body::whole) + R"sql(
-   FROM postern.task_live WHERE id = $1 AND ($2::text IS NULL OR tenant = $2))sql"};
-const BuiltStatement kGetFinished{"get_finished", "SELECT " + task_columns(Body::whole) + R"sql(
-   FROM postern.task_finished
-  WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) AND finished_at >= $3)sql"};
+std::string get_sql(std::string_view table) {
+  return fmt::format(R"sql(
+  SELECT {}, run.schedule, run.nominal_time
+    FROM postern.{}
+    LEFT JOIN LATERAL (SELECT r.schedule, r.nominal_time, r.tenant AS owner FROM postern.schedule_run r WHERE r.task = $1 LIMIT 1) run
+           ON run.owner = tenant
+   WHERE id = $1 AND ($2::text IS NULL OR tenant = $2))sql",
+                     task_columns(Body::whole), table);
+}
+const BuiltStatement kGetLive{"get_live", get_sql("task_live")};
+const BuiltStatement kGetFinished{"get_finished",
+                                  get_sql("task_finished") + " AND finished_at >= $3"};
+
+Task read_whole(const PgResult& result) {
+  Task task = TaskReader(result)(0);
+  const int schedule = result.column("schedule");
+  if (!result.is_null(0, schedule)) {
+    task.schedule.emplace(ScheduledBy{std::string(result.text(0, schedule)),
+                                      result.time(0, result.column("nominal_time"))});
+  }
+  return task;
+}
 
 std::optional<Task> task_of(PgConnection& connection, std::string_view tenant, const TaskId& id) {
   // A task that finishes between the two looks is found by the second; one that is retried between
   // them is found by the third.
   for (int look = 0; look < 2; ++look) {
     const auto live = connection.exec(kGetLive, Params().uuid(id).text_or_null(tenant));
-    if (live.rows() > 0) return TaskReader(live)(0);
+    if (live.rows() > 0) return read_whole(live);
     const auto over = connection.exec(
         kGetFinished, Params().uuid(id).text_or_null(tenant).time(not_finished_before(id)));
-    if (over.rows() > 0) return TaskReader(over)(0);
+    if (over.rows() > 0) return read_whole(over);
   }
   return std::nullopt;
 }

@@ -54,8 +54,18 @@ def lists():
             ("tag: 1 in 50,000, all queues", "tag=rare"), ("tag: none", "tag=none"),
             ("tag of delayed: 1 in 50,000", "status=pending&tag=rare"),
             ("endpoint: every third task", "endpoint=mail"), ("endpoint: 1 in 50,000", "endpoint=seldom"),
-            ("endpoint: none", "endpoint=none"), ("an hour of the day before", within), ("an hour, big queue", "queue=big&" + within),
+            ("endpoint: none", "endpoint=none"), ("reason: exhausted (1 in 1,000)", "reason=exhausted"),
+            ("reason: none", "reason=gone"), ("an hour of the day before", within), ("an hour, big queue", "queue=big&" + within),
             ("an hour, rare tag", "tag=rare&" + within)]
+
+
+def numbers():
+    """What is told about these tasks; the series are of minutes that nobody counted."""
+    return [("failures", "/v1/failures"), ("failures, big queue", "/v1/failures?queue=big"),
+            ("failures, a reason that none has", "/v1/failures?reason=gone"),
+            ("failures, an endpoint", "/v1/failures?endpoint=mail"), ("series of the tenant", "/v1/stats/series"),
+            ("series by queue", "/v1/stats/series?by=queue&minutes=180&limit=100"),
+            ("series by endpoint", "/v1/stats/series?by=endpoint&minutes=180&limit=100")]
 
 
 def run(stack, options):
@@ -90,6 +100,8 @@ def run(stack, options):
     some = psql(stack, "-c", "SELECT id FROM postern.task_finished WHERE tenant = 'default' AND queue = 'big' "
                 "ORDER BY uuid_send(id) LIMIT 1")
     add("one task by its id, the oldest", "1", client.times(f"/v1/tasks/{some}"))
+    for name, path in numbers():
+        add(name, "", client.times(path))
     options.report.add(Table(
         f"lists: pages of 20 beside {finished:,} finished and {delayed:,} delayed tasks",
         ["", "first page, ms", "hundredth by cursor, ms", "by offset 1980, ms", "found at first"], rows,
