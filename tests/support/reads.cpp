@@ -9,8 +9,9 @@ Reads so_far(db::PgConnection& connection, const std::string& tables) {
     SELECT (SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relid = ANY(tables))::bigint,
            (SELECT sum(pg_stat_get_xact_blocks_fetched(c.oid)) FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
              WHERE c.oid = ANY(tables) OR i.indrelid = ANY(tables))::bigint
-      FROM (SELECT array_agg(trim(name)::regclass)::oid[] AS tables
-              FROM unnest(string_to_array($1, ',')) AS name) t)sql"},
+      FROM (SELECT array_agg(DISTINCT coalesce(p.relid, trim(name)::regclass))::oid[] AS tables
+              FROM unnest(string_to_array($1, ',')) AS name
+              LEFT JOIN LATERAL pg_partition_tree(trim(name)::regclass) p ON true) t)sql"},
                                    db::Params().text(tables));
   return {row.integer(0, 0), row.integer(0, 1)};
 }

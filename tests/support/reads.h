@@ -14,8 +14,8 @@ struct Reads {
   std::int64_t blocks;   // of the tables and their indexes
 };
 
-// What `work` reads over `connection` of `tables`, such as "postern.task, postern.lease". It runs
-// in a transaction, which is committed.
+// What `work` reads over `connection` of `tables`, such as "postern.task, postern.lease", and of
+// their partitions. It runs in a transaction, which is committed.
 Reads reads_of(db::PgConnection& connection, const std::string& tables,
                const std::function<void()>& work);
 

@@ -103,7 +103,7 @@ TEST_F(Reasons, FewAmongManyAreRetriedAtOnce) {
   EXPECT_EQ(retried.second, 1'200);
   EXPECT_EQ(retried.first, 3);
   EXPECT_EQ(reads.scanned, 0);
-  EXPECT_LE(reads.blocks, 60'000);
+  EXPECT_LE(reads.blocks, 40'000);
 }
 
 }  // namespace
