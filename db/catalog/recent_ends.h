@@ -24,7 +24,7 @@ struct RecentEnds {
 constexpr int kManyFailedPercent = 10;
 
 // Of the 1,000 newest tasks that have ended, of all tenants: those that ended within 15 minutes. Of
-// one, when `tenant` is not empty: of its tasks among the 10,000 newest of all.
+// one, when `tenant` is not empty: all that the schedulers counted in the last 15 whole minutes.
 RecentEnds recent_ends(PgConnection& connection, std::string_view tenant = {});
 
 }  // namespace postern::db
