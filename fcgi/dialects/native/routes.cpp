@@ -111,7 +111,7 @@ constexpr std::array kRoutes{
           Cost::sweep},
     Route{"POST", "/v1/schedules", Access::write, create_schedule},
     Route{"GET", "/v1/schedules", Access::read, list_schedules, Cost::read},
-    Route{"POST", "/v1/schedules/preview", Access::read, preview_schedule},
+    Route{"POST", "/v1/schedules/preview", Access::read, preview_schedule, Cost::read},
     Route{"GET", "/v1/schedules/{name}", Access::read, get_schedule},
     Route{"PUT", "/v1/schedules/{name}", Access::write, put_schedule},
     Route{"PATCH", "/v1/schedules/{name}", Access::write, patch_schedule},
