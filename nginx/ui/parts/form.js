@@ -4,10 +4,13 @@ import { Dialog } from "./dialog.js";
 import { Field } from "./layout.js";
 import { tell } from "./toasts.js";
 
-// `fields`: {name, label, hint?, kind?: "text" (default) | "number" | "check" | "choice" | "area" | "time", choices?, required?, value}.
+// `fields`: {name, label, hint?, kind?: "text" (default) | "number" | "check" | "choice" | "area" | "time", choices?, required?, value},
+// or {kind: "shown", show(values)}: what is shown between them.
 // `send(values, changed)` does it: all values as texts or booleans, and the names of those that differ from what was there.
 export function FormDialog({ title, yes, fields, send, done, onClose, after, children }) {
-  const initial = Object.fromEntries(fields.map(({ name, value, kind }) => [name, value ?? (kind === "check" ? false : "")]));
+  // What was there when the dialog was opened, whatever is polled meanwhile.
+  const [initial] = useState(() => Object.fromEntries(fields.filter(({ kind }) => kind !== "shown")
+    .map(({ name, value, kind }) => [name, value ?? (kind === "check" ? false : "")])));
   const [values, setValues] = useState(initial);
   const [wrong, setWrong] = useState({});
   const set = (name, value) => setValues((before) => ({ ...before, [name]: value }));
@@ -18,16 +21,16 @@ export function FormDialog({ title, yes, fields, send, done, onClose, after, chi
       if (done) tell(done);
       after?.(answer);
     } catch (error) {
-      const field = fields.find(({ name }) => error.field === name || error.field?.startsWith(`${name}.`));
+      const field = fields.find(({ name }) => name && (error.field === name || error.field?.startsWith(`${name}.`)));
       if (field) setWrong({ [field.name]: error.message });
       throw error;
     }
   }
   return html`<${Dialog} title=${title} yes=${yes} act=${act} onClose=${onClose}>
-    <div class="form">${fields.map((each) => (each.kind === "check"
+    <div class="form">${fields.map((each) => (each.kind === "shown" ? each.show(values) : each.kind === "check"
       ? html`<label class="check"><input type="checkbox" checked=${values[each.name]} onChange=${(event) => set(each.name, event.target.checked)} />${each.label}</label>`
       : html`<${Field} label=${each.label} hint=${each.hint} wrong=${wrong[each.name]}><${Input} of=${each} value=${values[each.name]} onValue=${(value) => set(each.name, value)} /><//>`))}
-      ${typeof children === "function" ? children(values) : children}
+      ${children}
     </div>
   <//>`;
 }

@@ -47,6 +47,7 @@ function fieldsOf(schedule) {
     ...(schedule ? [] : [{ name: "name", label: "Name", required: true }]),
     { name: "schedule", label: "When", hint: "a cron expression as 30 6 * * 1-5, @every 90s, or a number of seconds", required: true, value: schedule?.schedule },
     { name: "timezone", label: "Time zone", hint: "as Europe/Berlin", value: schedule?.timezone ?? zone ?? "UTC" },
+    { kind: "shown", show: ({ schedule: when, timezone }) => html`<${Preview} schedule=${when} timezone=${timezone} />` },
     ...(schedule ? [] : [
       { name: "queue", label: "Queue of its tasks", required: true },
       { name: "webhook_url", label: "URL", hint: "empty: the queue's endpoint" },
@@ -72,8 +73,7 @@ function bodyOf(values, names) {
   return body;
 }
 
-const ScheduleDialog = ({ schedule, ...rest }) => html`<${FormDialog} fields=${fieldsOf(schedule)} ...${rest}>
-  ${(values) => html`<${Preview} schedule=${values.schedule} timezone=${values.timezone} />`}<//>`;
+const ScheduleDialog = ({ schedule, ...rest }) => html`<${FormDialog} fields=${fieldsOf(schedule)} ...${rest} />`;
 
 export function Schedules({ query }) {
   const list = usePolled((signal) => get(["schedules"], { query: { limit: 100, cursor: query.cursor }, signal }), 15, [query.cursor]);
@@ -120,10 +120,10 @@ function Actions({ schedule, reload }) {
 
 export function Schedule({ name }) {
   const schedule = usePolled((signal) => get(["schedules", name], { signal }), 15, [name]);
-  const next = usePolled((signal) => get(["schedules", name, "next"], { query: { count: 10 }, signal }), 60, [name, schedule.data?.updated_at]);
+  const next = usePolled((signal) => get(["schedules", name, "next"], { query: { n: 10 }, signal }), 60, [name, schedule.data?.updated_at]);
   const runs = usePolled((signal) => get(["schedules", name, "runs"], { query: { limit: 25 }, signal }), 15, [name]);
   const may = useMay("write");
-  return html`<${Loaded} of=${schedule}>${(data) => html`
+  return html`<${Loaded} of=${schedule} head=${html`<${Head} title=${name} what="Schedule" />`}>${(data) => html`
     <${Head} title=${name} what=${html`Schedule ${data.paused && html`<${Pill}>paused<//>`}`}>${may && html`<${Actions} schedule=${data} reload=${() => { schedule.reload(); next.reload(); runs.reload(); }} />`}<//>
     ${data.error && html`<div class="note bad" role="alert"><p>It cannot fire: ${data.error}</p></div>`}
     <div class="columns">
@@ -152,7 +152,7 @@ export function Schedule({ name }) {
         : html`<${Table} caption="Runs" rows=${made} id=${({ nominal_time }) => nominal_time} columns=${[
           { title: "For", cell: ({ nominal_time }) => html`<${Exactly} at=${nominal_time} />` },
           { title: "Fired", cell: ({ fired_at }) => html`<${When} at=${fired_at} />` },
-          { title: "Made", cell: ({ task_id, skipped }) => (task_id ? html`<a href=${href(["tasks", task_id])}>its task</a>` : html`<${Pill} mood="warn">${skipped}<//>`) },
+          { title: "Made", cell: ({ task_id, skipped }) => (task_id ? html`<a class="nowrap" href=${href(["tasks", task_id])}>its task</a>` : html`<${Pill} mood="warn">${skipped}<//>`) },
         ]} />`)}<//><//>
     </div>`}<//>`;
 }
