@@ -11,7 +11,8 @@ function become(next) {
   for (const each of listeners) each(current);
 }
 
-function end(message) {
+// Forgets the key, and asks for another one.
+export function end(message) {
   setKey("");
   become({ state: "out", message });
 }

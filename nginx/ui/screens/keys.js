@@ -2,7 +2,7 @@
 import { get, post } from "../js/api.js";
 import { html, useState } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
-import { useMay, useWho } from "../js/session.js";
+import { end, useMay, useWho } from "../js/session.js";
 import { Copy } from "../parts/copy.js";
 import { Asking, Dialog } from "../parts/dialog.js";
 import { FormDialog, timeOrNull } from "../parts/form.js";
@@ -23,10 +23,24 @@ function NewKey({ onClose, onMade }) {
     send=${({ name, role, expires_at, sandbox }) => post(["keys"], { name, role, ...(expires_at && { expires_at: timeOrNull(expires_at) }), ...(sandbox && { sandbox }) })} />`;
 }
 
+// Revokes it; who revokes his own is out, and need not wait until it is refused.
+async function revoke(name, own, after) {
+  await post(["keys", name, "revoke"]);
+  if (own) return end(`The key ${name}, with which you were signed in, is revoked.`);
+  tell(`${name} is revoked.`);
+  after();
+}
+
 export function Keys() {
+  return useWho().auth === "none"
+    ? html`<${Head} title="Keys" /><div class="sheet"><${Empty} title="Nobody needs a key here"><p>The server has the setting <code>auth = none</code>: whoever reaches it is an admin.</p><//></div>`
+    : html`<${KeysOfTenant} />`;
+}
+
+function KeysOfTenant() {
   const keys = usePolled((signal) => get(["keys"], { signal }), 30, []);
   const may = useMay("write");
-  const { identity } = useWho();
+  const { identity, byKey } = useWho();
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState(null);
   return html`
@@ -47,7 +61,7 @@ export function Keys() {
           { title: "Works until", cell: ({ expires_at }) => (expires_at ? html`<${When} at=${expires_at} />` : "no end") },
           { title: "Made", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
           ...(may ? [{ title: "", actions: true, cell: (key) => stateOf(key) === "works" && html`<${Asking} small danger label="Revoke …" dialog=${(close) => html`
-            <${Dialog} title=${`Revoke ${key.name}?`} yes="Revoke it" danger onClose=${close} act=${async () => { await post(["keys", key.name, "revoke"]); tell(`${key.name} is revoked.`); keys.reload(); }}>
+            <${Dialog} title=${`Revoke ${key.name}?`} yes="Revoke it" danger onClose=${close} act=${() => revoke(key.name, byKey && key.name === identity, keys.reload)}>
               <p>${key.name === identity ? html`<b>This is the key you are signed in with.</b> ` : ""}Whoever uses it is refused from now on, within 5 seconds. That cannot be undone.</p><//>`} />` }] : []),
         ]} />`}
       ${more && html`<p class="inside quiet">There are more: <code>postern key list</code> shows all.</p>`}
