@@ -53,12 +53,14 @@ export async function ask(method, path, { query = {}, body, signal, as = key } =
     throw new ApiError("The API does not answer. Is nginx running, and is this machine on the network?");
   }
   const text = await reply.text();
+  const another = () => new ApiError(`Something else than the API answers at ${url.pathname}.`, { status: reply.ok ? 0 : reply.status });
   let answer = null;
   try {
     answer = text === "" ? null : JSON.parse(text);
   } catch {
-    throw new ApiError(`Something else than the API answers at ${url.pathname}.`, { status: reply.ok ? 0 : reply.status });
+    throw another();
   }
+  if (reply.ok && answer === null && method === "GET") throw another();
   if (reply.ok) return answer;
   const { message, details } = answer?.error ?? {};
   const error = new ApiError(message ?? `The API answered ${reply.status}.`,
