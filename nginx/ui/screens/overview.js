@@ -93,6 +93,7 @@ export function Overview() {
                 { title: "Queue", cell: ({ name, paused: held }) => html`<a href=${href(["queues", name])}>${name}</a> ${held && html`<${Pill}>paused<//>`}` },
                 { title: "Ready", number: true, cell: ({ depth }) => count(depth.ready) },
                 { title: "In flight", number: true, cell: ({ depth }) => count(depth.active) },
+                { title: "Delayed", number: true, cell: ({ depth }) => count(depth.delayed) },
                 { title: "Oldest due", number: true, cell: (each) => (each.oldest_due_seconds > 0 ? seconds(each.oldest_due_seconds) : "–") },
               ]} />`}
             ${queues_left_out > 0 && html`<p class="inside quiet">${count(queues_left_out)} more queues are not shown here.</p>`}
