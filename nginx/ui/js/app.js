@@ -3,8 +3,8 @@ import { mount } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { href, useRoute } from "./router.js";
 import { begin, isAtLeast, signIn, signOut, useSession, Who } from "./session.js";
-import { Field } from "../parts/layout.js";
-import { Empty, Loading, NoPermission } from "../parts/states.js";
+import { Field, Head } from "../parts/layout.js";
+import { Loading, NoPermission } from "../parts/states.js";
 import { Toasts } from "../parts/toasts.js";
 import { Endpoint, Endpoints } from "../screens/endpoints.js";
 import { Failures } from "../screens/failures.js";
@@ -53,8 +53,8 @@ function Screen({ route, who }) {
   const [name = "overview", ...rest] = route.path;
   const found = screens.find((each) => each.name === name);
   if (!found || rest.length > 1 || (rest.length === 1 && !found.one)) {
-    return html`<div class="sheet"><${Empty} title="There is no such screen">
-      <p><a href="#/">The overview</a> leads to all of them.</p><//></div>`;
+    return html`<${Head} title="There is no such screen" />
+      <div class="sheet"><div class="state"><p><a href="#/">The overview</a> leads to all of them.</p></div></div>`;
   }
   if (found.least && !isAtLeast(who.role, found.least)) return html`<${NoPermission} role=${who.role} needs=${found.needs} />`;
   return rest.length === 1

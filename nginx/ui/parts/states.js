@@ -1,6 +1,7 @@
 // What a screen says while it has nothing to show.
 import { html } from "../js/html.js";
 import { clockTime } from "../js/format.js";
+import { Head } from "./layout.js";
 
 export const Loading = () => html`
   <div class="state" role="status"><span class="waiting"></span><span class="hidden-text">Loading</span></div>`;
@@ -8,8 +9,8 @@ export const Loading = () => html`
 export const Empty = ({ title, children }) => html`<div class="state"><h2>${title}</h2>${children}</div>`;
 
 export const NoPermission = ({ role, needs }) => html`
+  <${Head} title="Not with this role" />
   <div class="sheet"><div class="state">
-    <h2>Not with this role</h2>
     <p>You are signed in with the role <b>${role}</b>; this screen is for ${needs}.</p>
   </div></div>`;
 
@@ -22,9 +23,11 @@ export function Trouble({ error, at, onRetry }) {
   </div>`;
 }
 
-// `children` is a function of the polled data: called once there are any.
-export function Loaded({ of, children }) {
+// `children` is a function of the polled data: called once there are any. `head`: the screen's title while there are none and
+// none are to be had, where it is `children` that has it.
+export function Loaded({ of, head, children }) {
   return html`
+    ${of.data === null && of.error && head}
     <${Trouble} error=${of.error} at=${of.at} onRetry=${of.reload} />
     ${of.data === null ? !of.error && html`<div class="sheet"><${Loading} /></div>` : children(of.data)}`;
 }

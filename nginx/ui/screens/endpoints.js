@@ -107,7 +107,7 @@ function Actions({ endpoint, reload }) {
 export function Endpoint({ name }) {
   const endpoint = usePolled((signal) => get(["endpoints", name], { signal }), 10, [name]);
   const series = usePolled((signal) => get(["stats", "series"], { query: { endpoint: name, minutes: 60 }, signal }), 20, [name]);
-  return html`<${Loaded} of=${endpoint}>${(each) => html`
+  return html`<${Loaded} of=${endpoint} head=${html`<${Head} title=${shown(name)} what="Endpoint" />`}>${(each) => html`
     <${Head} title=${shown(each.name)} what=${html`Endpoint ${each.paused && html`<${Pill}>paused<//>`}`}><${Actions} endpoint=${each} reload=${endpoint.reload} /><//>
     <${Figures} of=${[
       { name: "Succeeded, last hour", value: percent(each.health.success_rate), mood: each.health.success_rate !== null && each.health.success_rate < 0.9 ? "warn" : "" },

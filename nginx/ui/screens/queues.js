@@ -81,6 +81,7 @@ export function Queue({ name }) {
   const may = useMay("write");
   const [changing, setChanging] = useState(false);
   const data = queue.data;
+  if (data === null && queue.error) return html`<${Head} title=${name} what="Queue" /><${Loaded} of=${queue} />`;
   return html`
     <${Head} title=${name} what=${html`Queue ${data?.paused && html`<${Pill}>paused<//>`}`}>
       <a class="button" href=${href(["tasks"], { queue: name })}>Its tasks</a>

@@ -121,7 +121,7 @@ const Links = ({ ids }) => ids.map((id, at) => html`${at > 0 && ", "}<a class="m
 
 export function Task({ name }) {
   const task = usePolled((signal) => get(["tasks", name], { signal }), 5, [name]);
-  return html`<${Loaded} of=${task}>${(data) => {
+  return html`<${Loaded} of=${task} head=${html`<${Head} title=${name} what="Task" />`}>${(data) => {
     const { text, kind } = contentOf(data);
     return html`
       <${Head} title=${name} mono what=${html`Task <${Pill}>${data.status}<//>`}>
