@@ -16,13 +16,14 @@ export async function close() {
   browser = null;
 }
 
-// A new tab of a new visitor at the dashboard's address `at` ("#/tasks"), signed in when `key` is given. Whatever goes
-// wrong in it is in `problems`: errors of the console, exceptions, requests to other hosts, violations of the
-// Content-Security-Policy, and answers that refuse.
-export async function visit({ at = "", key, scheme = "light", viewport = wide, url = `${env.POSTERN_URL}/ui/` } = {}) {
+// A new tab of a new visitor at the dashboard's address `at` ("#/tasks"), signed in when a `key`, or the `role` whose key
+// the stack has, is given. Whatever goes wrong in it is in `problems`: errors of the console, exceptions, requests to other
+// hosts, violations of the Content-Security-Policy, and answers that refuse. `open` leads to another screen.
+export async function visit({ at = "", role, key = role && env[`POSTERN_${role.toUpperCase()}_KEY`], scheme = "light", viewport = wide, url = `${env.POSTERN_URL}/ui/`, prepare } = {}) {
   browser ??= await chromium.launch({ executablePath: env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage"] });
   const context = await browser.newContext({ viewport, colorScheme: scheme, ignoreHTTPSErrors: true, reducedMotion: "reduce", timezoneId: "Europe/Berlin" });
   const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
   const problems = [], requests = [];
   const host = new URL(url).host;
   page.on("console", (message) => { if (message.type() === "error") problems.push(`console: ${message.text()}`); });
@@ -39,17 +40,71 @@ export async function visit({ at = "", key, scheme = "light", viewport = wide, u
   if (key) {
     await page.addInitScript(([path, value]) => sessionStorage.setItem(`postern.key:${path}`, value), [mountOf(url), key]);
   }
+  await prepare?.(context, page);
   await page.goto(url + at);
-  return { page, context, problems, requests, leave: () => context.close() };
+  return {
+    page, context, problems, requests,
+    open: async (to) => {
+      await page.goto(url + to);
+      await settled(page);
+    },
+    leave: () => context.close(),
+  };
 }
 
 function mountOf(url) {
   return new URL(url).pathname.replace(/(v1\/)?ui\/$/, "");
 }
 
-// Nothing went wrong so far.
-export function assertClean({ problems }) {
-  assert.deepEqual(problems, []);
+// Until all that the screen asks for is shown.
+export async function settled(page) {
+  await page.locator("h1").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector(".waiting")
+    && [...document.querySelectorAll(".chart")].every((each) => each.querySelector("canvas")));
+}
+
+// What a visitor does first, without a key.
+export async function signIn(page, key) {
+  await page.getByLabel("API key or token").fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Screens" }).waitFor();
+}
+
+// Nothing went wrong since this was called last, but for answers with one of the statuses `meant`, which a test caused itself.
+export function assertClean({ problems }, ...meant) {
+  const expected = (text) => meant.some((status) => text.startsWith(`${status} `) || text.includes(`with a status of ${status} `));
+  assert.deepEqual(problems.splice(0).filter((each) => !expected(each)), []);
+}
+
+// The dialog that is open.
+export const dialogOf = (page) => page.locator("dialog[open]");
+
+// Presses the button `opens`, and in the dialog that comes the one that says yes.
+export async function answer(page, opens, yes) {
+  await page.getByRole("button", { name: opens, exact: true }).first().click();
+  await dialogOf(page).getByRole("button", { name: yes, exact: true }).click();
+  await dialogOf(page).waitFor({ state: "hidden" });
+}
+
+export const press = (page, name) => page.getByRole("button", { name, exact: true }).first().click();
+export const told = (page, text) => page.locator(".toasts").getByText(text).first().waitFor();
+
+// Polls until `look` answers with something, and returns it.
+export async function until(look, what = "what the test waits for") {
+  const end = Date.now() + 30_000;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    assert.ok(Date.now() < end, `not within 30 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+// Has ui_test.py do something with the stack; answers with what that returns.
+export async function command(name, body = {}) {
+  const reply = await fetch(`${env.COMMANDS_URL}/${name}`, { method: "POST", body: JSON.stringify(body) });
+  assert.equal(reply.status, 200, await reply.clone().text());
+  return reply.json();
 }
 
 // What axe-core finds against WCAG 2 A and AA, in words.
@@ -62,13 +117,16 @@ export async function inaccessible(page) {
 // Whether the page is wider than its window.
 export const overflows = (page) => page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
+// What furnish.py made.
+export const known = JSON.parse(env.FURNISHED ?? "{}");
+
 // One request to the API with the key of `role`, besides the browser.
 export async function api(method, path, body, role = "ADMIN") {
-  const answer = await fetch(env.POSTERN_URL + path, {
+  const reply = await fetch(env.POSTERN_URL + path, {
     method,
     headers: { Authorization: `Bearer ${env[`POSTERN_${role}_KEY`]}`, "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  const text = await answer.text();
-  return { status: answer.status, json: text === "" ? null : JSON.parse(text) };
+  const text = await reply.text();
+  return { status: reply.status, json: text === "" ? null : JSON.parse(text) };
 }
