@@ -85,7 +85,7 @@ function Door({ message }) {
         <input type="password" name="key" autocomplete="off" required autofocus value=${key} onInput=${(event) => setKey(event.target.value)} />
       <//>
       <div><button class="main" disabled=${busy}>${busy ? "Asking …" : "Sign in"}</button></div>
-      <p class="quiet">A key that only looks: <code>postern key create --role read --name dashboard</code></p>
+      <p class="quiet">A key that only looks: <code>postern key create <span class="nowrap">--role read</span> <span class="nowrap">--name dashboard</span></code></p>
     </form>
   </div></main>`;
 }
