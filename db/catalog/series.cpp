@@ -9,6 +9,7 @@
 
 #include "core/model/histogram.h"
 #include "db/catalog/endpoints.h"
+#include "db/pg/rows.h"
 
 namespace postern::db {
 namespace {
@@ -87,14 +88,15 @@ struct Span {
   }
 };
 
-void read_counts(const PgResult& rows, int row, MinuteNumbers& out) {
-  out.created = rows.integer_or_null(row, rows.column("created"));
-  out.completed = rows.integer_or_null(row, rows.column("completed"));
-  out.failed = rows.integer_or_null(row, rows.column("failed"));
-  out.cancelled = rows.integer_or_null(row, rows.column("cancelled"));
-  out.attempts = rows.integer_or_null(row, rows.column("attempts"));
-  out.attempts_failed = rows.integer_or_null(row, rows.column("attempts_failed"));
-}
+constexpr Column<MinuteNumbers> kCounts[] = {
+    {"created", [](MinuteNumbers& m, const Cell& cell) { m.created = cell.integer_or_null(); }},
+    {"completed", [](MinuteNumbers& m, const Cell& cell) { m.completed = cell.integer_or_null(); }},
+    {"failed", [](MinuteNumbers& m, const Cell& cell) { m.failed = cell.integer_or_null(); }},
+    {"cancelled", [](MinuteNumbers& m, const Cell& cell) { m.cancelled = cell.integer_or_null(); }},
+    {"attempts", [](MinuteNumbers& m, const Cell& cell) { m.attempts = cell.integer_or_null(); }},
+    {"attempts_failed",
+     [](MinuteNumbers& m, const Cell& cell) { m.attempts_failed = cell.integer_or_null(); }},
+};
 
 constexpr MinuteNumbers kNothingDone{0, 0, 0, 0, 0, 0, std::nullopt};
 
@@ -102,13 +104,14 @@ Span read_span(PgConnection& connection, std::string_view tenant, int minutes) {
   const auto rows = connection.exec(kMinutes, Params().text(tenant).int4(minutes));
   const int minute = rows.column("minute"), counted = rows.column("counted"),
             created = rows.column("created"), left_out = rows.column("left_out");
+  const RowReader<MinuteNumbers> counts(rows, kCounts);
   Span span{tenant, rows.time(0, minute), rows.time(rows.rows() - 1, minute) + kStep, {}, {}};
   for (int i = 0; i < rows.rows(); ++i) {
     const bool known = rows.boolean(i, counted);
     span.minutes.push_back({known, !rows.is_null(i, left_out) && rows.boolean(i, left_out)});
     MinuteNumbers numbers;
     if (known) numbers = kNothingDone;
-    if (known && !rows.is_null(i, created)) read_counts(rows, i, numbers);
+    if (known && !rows.is_null(i, created)) counts.read(i, numbers);
     span.whole.minutes.push_back(numbers);
   }
   return span;
@@ -158,15 +161,16 @@ std::vector<Series> of_queues(PgConnection& connection, const Span& span,
     }
   }
   const auto rows = connection.exec(kQueueMinutes, params_of(span).array(array_of(names)));
+  const RowReader<MinuteNumbers> counts(rows, kCounts);
   spread(rows, span, names, out, [&](int row, const Span::Minute& minute, MinuteNumbers& numbers) {
-    if (minute.counted) read_counts(rows, row, numbers);
+    if (minute.counted) counts.read(row, numbers);
   });
   return out;
 }
 
-std::optional<std::int64_t> p95_of(const PgResult& rows, int row) {
+// From the buckets, which begin in the column `first`.
+std::optional<std::int64_t> p95_of(const PgResult& rows, int row, int first) {
   Histogram durations{};
-  const int first = rows.column("attempts_failed") + 1;
   for (std::size_t i = 0; i < durations.size(); ++i) {
     durations[i] = rows.integer(row, first + static_cast<int>(i));
   }
@@ -191,7 +195,7 @@ std::vector<Series> of_endpoints(PgConnection& connection, const Span& span,
   spread(rows, span, names, out, [&](int row, const Span::Minute&, MinuteNumbers& numbers) {
     numbers.attempts = rows.integer(row, attempts);
     numbers.attempts_failed = rows.integer(row, failed);
-    numbers.p95_ms = p95_of(rows, row);
+    numbers.p95_ms = p95_of(rows, row, failed + 1);
   });
   return out;
 }
