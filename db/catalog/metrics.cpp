@@ -82,9 +82,13 @@ void add_total(Numbers& out, std::string_view name, std::int64_t value) {
 Depth depth_from(const PgResult& rows, int row) {
   constexpr int kReady = 4;
   if (rows.is_null(row, kReady)) return {};
-  return {rows.integer(row, kReady),     rows.integer(row, kReady + 1),
-          rows.integer(row, kReady + 2), rows.integer(row, kReady + 3),
-          rows.boolean(row, kReady + 4), rows.time_or_null(row, kReady + 5)};
+  return {true,
+          rows.integer(row, kReady),
+          rows.integer(row, kReady + 1),
+          rows.integer(row, kReady + 2),
+          rows.integer(row, kReady + 3),
+          rows.boolean(row, kReady + 4),
+          rows.time_or_null(row, kReady + 5)};
 }
 
 void read_counts(PgConnection& connection, std::string_view tenant, Numbers& out) {

@@ -32,6 +32,7 @@ struct Counts {
 
 // As a scheduler last saw it, seconds ago.
 struct Depth {
+  bool known = false;  // otherwise no scheduler has looked since the queue's first task
   std::int64_t ready = 0, delayed = 0, active = 0, blocked = 0;
   bool estimated = false;          // `ready`, `active` and `blocked` are at least so many
   std::optional<Time> oldest_due;  // the start of the ready task that is due for the longest

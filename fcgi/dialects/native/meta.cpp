@@ -41,6 +41,7 @@ void write_queue(JsonWriter& out, const db::QueueNumbers& queue, Time now) {
   out.member("active", queue.depth.active);
   out.member("blocked", queue.depth.blocked);
   out.end_object();
+  if (!queue.depth.known) out.member("depth_unknown", true);
   if (queue.depth.estimated) out.member("depth_estimated", true);
   out.key("oldest_due_seconds").number(db::oldest_due_seconds(queue.depth, now));
   write_counts(out, queue.counts);

@@ -66,5 +66,8 @@ export function delays(policy) {
   return `${shown}${policy.intervals.length > 6 ? ", …" : ""}${policy.jitter ? `, ±${Math.round(100 * policy.jitter)} %` : ""}`;
 }
 
+// How many tasks of a state a queue of /v1/stats holds; null until a scheduler has looked.
+export const deepOf = ({ depth, depth_unknown }, state) => (depth_unknown ? null : depth[state]);
+
 export const limit = (value) => (value === -1 || !known(value) ? "none" : count(value));
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

@@ -77,8 +77,10 @@ TEST_F(MetaTest, TheBiggestQueuesAreShownAndTheRestIsSaid) {
 
 TEST_F(MetaTest, DepthsAreThoseOfTheGauges) {
   create();
+  EXPECT_EQ(ask("GET", "/v1/stats").text("queues/0/depth_unknown"), "true");
   auto scheduler = database_.connect("postern_scheduler");
   scheduler.exec(db::kMeasureQueues, db::measure_queues_params(Milliseconds{0}));
+  EXPECT_FALSE(ask("GET", "/v1/stats").at("queues/0").as_object().contains("depth_unknown"));
   EXPECT_TRUE(shows(R"(postern_queue_depth{tenant="default",queue="q",state="delayed"} 1)"));
   EXPECT_TRUE(shows(R"(postern_queue_oldest_due_seconds{tenant="default",queue="q"} 0)"));
   const Answer stats = ask("GET", "/v1/stats");
