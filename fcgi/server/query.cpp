@@ -108,6 +108,16 @@ std::optional<std::int64_t> Query::integer(std::string_view name, std::string_vi
   return number;
 }
 
+int Query::count(std::string_view name, std::string_view reason, int most, int otherwise) {
+  const auto value = integer(name, reason).value_or(otherwise);
+  if (value < 1 || value > most) {
+    refuse(invalid(std::string(reason), std::string(name),
+                   fmt::format("{} must be 1 to {}.", name, most)));
+    return otherwise;
+  }
+  return static_cast<int>(value);
+}
+
 bool Query::flag(std::string_view name, std::string_view reason) {
   const auto value = text(name);
   if (value && *value != "true" && *value != "false") {

@@ -33,6 +33,8 @@ class Query {
   std::optional<std::string> text(std::string_view name);
   // `reason` when it is not an integer.
   std::optional<std::int64_t> integer(std::string_view name, std::string_view reason);
+  // How many: from 1 to `most`, else `reason`. `otherwise` when it is not given, or wrong.
+  int count(std::string_view name, std::string_view reason, int most, int otherwise);
   // Whether it is "true"; else it must be "false", or `reason`.
   bool flag(std::string_view name, std::string_view reason);
   // RFC 3339, or a day (its beginning in UTC); else reason "time_invalid".

@@ -21,7 +21,7 @@ namespace {
 
 using namespace wire::endpoint_field;
 
-constexpr std::int64_t kMaxLimit = 100;
+constexpr int kMaxLimit = 100;
 constexpr char kTestQueue[] = "endpoint-tests";
 constexpr char kTestPayload[] = R"({"test":true})";
 
@@ -148,11 +148,7 @@ Result<HttpResponse> create(const Call& call) {
 Result<HttpResponse> list(const Call& call) {
   auto query = Query::parse(call.request.query);
   if (!query) return query.error();
-  const auto limit = query->integer("limit", "limit_invalid").value_or(kMaxLimit);
-  if (limit < 1 || limit > kMaxLimit) {
-    query->refuse(
-        invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", kMaxLimit)));
-  }
+  const int limit = query->count("limit", "limit_invalid", kMaxLimit, kMaxLimit);
   std::optional<std::string> after;
   if (const auto cursor = query->text("cursor")) {
     if (auto name = endpoint_name(*cursor, "cursor")) {
@@ -164,7 +160,7 @@ Result<HttpResponse> list(const Call& call) {
   }
   if (const auto ok = query->finish(); !ok) return ok.error();
 
-  const auto page = call.use.endpoints.list(call.caller, after, static_cast<int>(limit));
+  const auto page = call.use.endpoints.list(call.caller, after, limit);
   JsonWriter out;
   out.begin_object().key("endpoints").begin_array();
   for (const auto& endpoint : page.endpoints) {

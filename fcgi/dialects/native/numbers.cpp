@@ -4,8 +4,6 @@
 #include <string>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "core/base/json_writer.h"
 #include "core/model/endpoint.h"
 #include "core/model/validation.h"
@@ -23,17 +21,6 @@ using Of = SeriesScope::Of;
 
 constexpr int kMaxSeries = 100;
 constexpr std::int64_t kStepSeconds = 60;
-
-void read_count(Query& query, const char* name, int most, int& into) {
-  const std::string reason = fmt::format("{}_invalid", name);
-  const auto value = query.integer(name, reason);
-  if (!value) return;
-  if (*value < 1 || *value > most) {
-    query.refuse(invalid(reason, name, fmt::format("{} must be 1 to {}.", name, most)));
-    return;
-  }
-  into = static_cast<int>(*value);
-}
 
 Result<SeriesScope> parse_series(std::string_view text) {
   Result<Query> parsed = Query::parse(text);
@@ -58,8 +45,8 @@ Result<SeriesScope> parse_series(std::string_view text) {
     query.refuse(invalid("scope_invalid", "by", "by must be queue or endpoint."));
   }
   if (by) scope.of = *by == "queue" ? Of::by_queue : Of::by_endpoint;
-  read_count(query, "minutes", db::kMostMinutes, scope.minutes);
-  read_count(query, "limit", kMaxSeries, scope.limit);
+  scope.minutes = query.count("minutes", "minutes_invalid", db::kMostMinutes, scope.minutes);
+  scope.limit = query.count("limit", "limit_invalid", kMaxSeries, scope.limit);
   if (const auto ok = query.finish(); !ok) return ok.error();
   return scope;
 }

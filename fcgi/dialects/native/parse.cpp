@@ -17,8 +17,8 @@ namespace {
 using namespace wire::task_field;
 using wire::kTaskNames;
 
-constexpr std::int64_t kMaxLimit = 100;
-constexpr std::int64_t kMaxStream = 100'000;
+constexpr int kMaxLimit = 100;
+constexpr int kMaxStream = 100'000;
 constexpr int kDefaultStream = 200;
 constexpr std::int64_t kMaxOffset = 10'000;
 constexpr std::int64_t kMaxWait = 25;
@@ -132,14 +132,9 @@ bool read_stream(Query& query) {
 
 void read_pages(Query& query, db::TaskFilter& filter) {
   const bool stream = read_stream(query);
-  const std::int64_t most = stream ? kMaxStream : kMaxLimit;
   if (stream) filter.limit = kDefaultStream;
-  if (const auto limit = query.integer("limit", "limit_invalid")) {
-    if (*limit < 1 || *limit > most) {
-      query.refuse(invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", most)));
-    }
-    filter.limit = static_cast<int>(std::clamp<std::int64_t>(*limit, 1, most));
-  }
+  filter.limit =
+      query.count("limit", "limit_invalid", stream ? kMaxStream : kMaxLimit, filter.limit);
   if (const auto offset = query.integer("offset", "offset_invalid")) {
     if (*offset < 0 || *offset > kMaxOffset) {
       query.refuse(invalid("offset_invalid", "offset",

@@ -16,9 +16,9 @@ using namespace wire::schedule_field;
 using wire::kTaskNames;
 
 constexpr std::int64_t kDefaultTries = 10;  // asyncjobs's
-constexpr std::int64_t kMaxListed = 1000;
-constexpr std::int64_t kMaxRuns = 100;
-constexpr std::int64_t kMaxNext = 100;
+constexpr int kMaxListed = 1000;
+constexpr int kMaxRuns = 100;
+constexpr int kMaxNext = 100;
 
 // A target replaces the one there was. A task_type is asyncjobs's way to name an endpoint; `type`
 // is the same to others.
@@ -109,24 +109,6 @@ void read_policies(FieldReader& fields, Schedule& onto) {
   }
 }
 
-// A number from 1 to `most`; `otherwise` when none is given.
-template <class Reader>
-int in_range(Reader& reader, std::optional<std::int64_t> given, std::string_view name,
-             std::string_view reason, std::int64_t most, std::int64_t otherwise) {
-  const auto value = given.value_or(otherwise);
-  if (value < 1 || value > most) {
-    reader.refuse(invalid(std::string(reason), std::string(name),
-                          fmt::format("{} must be 1 to {}.", name, most)));
-    return static_cast<int>(otherwise);
-  }
-  return static_cast<int>(value);
-}
-
-int read_count(Query& query, std::string_view name, std::string_view reason, std::int64_t most,
-               std::int64_t otherwise) {
-  return in_range(query, query.integer(name, reason), name, reason, most, otherwise);
-}
-
 }  // namespace
 
 Result<void> apply_schedule(const Call& call, Schedule& onto) {
@@ -156,7 +138,7 @@ Result<ScheduleFilter> parse_schedule_filter(std::string_view text) {
     query->require(check_name(*cursor, "cursor", "cursor_invalid"));
     filter.after = *std::move(cursor);
   }
-  filter.limit = read_count(*query, "limit", "limit_invalid", kMaxListed, filter.limit);
+  filter.limit = query->count("limit", "limit_invalid", kMaxListed, filter.limit);
   if (const auto ok = query->finish(); !ok) return ok.error();
   return filter;
 }
@@ -164,7 +146,7 @@ Result<ScheduleFilter> parse_schedule_filter(std::string_view text) {
 Result<int> parse_next(std::string_view text) {
   Result<Query> query = Query::parse(text);
   if (!query) return query.error();
-  const int count = read_count(*query, "n", "n_invalid", kMaxNext, 10);
+  const int count = query->count("n", "n_invalid", kMaxNext, 10);
   if (const auto ok = query->finish(); !ok) return ok.error();
   return count;
 }
@@ -174,8 +156,12 @@ Result<Preview> parse_preview(const Call& call) {
   if (!fields) return fields.error();
   Preview wanted;
   read_times(*fields, wanted.schedule);
-  wanted.count =
-      in_range(*fields, fields->integer("count"), "count", "count_invalid", kMaxNext, wanted.count);
+  const auto count = fields->integer("count").value_or(wanted.count);
+  if (count < 1 || count > kMaxNext) {
+    fields->refuse(
+        invalid("count_invalid", "count", fmt::format("count must be 1 to {}.", kMaxNext)));
+  }
+  wanted.count = static_cast<int>(std::clamp(count, std::int64_t{1}, std::int64_t{kMaxNext}));
   if (const auto ok = fields->finish(); !ok) return ok.error();
   return wanted;
 }
@@ -184,7 +170,7 @@ Result<RunFilter> parse_run_filter(std::string_view text) {
   Result<Query> query = Query::parse(text);
   if (!query) return query.error();
   RunFilter filter;
-  filter.limit = read_count(*query, "limit", "limit_invalid", kMaxRuns, filter.limit);
+  filter.limit = query->count("limit", "limit_invalid", kMaxRuns, filter.limit);
   if (const auto cursor = query->text("cursor")) {
     filter.before = parse_rfc3339(*cursor);
     if (!filter.before) {

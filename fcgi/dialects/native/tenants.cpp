@@ -1,7 +1,5 @@
 #include "fcgi/dialects/native/tenants.h"
 
-#include <fmt/format.h>
-
 #include "core/base/json_writer.h"
 #include "core/model/validation.h"
 #include "core/wire/values.h"
@@ -21,18 +19,14 @@ constexpr int kUsualLimit = 50;
 Result<HttpResponse> list(const Call& call) {
   auto query = Query::parse(call.request.query);
   if (!query) return query.error();
-  const auto limit = query->integer("limit", "limit_invalid").value_or(kUsualLimit);
-  if (limit < 1 || limit > kMaxLimit) {
-    query->refuse(
-        invalid("limit_invalid", "limit", fmt::format("limit must be 1 to {}.", kMaxLimit)));
-  }
+  const int limit = query->count("limit", "limit_invalid", kMaxLimit, kUsualLimit);
   const auto cursor = query->text("cursor");
   if (cursor && !check_tenant(*cursor, "cursor")) {
     query->refuse(
         invalid("cursor_invalid", "cursor", "cursor must be the next_cursor of another page."));
   }
   if (const auto ok = query->finish(); !ok) return ok.error();
-  const auto page = call.use.tenants.list(cursor.value_or(""), static_cast<int>(limit));
+  const auto page = call.use.tenants.list(cursor.value_or(""), limit);
   JsonWriter out;
   out.begin_object().key("tenants").begin_array();
   for (const auto& tenant : page.tenants) {

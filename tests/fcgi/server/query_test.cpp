@@ -52,6 +52,23 @@ TEST(Query, RefusesARepeatedParameterOnlyWhenItIsAskedFor) {
   EXPECT_EQ(query->finish().error().field, "x");
 }
 
+TEST(Query, CountsFromOneOn) {
+  const auto counted = [](std::string_view text) -> std::pair<int, std::string> {
+    Result<Query> query = Query::parse(text);
+    const int count = query->count("n", "n_invalid", 100, 20);
+    const auto done = query->finish();
+    return {count, done ? "" : done.error().message};
+  };
+  using Counted = std::pair<int, std::string>;
+  EXPECT_EQ(counted(""), Counted(20, ""));
+  EXPECT_EQ(counted("n=1"), Counted(1, ""));
+  EXPECT_EQ(counted("n=100"), Counted(100, ""));
+  for (const std::string_view wrong : {"n=0", "n=-1", "n=101", "n=99999999999999999999"}) {
+    EXPECT_EQ(counted(wrong), Counted(20, "n must be 1 to 100.")) << wrong;
+  }
+  EXPECT_EQ(counted("n=many"), Counted(20, "n must be an integer."));
+}
+
 TEST(Query, KeepsTheFirstError) {
   Result<Query> query = Query::parse("limit=many&when=never&b=1");
   ASSERT_TRUE(query);
