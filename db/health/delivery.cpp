@@ -116,10 +116,9 @@ Verdict oldest_due(Patient& patient) {
 // By the same rule as `postern check`.
 Verdict failures(Patient& patient) {
   const auto recent = recent_ends(patient.connection, patient.tenant);
-  return warning_unless(
-      !recent.enough() || recent.failed_percent() < kManyFailedPercent,
-      fmt::format("{} of {} tasks in 15 min", recent.failed, recent.ended),
-      "`postern task list --status failed` shows why, `postern endpoint list` whose");
+  return warning_unless(!recent.enough() || recent.failed_percent() < kManyFailedPercent,
+                        fmt::format("{} of {} tasks failed in 15 min", recent.failed, recent.ended),
+                        "`postern failures` shows why and at which receivers");
 }
 
 }  // namespace

@@ -137,8 +137,8 @@ TEST_F(HealthReport, OldestDue) {
 TEST_F(HealthReport, Failures) {
   finished("acme", "failed", 5);
   finished("default", "completed", 105);
-  EXPECT_EQ(said("failures"), "ok: 5 of 110 tasks in 15 min");
-  EXPECT_EQ(said("failures", "acme"), "ok: 0 of 0 tasks in 15 min")
+  EXPECT_EQ(said("failures"), "ok: 5 of 110 tasks failed in 15 min");
+  EXPECT_EQ(said("failures", "acme"), "ok: 0 of 0 tasks failed in 15 min")
       << "as no scheduler has counted";
   // Of each tenant the row of all its queues, one that is too old, and one queue's.
   owner_.script(R"sql(
@@ -146,9 +146,9 @@ TEST_F(HealthReport, Failures) {
     SELECT date_trunc('minute', now()) - n * interval '1 minute', tenant, queue, 0, completed, failed, 0, 0, 0
       FROM (VALUES ('acme', 5, 5), ('default', 100, 0)) t(tenant, completed, failed)
      CROSS JOIN (VALUES (1, ''), (1, 'q'), (16, '')) m(n, queue))sql");
-  EXPECT_EQ(said("failures", "acme"), "warning: 5 of 10 tasks in 15 min");
-  EXPECT_EQ(said("failures", "default"), "ok: 0 of 100 tasks in 15 min");
-  EXPECT_EQ(said("failures", "third"), "ok: 0 of 0 tasks in 15 min");
+  EXPECT_EQ(said("failures", "acme"), "warning: 5 of 10 tasks failed in 15 min");
+  EXPECT_EQ(said("failures", "default"), "ok: 0 of 100 tasks failed in 15 min");
+  EXPECT_EQ(said("failures", "third"), "ok: 0 of 0 tasks failed in 15 min");
 }
 
 TEST_F(HealthReport, Egress) {
@@ -225,7 +225,7 @@ TEST_F(HealthReport, ACheckThatMayNotLookSaysSoToWhoRunsPostern) {
   EXPECT_TRUE(said("egress").starts_with("wrong: could not be checked: ")) << said("egress");
   EXPECT_NE(said("egress").find("endpoint"), std::string::npos) << "why";
   EXPECT_EQ(said("egress", "acme"), "wrong: could not be checked");
-  EXPECT_EQ(said("failures", "acme"), "ok: 0 of 0 tasks in 15 min");
+  EXPECT_EQ(said("failures", "acme"), "ok: 0 of 0 tasks failed in 15 min");
 }
 
 TEST_F(HealthReport, ACheckThatTheDatabaseHasNoTimeForIsSkipped) {

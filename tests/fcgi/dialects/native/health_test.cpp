@@ -57,7 +57,7 @@ TEST_F(HealthTest, AnAdminIsToldOfNoOtherTenant) {
     EXPECT_EQ(own.text("schedulers_up"), "1");
     EXPECT_EQ(said(own, "pauses"), "warning: paused: queue acme/acme_mail");
     EXPECT_EQ(said(own, "oldest due"), "ok: nothing is due");
-    EXPECT_EQ(said(own, "failures"), "ok: 0 of 0 tasks in 15 min");
+    EXPECT_EQ(said(own, "failures"), "ok: 0 of 0 tasks failed in 15 min");
     EXPECT_EQ(said(own, "egress"), "ok: no endpoint has a closed port");
     EXPECT_EQ(own.text("breakers"),
               R"([{"queue":"acme_mail","target":"acme.test","state":"open"}])");
@@ -73,7 +73,7 @@ TEST_F(HealthTest, AnOperatorIsToldOfAll) {
   EXPECT_EQ(all.text("status"), "wrong");
   EXPECT_EQ(said(all, "pauses"), "warning: paused: queue acme/acme_mail, queue rival/rival_mail");
   EXPECT_TRUE(said(all, "oldest due").ends_with("in the queue rival/rival_mail"));
-  EXPECT_EQ(said(all, "failures"), "warning: 20 of 20 tasks in 15 min");
+  EXPECT_EQ(said(all, "failures"), "warning: 20 of 20 tasks failed in 15 min");
   EXPECT_EQ(said(all, "egress"), "wrong: closed: rival/rival_smtp (25, smtp)");
   EXPECT_EQ(all.text("breakers/1/tenant"), "rival");
   EXPECT_EQ(all.text("schedulers/0/name"), "rivals-scheduler");
