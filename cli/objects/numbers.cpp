@@ -45,16 +45,23 @@ constexpr Column kPartitions[] = {{"partition", "name", 0},
                                   {"rows", "rows_estimate", 0},
                                   {"bytes", "bytes", 0}};
 constexpr Column kMinutes[] = {
-    {"minute", "minute_at", 0},         {"created", "created", 1},
-    {"completed", "completed", 2},      {"failed", "failed", 1},
-    {"cancelled", "cancelled", 4},      {"attempts", "attempts", 2},
-    {"not good", "attempts_failed", 3}, {"p95 ms", "p95_ms", 3},
+    {"minute", "minute_at", 0},
+    {"created", "created", 1},
+    {"completed", "completed", 2},
+    {"failed", "failed", 1},
+    {"cancelled", "cancelled", 4},
+    {"attempts", "attempts", 2},
+    {"attempts failed", "attempts_failed", 3},
+    {"p95 ms", "p95_ms", 3},
 };
 constexpr Column kBusiest[] = {
-    {"name", "queue|endpoint", 0, 12},  {"created", "created", 1},
-    {"completed", "completed", 2},      {"failed", "failed", 1},
-    {"cancelled", "cancelled", 4},      {"attempts", "attempts", 1},
-    {"not good", "attempts_failed", 2},
+    {"name", "queue|endpoint", 0, 12},
+    {"created", "created", 1},
+    {"completed", "completed", 2},
+    {"failed", "failed", 1},
+    {"cancelled", "cancelled", 4},
+    {"attempts", "attempts", 1},
+    {"attempts failed", "attempts_failed", 2},
 };
 constexpr Column kGroups[] = {
     {"count", "count", 0},
