@@ -220,8 +220,7 @@ constexpr Setting kSettings[] = {
     {"operator_sources", Users::fcgi, "SOURCES",
      "some of key, token and header, with commas between", "key",
      "whose word makes an operator: API keys made as such on the host, the role of JSON Web "
-     "Tokens, "
-     "nginx's own maps and sign-on; empty: nobody's",
+     "Tokens, nginx's own maps and sign-on; empty: nobody's",
      set_operator_sources, true},
     {"auto_create_queues", Users::fcgi_and_command, nullptr, kSwitch, "true",
      "make a queue when its first task arrives", set_switch<&S::auto_create_queues>},

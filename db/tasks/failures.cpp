@@ -8,8 +8,9 @@ namespace postern::db {
 namespace {
 
 // Along an index, from its end: $2 of a tenant's by their end, or of a queue's by their creation,
-// so that what is read does not depend on how many tasks there are. A task does not end before it
-// is made.
+// so that what is read does not depend on how many tasks there are. `state <> 'completed'` is the
+// condition of the second index. A task does not end before it is made, so $6, which is of its
+// creation, bounds its end, too.
 constexpr char kOfTenant[] = "state = 'failed' ORDER BY finished_at DESC";
 constexpr char kOfQueue[] =
     "queue = $3 AND state = 'failed' AND state <> 'completed' ORDER BY uuid_send(id) DESC";

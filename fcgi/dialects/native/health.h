@@ -11,6 +11,7 @@ namespace postern::native_meta {
 
 Result<HttpResponse> health(const Call& call);
 
+// As /v1/stats has it, too.
 void write_scheduler(JsonWriter& out, const db::SchedulerNumbers& scheduler);
 
 }  // namespace postern::native_meta

@@ -8,4 +8,5 @@ namespace postern::native_keys {
 Result<HttpResponse> list(const Call& call);
 Result<HttpResponse> create(const Call& call);
 Result<HttpResponse> revoke(const Call& call);
+
 }  // namespace postern::native_keys
