@@ -94,8 +94,12 @@ Result<Caller> admit(const HttpRequest& request, Access access, const AdmissionR
     return forbidden("tenant_not_allowed", "This API key belongs to another tenant.");
   }
   const auto role = role_from(request.role);
-  if (!role || !allows(*role, access) ||
-      (*role == Role::site_operator && !vouched_for(request, rules.operators))) {
+  if (role == Role::site_operator && !vouched_for(request, rules.operators)) {
+    return forbidden("role_not_allowed",
+                     "The role \"operator\" is not taken from this source: the setting "
+                     "operator_sources says whose word makes an operator.");
+  }
+  if (!role || !allows(*role, access)) {
     return forbidden("role_not_allowed",
                      fmt::format("The role \"{}\" may not do this.", log_safe(request.role)));
   }

@@ -178,7 +178,9 @@ class OperatorTest : public AccessTest {
 TEST_F(OperatorTest, TheRoleCountsOnlyWhereOurAuthenticatorVouchesForIt) {
   EXPECT_EQ(ask(claiming("1")).text("role"), "operator");
   for (const char* other : {"", "0", "1 ", "true", "key"}) {
-    EXPECT_EQ(ask(claiming(other)).reason(), "role_not_allowed") << other;
+    const Answer refused = ask(claiming(other));
+    EXPECT_EQ(refused.reason(), "role_not_allowed") << other;
+    EXPECT_NE(refused.text("error/message").find("operator_sources"), std::string::npos) << other;
   }
   HttpRequest admin = claiming("1");
   admin.role = "admin";
