@@ -198,6 +198,33 @@ class Refusals(NginxTest):
         head = "POST /v1/tasks/batch HTTP/1.1\nHost: a\nContent-Length: 16000000\n\n"
         self.assertEqual(self.raw(head + "{").status, 401)
 
+    def test_who_one_is_takes_no_body(self):
+        type(self).verdict = "missing"
+        head = "POST /v1/{} HTTP/1.1\nHost: a\nContent-Length: 500000\n\n{{"
+        self.assertEqual(self.raw(head.format("whoami")).status, 413)
+        self.assertEqual(self.raw(head.format("queues/x/v1/whoami")).status, 413)
+
+    def test_a_page_of_another_site_changes_nothing(self):
+        type(self).kept_for = 0  # the answer for no credential
+        def send(site, method="POST", path="/v1/queues/q/purge", **headers):
+            body = b"{}" if method == "POST" else None
+            return self.client().request(method, path, body, {"Sec-Fetch-Site": site, "Content-Type": "text/plain", **headers})
+
+        for site in ("cross-site", "same-site"):
+            for path in ("/v1/queues/q/purge", "/v1/tasks", "/v1/tasks/batch", "/asyncjobs/v1/tasks", "/v1/keys"):
+                for headers in ({}, {"Cookie": "session=ann"}, {"Authorization": "Basic YTpi"}):
+                    with self.subTest(site=site, path=path, headers=headers):
+                        reply = send(site, path=path, **headers)
+                        self.assertEqual((reply.status, reply.json["error"]["details"]["reason"]), (403, "cross_site_request"))
+            self.assertEqual(send(site, "DELETE", "/v1/queues/q").status, 403)
+            self.assertEqual(send(site, path="/taskmq/add-job").json, {"detail": "Insufficient permissions"})
+        self.assertEqual((self.responder.requests, self.responder.auth_requests), ([], []))
+        # What only looks, what holds a token itself, what a page of its own site does, and what another puts a credential to.
+        for reply in (send("cross-site", "GET"), send("cross-site", path="/v1/signals/7"), send("same-origin"), send("none"),
+                      send("cross-site", **{"X-API-Key": "a"}), send("same-site", Authorization="Bearer a")):
+            self.assertEqual(reply.status, 200)
+        self.assertEqual(len(self.responder.requests), 6)
+
     def test_a_batch_needs_who_may_create(self):
         for path in ("/v1/tasks/batch", "/asyncjobs/v1/tasks/batch"):
             self.api.post(path, b"{}")
