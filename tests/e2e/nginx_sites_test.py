@@ -174,6 +174,10 @@ class Sites(unittest.TestCase):
             self.assertEqual((reply.status, urllib.parse.urljoin(path, reply.headers["Location"])), (302, "/ui/"))
         self.assertIn(b"js/main.js", api.get("/ui/").body)
         self.assertIn(b"js/main.js", api.get("/v1/ui/").body)
+        # A browser would take what follows "//" for a host, in a redirect and in what is relative to such an address.
+        for path in ("//evil.example/v1/ui", "//evil.example/v1/ui/", "//evil.example/v1/ui/index.html", "//evil.example/v1/ui/js",
+                     "/v1/ui//index.html"):
+            self.assertEqual(api.get(path).status, 400, path)
 
     def test_a_queue_may_be_called_as_the_dashboard(self):
         KNOWN["Bearer ui"] = "anybody"
@@ -213,7 +217,7 @@ class Sites(unittest.TestCase):
             self.assertTrue(policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';"), policy)
             self.assertNotIn("unsafe", policy)
             self.assertEqual(reply.headers["X-Content-Type-Options"], "nosniff")
-        for path in ("js/nothing.js", "js/", "%2e%2e/ui.conf", "js/%2e%2e/%2e%2e/ui.conf", "..%2fui.conf"):
+        for path in ("js/nothing.js", "js", "js/", "%2e%2e/ui.conf", "js/%2e%2e/%2e%2e/ui.conf", "..%2fui.conf"):
             self.assertIn(self.get(site, f"{below}ui/{path}").status, (400, 401, 403, 404), path)
         self.assert_refused(self.get(site, f"{below}ui/index.html", "DELETE"), 405)
 

@@ -33,7 +33,7 @@ const screens = [
 function Bar({ who }) {
   return html`<header class="bar">
     <a class="brand" href="#/"><img src="icon.svg" alt="" />Postern</a>
-    <nav aria-label="About the API"><a href=${new URL("v1/docs", mount).pathname}>API</a></nav>
+    <nav aria-label="About the API"><a href=${new URL("v1/docs", mount).href}>API</a></nav>
     ${who && html`<div class="end">
       <span>tenant <b>${who.tenant}</b></span>
       <span>${who.identity ? html`<b>${who.identity}</b>, ` : ""}role <b>${who.role}</b>${who.sandbox ? ", sandbox" : ""}</span>
