@@ -39,15 +39,16 @@ function Redrive({ group, since, after }) {
 
 export function Failures({ query }) {
   // To the minute, so that the address of the request does not change with each drawing.
-  const since = query.hours ? new Date(Math.floor((Date.now() - query.hours * hour) / 60_000) * 60_000).toISOString() : "";
+  const hours = Object.hasOwn(spans, query.hours) ? query.hours : "";  // an address may say anything
+  const since = hours ? new Date(Math.floor((Date.now() - hours * hour) / 60_000) * 60_000).toISOString() : "";
   const wanted = { queue: query.queue, endpoint: query.endpoint, reason: query.reason, created_since: since };
-  const failures = usePolled((signal) => get(["failures"], { query: wanted, signal }), 15, [query.queue, query.endpoint, query.reason, query.hours]);
+  const failures = usePolled((signal) => get(["failures"], { query: wanted, signal }), 15, [query.queue, query.endpoint, query.reason, hours]);
   const mayRetry = useMay("retry");
   const change = (name) => (event) => go(["failures"], { ...query, [name]: event.target.value.trim() }, { replace: true });
   return html`
     <${Head} title="Failures" what="Tasks that are over without having been delivered, and why. A retry gives each all its attempts again." />
     <div class="sheet"><div class="inside filters">
-      <${Field} label="Created in"><select value=${query.hours ?? ""} onChange=${change("hours")}>${Object.entries(spans).map(([value, text]) => html`<option value=${value} selected=${value === (query.hours ?? "")}>${text}</option>`)}</select><//>
+      <${Field} label="Created in"><select value=${hours} onChange=${change("hours")}>${Object.entries(spans).map(([value, text]) => html`<option value=${value} selected=${value === hours}>${text}</option>`)}</select><//>
       <${Field} label="Queue"><input size="14" value=${query.queue ?? ""} onChange=${change("queue")} /><//>
       <${Field} label="Endpoint"><input size="14" value=${query.endpoint ?? ""} onChange=${change("endpoint")} /><//>
       <${Field} label="Reason"><select value=${query.reason ?? ""} onChange=${change("reason")}><option value="">any</option>${Object.keys(meanings).map((each) => html`<option value=${each} selected=${each === query.reason}>${each}</option>`)}</select><//>

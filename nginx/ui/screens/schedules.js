@@ -14,9 +14,19 @@ import { tell } from "../parts/toasts.js";
 const kTyping = 300;  // ms without a key before the API is asked
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+const shape = { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" };
+// A zone that this browser does not know, such as one that is being typed, stands in the viewer's own.
+function formatIn(timezone) {
+  try {
+    return new Intl.DateTimeFormat("en-GB", { ...shape, timeZone: timezone });
+  } catch {
+    return new Intl.DateTimeFormat("en-GB", shape);
+  }
+}
+
 // An occurrence in the zone of its schedule, and in the viewer's when that is another.
 function Occurrence({ at, timezone }) {
-  const there = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: timezone }).format(new Date(at));
+  const there = formatIn(timezone).format(new Date(at));
   return html`<time dateTime=${at}>${there}</time> <span class="quiet">${timezone === zone ? "" : html`(<${Exactly} at=${at} />)`}</span>`;
 }
 

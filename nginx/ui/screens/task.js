@@ -36,6 +36,9 @@ function contentOf(task) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+// Characters that a terminal obeys, as DEL, or that change what is seen, as JSON may write them.
+const plain = (json) => json.replace(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 // A request that makes such a task again. Headers whose values the API hides are hidden here, too.
 function curl(task) {
   const wanted = {};
@@ -45,7 +48,7 @@ function curl(task) {
   }
   if (wanted.endpoint !== undefined) delete wanted.method;
   const url = new URL("v1/tasks", mount).href;
-  return `curl ${quoted(url)} \\\n  -H "Authorization: Bearer $POSTERN_KEY" -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(wanted))}`;
+  return `curl ${quoted(url)} \\\n  -H "Authorization: Bearer $POSTERN_KEY" -H 'Content-Type: application/json' \\\n  -d ${quoted(plain(JSON.stringify(wanted)))}`;
 }
 
 function Attempt({ of: attempt }) {

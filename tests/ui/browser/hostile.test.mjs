@@ -50,6 +50,18 @@ test("a task's payload, tags, headers, and what its receiver answered", async ()
   await tab.leave();
 });
 
+test("what is copied for a terminal holds no character that one obeys", async () => {
+  const made = await api("POST", "/v1/tasks", { queue: "evil", webhook_url: env.EVIL_URL, delay: 3600, payload: { a: "\u007f\u007f'\u009b31m \u202e\u2066 ü" } });
+  const tab = await visit({ at: `#/tasks/${made.json.id}`, role: "read", prepare: (context) => context.grantPermissions(["clipboard-read", "clipboard-write"]) });
+  await settled(tab.page);
+  await press(tab.page, "Copy as curl");
+  await tab.page.getByText("Copied.").waitFor();
+  const copied = await tab.page.evaluate(() => navigator.clipboard.readText());
+  assert.doesNotMatch(copied, /[\u007f-\u009f\u202e\u2066]/);
+  assert.ok(copied.includes(String.raw`"\u007f\u007f'\''\u009b31m \u202e\u2066 ü"`), copied);
+  await tab.leave();
+});
+
 test("what failed, and the overview", async () => {
   const tab = await visit({ role: "admin" });
   for (const at of ["#/failures", "#/", "#/queues", "#/tasks?status=failed", "#/tasks?status=failed&queue=evil"]) {
@@ -88,7 +100,7 @@ test("names of keys", async () => {
 test("addresses", async () => {
   for (const at of [`#/queues/${encodeURIComponent(script)}`, `#/tasks/${encodeURIComponent("../../etc/passwd")}`, `#/endpoints/${encodeURIComponent(image)}`,
     `#/tasks?queue=${encodeURIComponent(image)}&status=%3Cscript%3E`, `#/queues?name=${encodeURIComponent(image)}`, `#/failures?reason=${encodeURIComponent(script)}`,
-    "#/__proto__", "#/constructor?__proto__=1", `#/${"z".repeat(3000)}`]) {
+    "#/failures?hours=x", "#/failures?hours=1e300", "#/failures?hours=constructor", "#/__proto__", "#/constructor?__proto__=1", `#/${"z".repeat(3000)}`]) {
     const tab = await visit({ at, role: "admin" });
     await tab.page.locator("main").getByText(/\S/).first().waitFor();
     await harmless(tab, at);

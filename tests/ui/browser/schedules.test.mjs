@@ -19,6 +19,13 @@ test("while an expression is typed, the next times are shown in its zone, and wh
   await dialog.getByLabel("Time zone").fill("America/New_York");
   await until(async () => (await dialog.locator("ol li").count()) === 5);
   for (const each of await dialog.locator("ol li").allInnerTexts()) assert.match(each, /^Mon.*06:30:00/);
+  const asked = tab.page.waitForResponse((reply) => reply.url().endsWith("/preview") && reply.status() === 400);
+  await dialog.getByLabel("Time zone").fill("America/New_Yor");
+  await asked;
+  await dialog.getByText("There is no time zone").first().waitFor();
+  assertClean(tab, 400);
+  await dialog.getByLabel("Time zone").fill("America/New_York");
+  await until(async () => (await dialog.locator("ol li").count()) === 5);
   await dialog.getByLabel("When").fill("30 26 * * 1");
   await dialog.locator(".note").first().waitFor();
   assert.equal(await dialog.locator("ol li").count(), 0);
