@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Keys, tenants and who one is, through nginx, and by the command."""
 
+import concurrent.futures
 import json
 import os
+import subprocess
 import unittest
 
 from commanding import Commanding, OverHttp
@@ -100,6 +102,23 @@ class Keys(StackTest):
         self.api.post("/v1/keys", {"name": name, "role": "read"})
         self.assertEqual(len(theirs.get("/v1/keys").json["keys"]), 1)
         self.assert_refused(theirs.post(f"/v1/keys/{name}/revoke"), 404, "key_not_found")
+
+    def test_two_at_once_make_no_key_too_many(self):
+        tenant, postgres = self.tenant(), self.stack.postgres
+        admin = self.on_host("admin", "--tenant", tenant)
+        def make(count):
+            return ("SELECT count(postern.create_key(sha256(convert_to(n.name, 'UTF8')), n.name, 'read', "
+                    f"'{tenant}', false, NULL, 1000, 1000)) FROM (SELECT gen_random_uuid()::text AS name FROM generate_series(1, {count})) n;")
+        postgres.psql(make(998))
+        with subprocess.Popen([postgres.bin / "psql", "-XAtq", postgres.url()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as other, concurrent.futures.ThreadPoolExecutor() as pool:
+            print(f"BEGIN; {make(1)}", file=other.stdin, flush=True)
+            self.assertEqual(other.stdout.readline(), "1\n")  # the last that may be, and not committed
+            second = pool.submit(admin.post, "/v1/keys", {"name": fresh(), "role": "read"})
+            self.wait_until(lambda: second.done() or postgres.psql(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%create_key%'") != "0")
+            print("COMMIT;", file=other.stdin, flush=True)
+            self.assert_refused(second.result(), 409, "quota_exceeded")
 
     def test_an_expired_key_is_told_so_everywhere(self):
         expired = self.with_key("postern_expired")

@@ -53,6 +53,8 @@ BEGIN
   IF p_role NOT IN ('admin', 'worker', 'read') THEN
     RAISE EXCEPTION 'a key of the role % is not made here', p_role USING ERRCODE = 'insufficient_privilege';
   END IF;
+  -- One of a tenant at a time: two would make one too many, and delete the same keys in different orders.
+  PERFORM pg_advisory_xact_lock(hashtextextended('postern.create_key ' || p_tenant, 0));
   IF postern.count_keys(p_tenant) >= p_most THEN RETURN NULL; END IF;
   DELETE FROM postern.api_key d WHERE d.hash IN (
     SELECT k.hash FROM postern.api_key k

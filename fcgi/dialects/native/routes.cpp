@@ -126,7 +126,7 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail, Cost::change},
     Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat, Cost::change},
     Route{"GET", "/v1/keys", Access::admin, native_keys::list, Cost::read},
-    Route{"POST", "/v1/keys", Access::write, native_keys::create},
+    Route{"POST", "/v1/keys", Access::write, native_keys::create, Cost::change},
     Route{"POST", "/v1/keys/{name}/revoke", Access::write, native_keys::revoke},
     Route{"GET", "/v1/tenants", Access::operate, native_tenants::list, Cost::read},
     Route{"POST", "/v1/tenants", Access::operate, native_tenants::create, Cost::change},
