@@ -224,6 +224,10 @@ Result<JwtClaims> verify_jwt(std::string_view token, const JwtKeys& keys, Time n
   if (const auto ok = check_audience(*claims, rules.audience); !ok) return ok.error();
   auto subject = text_of(*claims, "sub");
   if (!subject) return subject.error();
+  // No header can hold it, so that the caller would be nobody in every log.
+  if (std::ranges::any_of(*subject, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    return malformed("The token's sub holds a control character.");
+  }
   auto role = text_of(*claims, "role");
   if (!role) return role.error();
   auto tenant = text_of(*claims, "tenant");

@@ -119,6 +119,13 @@ class Tokens(StackTest):
                          {"identity": "someone", "tenant": "default", "role": "admin", "sandbox": False,
                           "auth": "required"})
 
+    def test_nobody_is_nameless_by_a_control_character(self):
+        for subject in ("a\nb", "a\r\nPostern-Operator: 1", "\0", "a\x7f", "\t"):
+            refused = self.with_token(token(self.secret, role="admin", sub=subject), "/v1/whoami")
+            self.assertEqual((refused.status, refused.json["error"]["details"]["reason"]), (401, "jwt_malformed"), subject)
+        named = self.with_token(token(self.secret, role="admin", sub="Jos\u00e9 \u2014 1"), "/v1/whoami")
+        self.assertEqual(named.json["identity"], "Jos\u00e9 \u2014 1")
+
     def test_secrets_of_every_source_are_accepted(self):
         for secret in (self.secret, self.settings["TASKMQ_JWT_SECRET"], *self.of_file):
             headers = {"Authorization": f"Bearer {token(secret, role='read')}"}
