@@ -22,8 +22,8 @@ function loadPlot() {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// Of what is known; the legend shows it while no minute is pointed at.
-const total = (values) => values.reduce((sum, each) => sum + (each ?? 0), 0);
+// Of what is known; the legend shows it while no minute is pointed at. null: no minute is.
+const total = (values) => values.reduce((sum, each) => (each === null ? sum : (sum ?? 0) + each), null);
 
 function options(width, lines) {
   // "14:05", whatever the browser's language: as times stand everywhere here.
@@ -45,7 +45,11 @@ function options(width, lines) {
 }
 
 // `lines`: {name, tone (a colour of frame.css), values}, a value for each minute from `since` on; null where none is known.
-export function Chart({ label, since, step, lines }) {
+export const Chart = (given) => (given.lines.every(({ values }) => total(values) === null)
+  ? html`<p class="quiet">No minute is known yet. A scheduler counts them, and the first is here two minutes after it was started.</p>`
+  : html`<${Plotted} ...${given} />`);
+
+function Plotted({ label, since, step, lines }) {
   const place = useRef(null), plot = useRef(null);
   const [made, setMade] = useState(0);
   const data = [lines[0].values.map((_, at) => new Date(since).getTime() / 1000 + at * step), ...lines.map((each) => each.values)];
