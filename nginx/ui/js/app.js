@@ -30,6 +30,9 @@ const screens = [
   { name: "tenants", title: "Tenants", screen: Tenants, least: "operator", needs: "operators of the whole installation" },
 ];
 
+// A sandbox key sees what all may see, whatever its role.
+const maySee = ({ role, sandbox }, { least }) => !least || (!sandbox && isAtLeast(role, least));
+
 function Bar({ who }) {
   return html`<header class="bar">
     <a class="brand" href="#/"><img src="icon.svg" alt="" />Postern</a>
@@ -42,9 +45,9 @@ function Bar({ who }) {
   </header>`;
 }
 
-function Screens({ current, role }) {
+function Screens({ current, who }) {
   return html`<nav class="screens" aria-label="Screens"><ul>
-    ${screens.filter(({ least }) => !least || isAtLeast(role, least)).map(({ name, title }) => html`
+    ${screens.filter((each) => maySee(who, each)).map(({ name, title }) => html`
       <li><a href=${href([name])} aria-current=${name === current ? "page" : undefined}>${title}</a></li>`)}
   </ul></nav>`;
 }
@@ -56,7 +59,7 @@ function Screen({ route, who }) {
     return html`<${Head} title="There is no such screen" />
       <div class="sheet"><div class="state"><p><a href="#/">The overview</a> leads to all of them.</p></div></div>`;
   }
-  if (found.least && !isAtLeast(who.role, found.least)) return html`<${NoPermission} role=${who.role} needs=${found.needs} />`;
+  if (!maySee(who, found)) return html`<${NoPermission} role=${who.sandbox ? `${who.role}, sandbox` : who.role} needs=${found.needs} />`;
   return rest.length === 1
     ? html`<${found.one} key=${`${name}/${rest[0]}`} name=${rest[0]} query=${route.query} />`
     : html`<${found.screen} key=${name} query=${route.query} />`;
@@ -107,7 +110,7 @@ export function App() {
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>To the content</a>
     <${Bar} who=${session.who} />
     <div class="body">
-      <${Screens} current=${route.path[0] ?? "overview"} role=${session.who.role} />
+      <${Screens} current=${route.path[0] ?? "overview"} who=${session.who} />
       <main id="main" tabindex="-1"><div class="stack"><${Screen} route=${route} who=${session.who} /></div></main>
     </div>
     <${Toasts} />
