@@ -18,7 +18,7 @@ const Programs = ({ title, caption, of, more = [] }) => html`<${Sheet} title=${t
     ]} />`}<//>`;
 
 const Database = ({ of }) => html`<${Figures} of=${[
-  { name: "PostgreSQL", value: of.version },
+  { name: "PostgreSQL", value: of.version.split(" ")[0] },
   { name: "Size", value: bytes(of.size_bytes) },
   { name: "Connections", value: count(of.connections), unit: `of ${count(of.max_connections)}`, mood: of.connections > 0.9 * of.max_connections ? "warn" : "" },
   { name: "Transaction ids used", value: count(of.transaction_ids_used), unit: "of 2,000M" },

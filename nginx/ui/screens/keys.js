@@ -10,6 +10,7 @@ import { Head, Pill, Table, When } from "../parts/layout.js";
 import { Empty, Loaded } from "../parts/states.js";
 import { tell } from "../parts/toasts.js";
 
+// A use is stored to the minute, so that of a new key may seem to be before it was made.
 const stateOf = ({ revoked_at, expires_at }) => (revoked_at ? "revoked" : expires_at && new Date(expires_at) <= Date.now() ? "expired" : "works");
 
 function NewKey({ onClose, onMade }) {
@@ -57,7 +58,7 @@ function KeysOfTenant() {
           { title: "Key", cell: ({ name, sandbox }) => html`${name} ${sandbox && html`<${Pill}>sandbox<//>`} ${name === identity && html`<${Pill} mood="busy">yours<//>`}` },
           { title: "Role", cell: ({ role }) => role },
           { title: "State", cell: (key) => html`<${Pill} mood=${{ works: "good", revoked: "bad", expired: "warn" }[stateOf(key)]}>${stateOf(key)}<//>` },
-          { title: "Last used", cell: ({ last_used_at }) => (last_used_at ? html`<${When} at=${last_used_at} />` : "never") },
+          { title: "Last used", cell: ({ last_used_at, created_at }) => (last_used_at ? html`<${When} at=${last_used_at < created_at ? created_at : last_used_at} />` : "never") },
           { title: "Works until", cell: ({ expires_at }) => (expires_at ? html`<${When} at=${expires_at} />` : "no end") },
           { title: "Made", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
           ...(may ? [{ title: "", actions: true, cell: (key) => stateOf(key) === "works" && html`<${Asking} small danger label="Revoke …" dialog=${(close) => html`

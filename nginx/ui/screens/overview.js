@@ -10,7 +10,7 @@ import { Empty, Loaded } from "../parts/states.js";
 
 const kLate = 60;  // s: as long as the doctor lets a task be due
 
-// Rates are of the time between two answers; until there are two, of the last whole minute.
+// Rates are of the time between two answers; until there are two, of the last minute that was counted.
 function useRates(stats, series) {
   const seen = useRef([]);
   if (!stats.data) return {};
@@ -22,7 +22,7 @@ function useRates(stats, series) {
   const minute = series.data?.series[0];
   const of = (value, name) => {
     if (between >= 4) return (value(last.totals) - value(first.totals)) / between;
-    const known = minute?.[name].at(-1);
+    const known = minute?.[name].slice(-3).findLast((each) => each !== null);
     return known === null || known === undefined ? null : known / 60;
   };
   return {
@@ -34,12 +34,15 @@ function useRates(stats, series) {
 
 const sum = (queues, state) => queues.reduce((all, { depth }) => all + depth[state], 0);
 
+// Where more is to be seen of what a check found.
+const places = { failures: "failures", pauses: "queues", "oldest due": "queues", breakers: "endpoints" };
+
 function Warnings({ health }) {
   const found = health.checks.filter(({ verdict }) => verdict === "warning" || verdict === "wrong");
   if (found.length === 0) return html`<p class="quiet">Nothing. <a href=${href(["health"])}>All checks</a></p>`;
   return html`<ul class="timeline">${found.map((each) => html`
     <li class=${each.verdict === "wrong" ? "bad" : "warn"}>
-      <div class="row"><b>${each.name}</b><${Pill}>${each.verdict}<//><span>${each.finding}</span></div>
+      <div class="row"><b>${places[each.name] ? html`<a href=${href([places[each.name]])}>${each.name}</a>` : each.name}</b><${Pill}>${each.verdict}<//><span>${each.finding}</span></div>
       <p class="quiet"><${Prose} text=${each.hint} /></p>
     </li>`)}</ul>`;
 }

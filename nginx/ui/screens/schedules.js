@@ -40,6 +40,7 @@ function Preview({ schedule, timezone }) {
     if (!settled.schedule.trim()) return { next: [] };
     return post(["schedules", "preview"], { ...timing(settled.schedule), timezone: settled.timezone || "UTC", count: 5 }, { signal });
   }, 0, [settled.schedule, settled.timezone]);
+  if (!settled.schedule.trim()) return html`<p class="quiet">The next times stand here as soon as something is typed.</p>`;
   return html`<div aria-live="polite"><p class="quiet">The next times:</p>
     ${next.error ? html`<div class="note warn"><p>${next.error.message}</p></div>`
       : html`<ol>${(next.data?.next ?? []).map((at) => html`<li><${Occurrence} at=${at} timezone=${settled.timezone || "UTC"} /></li>`)}</ol>`}
