@@ -20,7 +20,7 @@ from auth_variants_test import SsoStack  # noqa: E402
 import leaks  # noqa: E402
 import nginx  # noqa: E402
 from commands import Commands  # noqa: E402
-from furnish import furnish  # noqa: E402
+from furnish import HISTORY, furnish  # noqa: E402
 from places import Places  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
@@ -54,8 +54,10 @@ class Browsing(StackTest):
                 print(line.strip())
 
     def furnished(self):
-        """Fills the stack; the variables that name what is in it."""
-        return {"FURNISHED": json.dumps(furnish(self.api, self.receiver))}
+        """Fills the stack, once for the class; the variables that name what is in it."""
+        if not hasattr(self.stack, "furnished"):
+            self.stack.furnished = {"FURNISHED": json.dumps(furnish(self.api, self.receiver))}
+        return self.stack.furnished
 
     def make_key(self, **options):
         arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
@@ -193,7 +195,9 @@ class Costs(Browsing):
 class Pictures(Browsing):
     def test_pictures_of_every_screen(self):
         folder = nginx.BUILD / "ui-screenshots"
-        self.browse("pictures", PICTURES=str(folder), **self.furnished())
+        variables = self.furnished()
+        self.stack.postgres.psql(HISTORY)
+        self.browse("pictures", PICTURES=str(folder), **variables)
         print(f"pictures of every screen are in {folder}")
 
 

@@ -43,6 +43,30 @@ for (const what of ["handlers", "database"]) {
   });
 }
 
+test("where one answer is missing, its figures are dashes, and the others are there", async () => {
+  const refuse = (route) => route.fulfill({ status: 503, json: { error: { code: "unavailable", message: "Nobody counts.", details: { reason: "database_unavailable" } } } });
+  const tab = await visit({ at: "#/", role: "admin", prepare: async (context) => {
+    await context.route("**/v1/stats/series**", refuse);
+    await context.route("**/v1/health", refuse);
+  } });
+  await until(async () => (await figure(tab.page, "Ready to go").innerText()) === "3");
+  assert.equal(await figure(tab.page, "Attempts take, p95").innerText(), "–");
+  assert.equal(await tab.page.getByText("Nobody counts.").count(), 2);
+  assert.equal(await tab.page.locator(".chart").count(), 0);
+  await tab.leave();
+});
+
+test("a chart of which no minute is known says so, and has no 0", async () => {
+  const nothing = Array(60).fill(null);
+  const series = { queue: null, endpoint: null, created: nothing, completed: nothing, failed: nothing, cancelled: nothing, attempts: nothing, attempts_failed: nothing, p95_ms: nothing };
+  const tab = await visit({ at: "#/queues/kept", role: "admin", prepare: (context) => context.route("**/v1/stats/series**", (route) =>
+    route.fulfill({ json: { since: new Date(Date.now() - 3_600_000).toISOString(), step_seconds: 60, minutes: 60, series: [series] } })) });
+  await tab.page.getByText("No minute is known yet").waitFor();
+  await tab.open("#/queues");
+  assert.match(await tab.page.getByRole("row").filter({ hasText: "kept" }).innerText(), /–/);
+  await tab.leave();
+});
+
 test("the banner's button asks at once", async () => {
   const tab = await visit({ at: "#/queues", role: "admin" });
   await settled(tab.page);

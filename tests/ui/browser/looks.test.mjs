@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { screens } from "./screens.mjs";
-import { assertClean, close, dialogOf, env, inaccessible, press, settled, visit } from "./visit.mjs";
+import { assertClean, assertDialogFits, close, dialogOf, env, inaccessible, press, settled, visit } from "./visit.mjs";
 
 const scheme = env.SCHEME;
 let tab;
@@ -25,6 +25,7 @@ for (const { name, at, title, dialogs = [] } of screens) {
       await press(tab.page, button);
       await dialogOf(tab.page).waitFor();
       await settled(tab.page);
+      await assertDialogFits(tab.page);
       assert.deepEqual(await inaccessible(tab.page), [], button);
       await tab.page.keyboard.press("Escape");
       await dialogOf(tab.page).waitFor({ state: "detached" });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { screens } from "./screens.mjs";
-import { assertClean, close, dialogOf, overflows, press, settled, visit } from "./visit.mjs";
+import { assertClean, assertDialogFits, close, dialogOf, overflows, press, settled, visit } from "./visit.mjs";
 
 const viewport = { width: 400, height: 800 };
 let tab;
@@ -28,6 +28,7 @@ for (const { name, at, dialogs = [] } of screens) {
     for (const button of dialogs) {
       await press(tab.page, button);
       await settled(tab.page);
+      await assertDialogFits(tab.page);
       assert.equal(await overflows(tab.page), false, button);
       assert.deepEqual(await outside(tab.page), [], button);
       await dialogOf(tab.page).getByRole("button").last().scrollIntoViewIfNeeded();

@@ -20,8 +20,7 @@ const shows = (name, text) => until(async () => (await figure(name).innerText())
 const queue = async () => (await api("GET", "/v1/queues/letters")).json;
 
 test("the list shows what waits, and finds a queue by a part of its name", async () => {
-  await row("letters").waitFor();
-  assert.match(await row("letters").innerText(), /paused[\s\S]*\b7\b/);
+  await until(async () => /paused[\s\S]*\b7\b/.test(await row("letters").innerText()), "7 wait in a paused queue");
   await tab.page.getByLabel("Find by name").fill("LETT");
   await row("parcels").waitFor({ state: "detached" });
   assert.ok(await row("letters").isVisible());

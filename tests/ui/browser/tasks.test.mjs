@@ -60,6 +60,17 @@ test("by time, which a link carries to other zones", async () => {
   await shows([made.old], "created until");
 });
 
+test("a time is typed as the visitor's, and the address has everybody's", async () => {
+  await tab.open("#/tasks");
+  await tab.page.getByLabel("Created since").fill("2026-01-02T03:04");
+  await tab.page.getByLabel("Created until").fill("2026-07-02T03:04");
+  await press(tab.page, "Show");
+  await until(() => tab.page.url().includes("created_since"));
+  const query = new URLSearchParams(new URL(tab.page.url()).hash.split("?")[1]);
+  assert.deepEqual([query.get("created_since"), query.get("created_until")], ["2026-01-02T02:04:00.000Z", "2026-07-02T01:04:00.000Z"], "Berlin, in winter and in summer");
+  assert.equal(await tab.page.getByLabel("Created until").inputValue(), "2026-07-02T03:04");
+});
+
 test("by id, which leads to the task", async () => {
   await tab.open("#/tasks");
   await tab.page.getByLabel("Id").fill(` ${made.old} `);

@@ -114,6 +114,16 @@ export async function inaccessible(page) {
   return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ""}`));
 }
 
+// The dialog that is open is in the middle, and nothing of it is beside it.
+export async function assertDialogFits(page) {
+  const { left, right, width, inside } = await dialogOf(page).evaluate((each) => {
+    const { left: from, right: to } = each.getBoundingClientRect();
+    return { left: from, right: to, width: document.documentElement.clientWidth, inside: each.scrollWidth <= each.clientWidth };
+  });
+  assert.ok(inside, "the dialog's text is wider than the dialog");
+  assert.ok(Math.abs(left - (width - right)) < 20, `the dialog is from ${left} to ${right} of ${width}`);
+}
+
 // Whether the page is wider than its window.
 export const overflows = (page) => page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
