@@ -33,7 +33,7 @@ test("signs in, goes to a screen, opens and closes a dialog, and is back where i
   await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
   await settled(page);
   await page.locator("body").evaluate(() => document.activeElement.blur());
-  await tabTo(page, "To the content", 10);
+  await tabTo(page, "To the content");  // the first of the page: Tab has to go around
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
   await page.keyboard.press("Shift+Tab");
