@@ -1,6 +1,6 @@
 // The frame around the screens, and which of them is shown.
 import { mount } from "./api.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { href, useRoute } from "./router.js";
 import { begin, isAtLeast, signIn, signOut, useSession, Who } from "./session.js";
 import { Field, Head } from "../parts/layout.js";
@@ -46,7 +46,13 @@ function Bar({ who }) {
 }
 
 function Screens({ current, who }) {
-  return html`<nav class="screens" aria-label="Screens"><ul>
+  const list = useRef(null);
+  // On a narrow window the list is wider than that.
+  useEffect(() => {
+    const shown = list.current.querySelector("[aria-current]")?.getBoundingClientRect();
+    if (shown) list.current.scrollLeft += shown.left - list.current.getBoundingClientRect().left - 60;
+  }, [current]);
+  return html`<nav class="screens" aria-label="Screens" ref=${list}><ul>
     ${screens.filter((each) => maySee(who, each)).map(({ name, title }) => html`
       <li><a href=${href([name])} aria-current=${name === current ? "page" : undefined}>${title}</a></li>`)}
   </ul></nav>`;

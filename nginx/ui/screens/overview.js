@@ -32,7 +32,11 @@ function useRates(stats, series) {
   };
 }
 
-const sum = (queues, state) => queues.reduce((all, { depth }) => all + depth[state], 0);
+// Of the queues that the schedulers have looked at; null: there are queues, and none of them has been.
+function sum(queues, state) {
+  const looked = queues.filter(({ depth_unknown }) => !depth_unknown);
+  return queues.length > 0 && looked.length === 0 ? null : looked.reduce((all, { depth }) => all + depth[state], 0);
+}
 
 // Where more is to be seen of what a check found.
 const places = { failures: "failures", pauses: "queues", "oldest due": "queues", breakers: "endpoints" };
@@ -91,7 +95,9 @@ export function Overview() {
           <${Sheet} title="What to look at"><${Loaded} of=${health}>${(data) => html`<${Warnings} health=${data} />`}<//><//>
           <${Sheet} title="Queues with work" plain end=${html`<a href=${href(["queues"])}>All queues</a>`}>
             ${busiest.length === 0
-              ? html`<${Empty} title="No task waits"><p>Everything that was created has been delivered, failed or was cancelled.</p><//>`
+              ? queues.some(({ depth_unknown }) => depth_unknown)
+                ? html`<${Empty} title="Not known yet"><p>The schedulers look every 10 seconds.</p><//>`
+                : html`<${Empty} title="No task waits"><p>Everything that was created has been delivered, failed or was cancelled.</p><//>`
               : html`<${Table} caption="Queues with work" rows=${busiest} id=${(each) => each.name} columns=${[
                 { title: "Queue", cell: ({ name, paused: held }) => html`<a href=${href(["queues", name])}>${name}</a> ${held && html`<${Pill}>paused<//>`}` },
                 { title: "Ready", number: true, cell: ({ depth }) => count(depth.ready) },
