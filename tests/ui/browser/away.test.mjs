@@ -56,6 +56,19 @@ test("where one answer is missing, its figures are dashes, and the others are th
   await tab.leave();
 });
 
+test("depths at which no scheduler has looked are dashes, too", async () => {
+  const tab = await visit({ at: "#/", role: "admin", prepare: (context) => context.route("**/v1/stats", async (route) => {
+    const answer = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...answer, queues: answer.queues.map((each) => ({ ...each, depth_unknown: true, depth: { ready: 0, active: 0, delayed: 0, blocked: 0, total: 0 } })) } });
+  }) });
+  await settled(tab.page);
+  assert.equal(await figure(tab.page, "Ready to go").innerText(), "–");
+  await tab.page.getByText("Not known yet").waitFor();
+  await tab.open("#/queues");
+  assert.doesNotMatch((await tab.page.getByRole("row").filter({ hasText: "kept" }).innerText()).split("\t").slice(2, 6).join(), /0/);
+  await tab.leave();
+});
+
 test("a chart of which no minute is known says so, and has no 0", async () => {
   const nothing = Array(60).fill(null);
   const series = { queue: null, endpoint: null, created: nothing, completed: nothing, failed: nothing, cancelled: nothing, attempts: nothing, attempts_failed: nothing, p95_ms: nothing };

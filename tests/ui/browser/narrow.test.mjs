@@ -46,6 +46,8 @@ test("every screen is reached by the list of screens", async () => {
   for (const title of ["Queues", "Tasks", "Failures", "Schedules", "Endpoints", "Health", "Keys", "Tenants", "Overview"]) {
     await tab.page.getByRole("navigation", { name: "Screens" }).getByRole("link", { name: title }).click();
     await tab.page.getByRole("heading", { name: title, level: 1 }).waitFor();
+    const { left, right } = await tab.page.locator("nav [aria-current]").evaluate((each) => each.getBoundingClientRect());
+    assert.ok(left >= 0 && right <= viewport.width, `${title} is seen in the list`);
   }
 });
 
