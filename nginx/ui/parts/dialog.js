@@ -31,7 +31,7 @@ export function Dialog({ title, yes, danger, act, canAct = true, onClose, childr
       ${children}
       ${error && html`<div class="note bad" role="alert"><p>${error.message}</p></div>`}
       <div class="answers">
-        <button type="button" onClick=${() => dialog.current.close()}>${act ? "Cancel" : "Close"}</button>
+        <button type="button" onClick=${() => dialog.current.close()}>${act ? "Back" : "Close"}</button>
         ${act && html`<button class=${`main ${danger ? "danger" : ""}`} disabled=${busy || !canAct}>${busy ? "Working …" : yes}</button>`}
       </div>
     </form>

@@ -16,10 +16,7 @@ const names = ["status", "queue", "endpoint", "reason", "tag", "created_since", 
 const kPage = 50;
 
 // The conditions in words.
-function described(query) {
-  const parts = names.filter((name) => query[name]).map((name) => `${name.replaceAll("_", " ")} ${query[name]}`);
-  return parts.length > 0 ? parts.join(", ") : "no condition";
-}
+const described = (query) => names.filter((name) => query[name]).map((name) => `${name.replaceAll("_", " ")} ${query[name]}`).join(", ");
 
 // A datetime-local field holds the viewer's time, the address the API's.
 const toField = (time) => {
@@ -65,7 +62,7 @@ function ToAll({ query, after }) {
         <p>Tasks with ${described(query)}. Each starts again with all its attempts.</p><//>`} />`}
     ${mayWrite && (query.status === "pending" || query.status === "blocked" || !query.status) && !query.reason && html`<${Asking} danger label="Cancel what waits …" dialog=${(close) => html`
       <${Counted} title="Cancel what waits of these?" verb="cancel" filter=${whole} yes="Cancel them" onClose=${close} after=${after}>
-        <p>Waiting tasks with ${described({ ...query, status: query.status })}. They stay listed as cancelled, and can be retried.</p><//>`} />`}`;
+        <p>${whole.all ? "Every task that waits, in all queues" : `Waiting tasks with ${described(query)}`}. They stay listed as cancelled, and can be retried.</p><//>`} />`}`;
 }
 
 function ToChosen({ chosen, onDone }) {

@@ -68,7 +68,7 @@ test("a change that is refused says so at the field, and nothing is changed", as
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.locator(".field", { hasText: "Deliveries at the same time" }).locator(".wrong").waitFor();
   assert.match(await dialog.getByRole("alert").innerText(), /10,?000/);
-  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.getByRole("button", { name: "Back" }).click();
   assert.equal((await queue()).max_concurrent, 3);
 });
 
@@ -83,7 +83,7 @@ test("an emptied limit is none", async () => {
 test("a purge says first how many it hits", async () => {
   await press(tab.page, "Purge …");
   await dialogOf(tab.page).getByText("7 tasks match now").waitFor();
-  await dialogOf(tab.page).getByRole("button", { name: "Cancel", exact: true }).click();
+  await dialogOf(tab.page).getByRole("button", { name: "Back" }).click();
   assert.equal((await api("GET", "/v1/queues/letters/stats")).json.depth.ready, 7, "closing does nothing");
   await answer(tab.page, "Purge …", "Cancel them");
   await told(tab.page, "letters is purged");
