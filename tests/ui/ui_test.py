@@ -179,13 +179,18 @@ class Hostile(Browsing):
 
 
 class Costs(Browsing):
+    def test_what_a_visit_costs(self):
+        self.browse("costs", **self.furnished())
+
+
+class Statements(Browsing):
     """Counts in the server's log what the handlers ask the database."""
 
-    def test_what_a_visit_costs(self):
+    def test_what_an_open_dashboard_costs(self):
         self.stack.postgres.psql("ALTER SYSTEM SET log_statement = 'all'")
         self.stack.postgres.psql("ALTER SYSTEM SET log_line_prefix = '%u '")
         self.stack.postgres.psql("SELECT pg_reload_conf()")
-        self.browse("costs", commands={"statements": self.statements}, **self.furnished())
+        self.browse("statements", commands={"statements": self.statements}, **self.furnished())
 
     def statements(self):
         with open(self.stack.postgres.log, errors="replace") as log:
