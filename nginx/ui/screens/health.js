@@ -37,7 +37,7 @@ function Checks({ checks }) {
 }
 
 export function Health() {
-  const health = usePolled((signal) => get(["health"], { signal }), 15, []);
+  const health = usePolled((signal) => get(["health"], { signal }), 30, []);
   return html`<${Loaded} of=${health} head=${html`<${Head} title="Health" />`}>${(data) => {
     const mood = { ok: "good", warning: "warn", wrong: "bad" }[data.status];
     const troubles = data.checks.filter(({ verdict }) => verdict === "wrong" || verdict === "warning").length;

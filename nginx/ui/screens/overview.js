@@ -54,7 +54,7 @@ function Warnings({ health }) {
 export function Overview() {
   const stats = usePolled((signal) => get(["stats"], { signal }), 5, []);
   const series = usePolled((signal) => get(["stats", "series"], { query: { minutes: 60 }, signal }), 20, []);
-  const health = usePolled((signal) => get(["health"], { signal }), 30, []);
+  const health = usePolled((signal) => get(["health"], { signal }), 60, []);
   const rates = useRates(stats, series);
   return html`
     <${Head} title="Overview" />
