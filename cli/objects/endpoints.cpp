@@ -132,7 +132,10 @@ void recover(const Context& context, const Arguments& arguments) {
   request.body = body.take();
   Client client(context, arguments.tenant);
   std::int64_t count = 0;
-  for (bool more = true; more;) {
+  // What is retried and fails again is there again.
+  constexpr int kMostRounds = 1'000;  // of 5,000 tasks each
+  int rounds = 0;
+  for (bool more = true; more && rounds < kMostRounds; ++rounds) {
     const auto answer = client.ask(request, recover_flag);
     const JsonObject step(answer);
     count += static_cast<std::int64_t>(step.number("count"));

@@ -98,6 +98,8 @@ std::string filter_body(const Arguments& arguments, bool dry_run) {
   return out.take();
 }
 
+constexpr int kMostRounds = 1'000;  // of 15 s each at most, where not all could be counted
+
 void change_matching(Client& client, const std::string& verb, const char* done,
                      const Arguments& arguments, const Context& context) {
   const auto count = [&] {
@@ -108,11 +110,15 @@ void change_matching(Client& client, const std::string& verb, const char* done,
     if (context.json) return print_object(answer, context);
     return fmt::print("{} would be {}\n", counted_tasks(answer), done);
   }
-  if (asks_first(context)) {
-    confirm(fmt::format("{} will be {}.", counted_tasks(count()), done));
-  }
+  // What is retried and fails again matches again: as many are changed as there were at first.
+  const auto first = count();
+  if (asks_first(context)) confirm(fmt::format("{} will be {}.", counted_tasks(first), done));
+  const JsonObject at_first(first);
+  const bool bounded = !at_first.is_true("estimated");
+  const auto most = static_cast<std::int64_t>(at_first.number("count"));
   std::int64_t changed = 0;
-  for (bool more = true; more;) {
+  int rounds = 0;
+  for (bool more = true; more && rounds < kMostRounds && (!bounded || changed < most); ++rounds) {
     const auto answer =
         client.ask({"POST", {"tasks", verb}, {}, filter_body(arguments, false)}, choice_flag);
     const JsonObject step(answer);

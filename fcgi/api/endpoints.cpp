@@ -190,7 +190,7 @@ Result<Creation> EndpointsApi::test(const Caller& caller, std::string_view name,
 
 Result<EndpointsApi::Recovered> EndpointsApi::recover(const Caller& caller, std::string_view name,
                                                       std::optional<Time> since,
-                                                      std::optional<Time> until) {
+                                                      std::optional<Time> until, bool dry_run) {
   const auto endpoint = get(caller, name);
   if (!endpoint) return endpoint.error();
   if (!since) {
@@ -205,6 +205,10 @@ Result<EndpointsApi::Recovered> EndpointsApi::recover(const Caller& caller, std:
   });
   // Many small transactions, so that others get to the rows and connections in between.
   Recovered done{0, tasks.size() == static_cast<std::size_t>(kRecovered)};
+  if (dry_run) {
+    done.count = static_cast<std::int64_t>(tasks.size());
+    return done;
+  }
   StepSize size(kRecoveredAtOnce);
   const auto give_up = StepSize::Clock::now() + kRecoverFor;
   for (auto rest = std::span(tasks); !rest.empty();) {

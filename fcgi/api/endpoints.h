@@ -71,9 +71,9 @@ class EndpointsApi {
     bool more;  // ask again for the rest
   };
   // Retries its failed tasks that ended within [since, until), the oldest 5,000. "since_required",
-  // "until_before_since".
+  // "until_before_since". With `dry_run` they are only counted.
   Result<Recovered> recover(const Caller& caller, std::string_view name, std::optional<Time> since,
-                            std::optional<Time> until);
+                            std::optional<Time> until, bool dry_run);
 
  private:
   db::Pool& pool_;

@@ -211,6 +211,7 @@ class Verbs(EndpointTest):
         self.receiver.on("/hook", 200)
         since = {"since": (began - datetime.timedelta(seconds=5)).isoformat()}
         self.assertEqual(self.do("down", "recover", {**since, "until": began.isoformat()}), {"count": 0})
+        self.assertEqual(self.do("down", "recover", {**since, "dry_run": True}), {"count": 3, "dry_run": True})
         self.assertEqual(self.do("down", "recover", since), {"count": 3})
         for task in failed:
             over = self.finished(task)

@@ -75,6 +75,7 @@ class Defaults(StackTest):
             "native previewSchedule": [{"schedule": "0 0 1 1 *"}],
             "native putSchedule": [{**daily, "endpoint": "mail"}, {**daily, "task_type": "mail"}],
             "native testEndpoint": [{}],
+            "native recoverEndpoint": [{"since": LATER}],
             "native failTask": [{"error": "no"}],
             "native cancelTasks": [{"filter": {"queue": "none"}}, {"ids": ["none"]}],
             "native retryTasks": [{"filter": {"queue": "none"}}, {"ids": ["none"]}],
@@ -101,7 +102,7 @@ class Defaults(StackTest):
         name = f"n{next(self.counter)}"
         if "name" in body:
             body = {**body, "name": name}
-        path = template.replace("{name}", "mail" if template.endswith("/test") else name)
+        path = template.replace("{name}", "mail" if template.endswith(("/test", "/recover")) else name)
         if template.endswith("/fail"):
             path = self.deferred_task()
         reply = self.api.request(method, mount + path, body)

@@ -234,11 +234,14 @@ Result<HttpResponse> recover(const Call& call) {
   if (!fields) return fields.error();
   const auto since = fields->time("since");
   const auto until = fields->time("until");
+  const bool dry_run = fields->boolean("dry_run").value_or(false);
   if (const auto ok = fields->finish(); !ok) return ok.error();
-  const auto done = call.use.endpoints.recover(call.caller, call.path["name"], since, until);
+  const auto done =
+      call.use.endpoints.recover(call.caller, call.path["name"], since, until, dry_run);
   if (!done) return done.error();
   JsonWriter out;
   out.begin_object().member("count", done->count);
+  if (dry_run) out.member("dry_run", true);
   if (done->more) out.member("more", true);
   out.end_object();
   return json_response(200, out.take());

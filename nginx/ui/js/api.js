@@ -10,6 +10,8 @@ const place = `postern.key:${mount.pathname}`;
 let key = sessionStorage.getItem(place) ?? "";
 
 export const hasKey = () => key !== "";
+// Not a token, whose subject is no key's name.
+export const isKey = () => key !== "" && key.split(".").length !== 3;
 export function setKey(text) {
   key = text;
   if (text) sessionStorage.setItem(place, text);

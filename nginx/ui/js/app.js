@@ -3,6 +3,7 @@ import { mount } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { href, useRoute } from "./router.js";
 import { begin, isAtLeast, signIn, signOut, useSession, Who } from "./session.js";
+import { Guard } from "../parts/guard.js";
 import { Field, Head } from "../parts/layout.js";
 import { Loading, NoPermission } from "../parts/states.js";
 import { Toasts } from "../parts/toasts.js";
@@ -117,7 +118,7 @@ export function App() {
     <${Bar} who=${session.who} />
     <div class="body">
       <${Screens} current=${route.path[0] ?? "overview"} who=${session.who} />
-      <main id="main" tabindex="-1"><div class="stack"><${Screen} route=${route} who=${session.who} /></div></main>
+      <main id="main" tabindex="-1"><div class="stack"><${Guard} key=${route.path.join("/")}><${Screen} route=${route} who=${session.who} /><//></div></main>
     </div>
     <${Toasts} />
   <//>`;

@@ -32,6 +32,9 @@ export function seconds(value) {
 
 export const milliseconds = (value) => (known(value) ? seconds(value / 1000) : kUnknown);
 
+// Of the buckets of core/model/histogram.h, the last of which begins at 10 s.
+export const p95 = (value) => (value >= 10_000 ? "≥ 10 s" : milliseconds(value));
+
 export function bytes(value) {
   if (!known(value)) return kUnknown;
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -67,7 +70,7 @@ export function delays(policy) {
 }
 
 // How many tasks of a state a queue of /v1/stats holds; null until a scheduler has looked.
-export const deepOf = ({ depth, depth_unknown }, state) => (depth_unknown ? null : depth[state]);
+export const depthOf = ({ depth, depth_unknown }, state) => (depth_unknown ? null : depth[state]);
 
 export const limit = (value) => (value === -1 || !known(value) ? "none" : count(value));
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

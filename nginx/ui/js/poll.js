@@ -3,13 +3,17 @@ import { useCallback, useEffect, useRef, useState } from "./html.js";
 
 const kSlowest = 60;
 
-// Calls `load(signal)` at once, when one of `inputs` changes, and every `seconds` (0: never again). What it answered last
+// Calls `load(signal)` at once, when one of `inputs` changes, and every `seconds` (0: never again; or a function that tells it
+// by what was answered). What it answered last
 // stays while it fails, so that a screen goes on showing it; `error` says why it is not newer, and `at` how old it is.
 export function usePolled(load, seconds, inputs) {
   const [answer, setAnswer] = useState({ data: null, error: null, at: null });
   const reload = useRef(() => {});
   const loader = useRef(load);
   loader.current = load;
+  const pause = useRef(seconds);
+  pause.current = seconds;
+  const polls = seconds !== 0;
 
   useEffect(() => {
     let timer = 0, failures = 0, request = null, over = false;
@@ -20,18 +24,20 @@ export function usePolled(load, seconds, inputs) {
       request?.abort();
       const mine = new AbortController();
       request = mine;
+      let wait = typeof pause.current === "function" ? kSlowest : pause.current;
       try {
         const data = await loader.current(mine.signal);
         if (over || mine !== request) return;
         failures = 0;
+        if (typeof pause.current === "function") wait = pause.current(data);
         setAnswer({ data, error: null, at: new Date() });
       } catch (error) {
         if (over || mine !== request || error.name === "AbortError") return;
         ++failures;
         setAnswer((last) => ({ ...last, error }));
       }
-      if (seconds > 0 && document.visibilityState === "visible") {
-        timer = setTimeout(run, 1000 * Math.min(kSlowest, seconds * 2 ** failures));
+      if (wait > 0 && document.visibilityState === "visible") {
+        timer = setTimeout(run, 1000 * Math.min(kSlowest, wait * 2 ** failures));
       }
     }
     function seen() {
@@ -41,14 +47,14 @@ export function usePolled(load, seconds, inputs) {
 
     reload.current = run;
     run();
-    if (seconds > 0) document.addEventListener("visibilitychange", seen);
+    if (polls) document.addEventListener("visibilitychange", seen);
     return () => {
       over = true;
       clearTimeout(timer);
       request?.abort();
       document.removeEventListener("visibilitychange", seen);
     };
-  }, [seconds, ...inputs]);
+  }, [polls, ...inputs]);
 
   return { ...answer, reload: useCallback(() => reload.current(), []) };
 }

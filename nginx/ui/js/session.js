@@ -1,5 +1,5 @@
 // Who looks at the pages, and what they may do.
-import { ApiError, ask, hasKey, setKey, whenKeyIsRefused } from "./api.js";
+import { ApiError, ask, hasKey, isKey, setKey, whenKeyIsRefused } from "./api.js";
 import { createContext, useContext, useEffect, useState } from "./html.js";
 
 // `state`: "asking" (nobody knows yet), "out" (a key is needed), "in", or "away" (the API does not answer).
@@ -24,9 +24,10 @@ whenKeyIsRefused((error) => {
 
 // Finds out who the key, or nginx's own sign-on, says that this is.
 export async function begin() {
+  become({ state: "asking" });
   try {
     const who = await ask("GET", ["whoami"]);
-    become(who.role ? { state: "in", who: { ...who, byKey: hasKey() } } : { state: "out" });
+    become(who.role ? { state: "in", who: { ...who, byKey: hasKey(), named: isKey() } } : { state: "out" });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.away) become({ state: "away", message: error.message });
@@ -38,7 +39,7 @@ export async function begin() {
 export async function signIn(key) {
   const who = await ask("GET", ["whoami"], { as: key });
   setKey(key);
-  become({ state: "in", who: { ...who, byKey: true } });
+  become({ state: "in", who: { ...who, byKey: true, named: isKey() } });
 }
 
 export const signOut = () => end("");

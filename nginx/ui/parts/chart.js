@@ -14,7 +14,10 @@ function loadPlot() {
     const script = document.createElement("script");
     script.src = new URL("../vendor/uPlot.iife.min.js", import.meta.url).href;
     script.onload = () => resolve(globalThis.uPlot);
-    script.onerror = () => reject(new Error("the chart could not be loaded"));
+    script.onerror = () => {
+      loading = null;  // the next chart tries again
+      reject(new Error("not loaded"));
+    };
     document.head.append(sheet, script);
   });
   return loading;
@@ -61,7 +64,11 @@ function Plotted({ label, since, step, lines }) {
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     const make = async () => {
       const Plot = await loadPlot().catch(() => null);
-      if (over || !Plot) return;
+      if (over) return;
+      if (!Plot) {
+        place.current.textContent = "The chart could not be loaded.";
+        return;
+      }
       plot.current?.destroy();
       plot.current = new Plot(options(place.current.clientWidth, lines), latest.current, place.current);
     };

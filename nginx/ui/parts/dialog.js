@@ -1,5 +1,5 @@
 // Questions before something is done. The browser's own dialog keeps the focus inside, and Escape closes it.
-import { html, useEffect, useRef, useState } from "../js/html.js";
+import { html, useEffect, useId, useRef, useState } from "../js/html.js";
 import { tell } from "./toasts.js";
 
 // `act` does it when the answer is yes: what it throws is shown, and the dialog stays. `yes` is the button's text.
@@ -8,6 +8,7 @@ export function Dialog({ title, yes, danger, act, canAct = true, onClose, childr
   const dialog = useRef(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
+  const heading = useId();
   useEffect(() => {
     dialog.current.showModal();
   }, []);
@@ -25,9 +26,9 @@ export function Dialog({ title, yes, danger, act, canAct = true, onClose, childr
     setBusy(false);
   }
 
-  return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="dialog-title">
+  return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby=${heading}>
     <form onSubmit=${submit}>
-      <h2 id="dialog-title">${title}</h2>
+      <h2 id=${heading}>${title}</h2>
       ${children}
       ${error && html`<div class="note bad" role="alert"><p>${error.message}</p></div>`}
       <div class="answers">

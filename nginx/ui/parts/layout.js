@@ -21,8 +21,8 @@ export const Sheet = ({ title, end, plain, children }) => html`
     ${plain ? children : html`<div class="inside">${children}</div>`}
   </section>`;
 
-// `columns`: {title, number?, long?, cell(row)}; the first is what the row is about.
-export const Table = ({ caption, columns, rows, id }) => html`
+// `columns`: {title, number?, long?, cell(row)}; the one at `heads`, the first, is what the row is about.
+export const Table = ({ caption, columns, rows, id, heads = 0 }) => html`
   <div class="table" tabindex="0" role="region" aria-label=${caption}>
     <table>
       <caption class="hidden-text">${caption}</caption>
@@ -30,7 +30,7 @@ export const Table = ({ caption, columns, rows, id }) => html`
         <th scope="col" class=${each.number ? "number" : each.actions ? "actions" : ""}>${each.title || html`<span class="hidden-text">Actions</span>`}</th>`)}</tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${id(row)}>${columns.map((each, at) => {
         const kind = [each.number && "number", each.long && "long", each.actions && "actions"].filter(Boolean).join(" ");
-        return at === 0 ? html`<th scope="row" class=${kind}>${each.cell(row)}</th>` : html`<td class=${kind}>${each.cell(row)}</td>`;
+        return at === heads ? html`<th scope="row" class=${kind}>${each.cell(row)}</th>` : html`<td class=${kind}>${each.cell(row)}</td>`;
       })}</tr>`)}</tbody>
     </table>
   </div>`;

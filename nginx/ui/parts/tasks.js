@@ -9,7 +9,7 @@ export const statuses = ["pending", "active", "blocked", "completed", "failed", 
 export const target = ({ webhook_url, endpoint }) => webhook_url ?? `endpoint ${endpoint ?? "*"}`;
 
 export const TaskTable = ({ caption, tasks, chosen, onChoose }) => html`
-  <${Table} caption=${caption} rows=${tasks} id=${({ id }) => id} columns=${[
+  <${Table} caption=${caption} rows=${tasks} heads=${onChoose ? 1 : 0} id=${({ id }) => id} columns=${[
     ...(onChoose ? [{
       title: "Chosen",
       cell: ({ id }) => html`<input type="checkbox" aria-label=${`Choose ${id}`} checked=${chosen.has(id)} onChange=${(event) => onChoose(id, event.target.checked)} />`,

@@ -1,10 +1,10 @@
 // Named targets: how they do, and what may be done to them.
 import { ask, get, post } from "../js/api.js";
-import { count, milliseconds, percent, plural, seconds } from "../js/format.js";
+import { count, p95, percent, plural, seconds } from "../js/format.js";
 import { html, useMemo, useState } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { go, href } from "../js/router.js";
-import { useMay } from "../js/session.js";
+import { useMay, useWho } from "../js/session.js";
 import { Chart, Sparkline } from "../parts/chart.js";
 import { Copy } from "../parts/copy.js";
 import { Acting, Asking, Dialog } from "../parts/dialog.js";
@@ -16,6 +16,8 @@ import { tell } from "../parts/toasts.js";
 // The catch-all has an empty name, which paths spell with a star.
 const inPath = (name) => name || "*";
 const shown = (name) => name || "* (catch-all)";
+
+const worst = ["open", "half_open", "throttled"];
 
 function fieldsOf(endpoint) {
   const text = (value) => (value === null || value === undefined ? "" : String(value));
@@ -40,6 +42,14 @@ export function Endpoints({ query }) {
   const list = usePolled((signal) => get(["endpoints"], { query: { limit: 100, cursor: query.cursor }, signal }), 15, [query.cursor]);
   const series = usePolled((signal) => get(["stats", "series"], { query: { by: "endpoint", minutes: 60, limit: 100 }, signal }), 30, []);
   const lines = useMemo(() => new Map(series.data?.series.map((each) => [each.endpoint, each])), [series.data]);
+  const health = usePolled((signal) => get(["health"], { signal }), 30, []);
+  // An operator's health holds the breakers of all tenants.
+  const { tenant } = useWho();
+  const breakerOf = (name) => {
+    if (!health.data) return "–";
+    const states = health.data.breakers.filter((each) => each.target === `endpoint:${name}` && (each.tenant ?? tenant) === tenant).map(({ state }) => state);
+    return worst.find((each) => states.includes(each)) ?? "closed";
+  };
   const may = useMay("write");
   const [making, setMaking] = useState(false);
   return html`
@@ -59,6 +69,8 @@ export function Endpoints({ query }) {
             const all = each?.attempts.reduce((sum, value) => sum + (value ?? 0), 0);
             return all ? percent(1 - each.attempts_failed.reduce((sum, value) => sum + (value ?? 0), 0) / all) : "–";
           } },
+          { title: "p95", number: true, cell: ({ name }) => p95(lines.get(name)?.p95_ms.slice(-10).findLast((each) => each !== null)) },
+          { title: "Breaker", cell: ({ name }) => html`<${Pill}>${breakerOf(name)}<//>` },
           { title: "At once", number: true, cell: ({ max_in_flight }) => (max_in_flight ? count(max_in_flight) : "any") },
         ]} />`}
       ${(next_cursor || query.cursor) && html`<div class="inside filters">
@@ -74,6 +86,14 @@ function Rotate({ name, after }) {
         <p>For 24 hours both secrets sign, so that receivers have time to learn the new one. It is shown once.</p><//>`} />
     ${secret && html`<${Dialog} title="The new secret" onClose=${() => { setSecret(null); after(); }}>
       <p>Give it to the receiver now: it is not shown again.</p><pre tabindex="0">${secret}</pre><p><${Copy} text=${secret} /></p><//>`}`;
+}
+
+// How many a recovery would retry, while its times are typed.
+function RecoverCount({ name, since, until }) {
+  const counted = usePolled((signal) => (since ? post(["endpoints", name, "recover"], { since, ...(until && { until }), dry_run: true }, { signal }) : { count: 0 }), 0, [since, until]);
+  return html`<p role="status">${counted.error ? html`<span class="wrong">${counted.error.message}</span>`
+    : counted.data === null ? "Counting …"
+      : html`<b>${plural(counted.data.count, "task")}</b>${counted.data.more ? ", the oldest of more" : ""}. Each starts again with all its attempts.`}</p>`;
 }
 
 function Actions({ endpoint, reload }) {
@@ -101,7 +121,7 @@ function Actions({ endpoint, reload }) {
       fields=${[{ name: "since", label: "Failed since (your time)", kind: "time", required: true, value: new Date(hourAgo.getTime() - 60_000 * hourAgo.getTimezoneOffset()).toISOString().slice(0, 16) },
         { name: "until", label: "Until", hint: "empty: now", kind: "time", value: "" }]}
       send=${({ since, until }) => post(["endpoints", name, "recover"], { since: timeOrNull(since), ...(until && { until: timeOrNull(until) }) })}>
-      <p class="quiet">The oldest 5,000 at once. Each starts again with all its attempts.</p><//>`}`;
+      ${({ since, until }) => html`<${RecoverCount} name=${name} since=${timeOrNull(since)} until=${timeOrNull(until)} />`}<//>`}`;
 }
 
 export function Endpoint({ name }) {
@@ -111,7 +131,7 @@ export function Endpoint({ name }) {
     <${Head} title=${shown(each.name)} what=${html`Endpoint ${each.paused && html`<${Pill}>paused<//>`}`}><${Actions} endpoint=${each} reload=${endpoint.reload} /><//>
     <${Figures} of=${[
       { name: "Succeeded, last hour", value: percent(each.health.success_rate), mood: each.health.success_rate !== null && each.health.success_rate < 0.9 ? "warn" : "" },
-      { name: "Attempts take, p95", value: each.health.p95_ms === 10_000 ? "≥ 10 s" : milliseconds(each.health.p95_ms) },
+      { name: "Attempts take, p95", value: p95(each.health.p95_ms) },
       { name: "Attempts, last hour", value: count(each.health.attempts) },
       { name: "In flight", value: count(each.health.in_flight) },
       { name: "Breaker", value: html`<${Pill}>${each.health.breaker}<//>` },

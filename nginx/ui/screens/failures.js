@@ -33,7 +33,7 @@ function Redrive({ group, since, after }) {
   const filter = { status: "failed", queue: group.queue, reason: group.reason, ...(group.endpoint && { endpoint: group.endpoint }), ...(since && { created_since: since }) };
   return html`<${Asking} small label="Retry …" dialog=${(close) => html`
     <${Counted} title="Retry these failed tasks?" verb="retry" filter=${filter} yes="Retry them" onClose=${close} after=${after}>
-      <p>Tasks of the queue <b>${group.queue}</b> that failed with <b>${group.reason}</b>${group.endpoint ? html` at the endpoint <b>${group.endpoint}</b>` : group.host ? html`, to any host` : ""}.
+      <p>Tasks of the queue <b>${group.queue}</b> that failed with <b>${group.reason}</b>${group.endpoint ? html` at the endpoint <b>${group.endpoint}</b>` : html`, whatever their target`}.
         Each starts again with all its attempts. Is what made them fail mended?</p><//>`} />`;
 }
 

@@ -41,7 +41,8 @@ export function Keys() {
 function KeysOfTenant() {
   const keys = usePolled((signal) => get(["keys"], { signal }), 30, []);
   const may = useMay("write");
-  const { identity, byKey } = useWho();
+  const who = useWho();
+  const mine = who.named ? who.identity : null;
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState(null);
   return html`
@@ -55,16 +56,16 @@ function KeysOfTenant() {
       ${all.length === 0
         ? html`<${Empty} title="There is no key"><p>Callers are known in another way here: by tokens, certificates or a sign-on.</p><//>`
         : html`<${Table} caption="Keys" rows=${all} id=${({ name }) => name} columns=${[
-          { title: "Key", cell: ({ name, sandbox }) => html`${name} ${sandbox && html`<${Pill}>sandbox<//>`} ${name === identity && html`<${Pill} mood="busy">yours<//>`}` },
+          { title: "Key", cell: ({ name, sandbox }) => html`${name} ${sandbox && html`<${Pill}>sandbox<//>`} ${name === mine && html`<${Pill} mood="busy">yours<//>`}` },
           { title: "Role", cell: ({ role }) => role },
           { title: "State", cell: (key) => html`<${Pill} mood=${{ works: "good", revoked: "bad", expired: "warn" }[stateOf(key)]}>${stateOf(key)}<//>` },
           { title: "Last used", cell: ({ last_used_at, created_at }) => (last_used_at ? html`<${When} at=${last_used_at < created_at ? created_at : last_used_at} />` : "never") },
           { title: "Works until", cell: ({ expires_at }) => (expires_at ? html`<${When} at=${expires_at} />` : "no end") },
           { title: "Made", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
           ...(may ? [{ title: "", actions: true, cell: (key) => stateOf(key) === "works" && html`<${Asking} small danger label="Revoke …" dialog=${(close) => html`
-            <${Dialog} title=${`Revoke ${key.name}?`} yes="Revoke it" danger onClose=${close} act=${() => revoke(key.name, byKey && key.name === identity, keys.reload)}>
-              <p>${key.name === identity ? html`<b>This is the key you are signed in with.</b> ` : ""}Whoever uses it is refused from now on, within 5 seconds. That cannot be undone.</p><//>`} />` }] : []),
+            <${Dialog} title=${`Revoke ${key.name}?`} yes="Revoke it" danger onClose=${close} act=${() => revoke(key.name, key.name === mine, keys.reload)}>
+              <p>${key.name === mine ? html`<b>This is the key you are signed in with.</b> ` : ""}Whoever uses it is refused from now on, within 5 seconds. That cannot be undone.</p><//>`} />` }] : []),
         ]} />`}
-      ${more && html`<p class="inside quiet">There are more: <code>postern key list</code> shows all.</p>`}
+      ${more && html`<p class="inside quiet">There are more: <code>postern key list</code> on the host shows all.</p>`}
     </div>`}<//>`;
 }

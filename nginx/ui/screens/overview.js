@@ -1,6 +1,6 @@
 // How it goes: rates, what waits, and what somebody should look at.
 import { get } from "../js/api.js";
-import { count, milliseconds, rate, seconds } from "../js/format.js";
+import { count, p95, rate, seconds } from "../js/format.js";
 import { html, useRef } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { href } from "../js/router.js";
@@ -8,6 +8,7 @@ import { Chart } from "../parts/chart.js";
 import { Figures, Head, Pill, Prose, Sheet, Table } from "../parts/layout.js";
 import { Empty, Loaded } from "../parts/states.js";
 
+const kGap = 30_000;  // ms
 const kLate = 60;  // s: as long as the doctor lets a task be due
 
 // Rates are of the time between two answers; until there are two, of the last minute that was counted.
@@ -15,6 +16,7 @@ function useRates(stats, series) {
   const seen = useRef([]);
   if (!stats.data) return {};
   const all = seen.current;
+  if (stats.at - all.at(-1)?.at > kGap) all.length = 0;  // the tab was hidden
   if (all.at(-1)?.at !== stats.at) all.push({ at: stats.at, totals: stats.data.totals });
   while (all.length > 4) all.shift();
   const [first, last] = [all[0], all.at(-1)];
@@ -76,11 +78,11 @@ export function Overview() {
           { name: "Created", value: rate(rates.created), unit: "/s" },
           { name: "Delivered", value: rate(rates.delivered), unit: "/s" },
           { name: "Failed", value: rate(rates.failed), unit: "/s", mood: rates.failed > 0 ? "bad" : "" },
-          { name: "Ready to go", value: count(sum(queues, "ready")) },
+          { name: "Ready to go", value: count(sum(queues, "ready")), unit: queues_left_out > 0 ? `in ${count(queues.length)} queues` : "" },
           { name: "In flight", value: count(sum(queues, "active")) },
           { name: "Waiting for their time", value: count(sum(queues, "delayed")) },
-          { name: "Oldest due", value: late === 0 ? "nothing" : seconds(late), mood: late > kLate ? "warn" : "" },
-          { name: "Attempts take, p95", value: milliseconds(minute?.p95_ms.findLast((each) => each !== null)) },
+          { name: "Oldest due", value: late > 0 ? seconds(late) : queues.some(({ depth_unknown }) => depth_unknown) ? "–" : "nothing", mood: late > kLate ? "warn" : "" },
+          { name: "Attempts take, p95", value: p95(minute?.p95_ms.slice(-10).findLast((each) => each !== null)) },
           { name: "Schedulers alive", value: `${up}`, unit: up < schedulers.length ? `of ${schedulers.length}` : "", mood: up === 0 ? "bad" : up < schedulers.length ? "warn" : "" },
         ]} />
         <${Sheet} title="Tasks by minute" end=${html`<span class="quiet">the last hour</span>`}>
@@ -99,7 +101,7 @@ export function Overview() {
                 ? html`<${Empty} title="Not known yet"><p>The schedulers look every 10 seconds.</p><//>`
                 : html`<${Empty} title="No task waits"><p>Everything that was created has been delivered, failed or was cancelled.</p><//>`
               : html`<${Table} caption="Queues with work" rows=${busiest} id=${(each) => each.name} columns=${[
-                { title: "Queue", cell: ({ name, paused: held }) => html`<a href=${href(["queues", name])}>${name}</a> ${held && html`<${Pill}>paused<//>`}` },
+                { title: "Queue", cell: (each) => html`<a href=${href(["queues", each.name])}>${each.name}</a> ${each.paused && html`<${Pill}>paused<//>`}` },
                 { title: "Ready", number: true, cell: ({ depth }) => count(depth.ready) },
                 { title: "In flight", number: true, cell: ({ depth }) => count(depth.active) },
                 { title: "Delayed", number: true, cell: ({ depth }) => count(depth.delayed) },

@@ -1,6 +1,6 @@
 // Queues: how much is in them, their limits, and what may be done to them.
 import { get, post } from "../js/api.js";
-import { count, deepOf, delays, limit, nanoseconds, plural, seconds } from "../js/format.js";
+import { count, depthOf, delays, limit, nanoseconds, plural, seconds } from "../js/format.js";
 import { html, useMemo, useState } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { go, href } from "../js/router.js";
@@ -45,16 +45,16 @@ export function Queues({ query }) {
         <${Table} caption="Queues" rows=${found.slice(0, kShown)} id=${({ name }) => name} columns=${[
           { title: "Queue", cell: ({ name, paused }) => html`<a href=${href(["queues", name])}>${name}</a> ${paused && html`<${Pill}>paused<//>`}` },
           { title: "Delivered, last hour", cell: ({ name }) => html`<${Sparkline} values=${lines.get(name)?.completed} label=${`Delivered by minute, ${name}`} />` },
-          { title: "Ready", number: true, cell: (each) => `${each.depth_estimated ? "≥ " : ""}${count(deepOf(each, "ready"))}` },
-          { title: "In flight", number: true, cell: (each) => count(deepOf(each, "active")) },
-          { title: "Delayed", number: true, cell: (each) => count(deepOf(each, "delayed")) },
-          { title: "Blocked", number: true, cell: (each) => count(deepOf(each, "blocked")) },
+          { title: "Ready", number: true, cell: (each) => `${each.depth_estimated ? "≥ " : ""}${count(depthOf(each, "ready"))}` },
+          { title: "In flight", number: true, cell: (each) => count(depthOf(each, "active")) },
+          { title: "Delayed", number: true, cell: (each) => count(depthOf(each, "delayed")) },
+          { title: "Blocked", number: true, cell: (each) => count(depthOf(each, "blocked")) },
           { title: "Oldest due", number: true, cell: (each) => (each.oldest_due_seconds > 0 ? seconds(each.oldest_due_seconds) : "–") },
           { title: "Delivered", number: true, cell: ({ finished }) => count(finished.completed) },
           { title: "Failed", number: true, cell: ({ name, finished }) => (finished.failed > 0 ? html`<a href=${href(["failures"], { queue: name })}>${count(finished.failed)}</a>` : "0") },
           ...(may ? [{ title: "", actions: true, cell: ({ name, paused }) => html`<${PauseQueue} small name=${name} paused=${paused} after=${stats.reload} />` }] : []),
         ]} />
-        ${found.length + queues_left_out > kShown && html`<p class="inside quiet">${count(Math.max(0, found.length - kShown) + queues_left_out)} more are not shown: find them by name, or with <code>postern queue list</code>.</p>`}
+        ${found.length + queues_left_out > kShown && html`<p class="inside quiet">${count(Math.max(0, found.length - kShown) + queues_left_out)} more are not shown; <code>postern queue list</code> shows all.</p>`}
       </div>`;
     }}<//>`;
 }

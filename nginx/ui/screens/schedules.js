@@ -80,6 +80,7 @@ function bodyOf(values, names) {
         throw new Error(`The payload is no JSON: ${fault.message}`);
       }
     } else if (values[name] !== "") body[name] = values[name];
+    else if (name === "timezone") body.timezone = "UTC";
   }
   return body;
 }

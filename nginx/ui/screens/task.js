@@ -13,6 +13,7 @@ import { Loaded } from "../parts/states.js";
 import { target } from "../parts/tasks.js";
 import { tell } from "../parts/toasts.js";
 
+const kOver = 60;  // s: what is over may still be retried by somebody
 const endings = ["completed", "failed", "cancelled"];
 
 function decoded(base64) {
@@ -23,15 +24,11 @@ function decoded(base64) {
   }
 }
 
-// The body as it can be read, and what it is.
-function contentOf(task) {
-  if (task.payload_omitted) return { text: null, kind: "large" };
-  if (task.payload !== undefined && task.payload !== null) {
-    return { text: typeof task.payload === "string" ? task.payload : JSON.stringify(task.payload, null, 2), kind: "payload" };
-  }
-  if (task.body !== undefined && task.body !== null) return { text: task.body, kind: "body" };
-  if (task.payload_base64) return { text: decoded(task.payload_base64) ?? task.payload_base64, kind: "bytes" };
-  return { text: null, kind: "none" };
+// The body as it can be read; null: there is none.
+function contentOf({ payload, body, payload_base64 }) {
+  if (payload !== undefined) return JSON.stringify(payload, null, 2);
+  if (payload_base64 !== undefined) return decoded(payload_base64) ?? payload_base64;
+  return body ?? null;
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -123,9 +120,9 @@ function Actions({ task, name, reload }) {
 const Links = ({ ids }) => ids.map((id, at) => html`${at > 0 && ", "}<a class="mono" href=${href(["tasks", id])}>${id}</a>`);
 
 export function Task({ name }) {
-  const task = usePolled((signal) => get(["tasks", name], { signal }), 5, [name]);
+  const task = usePolled((signal) => get(["tasks", name], { signal }), ({ status }) => (endings.includes(status) ? kOver : 5), [name]);
   return html`<${Loaded} of=${task} head=${html`<${Head} title=${name} what="Task" />`}>${(data) => {
-    const { text, kind } = contentOf(data);
+    const text = contentOf(data);
     return html`
       <${Head} title=${name} mono what=${html`Task <${Pill}>${data.status}<//>`}>
         <${Actions} task=${data} name=${name} reload=${task.reload} />
@@ -161,7 +158,7 @@ export function Task({ name }) {
           <${Sheet} title="What is sent" end=${text !== null && html`<${Copy} small text=${text} />`}>
             ${data.headers && Object.keys(data.headers).length > 0 && html`<${Pairs} of=${Object.entries(data.headers).map(([header, value]) => [html`<code>${header}</code>`, html`<code>${value}</code>`])} /><br />`}
             ${text !== null ? html`<pre tabindex="0">${text}</pre>`
-              : html`<p class="quiet">${kind === "large" ? "The body is too large to be shown here." : "It has no body."}</p>`}
+              : html`<p class="quiet">It has no body.</p>`}
           <//>
         </div>
       </div>`;

@@ -6,7 +6,7 @@ import { usePolled } from "../js/poll.js";
 import { go, href } from "../js/router.js";
 import { useMay } from "../js/session.js";
 import { Counted } from "../parts/counted.js";
-import { Acting, Asking } from "../parts/dialog.js";
+import { Acting, Asking, Dialog } from "../parts/dialog.js";
 import { Field, Head } from "../parts/layout.js";
 import { Empty, Loaded } from "../parts/states.js";
 import { statuses, TaskTable } from "../parts/tasks.js";
@@ -30,13 +30,14 @@ function Filters({ query }) {
   useEffect(() => setDraft(query), [JSON.stringify(query)]);
   const set = (name) => (event) => setDraft({ ...draft, [name]: event.target.value });
   const setTime = (name) => (event) => setDraft({ ...draft, [name]: event.target.value ? new Date(event.target.value).toISOString() : "" });
+  const show = (wanted) => go(["tasks"], Object.fromEntries(names.map((name) => [name, wanted[name]?.trim()])));
   function submit(event) {
     event.preventDefault();
-    if (draft.id?.trim()) return go(["tasks", draft.id.trim()]);
-    return go(["tasks"], Object.fromEntries(names.map((name) => [name, draft[name]?.trim()])));
+    if (draft.id?.trim()) go(["tasks", draft.id.trim()]);
+    else show(draft);
   }
   return html`<form class="filters" onSubmit=${submit} aria-label="Filters">
-    <${Field} label="Status"><select value=${draft.status ?? ""} onChange=${(event) => go(["tasks"], { ...query, status: event.target.value, cursor: "" })}>
+    <${Field} label="Status"><select value=${draft.status ?? ""} onChange=${(event) => show({ ...draft, status: event.target.value })}>
       <option value="">any</option>${statuses.map((each) => html`<option value=${each} selected=${each === query.status}>${each}</option>`)}</select><//>
     <${Field} label="Queue"><input size="14" value=${draft.queue ?? ""} onInput=${set("queue")} /><//>
     <${Field} label="Endpoint"><input size="14" value=${draft.endpoint ?? ""} onInput=${set("endpoint")} /><//>
@@ -53,7 +54,7 @@ function Filters({ query }) {
 // What can be done to all that match: a filter of the bulk verbs has no pages, so a page's address is none.
 function ToAll({ query, after }) {
   const filter = Object.fromEntries(names.filter((name) => query[name]).map((name) => [name, query[name]]));
-  const ended = ["completed", "failed", "cancelled"].includes(query.status);
+  const ended = ["completed", "failed", "cancelled"].includes(query.status) || (query.reason && !query.status);
   const mayRetry = useMay("retry"), mayWrite = useMay("write");
   const whole = Object.keys(filter).length === 0 ? { all: true } : filter;
   return html`
@@ -78,7 +79,9 @@ function ToChosen({ chosen, onDone }) {
   return html`
     <span role="status">${count(chosen.size)} chosen</span>
     ${mayRetry && html`<${Acting} small label="Retry" act=${act("retry")} done=${(good) => `${plural(good, "task")} retried.`} />`}
-    ${mayWrite && html`<${Acting} small danger label="Cancel" act=${act("cancel")} done=${(good) => `${plural(good, "task")} cancelled.`} />`}`;
+    ${mayWrite && html`<${Asking} small danger label="Cancel …" dialog=${(close) => html`
+      <${Dialog} title=${`Cancel ${plural(chosen.size, "task")}?`} yes="Cancel them" danger onClose=${close} act=${async () => tell(`${plural(await act("cancel")(), "task")} cancelled.`)}>
+        <p>What is being delivered or over stays as it is.</p><//>`} />`}`;
 }
 
 export function Tasks({ query }) {
@@ -93,6 +96,8 @@ export function Tasks({ query }) {
     else next.delete(id);
     return next;
   });
+  // Those that were chosen and are still in sight.
+  const listed = (tasks) => new Set(tasks.map(({ id }) => id).filter((id) => chosen.has(id)));
   const done = () => { setChosen(new Set()); list.reload(); };
   return html`
     <${Head} title="Tasks" what="Newest first. A link to this page shows the same tasks to others who may see them." />
@@ -100,7 +105,7 @@ export function Tasks({ query }) {
     <${Loaded} of=${list}>${({ tasks, pagination }) => html`<div class="sheet">
       <header>
         <h2>${pagination.total_estimated ? `${count(pagination.total)} or more` : count(pagination.total)} found</h2>
-        <div class="end">${chosen.size > 0 ? html`<${ToChosen} chosen=${chosen} onDone=${done} />` : html`<${ToAll} query=${query} after=${list.reload} />`}</div>
+        <div class="end">${listed(tasks).size > 0 ? html`<${ToChosen} chosen=${listed(tasks)} onDone=${done} />` : html`<${ToAll} query=${query} after=${list.reload} />`}</div>
       </header>
       ${tasks.length === 0
         ? html`<${Empty} title=${pagination.next_cursor ? "None in this part" : "No task matches"}>
