@@ -4,8 +4,8 @@
 -- from its place on, or begins it. True: it is not over. One caller at a time; to another there is nothing to do.
 --
 -- A pass begins a few seconds after its minute, when what schedulers tell now and then has come in. One that comes more than 90 s
--- after the last step of any pass only notes what the counters say, so that no row covers several minutes; its minute stays
--- unknown. One that takes longer than a minute is followed by the next at once, and the minutes between stay unknown.
+-- after the last step of any pass, or was not preceded by that of the minute before, since that took too long, only notes what the
+-- counters say, so that no row covers several minutes; its minute stays unknown.
 CREATE OR REPLACE FUNCTION postern.count_minute(p_most integer) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -20,7 +20,8 @@ BEGIN
   IF pass.one IS NULL OR pass.done AND pass.minute = whole THEN
     RETURN false;
   END IF;
-  late := pass.step_at NOT BETWEEN now() - interval '90 seconds' AND now();
+  late := pass.step_at NOT BETWEEN now() - interval '90 seconds' AND now()
+          OR pass.done AND pass.minute < whole - interval '1 minute';
   IF pass.done OR late THEN
     pass.minute := whole;
     pass.marks_only := late;

@@ -29,7 +29,10 @@ class Minutes : public ::testing::Test {
   }
   // As if the last pass had been for the minute before: the next has the last whole one to count.
   void let_a_minute_go_by() {
-    owner_.script("UPDATE postern.minute_pass SET minute = minute - interval '1 minute'");
+    owner_.script(
+        "UPDATE postern.minute_pass SET minute = date_trunc('minute', now() - interval '6 "
+        "seconds') "
+        "- interval '2 minutes'");
   }
   bool step(int most = 20'000) {
     return db::minute_goes_on(scheduler_.exec(db::kCountMinute, db::count_minute_params(most)));
@@ -108,6 +111,20 @@ TEST_F(Minutes, AfterAGapOnlyTheMarksAreSet) {
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.counted_minute"), 0);
   count("a", "created", 2, one_);
   let_a_minute_go_by();
+  pass();
+  EXPECT_EQ(sum("created", "a"), 2);
+}
+
+TEST_F(Minutes, WhatSeveralMinutesAddedIsNoRowOfOne) {
+  count("a", "created", 1, one_);
+  pass();
+  // The pass before took more than a minute: its last step was now.
+  owner_.script("UPDATE postern.minute_pass SET minute = minute - interval '3 minutes'");
+  count("a", "created", 400, one_);
+  pass();
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.queue_minute"), 0);
+  let_a_minute_go_by();
+  count("a", "created", 2, one_);
   pass();
   EXPECT_EQ(sum("created", "a"), 2);
 }

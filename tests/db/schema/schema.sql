@@ -410,7 +410,8 @@ BEGIN
   IF pass.one IS NULL OR pass.done AND pass.minute = whole THEN
     RETURN false;
   END IF;
-  late := pass.step_at NOT BETWEEN now() - interval '90 seconds' AND now();
+  late := pass.step_at NOT BETWEEN now() - interval '90 seconds' AND now()
+          OR pass.done AND pass.minute < whole - interval '1 minute';
   IF pass.done OR late THEN
     pass.minute := whole;
     pass.marks_only := late;
