@@ -54,9 +54,10 @@ class Browsing(StackTest):
                 print(line.strip())
 
     def furnished(self):
-        """Fills the stack, once for the class; the variables that name what is in it."""
+        """Fills the stack, charts too, once for the class; the variables that name what is in it."""
         if not hasattr(self.stack, "furnished"):
             self.stack.furnished = {"FURNISHED": json.dumps(furnish(self.api, self.receiver))}
+            self.stack.postgres.psql(HISTORY)
         return self.stack.furnished
 
     def make_key(self, **options):
@@ -200,9 +201,7 @@ class Statements(Browsing):
 class Pictures(Browsing):
     def test_pictures_of_every_screen(self):
         folder = nginx.BUILD / "ui-screenshots"
-        variables = self.furnished()
-        self.stack.postgres.psql(HISTORY)
-        self.browse("pictures", PICTURES=str(folder), **variables)
+        self.browse("pictures", PICTURES=str(folder), **self.furnished())
         print(f"pictures of every screen are in {folder}")
 
 

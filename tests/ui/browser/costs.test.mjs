@@ -25,6 +25,7 @@ test("everything that all screens load is under 120 kB", async () => {
   assertClean(tab);
   const all = [...loaded.values()].reduce((sum, each) => sum + each, 0);
   console.log(`measured: ${loaded.size} files, ${all} bytes with their headers, the largest ${JSON.stringify([...loaded].sort((a, b) => b[1] - a[1]).slice(0, 4))}`);
+  assert.ok([...loaded.keys()].some((each) => each.includes("uPlot")), "charts are drawn");
   assert.ok(loaded.size > 20 && all < kMost, `${all} bytes`);
   await tab.leave();
 });

@@ -20,6 +20,7 @@ for (const { name, at, title, dialogs = [] } of screens) {
   test(`${name}`, async () => {
     await tab.open(at);
     await tab.page.getByRole("heading", { name: title, level: 1 }).waitFor();
+    if (["overview", "queue", "endpoint"].includes(name)) await tab.page.locator(".chart canvas").first().waitFor();
     assert.deepEqual(await inaccessible(tab.page), []);
     for (const button of dialogs) {
       await press(tab.page, button);
