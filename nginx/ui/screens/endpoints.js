@@ -119,9 +119,9 @@ function Actions({ endpoint, reload }) {
       send=${(values, changed) => (changed.length > 0 ? ask("PATCH", ["endpoints", name], { body: bodyOf(values, changed) }) : null)} />`}
     ${open === "recover" && html`<${FormDialog} title="Retry what failed here" yes="Retry it" onClose=${close} after=${({ count: n, more }) => { tell(`${plural(n, "task")} retried${more ? "; there are more" : ""}.`); reload(); }}
       fields=${[{ name: "since", label: "Failed since (your time)", kind: "time", required: true, value: new Date(hourAgo.getTime() - 60_000 * hourAgo.getTimezoneOffset()).toISOString().slice(0, 16) },
-        { name: "until", label: "Until", hint: "empty: now", kind: "time", value: "" }]}
-      send=${({ since, until }) => post(["endpoints", name, "recover"], { since: timeOrNull(since), ...(until && { until: timeOrNull(until) }) })}>
-      ${({ since, until }) => html`<${RecoverCount} name=${name} since=${timeOrNull(since)} until=${timeOrNull(until)} />`}<//>`}`;
+        { name: "until", label: "Until", hint: "empty: now", kind: "time", value: "" },
+        { kind: "shown", show: ({ since, until }) => html`<${RecoverCount} name=${name} since=${timeOrNull(since)} until=${timeOrNull(until)} />` }]}
+      send=${({ since, until }) => post(["endpoints", name, "recover"], { since: timeOrNull(since), ...(until && { until: timeOrNull(until) }) })} />`}`;
 }
 
 export function Endpoint({ name }) {

@@ -94,7 +94,9 @@ test("some are chosen and cancelled, and retried", async () => {
   await shows(made.later, "gamma");
   for (const id of made.later.slice(0, 2)) await tab.page.getByLabel(`Choose ${id}`).check();
   await tab.page.getByText("2 chosen").waitFor();
-  await tab.page.locator(".sheet header").getByRole("button", { name: "Cancel", exact: true }).click();
+  await tab.page.locator(".sheet header").getByRole("button", { name: "Cancel …", exact: true }).click();
+  await dialogOf(tab.page).getByText("Cancel 2 tasks?").waitFor();
+  await dialogOf(tab.page).getByRole("button", { name: "Cancel them" }).click();
   await told(tab.page, "2 tasks cancelled");
   for (const [at, id] of made.later.entries()) {
     assert.equal((await api("GET", `/v1/tasks/${id}`)).json.status, at < 2 ? "cancelled" : "pending");
