@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kCountersAtOnce = 10'000;
 constexpr int kRowsAtOnce = 10'000;
-// A pass takes at most a fifth of the connection's time, and is to be over before the next minute is.
+// A pass takes at most a fifth of the connection's time, and is to be over before the next minute
+// is.
 constexpr int kShare = 4;
 
 }  // namespace
