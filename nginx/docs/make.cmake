@@ -1,16 +1,7 @@
-# Makes TO/pages, the folder that docs.conf serves, and then the stamp TO/made. When npm fails, the build continues
-# without the pages, and the next build tries again. Usage: cmake -DNPM=… -DFROM=… -DTO=… -P make.cmake
-file(REMOVE_RECURSE ${TO}/pages ${TO}/made)
-file(COPY ${FROM}/package.json ${FROM}/package-lock.json DESTINATION ${TO})
-execute_process(
-  # ReDoc's bundle contains its peer dependencies.
-  COMMAND ${NPM} ci --prefix ${TO} --ignore-scripts --legacy-peer-deps --prefer-offline --fetch-retries=1
-          --no-audit --no-fund --loglevel=error
-  WORKING_DIRECTORY ${TO}
-  RESULT_VARIABLE failed
-  OUTPUT_QUIET)
+# Makes TO/pages, the folder that docs.conf serves, and then the stamp TO/made. Usage: cmake -DNPM=… -DFROM=… -DTO=… -P make.cmake
+include(${FROM}/../npm_ci.cmake)
+npm_ci("the pages /docs and /redoc" --legacy-peer-deps)  # ReDoc's bundle contains its peer dependencies
 if(failed)
-  message("npm could not fetch its packages: the pages /docs and /redoc are NOT built.")
   return()
 endif()
 

@@ -1,14 +1,7 @@
-# Makes TO/pages, the folder that ui.conf serves, and then the stamp TO/made. When npm fails, the build continues without
-# the dashboard, and the next build tries again. Usage: cmake -DNPM=… -DFROM=… -DTO=… -P make.cmake
-file(REMOVE_RECURSE ${TO}/pages ${TO}/made)
-file(COPY ${FROM}/package.json ${FROM}/package-lock.json DESTINATION ${TO})
-execute_process(
-  COMMAND ${NPM} ci --prefix ${TO} --ignore-scripts --prefer-offline --fetch-retries=1 --no-audit --no-fund --loglevel=error
-  WORKING_DIRECTORY ${TO}
-  RESULT_VARIABLE failed
-  OUTPUT_QUIET)
+# Makes TO/pages, the folder that ui.conf serves, and then the stamp TO/made. Usage: cmake -DNPM=… -DFROM=… -DTO=… -P make.cmake
+include(${FROM}/../npm_ci.cmake)
+npm_ci("the dashboard")
 if(failed)
-  message("npm could not fetch its packages: the dashboard is NOT built.")
   return()
 endif()
 

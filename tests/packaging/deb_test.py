@@ -94,6 +94,13 @@ class DebTest(unittest.TestCase):
             self.assertEqual(settings.read_text(), "slots = 7\n")
             self.assertEqual({name for name in installed() if name.endswith(".new")}, {"/etc/postern/postern.conf.new"})
 
+    def test_dashboard_is_complete(self):
+        place, sources = "/usr/share/postern/ui", ROOT / "nginx/ui"
+        shipped = {path.relative_to(sources) for path in sources.rglob("*") if path.suffix in (".html", ".css", ".js", ".svg")}
+        self.assertIn(pathlib.Path("index.html"), shipped)
+        for name in (*shipped, *(f"vendor/{package}.LICENSE.txt" for package in ("htm", "preact", "uplot"))):
+            self.assertIn(f"{place}/{name}", self.files)
+
     def test_manual_is_complete(self):
         for name in ("man1/postern.1", "man5/postern.conf.5", "man8/postern-fcgi.8", "man8/postern-scheduler.8"):
             self.assertIn(f"/usr/share/man/{name}.gz", self.files)
