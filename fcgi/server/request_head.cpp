@@ -103,7 +103,10 @@ Head look_at_head(std::string_view bytes) {
     const RecordHead record = record_head(bytes);
     if (record.version != kVersion || record.id == 0) return Head::unfit;
     if (first) {
-      if (record.type != kBegin || record.content != kBeginLength) return Head::unfit;
+      // libfcgi would take padding of this one, which nginx sends none of, for the next record.
+      if (record.type != kBegin || record.content != kBeginLength || record.padding > 0) {
+        return Head::unfit;
+      }
       id = record.id;
     } else if (record.id != id || record.type != kParams) {
       return Head::unfit;

@@ -86,6 +86,10 @@ TEST(RequestHead, IsUnfitWhenItIsTooLongOrNoRequest) {
   EXPECT_EQ(look_at_head(head(large, 1'000)), Head::unfit);
   EXPECT_EQ(look_at_head(record(kParams, "")), Head::unfit);
   EXPECT_EQ(look_at_head(record(kBegin, "short")), Head::unfit);
+  std::string padded = head(kUsual);
+  padded[6] = 5;  // what follows the first record would be read in two ways
+  padded.insert(16, 5, 'x');
+  EXPECT_EQ(look_at_head(padded), Head::unfit);
   EXPECT_EQ(look_at_head(std::string(16, '\0')), Head::unfit);
   std::string other = head(kUsual);
   other[16 + 3] = 2;  // the parameters of another request
