@@ -47,6 +47,9 @@ export const Pairs = ({ of }) => html`
 export const When = ({ at }) => (at ? html`<time dateTime=${at} title=${dateTime(at)} class="nowrap">${relative(at)}</time>` : html`<span>–</span>`);
 export const Exactly = ({ at }) => (at ? html`<time dateTime=${at}>${dateTime(at)}</time> <span class="quiet nowrap">(${relative(at)})</span>` : html`<span>–</span>`);
 
+// A URL that breaks between its parts before it breaks within one.
+export const Address = ({ text }) => text.split(/(?<=[/?&=])/).map((part) => html`${part}<wbr />`);
+
 // Text whose `commands` stand between backticks.
 export const Prose = ({ text }) => (text ?? "").split("`").map((part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part));
 

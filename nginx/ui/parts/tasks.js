@@ -1,7 +1,7 @@
 // What lists of tasks have in common.
 import { html } from "../js/html.js";
 import { href } from "../js/router.js";
-import { Pill, Table, When } from "./layout.js";
+import { Address, Pill, Table, When } from "./layout.js";
 
 export const statuses = ["pending", "active", "blocked", "completed", "failed", "cancelled"];
 
@@ -17,7 +17,7 @@ export const TaskTable = ({ caption, tasks, chosen, onChoose }) => html`
     { title: "Task", cell: ({ id }) => html`<a class="mono" href=${href(["tasks", id])}>${id}</a>` },
     { title: "Status", cell: ({ status, reason }) => html`<${Pill}>${status}<//>${reason && html` <span class="quiet">${reason}</span>`}` },
     { title: "Queue", cell: ({ queue }) => html`<a href=${href(["queues", queue])}>${queue}</a>` },
-    { title: "Goes to", long: true, cell: target },
+    { title: "Goes to", long: true, cell: (task) => html`<${Address} text=${target(task)} />` },
     { title: "Attempts", number: true, cell: ({ attempt_count }) => attempt_count },
     { title: "Created", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
   ]} />`;

@@ -9,7 +9,7 @@ import { Chart, Sparkline } from "../parts/chart.js";
 import { Copy } from "../parts/copy.js";
 import { Acting, Asking, Dialog } from "../parts/dialog.js";
 import { FormDialog, numberOrNull, timeOrNull } from "../parts/form.js";
-import { Exactly, Figures, Head, Pairs, Pill, Sheet, Table } from "../parts/layout.js";
+import { Address, Exactly, Figures, Head, Pairs, Pill, Sheet, Table } from "../parts/layout.js";
 import { Empty, Loaded } from "../parts/states.js";
 import { tell } from "../parts/toasts.js";
 
@@ -62,7 +62,7 @@ export function Endpoints({ query }) {
         ? html`<${Empty} title="There is no endpoint"><p>Tasks may name a URL each. With an endpoint they name a target whose address, limits and secret stand in one place.</p><//>`
         : html`<${Table} caption="Endpoints" rows=${endpoints} id=${({ name }) => name} columns=${[
           { title: "Endpoint", cell: ({ name, paused }) => html`<a href=${href(["endpoints", inPath(name)])}>${shown(name)}</a> ${paused && html`<${Pill}>paused<//>`}` },
-          { title: "Goes to", long: true, cell: ({ method, url }) => html`<code>${method} ${url}</code>` },
+          { title: "Goes to", long: true, cell: ({ method, url }) => html`<code>${method} <${Address} text=${url} /></code>` },
           { title: "Attempts, last hour", cell: ({ name }) => html`<${Sparkline} values=${lines.get(name)?.attempts} label=${`Attempts by minute, ${shown(name)}`} />` },
           { title: "Succeeded", number: true, cell: ({ name }) => {
             const each = lines.get(name);

@@ -58,7 +58,7 @@ export function Health() {
       ${data.handlers && html`<${Programs} title="Handlers" caption="Handlers" of=${data.handlers} />`}
       ${data.partitions && html`<${Sheet} title="Finished tasks, by day" plain><${Table} caption="Partitions" rows=${data.partitions} id=${({ name }) => name} columns=${[
         { title: "Partition", cell: ({ name }) => html`<code>${name}</code>` },
-        { title: "Kept", cell: (each) => each.class },
+        { title: "Retention class", cell: (each) => each.class },
         { title: "Day", cell: ({ day }) => day ?? "any other" },
         { title: "Rows, about", number: true, cell: ({ rows_estimate }) => count(rows_estimate) },
         { title: "Size", number: true, cell: ({ bytes: size }) => bytes(size) },

@@ -115,7 +115,7 @@ export function Queue({ name }) {
           ["Delays between them", delays(each.retry_policy)],
           ["Timeout", seconds(each.timeout_seconds)],
           ["Endpoint", each.endpoint ? html`<a href=${href(["endpoints", each.endpoint])}>${each.endpoint}</a>` : "none"],
-          ["Kept when over", html`completed ${each.retention.completed}, failed ${each.retention.failed}, cancelled ${each.retention.cancelled}`],
+          ["Retention class when", html`completed: ${each.retention.completed}, failed: ${each.retention.failed}, cancelled: ${each.retention.cancelled}`],
           ["Made", html`<${Exactly} at=${each.created_at} />`],
           ["Changed", html`<${Exactly} at=${each.updated_at} />`],
         ]} /><//>
