@@ -56,9 +56,9 @@ class Numbers(Commanding):
 
     def test_failures_are_grouped_and_retried_by_reason(self):
         self.receiver.on("/never", *[Answer(410)] * 4, Answer(200))
+        self.receiver.on("/refused", Answer(500))
         failed = [self.create(queue="failing", webhook_url=self.receiver.url("/never")) for _ in range(4)]
         failed.append(self.create(queue="failing", webhook_url=self.receiver.url("/refused"), max_retries=0))
-        self.receiver.on("/refused", Answer(500))
         for task in failed:
             self.finished(task)
         told = self.postern("failures", "--queue", "failing", schema="FailuresResponse")
