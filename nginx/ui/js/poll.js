@@ -2,10 +2,11 @@
 import { useCallback, useEffect, useRef, useState } from "./html.js";
 
 const kSlowest = 60;
+const kUnanswered = 5;  // where the answer is to tell how often, and there is none
 
-// Calls `load(signal)` at once, when one of `inputs` changes, and every `seconds` (0: never again; or a function that tells it
-// by what was answered). What it answered last
-// stays while it fails, so that a screen goes on showing it; `error` says why it is not newer, and `at` how old it is.
+// Calls `load(signal)` at once, when one of `inputs` changes, and every `seconds` (0: never again; a function:
+// as often as it says of what was answered). What it answered last stays while it fails, so that a screen goes on showing it;
+// `error` says why it is not newer, and `at` how old it is.
 export function usePolled(load, seconds, inputs) {
   const [answer, setAnswer] = useState({ data: null, error: null, at: null });
   const reload = useRef(() => {});
@@ -16,7 +17,8 @@ export function usePolled(load, seconds, inputs) {
   const polls = seconds !== 0;
 
   useEffect(() => {
-    let timer = 0, failures = 0, request = null, over = false;
+    const told = typeof pause.current === "function";
+    let timer = 0, failures = 0, request = null, over = false, wait = told ? kUnanswered : pause.current;
     setAnswer({ data: null, error: null, at: null });
 
     async function run() {
@@ -24,12 +26,11 @@ export function usePolled(load, seconds, inputs) {
       request?.abort();
       const mine = new AbortController();
       request = mine;
-      let wait = typeof pause.current === "function" ? kSlowest : pause.current;
       try {
         const data = await loader.current(mine.signal);
         if (over || mine !== request) return;
         failures = 0;
-        if (typeof pause.current === "function") wait = pause.current(data);
+        if (told) wait = pause.current(data);
         setAnswer({ data, error: null, at: new Date() });
       } catch (error) {
         if (over || mine !== request || error.name === "AbortError") return;

@@ -5,11 +5,12 @@ import { html, useMemo, useState } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { go, href } from "../js/router.js";
 import { useMay, useWho } from "../js/session.js";
-import { Chart, Sparkline } from "../parts/chart.js";
+import { Sparkline } from "../parts/chart.js";
 import { Copy } from "../parts/copy.js";
 import { Acting, Asking, Dialog } from "../parts/dialog.js";
 import { FormDialog, numberOrNull, timeOrNull } from "../parts/form.js";
 import { Address, Exactly, Figures, Head, Pairs, Pill, Sheet, Table } from "../parts/layout.js";
+import { attemptLines, LastHour, newest } from "../parts/minutes.js";
 import { Empty, Loaded } from "../parts/states.js";
 import { tell } from "../parts/toasts.js";
 
@@ -69,7 +70,7 @@ export function Endpoints({ query }) {
             const all = each?.attempts.reduce((sum, value) => sum + (value ?? 0), 0);
             return all ? percent(1 - each.attempts_failed.reduce((sum, value) => sum + (value ?? 0), 0) / all) : "–";
           } },
-          { title: "p95", number: true, cell: ({ name }) => p95(lines.get(name)?.p95_ms.slice(-10).findLast((each) => each !== null)) },
+          { title: "p95", number: true, cell: ({ name }) => p95(newest(lines.get(name)?.p95_ms, 10)) },
           { title: "Breaker", cell: ({ name }) => html`<${Pill}>${breakerOf(name)}<//>` },
           { title: "At once", number: true, cell: ({ max_in_flight }) => (max_in_flight ? count(max_in_flight) : "any") },
         ]} />`}
@@ -136,11 +137,7 @@ export function Endpoint({ name }) {
       { name: "In flight", value: count(each.health.in_flight) },
       { name: "Breaker", value: html`<${Pill}>${each.health.breaker}<//>` },
     ]} />
-    <${Sheet} title="Attempts by minute" end=${html`<span class="quiet">the last hour</span>`}>
-      <${Loaded} of=${series}>${({ since, step_seconds, series: [{ attempts, attempts_failed }] }) => html`
-        <${Chart} label="Attempts by minute" since=${since} step=${step_seconds} lines=${[
-          { name: "attempts", tone: "busy", values: attempts }, { name: "failed", tone: "bad", values: attempts_failed }]} />`}<//>
-    <//>
+    <${LastHour} title="Attempts by minute" of=${series} lines=${attemptLines} />
     <${Sheet} title="What it is"><${Pairs} of=${[
       ["Goes to", html`<code>${each.method} ${each.url}</code>`],
       ["Headers", each.headers && Object.keys(each.headers).length > 0 && Object.entries(each.headers).map(([header, value]) => html`<code>${header}: ${value}</code><br />`)],

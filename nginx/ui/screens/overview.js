@@ -4,8 +4,8 @@ import { count, p95, rate, seconds } from "../js/format.js";
 import { html, useRef } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { href } from "../js/router.js";
-import { Chart } from "../parts/chart.js";
 import { Figures, Head, Pill, Prose, Sheet, Table } from "../parts/layout.js";
+import { LastHour, newest, taskLines } from "../parts/minutes.js";
 import { Empty, Loaded } from "../parts/states.js";
 
 const kGap = 30_000;  // ms
@@ -24,8 +24,8 @@ function useRates(stats, series) {
   const minute = series.data?.series[0];
   const of = (value, name) => {
     if (between >= 4) return (value(last.totals) - value(first.totals)) / between;
-    const known = minute?.[name].slice(-3).findLast((each) => each !== null);
-    return known === null || known === undefined ? null : known / 60;
+    const known = newest(minute?.[name], 3);
+    return known === undefined ? null : known / 60;
   };
   return {
     created: of((totals) => totals.created, "created"),
@@ -82,17 +82,10 @@ export function Overview() {
           { name: "In flight", value: count(sum(queues, "active")) },
           { name: "Waiting for their time", value: count(sum(queues, "delayed")) },
           { name: "Oldest due", value: late > 0 ? seconds(late) : queues.some(({ depth_unknown }) => depth_unknown) ? "–" : "nothing", mood: late > kLate ? "warn" : "" },
-          { name: "Attempts take, p95", value: p95(minute?.p95_ms.slice(-10).findLast((each) => each !== null)) },
+          { name: "Attempts take, p95", value: p95(newest(minute?.p95_ms, 10)) },
           { name: "Schedulers alive", value: `${up}`, unit: up < schedulers.length ? `of ${schedulers.length}` : "", mood: up === 0 ? "bad" : up < schedulers.length ? "warn" : "" },
         ]} />
-        <${Sheet} title="Tasks by minute" end=${html`<span class="quiet">the last hour</span>`}>
-          <${Loaded} of=${series}>${({ since, step_seconds, series: [{ created, completed, failed }] }) => html`
-            <${Chart} label="Tasks by minute" since=${since} step=${step_seconds} lines=${[
-              { name: "created", tone: "busy", values: created },
-              { name: "delivered", tone: "good", values: completed },
-              { name: "failed", tone: "bad", values: failed },
-            ]} />`}<//>
-        <//>
+        <${LastHour} title="Tasks by minute" of=${series} lines=${taskLines} />
         <div class="columns">
           <${Sheet} title="What to look at"><${Loaded} of=${health}>${(data) => html`<${Warnings} health=${data} />`}<//><//>
           <${Sheet} title="Queues with work" plain end=${html`<a href=${href(["queues"])}>All queues</a>`}>

@@ -5,10 +5,11 @@ import { html, useMemo, useState } from "../js/html.js";
 import { usePolled } from "../js/poll.js";
 import { go, href } from "../js/router.js";
 import { useMay } from "../js/session.js";
-import { Chart, Sparkline } from "../parts/chart.js";
+import { Sparkline } from "../parts/chart.js";
 import { Counted } from "../parts/counted.js";
 import { Acting, Asking } from "../parts/dialog.js";
 import { Exactly, Field, Figures, Head, Pairs, Pill, Sheet, Table } from "../parts/layout.js";
+import { LastHour, taskLines } from "../parts/minutes.js";
 import { Empty, Loaded } from "../parts/states.js";
 import { QueueSettings } from "./queue_settings.js";
 
@@ -91,14 +92,7 @@ export function Queue({ name }) {
         <${Purge} name=${name} />`}
     <//>
     <${Depth} name=${name} />
-    <${Sheet} title="Tasks by minute" end=${html`<span class="quiet">the last hour</span>`}>
-      <${Loaded} of=${series}>${({ since, step_seconds, series: [{ created, completed, failed }] }) => html`
-        <${Chart} label=${`Tasks of ${name} by minute`} since=${since} step=${step_seconds} lines=${[
-          { name: "created", tone: "busy", values: created },
-          { name: "delivered", tone: "good", values: completed },
-          { name: "failed", tone: "bad", values: failed },
-        ]} />`}<//>
-    <//>
+    <${LastHour} title="Tasks by minute" label=${`Tasks of ${name} by minute`} of=${series} lines=${taskLines} />
     <${Loaded} of=${queue}>${(each) => html`
       ${changing && html`<${QueueSettings} queue=${each} onClose=${() => setChanging(false)} after=${queue.reload} />`}
       <div class="columns">

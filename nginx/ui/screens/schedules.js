@@ -47,7 +47,7 @@ function Preview({ schedule, timezone }) {
   </div>`;
 }
 
-// "@every 90s" or a plain number of seconds is an interval, anything else a cron expression.
+// A plain number of seconds is an interval; what else may be written, "@every 90s" too, the API reads.
 function timing(text) {
   const seconds = /^\s*(\d+)\s*s?\s*$/.exec(text);
   return seconds ? { interval_seconds: Number(seconds[1]) } : { schedule: text.trim() };

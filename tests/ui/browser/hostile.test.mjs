@@ -110,6 +110,17 @@ test("addresses", async () => {
   }
 });
 
+test("a screen that cannot be drawn leaves the others", async () => {
+  const tab = await visit({ role: "admin", at: "#/queues" });
+  await settled(tab.page);
+  await tab.page.route("**/v1/schedules?**", (route) => route.fulfill({ json: { schedules: 7 } }));
+  await tab.page.getByRole("link", { name: "Schedules" }).click();
+  await tab.page.getByRole("alert").getByText("This screen cannot be shown").waitFor();
+  await tab.page.getByRole("link", { name: "Queues", exact: true }).click();
+  await tab.page.getByRole("link", { name: "evil" }).waitFor();
+  await tab.leave();
+});
+
 test("answers that are none of the API", async () => {
   for (const [body, contentType, status] of [["<html><script>hacked=1</script>", "text/html", 200], ["{", "application/json", 200], ['{"error": "text"}', "application/json", 500],
     ['{"error": {"message": "<script>hacked=1</script>"}}', "application/json", 500], ["", "text/plain", 200]]) {
