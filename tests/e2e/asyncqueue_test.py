@@ -20,7 +20,7 @@ class AsyncQueue(StackTest):
     def now(self, task):
         return self.api.get(f"/asyncqueue/v1/tasks/{task['id']}").json["task"]
 
-    def wait_for(self, task, status, timeout=15):
+    def wait_for(self, task, status, timeout=30):
         return self.wait_until(lambda: (now := self.now(task))["status"] == status and now, timeout,
                                f"{task['id']} is {status}")
 

@@ -266,8 +266,7 @@ class BadInput(StackTest):
             self.assertEqual(set(reply.headers["Allow"].split(", ")), allowed)
 
     def test_mutilated_requests_never_cause_a_500(self):
-        seed = random.randrange(2**32)
-        chance = random.Random(seed)
+        chance = random.Random(1)  # whether a change passes is not a matter of luck
         good = json.dumps({**TASK, "payload": {"a": ["é", 1e5, None]}, "delay": 9, "headers": {"X": "y"},
                            "retry_policy": {"intervals": [1]}, "tags": ["t"]}, ensure_ascii=False).encode()
         for _ in range(300):
@@ -277,7 +276,7 @@ class BadInput(StackTest):
                 body[at:at + chance.randint(0, 3)] = chance.choice(
                     (b"", b'"', b"{", b"]", b"\\", b"\\u0000", b"\xff", b"-", b"9" * 30, b",", b"\x00"))
             reply = self.api.post("/v1/tasks", bytes(body))
-            self.assertIn(reply.status, (201, 400), f"seed {seed}: {bytes(body)}")
+            self.assertIn(reply.status, (201, 400), bytes(body))
             if reply.status == 201:
                 self.assertEqual(self.api.delete(f"/v1/tasks/{reply.json['id']}").status, 204)
 

@@ -22,7 +22,7 @@ class Batches(StackTest):
             self.assertEqual((reply.json["created"], reply.json["failed"]), (1000, 0))
             numbers = [result["task"]["payload"]["n"] for result in reply.json["results"]]
             self.assertEqual(numbers, list(range(1000)))
-            came = self.receiver.wait_for(lambda requests: len(requests) >= before + 1000, 30)[before:]
+            came = self.receiver.wait_for(lambda requests: len(requests) >= before + 1000, 120)[before:]
             self.assertEqual({request.json["task_id"] for request in came},
                              {result["task"]["id"] for result in reply.json["results"]})
 

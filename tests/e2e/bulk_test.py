@@ -19,11 +19,11 @@ class Bulk(StackTest):
     def test_all_that_failed_are_retried_by_a_worker(self):
         self.receiver.on("/hook", 500)
         self.many("dead", 1200, max_retries=0)
-        self.wait_until(lambda: self.total("dead", "failed") == 1200, 30, "all failed")
+        self.wait_until(lambda: self.total("dead", "failed") == 1200, 120, "all failed")
         self.receiver.on("/hook", 200)
         reply = self.client("worker").post("/v1/tasks/retry", {"filter": {"queue": "dead", "status": "failed"}})
         self.assertEqual((reply.status, reply.json), (200, {"count": 1200}))
-        self.wait_until(lambda: self.total("dead", "completed") == 1200, 30, "all completed")
+        self.wait_until(lambda: self.total("dead", "completed") == 1200, 120, "all completed")
         self.assertEqual(self.total("dead", "failed"), 0)
 
     def test_cancelled_tasks_are_never_delivered(self):
@@ -74,9 +74,12 @@ class Changes(StackTest):
         self.assertEqual(self.api.request("PATCH", path, {"priority": 1}).status, 409)
 
     def test_a_start_can_be_moved_forward_and_back(self):
-        sooner, later = self.create(delay=3600), self.create(delay=1, webhook_url=self.receiver.url("/later"))
-        self.api.request("PATCH", f"/v1/tasks/{later['id']}", {"delay": 3600})
-        self.api.request("PATCH", f"/v1/tasks/{sooner['id']}", {"delay": 2})
+        self.api.request("PUT", "/v1/queues/held", {})
+        self.assertEqual(self.api.post("/v1/queues/held/pause").status, 200)  # else it may be due before it is moved
+        sooner, later = self.create(delay=3600), self.create(queue="held", delay=1, webhook_url=self.receiver.url("/later"))
+        self.assertEqual(self.api.request("PATCH", f"/v1/tasks/{later['id']}", {"delay": 3600}).status, 200)
+        self.assertEqual(self.api.post("/v1/queues/held/resume").status, 200)
+        self.assertEqual(self.api.request("PATCH", f"/v1/tasks/{sooner['id']}", {"delay": 2}).status, 200)
         self.assertEqual(self.finished(sooner)["status"], "completed")
         self.assertEqual(self.receiver.at("/later"), [])
 

@@ -78,8 +78,8 @@ class Check(StackTest):
         self.assertIn("the whole engine is paused", said)
         self.assertEqual(data["paused"], "1;0;;0;1")
         self.create(queue="overdue")
-        self.wait_until(lambda: sql("SELECT 1 FROM postern.queue_gauge WHERE queue = 'overdue' AND ready > 0"),
-                        what="a scheduler has counted")
+        self.wait_until(lambda: sql("SELECT 1 FROM postern.queue_gauge WHERE queue = 'overdue' AND ready > 0 "
+                                    "AND oldest_due < now() - interval '2 s'"), what="a scheduler has counted")
         for said, data in self.both(CRITICAL, "--warning", "0", "--critical", "1s"):
             self.assertRegex(said, r"oldest due \d+ s in default/overdue")
             self.assertRegex(data["oldest_due"], r"^[1-9]\d*s;0;1;0$")

@@ -19,7 +19,7 @@ class Deferred(StackTest):
         """A task with a deferred attempt, and a function that reports its end."""
         self.receiver.on("/hook", later(seconds), 200)
         task = self.create(retry_policy="fixed", **fields)
-        self.wait_until(lambda: self.get(task).get("deferred"), 10, "the task is deferred")
+        self.wait_until(lambda: self.get(task).get("deferred"), 30, "the task is deferred")
         return task, self.teller(self.receiver.at("/hook")[-1])
 
     def teller(self, request):
@@ -57,9 +57,9 @@ class Deferred(StackTest):
         self.receiver.wait_for(lambda _: self.receiver.at("/failed"))
 
     def test_a_timeout_fails_the_attempt_and_a_heartbeat_extends_it(self):
-        task, tell = self.take(seconds=2)
-        other, beat = self.take(seconds=2)
+        other, beat = self.take(seconds=4)
         self.assertEqual(beat("heartbeat", {"seconds": 60}).status, 200)
+        task, tell = self.take(seconds=4)  # whose time is over later than the other's would have been
         done = self.finished(task, 90)
         self.assertEqual([attempt["status"] for attempt in done["attempts"]], ["failed", "success"])
         self.assertEqual(tell().status, 403)

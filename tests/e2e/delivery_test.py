@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from harness import BIN, Answer, StackTest
+from harness import BIN, Answer, StackTest, uuid_of
 
 SOON = {"intervals": [0.1]}  # a retry policy for tests that do not check the delay
 
@@ -55,9 +55,9 @@ class Receivers(StackTest):
         self.assertEqual((task["status"], second["status"]), ("completed", "success"))
 
     def test_an_answer_after_the_timeout(self):
-        first = self.fails_once(Answer(until=threading.Event()), timeout=1)
-        self.assertEqual((first["response_code"], first["error"]), (None, "no answer within 1 s"))
-        self.assertGreaterEqual(first["duration_ms"], 1000)
+        first = self.fails_once(Answer(until=threading.Event()), timeout=2)
+        self.assertEqual((first["response_code"], first["error"]), (None, "no answer within 2 s"))
+        self.assertGreaterEqual(first["duration_ms"], 2000)
         self.assertLess(first["duration_ms"], 10_000)
 
     def test_an_endless_answer_is_cut(self):
@@ -135,11 +135,13 @@ class Receivers(StackTest):
 
     def test_no_start_after_the_deadline(self):
         deadline = time.time() + 3.6
-        clock = time.time() - time.monotonic()
         task = self.ends("failed", "deadline", 500, max_retries=10, retry_policy="fixed",
                          deadline=datetime.datetime.fromtimestamp(deadline, datetime.UTC).isoformat())
         self.assertIn(task["attempt_count"], (1, 2, 3, 4))
-        self.assertLess(self.receiver.requests[-1].time + clock, deadline)
+        # By when the last was claimed: a busy machine may take a while to deliver it.
+        self.assertEqual(self.stack.postgres.psql(
+            "SELECT max((made ->> 'executed_at')::timestamptz) < deadline FROM postern.task_finished, "
+            f"json_array_elements(attempts) AS each(made) WHERE id = '{uuid_of(task['id'])}' GROUP BY deadline"), "t")
 
 
 class Egress(StackTest):

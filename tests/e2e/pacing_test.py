@@ -8,12 +8,6 @@ import unittest
 from harness import Answer, Receiver, StackTest
 
 
-def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Pacing(StackTest):
     settings = {"POSTERN_SLOTS": "16"}
 
@@ -21,7 +15,10 @@ class Pacing(StackTest):
         return sum(self.get(task)["attempt_count"] for task in tasks)
 
     def test_a_receiver_that_is_down_costs_few_attempts_and_its_return_is_noticed(self):
-        port = closed_port()
+        closed = socket.socket()
+        self.addCleanup(closed.close)
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        port = closed.getsockname()[1]
         fields = {"queue": "down", "webhook_url": f"http://127.0.0.1:{port}/hook",
                   "retry_policy": {"intervals": [0.1]}, "max_retries": 20}
         tasks = [self.create(**fields) for _ in range(40)]
@@ -35,6 +32,7 @@ class Pacing(StackTest):
         self.assertLess(self.attempts(tasks), probes)
         self.assertFalse([task for task in map(self.get, tasks) if task["status"] == "failed"])
 
+        closed.close()
         back = Receiver(port=port)
         self.addCleanup(back.close)
         for task in tasks:
@@ -48,7 +46,7 @@ class Pacing(StackTest):
         busy.wait_for(lambda requests: len(requests) == 1)
         self.wait_until(lambda: self.get(first)["attempt_count"] == 1 and self.get(first)["status"] == "pending")
         self.create(queue="busy", webhook_url=busy.url("/hook"))
-        one, two, three = busy.wait_for(lambda requests: len(requests) == 3, 15)
+        one, two, three = busy.wait_for(lambda requests: len(requests) == 3)
         self.assertGreaterEqual(two.time - one.time, 2.9)
 
     def breaker_states(self):

@@ -101,10 +101,10 @@ class Herds(SchedulesTest):
         self.sql("UPDATE postern.schedule SET spec = '@every 1h', created_at = date_trunc('second', now())"
                  " - interval '1 hour', next_at = date_trunc('second', now()) WHERE name <> 'many'")
         for runs in (0, 1000):
-            self.wait_until(lambda: self.counts()[1] > runs)
+            self.wait_until(lambda: self.counts()[1] > runs, 60)
             self.other.stop(signal.SIGKILL)
             self.other = self.second_scheduler()
-        self.wait_until(lambda: self.counts()[1] >= 3000, 30, "3,000 runs")
+        self.wait_until(lambda: self.counts()[1] >= 3000, 120, "3,000 runs")
         self.assertEqual(self.counts()[1:], (3000, 3000))
         self.assertEqual(self.counts()[0], 3000)
 
@@ -124,7 +124,7 @@ class Occurrences(SchedulesTest):
     def test_an_overlapping_occurrence_is_skipped(self):
         self.receiver.on("/s", Answer(delay=3))
         self.make(interval_seconds=1, overlap="skip")
-        self.wait_until(lambda: self.skipped()[:1] == ["fired"] and self.skipped().count("fired") == 2, 15)
+        self.wait_until(lambda: self.skipped()[:1] == ["fired"] and self.skipped().count("fired") == 2)
         self.assertEqual(self.skipped()[1], "overlap")
 
     def late(self, **fields):

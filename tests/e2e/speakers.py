@@ -67,7 +67,7 @@ class Speaker:
 
     def wait_for(self, task_id, what):
         word = self.words[what]
-        self.test.wait_until(lambda: self.status(task_id) == word, 15, f"{task_id} is {word}")
+        self.test.wait_until(lambda: self.status(task_id) == word, 30, f"{task_id} is {word}")
 
     def listed(self):
         """The ids in a list."""

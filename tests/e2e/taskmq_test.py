@@ -25,17 +25,17 @@ class TaskMq(StackTest):
     def job(self, job_id):
         return self.api.get(f"/job/{job_id}").json
 
-    def wait_for(self, job_id, status, timeout=15):
+    def wait_for(self, job_id, status, timeout=30):
         return self.wait_until(lambda: (now := self.job(job_id))["status"] == status and now, timeout,
                                f"job {job_id} is {status}")
 
     def wait_for_turns(self, count, path="/hook"):
-        self.receiver.wait_for(lambda _: len(self.receiver.at(path)) >= count, 20)
+        self.receiver.wait_for(lambda _: len(self.receiver.at(path)) >= count, 60)
         return self.receiver.at(path)[:count]
 
     def cancel(self, job_id):
         """Cancels a periodic job between two turns, because an active job cannot be cancelled."""
-        self.wait_until(lambda: self.api.post("/cancel", {"job_id": job_id}).status == 200, 10,
+        self.wait_until(lambda: self.api.post("/cancel", {"job_id": job_id}).status == 200, 30,
                         f"job {job_id} is cancelled")
 
     def pass_a_turn(self):
@@ -86,7 +86,7 @@ class TaskMq(StackTest):
         self.assertEqual(self.wait_for(job_id, "RUNNING")["id"], job_id)
         url = urllib.parse.urlsplit(first.headers["Postern-Complete-Url"])
         nobody = self.client()
-        self.wait_until(lambda: nobody.post(f"{url.path}?{url.query}").status == 200, 10, "the end is told")
+        self.wait_until(lambda: nobody.post(f"{url.path}?{url.query}").status == 200, 30, "the end is told")
         self.wait_for_turns(2)
         self.cancel(job_id)
 

@@ -189,7 +189,7 @@ class Bodies(TasksTest):
 class Verbs(TasksTest):
     def test_a_long_poll_returns_when_the_status_changes(self):
         release = self.hold()
-        task = self.create(delay=1)
+        task = self.create(delay=3)  # the first poll begins before that
         for expected, change in (("active", lambda: None), ("completed", release.set)):
             change()
             begin = time.monotonic()
@@ -204,11 +204,11 @@ class Verbs(TasksTest):
         self.assertGreaterEqual(time.monotonic() - begin, 1)
 
     def test_cancel(self):
-        task = self.create(delay=1)
+        task = self.create(delay=3)
         reply = self.api.post(f"/v1/tasks/{task['id']}/cancel")
         self.assertEqual((reply.status, reply.json["status"]), (200, "cancelled"))
         self.assert_refused(self.api.post(f"/v1/tasks/{task['id']}/cancel"), 409, "task_already_finished")
-        later, release = self.active(delay=2)  # later than the cancelled task would have started
+        later, release = self.active(delay=4)  # later than the cancelled task would have started
         self.assert_refused(self.api.post(f"/v1/tasks/{later['id']}/cancel"), 409, "task_already_active")
         release.set()
         self.assertEqual(self.finished(later)["status"], "completed")

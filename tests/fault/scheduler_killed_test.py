@@ -25,7 +25,7 @@ class SchedulerKilled(StackTest):
 
         def some(number):
             api = Api(self.stack.url, self.stack.state["admin_key"])
-            made = [api.post("/v1/tasks", {"queue": "q", "webhook_url": url, "payload": {"n": number}})
+            made = [api.post("/v1/tasks", {"queue": "q", "webhook_url": url, "payload": {"n": number}, "timeout": 300})
                     for _ in range(count // 10)]
             api.close()
             self.assertEqual({reply.status for reply in made}, {201})
@@ -52,7 +52,7 @@ class SchedulerKilled(StackTest):
         self.receiver.on("/slow", *[Answer(until=answered)] * (IN_FLIGHT // 2),
                          *[Answer(until=never)] * (IN_FLIGHT // 2), Answer())
         created = self.create_many(2 * IN_FLIGHT, "/slow")
-        self.receiver.wait_for(lambda requests: len(requests) == len(over) + IN_FLIGHT, 30)
+        self.receiver.wait_for(lambda requests: len(requests) == len(over) + IN_FLIGHT, 120)
 
         # Half of them are answered at the moment of the crash: their results may be stored or not.
         answered.set()
@@ -62,7 +62,7 @@ class SchedulerKilled(StackTest):
         self.stack.start()
 
         everybody = over | created
-        self.wait_until(lambda: {state for state, _ in self.tasks().values()} == {"completed"}, 60,
+        self.wait_until(lambda: {state for state, _ in self.tasks().values()} == {"completed"}, 120,
                         "every task is completed")
         tasks, receipts = self.tasks(), self.receipts()
         self.assertEqual(set(tasks), {uuid_of(task) for task in everybody})  # no task lost, none added

@@ -1,10 +1,12 @@
-"""Runs one fuzzer for a while:  run.py PROGRAM SECONDS [--keep]
+"""Runs one fuzzer for a while:  run.py PROGRAM SECONDS [--seed N] [--keep]
 
 It begins with corpus/NAME.txt, which holds one input a line, as Python writes bytes. What it finds beyond these stays in
 the program's folder, for the next run; with --keep the smallest set that reaches as much replaces the file. An input that
-fails is left in that folder, too, and its bytes are printed.
+fails is left in that folder, too, and its bytes are printed. With the same seed it draws the same inputs in the same order;
+without one it draws others each time.
 """
 
+import argparse
 import ast
 import pathlib
 import subprocess
@@ -27,15 +29,21 @@ def pack(folder, file):
 
 
 def main():
-    program = pathlib.Path(sys.argv[1]).resolve()
-    seconds = int(sys.argv[2])
+    options = argparse.ArgumentParser()
+    options.add_argument("program", type=lambda text: pathlib.Path(text).resolve())
+    options.add_argument("seconds", type=int)
+    options.add_argument("--seed", type=int, default=0)  # 0: by the clock
+    options.add_argument("--keep", action="store_true")
+    options = options.parse_args()
+    program, seconds = options.program, options.seconds
     name = program.name.removesuffix("_fuzz")
     corpus = FOLDER / "corpus" / f"{name}.txt"
     work = program.parent.parent / "fuzzing" / name
     kept, found = work / "kept", work / "found"
     unpack(corpus, kept)
     found.mkdir(exist_ok=True)
-    result = subprocess.run([program, *LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={work}/", found, kept],
+    bounds = [*LIMITS, f"-max_total_time={seconds}", f"-seed={options.seed}"]
+    result = subprocess.run([program, *bounds, f"-artifact_prefix={work}/", found, kept],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     lines = result.stdout.splitlines()
     if result.returncode != 0:
@@ -44,7 +52,7 @@ def main():
             print(f"{artifact.name}: {artifact.read_bytes()!r}")
         return 1
     print(next((line for line in reversed(lines) if line.startswith("Done")), "nothing was run"))
-    if "--keep" in sys.argv:
+    if options.keep:
         smallest = work / "smallest"
         smallest.mkdir(exist_ok=True)
         subprocess.run([program, "-merge=1", smallest, kept, found], capture_output=True, check=True)

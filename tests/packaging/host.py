@@ -13,6 +13,8 @@ import socket
 import subprocess
 import threading
 
+import nginx
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What `systemctl` is in the chroot once `systemd_runs`: the test does what is asked. (The real one ignores all in a chroot.)
 SYSTEMCTL = """#!/usr/bin/perl
@@ -70,6 +72,10 @@ class Host:
 
     def sql(self, statement, database="postgres"):
         return self.must(f"psql -XAtq -v ON_ERROR_STOP=1 -d {database} -c {shlex.quote(statement)}", "postgres").strip()
+
+    def reload_nginx(self):
+        master = int(self.path("run/nginx.pid").read_text())
+        nginx.reload(master, lambda: self.must("nginx -t && nginx -s reload"))
 
     def id_of(self, user, group):
         """The numbers of a user and a group in there."""
@@ -154,7 +160,7 @@ class Units:
                 case "reload":
                     for name in names:
                         assert name == "nginx.service", name
-                        self.host.must("nginx -s reload")
+                        self.host.reload_nginx()
                 case "is-active" | "is-enabled":
                     return any(name in ("nginx.service", "postgresql.service") or self.matching(name) for name in names)
                 case "start" | "enable":

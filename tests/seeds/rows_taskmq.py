@@ -32,7 +32,7 @@ class RowsOfTaskMq(StackTest):
     def job(self, job_id):
         return self.ask(f"/job/{job_id}").json
 
-    def wait_for(self, job_id, status, timeout=15):
+    def wait_for(self, job_id, status, timeout=30):
         return self.wait_until(lambda: (job := self.job(job_id))["status"] == status and job, timeout)
 
     def mistakes(self, **fields):
@@ -95,7 +95,7 @@ class RowsOfTaskMq(StackTest):
     def test_a_periodic_job_comes_again_under_the_same_id(self):
         job_id = self.add(interval_seconds=1)
         self.receiver.wait_for(lambda _: [request.json["job_id"] for request in self.receiver.at("/rows")]
-                               .count(job_id) >= 3, 20)
+                               .count(job_id) >= 3, 60)
         self.wait_for(job_id, "PENDING")
         self.wait_until(lambda: self.ask("/cancel", {"job_id": job_id}).status == 200)
         self.assertEqual(self.job(job_id)["status"], "FAILED")

@@ -6,6 +6,7 @@ to be replaced that is missing is an error.
 
 import os
 import pathlib
+import time
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 SHIPPED = REPO / "nginx"
@@ -64,6 +65,32 @@ def command(folder, fcgi_socket, servers, places=None, auth="auth.conf"):
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(MAIN.format(user=user, folder=folder, servers=servers))
     return ["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"]
+
+
+def reload(master, tell):
+    """Has nginx, whose master is process `master`, read its configuration anew, by calling `tell`, which sends the
+    signal. Returns when the new configuration alone answers: until then the earlier workers accept connections, too,
+    and those that are about to end close them after an answer (`Connection: close`)."""
+    earlier = _accepting(master)
+    tell()
+    until = time.monotonic() + 30
+    while earlier & _accepting(master):
+        if time.monotonic() > until:
+            raise AssertionError("nginx was told to reload, and its earlier workers go on after 30 s")
+        time.sleep(0.02)
+
+
+def _accepting(master):
+    """The workers that do not say in their titles that they are shutting down."""
+    workers = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    return {pid for pid in workers if _title(pid) == "nginx: worker process"}
+
+
+def _title(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0]
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return ""
 
 
 def ready_vhost(http_port, tls_port, certificate, key):

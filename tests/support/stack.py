@@ -230,13 +230,20 @@ def make_certificate(folder):
     return certificate, key
 
 
+_reserved = []  # sockets in whose abstract names this process keeps its ports from the tests beside it
+
+
 def free_ports(count):
-    """Free ports below the range of outgoing connections, so that they are still free at a restart."""
+    """Free ports below the range of outgoing connections, so that they are still free at a restart. No test that runs beside
+    this one gets them, too, before they are in use."""
     ports = set()
     while len(ports) < count:
         port = random.randrange(20000, 32000)
+        name = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe, contextlib.suppress(OSError):
+            name.bind(f"\0postern-port-{port}")
             probe.bind(("127.0.0.1", port))
+            _reserved.append(name)
             ports.add(port)
     return ports
 

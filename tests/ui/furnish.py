@@ -47,10 +47,10 @@ def furnish(api, receiver):
     def over(task_id):
         return api.get(f"/v1/tasks/{task_id}").json["status"] in ("completed", "failed")
 
+    wait_until(lambda: api.get("/v1/endpoints/billing").json["health"]["in_flight"] == 3)  # first, while they are
     for each in (*done, *failed):
         wait_until(lambda each=each: over(each))
     wait_until(lambda: api.get(f"/v1/tasks/{retrying}").json["attempt_count"] == 1)
-    wait_until(lambda: api.get("/v1/endpoints/billing").json["health"]["in_flight"] == 3)
     wait_until(lambda: {each["name"]: each["depth"]["ready"] for each in api.get("/v1/stats").json["queues"]}["newsletter"] == 12)
     return {"done": done[0], "failed": failed[0], "retrying": retrying, "slow": slow[0], "delayed": delayed,
             "blocked": blocked, "waiting": waiting[0], "made_by_schedule": run["task_id"], "at": time.time()}

@@ -76,15 +76,14 @@ class Generator {
 };
 
 TEST(CreationJson, ReadsBackWhatItWrote) {
-  const unsigned seed = std::random_device{}();
-  Generator generator(seed);
+  Generator generator(1);
   for (int i = 0; i < 2000; ++i) {
     const Creation wanted = generator.creation();
     const std::string json = creation_json(wanted);
     Creation read = creation_from_json(json);
     ASSERT_NE(read.fields, nullptr);
     read.fields = wanted.fields;
-    ASSERT_EQ(read, wanted) << "seed " << seed << ": " << json;
+    ASSERT_EQ(read, wanted) << json;
   }
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 class FailuresTest : public ::testing::Test {
  protected:
-  // `count` tasks that ended so many minutes ago, a second apart, the last of them exactly then.
+  // `count` tasks that ended so many minutes before now_, a second apart, the last of them exactly
+  // then.
   void add(const std::string& queue, const std::string& state, const std::string& reason,
            const std::string& target, int minutes_ago, int count, const std::string& error = "no",
            const std::string& tenant = "default") {
@@ -21,10 +22,10 @@ class FailuresTest : public ::testing::Test {
     owner_.script(fmt::format(
         "INSERT INTO postern.task_finished (id, tenant, queue, url, endpoint, created_at, "
         "finished_at, state, reason, last_error) SELECT gen_random_uuid(), '{}', '{}', {}, {}, at "
-        "- interval '1 minute', at, '{}', '{}', '{}' FROM (SELECT now() - {} * interval '1 minute' "
+        "- interval '1 minute', at, '{}', '{}', '{}' FROM (SELECT {} - {} * interval '1 minute' "
         "- n * interval '1 second' AS at FROM generate_series(0, {} - 1) n) t",
         tenant, queue, is_url ? "'" + target + "'" : "NULL", is_url ? "NULL" : "'" + target + "'",
-        state, reason, error, minutes_ago, count));
+        state, reason, error, now_, minutes_ago, count));
   }
   db::Failures ask(const db::FailureFilter& filter = {}) {
     return db::failures(api_, "default", filter);
@@ -33,6 +34,7 @@ class FailuresTest : public ::testing::Test {
   Database database_;
   db::PgConnection owner_ = database_.connect();
   db::PgConnection api_ = database_.connect("postern_api");
+  std::string now_ = "now()";  // in SQL
 };
 
 TEST_F(FailuresTest, AreGroupedByWhatTheyHaveInCommon) {
@@ -91,7 +93,10 @@ TEST_F(FailuresTest, AreNarrowedByEachFilter) {
 }
 
 TEST_F(FailuresTest, LookAtTheLastAlone) {
-  owner_.script("SELECT postern.make_partitions('standard', 1)");
+  // All of one day, and so of one partition: one of a few rows would be read as a whole.
+  const auto midnight = owner_.exec(
+      {"", "SELECT date_trunc('day', now(), 'UTC')::text, postern.make_partitions('standard', 1)"});
+  now_ = fmt::format("'{}'::timestamptz", midnight.text(0, 0));
   add("old", "failed", "gone", "mail", 600, 20'000);
   add("many", "completed", "", "mail", 1, 20'000);
   add("new", "failed", "gone", "mail", 1, 2'400);

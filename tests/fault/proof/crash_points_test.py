@@ -19,7 +19,7 @@ SETTINGS = {"POSTERN_RESCUE_AFTER": "2s"}
 # Points that every task passes; the others come once in a while, and are crashed at the first time.
 FREQUENT = re.compile(r"^(claim|settle|insert\w*|webhook|reply)\.")
 # The second run may not come to a statement that the first one needed once, such as that which makes a queue.
-PATIENCE, MISSED = 20, 0.1
+PATIENCE, MISSED = 40, 0.1
 # Without these the enumeration itself is broken.
 CERTAIN = {
     "scheduler": {"claim.unsent", "claim.sent", "claim.answered", "webhook.unsent", "webhook.sent", "webhook.answered",

@@ -138,7 +138,7 @@ TEST_F(IntakeTest, OneBadRowFailsAlone) {
       --left;
     });
   }
-  for (int i = 0; i < 1'000 && left > 0; ++i) std::this_thread::sleep_for(10ms);
+  for (int i = 0; i < 3'000 && left > 0; ++i) std::this_thread::sleep_for(10ms);
   EXPECT_EQ(refused, 3);
   EXPECT_EQ(made, 97);
   EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 97);
@@ -146,8 +146,9 @@ TEST_F(IntakeTest, OneBadRowFailsAlone) {
 
 TEST_F(IntakeTest, GathersWhatComesTogether) {
   std::atomic<int> left = 2'000;
-  for (int i = 0; i < 2'000; ++i) {
-    NewTask task = new_task();
+  std::vector<NewTask> tasks;  // made beforehand, so that nothing lies between them
+  for (int i = 0; i < 2'000; ++i) tasks.push_back(new_task());
+  for (NewTask& task : tasks) {
     const auto lane = lane_of(task);
     intake_->submit(std::move(task), lane, false, [&](const Result<Intake::Taken>& taken) {
       EXPECT_TRUE(taken);
@@ -156,8 +157,14 @@ TEST_F(IntakeTest, GathersWhatComesTogether) {
   }
   for (int i = 0; i < 3'000 && left > 0; ++i) std::this_thread::sleep_for(10ms);
   EXPECT_EQ(count("SELECT count(*) FROM postern.task"), 2'000);
-  // created_at is the transaction's: few of them are many rows at once.
-  EXPECT_LE(count("SELECT count(DISTINCT created_at) FROM postern.task"), 100);
+  // created_at is the transaction's: few of them are many rows at once. Under TSan they are
+  // submitted so slowly that fewer gather.
+#ifdef __SANITIZE_THREAD__
+  constexpr int kMost = 500;
+#else
+  constexpr int kMost = 100;
+#endif
+  EXPECT_LE(count("SELECT count(DISTINCT created_at) FROM postern.task"), kMost);
 }
 
 // The intake's and the pool's connections are cut again and again under load. What was acknowledged
@@ -182,7 +189,11 @@ TEST_F(IntakeTest, EveryAcknowledgedTaskIsThereWhenConnectionsBreak) {
       }
     });
   }
-  for (int i = 0; i < 20; ++i) {
+  const auto enough = [&] {
+    const std::lock_guard lock(mutex);
+    return acknowledged.size() > 20;
+  };
+  for (int i = 0; i < 20 || (i < 600 && !enough()); ++i) {
     std::this_thread::sleep_for(50ms);
     cut_connections();
   }
@@ -316,7 +327,7 @@ TEST(IntakeWithoutDatabase, FailsFastAndRecovers) {
 
   admin.script("ALTER DATABASE " + database.name() + " WITH ALLOW_CONNECTIONS true");
   bool recovered = false;
-  for (int i = 0; i < 500 && !recovered; ++i) {
+  for (int i = 0; i < 3'000 && !recovered; ++i) {
     std::this_thread::sleep_for(20ms);
     recovered = submit().has_value();
   }

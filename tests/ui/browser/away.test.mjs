@@ -133,7 +133,7 @@ test("a tab that nobody sees asks nothing, and asks at once when it is seen", as
   const opened = Date.now();
   await until(() => asked(opened) >= 2, "it asks again and again");
   await become("hidden");
-  await new Promise((resolve) => setTimeout(resolve, 1000));  // what was under way
+  await new Promise((resolve) => setTimeout(resolve, 3000));  // what was under way
   const hidden = Date.now();
   await new Promise((resolve) => setTimeout(resolve, 12_000));  // more than two of the overview's rounds
   assert.equal(asked(hidden), 0);

@@ -101,9 +101,9 @@ test("a key that is revoked while the page is open leads back to the door, with 
 });
 
 test("a key that expires does the same", async () => {
-  const ends = new Date(Date.now() + 4000);
-  const key = await command("key", { name: "brief", role: "read", expires: ends.toISOString() });
   const tab = await visit();
+  const ends = new Date(Date.now() + 10_000);  // time to sign in with it
+  const key = await command("key", { name: "brief", role: "read", expires: ends.toISOString() });
   await signIn(tab.page, key);
   await tab.page.getByRole("heading", { name: "Sign in" }).waitFor({ timeout: 60_000 });
   await tab.page.getByRole("alert").getByText("unknown, revoked or expired").waitFor();

@@ -23,7 +23,7 @@ export async function visit({ at = "", role, key = role && env[`POSTERN_${role.t
   browser ??= await chromium.launch({ executablePath: env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage"] });
   const context = await browser.newContext({ viewport, colorScheme: scheme, ignoreHTTPSErrors: true, reducedMotion: "reduce", timezoneId: "Europe/Berlin" });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const problems = [], requests = [];
   const host = new URL(url).host;
   page.on("console", (message) => { if (message.type() === "error") problems.push(`console: ${message.text()}`); });
@@ -91,11 +91,11 @@ export const told = (page, text) => page.locator(".toasts").getByText(text).firs
 
 // Polls until `look` answers with something, and returns it.
 export async function until(look, what = "what the test waits for") {
-  const end = Date.now() + 30_000;
+  const end = Date.now() + 60_000;
   for (;;) {
     const found = await look();
     if (found) return found;
-    assert.ok(Date.now() < end, `not within 30 s: ${what}`);
+    assert.ok(Date.now() < end, `not within 60 s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

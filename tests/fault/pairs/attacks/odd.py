@@ -83,7 +83,7 @@ def odd_rows(ground):
 def set_aside_and_shown(pair, _seen):
     """Nothing of it is due for ever, and what is there can be read."""
     waits = "SELECT count(*) FROM postern.task WHERE tenant = 'attacker' AND state = 'ready'"
-    pair.wait_until(lambda: pair.sql(waits) == "0", 20, "no odd task is ready for ever")
+    pair.wait_until(lambda: pair.sql(waits) == "0", 60, "no odd task is ready for ever")
     leases = "SELECT count(*) FROM postern.lease WHERE tenant = 'attacker' AND claimed_at < now() - interval '1 hour'"
     assert pair.sql(leases) == "0", "an odd lease is held for ever"
     api = pair.api()

@@ -60,7 +60,7 @@ def _goes_on(pair, which, what):
     """At full size until nothing is left, which takes minutes, as duties take a tenth of a connection's time; else it
     is enough that there becomes less of it."""
     begun = _left(pair, which)
-    pair.wait_until(lambda: (left := _left(pair, which)) == 0 or (left < begun and not pair.full), pair.size(400, 15), what)
+    pair.wait_until(lambda: (left := _left(pair, which)) == 0 or (left < begun and not pair.full), pair.size(400, 60), what)
 
 
 def _left(pair, which):
@@ -167,4 +167,4 @@ def they_fire(pair, seen):
     seen["tasks"] = int(pair.sql("SELECT count(*) FROM postern.schedule_run WHERE tenant = 'attacker' AND task IS NOT NULL"))
     assert seen["tasks"] > 0, "the attacker's schedules do not fire"
     worst = float(pair.sql("SELECT max(extract(epoch FROM fired_at - nominal_time)) FROM postern.schedule_run WHERE tenant = 'victim'"))
-    assert worst < 2, f"the victim's schedule of one second was {worst:.1f} s late"
+    assert worst < 5, f"the victim's schedule of one second was {worst:.1f} s late"

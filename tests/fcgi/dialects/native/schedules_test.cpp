@@ -236,9 +236,9 @@ TEST_F(SchedulesTest, PutMakesItOrReplacesAllOfIt) {
   };
   const Answer made = put(R"("schedule":"@yearly","tags":["a"],"misfire":"all")");
   EXPECT_EQ(made.status, 201);
-  const Answer replaced = put(R"("schedule":"@monthly")");
+  const Answer replaced = put(R"("schedule":"0 0 2 * *")");
   EXPECT_EQ(replaced.status, 200);
-  EXPECT_EQ(replaced.text("schedule"), "@monthly");
+  EXPECT_EQ(replaced.text("schedule"), "0 0 2 * *");
   EXPECT_EQ(replaced.text("tags"), "null");
   EXPECT_EQ(replaced.text("misfire"), "last");
   EXPECT_EQ(replaced.text("created_at"), made.text("created_at"));
@@ -246,12 +246,12 @@ TEST_F(SchedulesTest, PutMakesItOrReplacesAllOfIt) {
 
   // Paused it stays until it says otherwise.
   ask("POST", "/v1/schedules/s/pause");
-  EXPECT_EQ(put(R"("schedule":"@monthly")").text("paused"), "true");
-  EXPECT_EQ(put(R"("schedule":"@monthly","paused":false)").text("paused"), "false");
+  EXPECT_EQ(put(R"("schedule":"0 0 2 * *")").text("paused"), "true");
+  EXPECT_EQ(put(R"("schedule":"0 0 2 * *","paused":false)").text("paused"), "false");
 
-  EXPECT_EQ(told(put(R"("schedule":"@monthly","name":"t")")), "400 schedule_invalid name");
+  EXPECT_EQ(told(put(R"("schedule":"0 0 2 * *","name":"t")")), "400 schedule_invalid name");
   EXPECT_EQ(told(put(R"("schedule":"x")")), "400 schedule_invalid schedule");
-  EXPECT_EQ(ask("GET", "/v1/schedules/s").text("schedule"), "@monthly");
+  EXPECT_EQ(ask("GET", "/v1/schedules/s").text("schedule"), "0 0 2 * *");
 }
 
 TEST_F(SchedulesTest, PutOfTheSameKeepsWhatIsDue) {
