@@ -11,9 +11,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 ROOT = pathlib.Path(os.environ.get("POSTERN_CLIENTS", REPO / "build/clients"))
 NODE_PATH = os.environ.get("NODE_PATH", str(REPO / "build/node/node_modules"))
-SKIPPED = 77  # the exit status of a file all of whose tests were skipped
 
-sys.path.insert(0, str(REPO / "tests/e2e"))
+sys.path[:0] = [str(REPO / "tests/e2e"), str(REPO / "tests/support")]
+
+from skips import main  # noqa: E402, F401
 
 
 def part(name):
@@ -61,13 +62,3 @@ def run(command, text="", timeout=120, **options):
     if done.returncode:
         raise AssertionError(f"{command} exits with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done.stdout.splitlines()
-
-
-def main():
-    """unittest.main() with a status of its own for "all skipped"."""
-    result = unittest.main(module="__main__", exit=False).result
-    if not result.wasSuccessful():
-        sys.exit(1)
-    for _, reason in result.skipped:
-        print(f"skipped: {reason}", file=sys.stderr)
-    sys.exit(SKIPPED if result.testsRun and len(result.skipped) >= result.testsRun else 0)

@@ -19,6 +19,7 @@ from auth_variants_test import SsoStack  # noqa: E402
 # From tests/support, which harness.py has made importable.
 import leaks  # noqa: E402
 import nginx  # noqa: E402
+import skips  # noqa: E402
 from commands import Commands  # noqa: E402
 from furnish import HISTORY, furnish  # noqa: E402
 from places import Places  # noqa: E402
@@ -206,4 +207,4 @@ class Pictures(Browsing):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    skips.main()
