@@ -1,7 +1,9 @@
 #include "core/base/json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -322,6 +324,15 @@ JsonKind json_kind(std::string_view raw) {
     case '{': return JsonKind::object;
     default: return JsonKind::number;
   }
+}
+
+double json_number(std::string_view raw) {
+  double value = 0;
+  const auto read = std::from_chars(raw.data(), raw.data() + raw.size(), value);
+  // It leaves open on which side of the range a number is, which strtod tells by its value.
+  if (read.ec == std::errc::result_out_of_range)
+    return std::strtod(std::string(raw).c_str(), nullptr);
+  return value;
 }
 
 Result<std::string> json_string(std::string_view raw, std::string_view field) {

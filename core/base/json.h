@@ -56,6 +56,10 @@ std::vector<std::string_view> json_elements(std::string_view text,
 enum class JsonKind { null, boolean, number, string, array, object };
 JsonKind json_kind(std::string_view raw);
 
+// The double nearest to a valid JSON number, however many digits or large an exponent it has: an
+// infinity beyond what a double holds, zero below, as JavaScript reads it; never NaN.
+double json_number(std::string_view raw);
+
 // The decoded text, in UTF-8, of a valid JSON string given with its quotes. Error:
 // invalid_argument "invalid_json" for half a surrogate pair, which UTF-8 cannot represent.
 Result<std::string> json_string(std::string_view raw, std::string_view field);

@@ -38,6 +38,7 @@ Milliseconds scaled(Milliseconds interval, double factor) {
 }
 
 // The JSON number `raw` if it is within min..max; nullopt otherwise, and for other kinds of value.
+// One too small for a double is refused, since PostgreSQL refuses it where tasks come by SQL.
 std::optional<double> number_between(std::string_view raw, double min, double max) {
   double value = 0;
   const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);

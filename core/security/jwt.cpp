@@ -1,7 +1,7 @@
 #include "core/security/jwt.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -67,9 +67,9 @@ struct NumericDate {
 NumericDate date_of(const std::vector<JsonMember>& members, std::string_view key) {
   for (const auto& [name, raw] : members) {
     if (name != key) continue;
-    double value = 0;
-    const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
-    if (json_kind(raw) != JsonKind::number || error != std::errc()) return {std::nullopt, true};
+    if (json_kind(raw) != JsonKind::number) return {std::nullopt, true};
+    const double value = json_number(raw);
+    if (!std::isfinite(value)) return {std::nullopt, true};
     return {value, false};
   }
   return {};

@@ -150,14 +150,11 @@ AsyncQueueExtra asyncqueue_extra_of(const TaskSpec& spec) {
   const auto members = parse_json_object(spec.extra);
   if (!members) return extra;
   for (const auto& [key, raw] : *members) {
-    const auto number = [&](double& into) {
-      std::from_chars(raw.data(), raw.data() + raw.size(), into);
-    };
     const auto text = [&](std::string& into) {
       if (auto value = json_string(raw, "")) into = std::move(*value);
     };
-    if (key == "timeout") number(extra.timeout);
-    if (key == "maxWaitTime") number(extra.max_wait_time);
+    if (key == "timeout") extra.timeout = json_number(raw);
+    if (key == "maxWaitTime") extra.max_wait_time = json_number(raw);
     if (key == "delayUntil") {
       std::string time;
       text(time);

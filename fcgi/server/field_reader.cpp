@@ -1,8 +1,6 @@
 #include "fcgi/server/field_reader.h"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -89,9 +87,7 @@ std::optional<double> FieldReader::number(std::string_view name) {
     wrong_type(name, "a number");
     return std::nullopt;
   }
-  double value = 0;
-  const auto [end, error] = std::from_chars(raw->data(), raw->data() + raw->size(), value);
-  return error == std::errc() ? value : std::numeric_limits<double>::infinity();
+  return json_number(*raw);
 }
 
 std::optional<bool> FieldReader::boolean(std::string_view name) {

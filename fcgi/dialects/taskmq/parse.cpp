@@ -48,13 +48,12 @@ std::string_view integer_text(std::string_view text) {
 
 // Seconds since 1970; what is too far away for that is told in smaller units, as pydantic 1 takes
 // it: JavaScript's clients count in milliseconds.
-std::optional<Time> time_of_number(std::string_view text) {
+std::optional<Time> time_of_number(double seconds) {
   constexpr double kFar = 2e10;  // the year 2603
   constexpr double kMost = 3e20;
-  auto seconds = parse_real(text);
-  if (!seconds || !(std::abs(*seconds) <= kMost)) return std::nullopt;
-  while (std::abs(*seconds) > kFar) *seconds /= 1000;
-  return Time{Microseconds{std::llround(std::max(*seconds, 0.0) * 1e6)}};
+  if (!(std::abs(seconds) <= kMost)) return std::nullopt;  // NaN, too
+  while (std::abs(seconds) > kFar) seconds /= 1000;
+  return Time{Microseconds{std::llround(std::max(seconds, 0.0) * 1e6)}};
 }
 
 // Reads the fields of a body one after the other and notes everything that is wrong. Values are
@@ -110,8 +109,8 @@ class Fields {
     }
     if (json_kind(*raw) == JsonKind::number) {
       if (const auto number = parse_integer(*raw)) return number;
-      if (const auto real = parse_real(*raw); real && std::abs(*real) < 1e15) {
-        return static_cast<std::int64_t>(*real);
+      if (const double real = json_number(*raw); std::abs(real) < 1e15) {
+        return static_cast<std::int64_t>(real);
       }
     }
     refuse(field, "value is not a valid integer", "type_error.integer");
@@ -134,10 +133,10 @@ class Fields {
     if (!given) return std::nullopt;
     std::optional<Time> time;
     if (json_kind(*given) == JsonKind::number) {
-      time = time_of_number(*given);
+      time = time_of_number(json_number(*given));
     } else if (json_kind(*given) == JsonKind::string) {
       if (auto decoded = json_string(*given, field)) {
-        time = time_of_number(*decoded);
+        if (const auto real = parse_real(*decoded)) time = time_of_number(*real);
         if (!time) time = parse_isoformat(std::move(*decoded));
       }
     }

@@ -1,5 +1,7 @@
 #include "core/base/json.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include "tests/core/result_text.h"
@@ -253,6 +255,26 @@ TEST(JsonKindOf, IsToldByTheFirstByte) {
       {"\"1\"", JsonKind::string}, {"[]", JsonKind::array},     {"{}", JsonKind::object},
   };
   for (const auto& [raw, kind] : table) EXPECT_EQ(json_kind(raw), kind) << raw;
+}
+
+TEST(JsonNumber, IsTheNearestDouble) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::pair<const char*, double> table[] = {
+      {"0", 0},
+      {"-12.5e1", -125},
+      {"0.1", 0.1},
+      {"1e15", 1e15},
+      {"9007199254740993", 9007199254740992},
+      {"4.9e-324", 4.9e-324},
+      {"0e888888885", 0},
+      {"-0.0e99999999999999999999", 0},
+      {"1e-400", 0},
+      {"-1e-99999999999999999999", 0},
+      {"1e400", kInfinity},
+      {"-1e99999999999999999999", -kInfinity},
+  };
+  for (const auto& [raw, number] : table) EXPECT_EQ(json_number(raw), number) << raw;
+  EXPECT_EQ(json_number("1" + std::string(400, '0') + "e-400"), 1);
 }
 
 TEST(JsonString, DecodesEscapes) {

@@ -173,6 +173,7 @@ TEST(RetryPolicy, IsStoredAsTextThatReadsBack) {
        R"({"intervals":[1,0.25,100,2592000],"jitter":0.5})"},
       {R"({"intervals":[0.001,0.1,-0],"jitter":-0.0})",
        R"({"intervals":[0.001,0.1,0],"jitter":0})"},
+      {R"({"intervals":[0e888888885],"jitter":0e-9})", R"({"intervals":[0],"jitter":0})"},
       {R"({"intervals":[0.1234]})", R"({"intervals":[0.123],"jitter":0})"},
       {R"({"intervals":[2591999.999]})", R"({"intervals":[2591999.999],"jitter":0})"},
   };
@@ -214,6 +215,7 @@ TEST(RetryPolicy, RefusesWrongInlineOnes) {
            std::string(R"({"intervals":[1,-0.001]})"),
            std::string(R"({"intervals":[2592000.001]})"),
            std::string(R"({"intervals":[1e400]})"),
+           std::string(R"({"intervals":[1e-400]})"),
            std::string(R"({"intervals":[1],"jitter":1.01})"),
            std::string(R"({"intervals":[1],"jitter":-0.1})"),
            std::string(R"({"intervals":[1],"jitter":"0.1"})"),

@@ -149,6 +149,7 @@ TEST_F(BothDoors, RetryPolicies) {
                                     R"({"intervals":[[1]]})",
                                     R"({"intervals":[1e-400]})",
                                     R"({"intervals":[1e400]})",
+                                    R"({"intervals":[0e99]})",
                                     R"({"intervals":{"0":1}})",
                                     R"({"intervals":1})",
                                     R"({"intervals":[1],"jitter":0})",

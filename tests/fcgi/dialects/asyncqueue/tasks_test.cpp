@@ -124,6 +124,7 @@ TEST_F(AsyncQueueTest, AnIntegerMayBeWrittenAsANumber) {
   const Answer made = make(R"(,"maxRetries":5.0,"priority":7e0)");
   EXPECT_EQ(made.text("task/maxRetries"), "5") << made.body;
   EXPECT_EQ(made.text("task/priority"), "7");
+  EXPECT_EQ(make(R"(,"maxRetries":1e-400)").text("task/maxRetries"), "0");
 }
 
 TEST_F(AsyncQueueTest, ATimeIsTakenInTheFormsOfIso8601) {
@@ -162,6 +163,7 @@ TEST_F(AsyncQueueTest, RefusesWithTheFieldInTheText) {
       {R"(,"maxRetries":11)", "maxRetries"},
       {R"(,"maxRetries":-1)", "maxRetries"},
       {R"(,"maxRetries":1e999)", "maxRetries"},
+      {R"(,"maxRetries":-1e999)", "maxRetries"},
       {R"(,"retryBackoff":"fixed")", "retryBackoff"},
       {R"(,"priority":0)", "priority"},
       {R"(,"priority":5.5)", "priority"},

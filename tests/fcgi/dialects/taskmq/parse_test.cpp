@@ -117,7 +117,8 @@ TEST(TaskMqParse, TakesTimesInEveryForm) {
         {R"("1893553445")", "2030-01-02T03:04:05+00:00"},
         {"1893553445000", "2030-01-02T03:04:05+00:00"},
         {"1893553445000000", "2030-01-02T03:04:05+00:00"},
-        {"-5", "1970-01-01T00:00:00+00:00"}}) {
+        {"-5", "1970-01-01T00:00:00+00:00"},
+        {"1e-400", "1970-01-01T00:00:00+00:00"}}) {
     EXPECT_EQ(format_isoformat(*job_of(with("scheduled_for", sent)).run_at), taken) << sent;
   }
   EXPECT_EQ(job_of(with("scheduled_for", "null")).run_at, std::nullopt);
