@@ -11,12 +11,12 @@
 namespace postern::admin::doctor {
 namespace {
 
+using db::health::Diagnosis;
 using db::health::Patient;
-using db::health::Verdict;
 using db::health::wrong_unless;
 
 // A new connection with the session of a scheduler, by this command's own login.
-Verdict session(const Context& context) {
+Diagnosis session(const Context& context) {
   auto options = context.connection_options(false);
   options.session = db::scheduler_session();
   auto connection = db::PgConnection::connect(options);
@@ -33,7 +33,7 @@ Verdict session(const Context& context) {
       "program and PostgreSQL");
 }
 
-Verdict drift_seen_by(db::PgConnection& connection) {
+Diagnosis drift_seen_by(db::PgConnection& connection) {
   const auto changed = db::schema_drift(connection);
   return wrong_unless(changed.empty(),
                       changed.empty()
@@ -43,7 +43,7 @@ Verdict drift_seen_by(db::PgConnection& connection) {
 }
 
 // It migrates in a transaction that is rolled back, so it is for who may migrate. Root may.
-Verdict drift(const Context& context, Patient& patient) {
+Diagnosis drift(const Context& context, Patient& patient) {
   constexpr char kActs[] = R"sql(
     SELECT pg_has_role('postern_owner', CASE WHEN current_setting('server_version_num')::integer < 160000
                                         THEN 'MEMBER' ELSE 'SET' END))sql";

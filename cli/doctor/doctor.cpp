@@ -14,8 +14,8 @@ namespace doctor {
 namespace {
 
 using db::health::Checks;
+using db::health::Diagnosis;
 using db::health::Grade;
-using db::health::Verdict;
 
 // In the order in which they are shown.
 Checks all_checks(const Context& context) {
@@ -35,7 +35,7 @@ void run(const Context& context) {
   bool wrong = false;
   std::vector<std::vector<std::string>> rows{{"connection", "ok", "established", ""}};
   for (const auto& check : all_checks(context)) {
-    Verdict verdict{Grade::ok, "", ""};
+    Diagnosis verdict{Grade::ok, "", ""};
     try {
       verdict = check.run(patient);
     } catch (const std::exception& error) {

@@ -16,14 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using db::health::Diagnosis;
 using db::health::Patient;
 using db::health::skip;
-using db::health::Verdict;
 using db::health::warning_unless;
 using db::health::wrong_unless;
 
 // The file of keys that the handlers check tokens with, as far as this command is told of it.
-Verdict token_keys(const Context& context) {
+Diagnosis token_keys(const Context& context) {
   const Settings& settings = context.settings;
   if (settings.jwt_keys_file.empty()) return wrong_unless(true, "no jwt_keys_file is set", "");
   try {
@@ -37,7 +37,7 @@ Verdict token_keys(const Context& context) {
   }
 }
 
-Verdict public_url(const Context& context) {
+Diagnosis public_url(const Context& context) {
   const auto& url = context.settings.public_url;
   return warning_unless(!url.empty(),
                         url.empty() ? "is not set, as far as this command is told" : url,
@@ -62,7 +62,7 @@ bool is_included(const fs::path& folder) {
   return false;
 }
 
-Verdict nginx() {
+Diagnosis nginx() {
   const fs::path folder = "/etc/nginx";
   std::error_code none;
   if (!fs::exists(folder / "nginx.conf", none)) return skip("there is no /etc/nginx here", "");

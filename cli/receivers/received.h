@@ -15,8 +15,8 @@ struct Received {
   std::string method, path;
   Headers headers;  // in the order they came
   std::string body;
-  int status = 200;                // what it is answered with
-  std::optional<Verdict> verdict;  // nullopt: no secret was given
+  int status = 200;                     // what it is answered with
+  std::optional<Verification> verdict;  // nullopt: no secret was given
 
   // The values of all headers of that name, joined by ", "; empty without any.
   std::string header(std::string_view name) const;

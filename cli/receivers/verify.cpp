@@ -99,12 +99,12 @@ Seconds parse_duration_option(const std::string& flag, const std::string& text) 
   }
 }
 
-Verdict judge(std::string_view secret, const SignedWebhook& webhook, Seconds tolerance) {
+Verification judge(std::string_view secret, const SignedWebhook& webhook, Seconds tolerance) {
   const auto now = wall_clock();
   const auto result = verify_standard_webhooks(secret, webhook, now, tolerance);
   if (result) return {true, "", "The signature is right.", "", ""};
   const Error& error = result.error();
-  Verdict verdict{false, error.reason, error.message, "", ""};
+  Verification verdict{false, error.reason, error.message, "", ""};
   if (error.reason != "signature_mismatch") return verdict;
   if (const auto mistake = find_signing_mistake(secret, webhook)) {
     verdict.mistake = mistake->reason;
@@ -117,7 +117,7 @@ Verdict judge(std::string_view secret, const SignedWebhook& webhook, Seconds tol
   return verdict;
 }
 
-void write_verdict(JsonWriter& out, const Verdict& verdict) {
+void write_verdict(JsonWriter& out, const Verification& verdict) {
   const auto text_or_null = [&out](std::string_view name, const std::string& text) {
     out.key(name);
     text.empty() ? out.null() : out.string(text);
@@ -131,7 +131,7 @@ void write_verdict(JsonWriter& out, const Verdict& verdict) {
   out.end_object();
 }
 
-std::string verdict_line(const Verdict& verdict) {
+std::string verdict_line(const Verification& verdict) {
   return fmt::format("{}: {}{}{}", verdict.valid ? "valid" : "INVALID", verdict.message,
                      verdict.advice.empty() ? "" : " ", verdict.advice);
 }

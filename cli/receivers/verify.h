@@ -28,7 +28,7 @@ class SecretOptions {
 // A tolerance option's value; ends the parsing when it is no duration. `flag` as in "--tolerance".
 Seconds parse_duration_option(const std::string& flag, const std::string& text);
 
-struct Verdict {
+struct Verification {
   bool valid = true;
   std::string reason;   // "signature_mismatch", ...; empty when valid
   std::string message;  // a sentence, valid or not
@@ -37,11 +37,11 @@ struct Verdict {
 };
 
 // Checks the signature, and the timestamp against this machine's clock.
-Verdict judge(std::string_view secret, const SignedWebhook& webhook, Seconds tolerance);
+Verification judge(std::string_view secret, const SignedWebhook& webhook, Seconds tolerance);
 
 // Writes the verdict as a JSON object, as the next value of `out`.
-void write_verdict(JsonWriter& out, const Verdict& verdict);
+void write_verdict(JsonWriter& out, const Verification& verdict);
 // "valid: ..." or "INVALID: ..." in one line.
-std::string verdict_line(const Verdict& verdict);
+std::string verdict_line(const Verification& verdict);
 
 }  // namespace postern::admin

@@ -46,7 +46,7 @@ std::optional<Time> time_of(std::string_view attempt) {
 
 }  // namespace
 
-AttemptTimes attempt_times(std::string_view attempts) {
+AttemptSpan attempt_times(std::string_view attempts) {
   const auto all = json_elements(attempts);
   if (all.empty()) return {};
   return {time_of(all.front()), time_of(all.back())};

@@ -16,10 +16,10 @@ std::string attempt_json(const Attempt& attempt);
 
 // When the first and the last of the kept attempts began, of a task's `attempts`; nullopt: there
 // are none.
-struct AttemptTimes {
+struct AttemptSpan {
   std::optional<Time> first, last;
 };
-AttemptTimes attempt_times(std::string_view attempts);
+AttemptSpan attempt_times(std::string_view attempts);
 
 // The number of the last attempt in a task's `attempts`; 0: there are none.
 int last_attempt(std::string_view attempts);

@@ -90,39 +90,41 @@ const BuiltStatement kDelete{"", std::string(R"sql(
 
 // Of a rate limit the count is read first.
 constexpr Column<Endpoint> kColumns[] = {
-    {"name", [](Endpoint& endpoint, const Cell& cell) { endpoint.name = cell.text(); }},
-    {"url", [](Endpoint& endpoint, const Cell& cell) { endpoint.url = cell.text(); }},
-    {"method", [](Endpoint& endpoint, const Cell& cell) { endpoint.method = cell.text(); }},
+    {"name", [](Endpoint& endpoint, const Value& value) { endpoint.name = value.text(); }},
+    {"url", [](Endpoint& endpoint, const Value& value) { endpoint.url = value.text(); }},
+    {"method", [](Endpoint& endpoint, const Value& value) { endpoint.method = value.text(); }},
     {"headers", [](Endpoint& endpoint,
-                   const Cell& cell) { endpoint.headers = headers_from_json(cell.text()); }},
+                   const Value& value) { endpoint.headers = headers_from_json(value.text()); }},
     {"timeout_ms",
-     [](Endpoint& endpoint, const Cell& cell) {
-       if (!cell.is_null()) endpoint.timeout = Milliseconds{cell.integer()};
+     [](Endpoint& endpoint, const Value& value) {
+       if (!value.is_null()) endpoint.timeout = Milliseconds{value.integer()};
      }},
-    {"max_in_flight",
-     [](Endpoint& endpoint, const Cell& cell) { endpoint.max_in_flight = cell.integer_or_null(); }},
+    {"max_in_flight", [](Endpoint& endpoint,
+                         const Value& value) { endpoint.max_in_flight = value.integer_or_null(); }},
     {"rate_count",
-     [](Endpoint& endpoint, const Cell& cell) {
-       if (!cell.is_null()) endpoint.rate_limit = RateLimit{cell.integer(), {}, {}};
+     [](Endpoint& endpoint, const Value& value) {
+       if (!value.is_null()) endpoint.rate_limit = RateLimit{value.integer(), {}, {}};
      }},
     {"rate_seconds",
-     [](Endpoint& endpoint, const Cell& cell) {
-       if (endpoint.rate_limit) endpoint.rate_limit->period = Seconds{cell.integer()};
+     [](Endpoint& endpoint, const Value& value) {
+       if (endpoint.rate_limit) endpoint.rate_limit->period = Seconds{value.integer()};
      },
      "extract(epoch FROM rate_period)::bigint"},
     {"rate_burst",
-     [](Endpoint& endpoint, const Cell& cell) {
-       if (endpoint.rate_limit) endpoint.rate_limit->burst = cell.integer_or_null();
+     [](Endpoint& endpoint, const Value& value) {
+       if (endpoint.rate_limit) endpoint.rate_limit->burst = value.integer_or_null();
      }},
-    {"paused", [](Endpoint& endpoint, const Cell& cell) { endpoint.paused = cell.boolean(); }},
+    {"paused", [](Endpoint& endpoint, const Value& value) { endpoint.paused = value.boolean(); }},
     {"own_secret",
-     [](Endpoint& endpoint, const Cell& cell) { endpoint.own_secret = cell.boolean(); },
+     [](Endpoint& endpoint, const Value& value) { endpoint.own_secret = value.boolean(); },
      "secret IS NOT NULL"},
     {"previous_until",
-     [](Endpoint& endpoint, const Cell& cell) { endpoint.previous_until = cell.time_or_null(); },
+     [](Endpoint& endpoint, const Value& value) { endpoint.previous_until = value.time_or_null(); },
      "CASE WHEN previous_until > now() THEN previous_until END"},
-    {"created_at", [](Endpoint& endpoint, const Cell& cell) { endpoint.created_at = cell.time(); }},
-    {"updated_at", [](Endpoint& endpoint, const Cell& cell) { endpoint.updated_at = cell.time(); }},
+    {"created_at",
+     [](Endpoint& endpoint, const Value& value) { endpoint.created_at = value.time(); }},
+    {"updated_at",
+     [](Endpoint& endpoint, const Value& value) { endpoint.updated_at = value.time(); }},
 };
 
 const BuiltStatement kGet{"", "SELECT " + select_list(kColumns) + R"sql(

@@ -59,15 +59,15 @@ constexpr Statement kListKeys{"", R"sql(
     FROM postern.api_key ORDER BY tenant, created_at)sql"};
 
 constexpr Column<KeyInfo> kKeyColumns[] = {
-    {"name", [](KeyInfo& key, const Cell& cell) { key.name = cell.text(); }},
-    {"role", [](KeyInfo& key, const Cell& cell) { key.role = cell.text(); }},
-    {"tenant", [](KeyInfo& key, const Cell& cell) { key.tenant = cell.text(); }},
-    {"sandbox", [](KeyInfo& key, const Cell& cell) { key.sandbox = cell.boolean(); }},
-    {"created_at", [](KeyInfo& key, const Cell& cell) { key.created_at = cell.time(); }},
+    {"name", [](KeyInfo& key, const Value& value) { key.name = value.text(); }},
+    {"role", [](KeyInfo& key, const Value& value) { key.role = value.text(); }},
+    {"tenant", [](KeyInfo& key, const Value& value) { key.tenant = value.text(); }},
+    {"sandbox", [](KeyInfo& key, const Value& value) { key.sandbox = value.boolean(); }},
+    {"created_at", [](KeyInfo& key, const Value& value) { key.created_at = value.time(); }},
     {"last_used_at",
-     [](KeyInfo& key, const Cell& cell) { key.last_used_at = cell.time_or_null(); }},
-    {"expires_at", [](KeyInfo& key, const Cell& cell) { key.expires_at = cell.time_or_null(); }},
-    {"revoked_at", [](KeyInfo& key, const Cell& cell) { key.revoked_at = cell.time_or_null(); }},
+     [](KeyInfo& key, const Value& value) { key.last_used_at = value.time_or_null(); }},
+    {"expires_at", [](KeyInfo& key, const Value& value) { key.expires_at = value.time_or_null(); }},
+    {"revoked_at", [](KeyInfo& key, const Value& value) { key.revoked_at = value.time_or_null(); }},
 };
 
 std::vector<KeyInfo> list_keys(PgConnection& connection) {

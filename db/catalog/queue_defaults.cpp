@@ -6,17 +6,17 @@ namespace {
 
 constexpr Column<QueueDefaults> kColumns[] = {
     {"max_retries",
-     [](QueueDefaults& queue, const Cell& cell) { queue.max_retries = cell.int4(); }},
+     [](QueueDefaults& queue, const Value& value) { queue.max_retries = value.int4(); }},
     {"max_tries",
-     [](QueueDefaults& queue, const Cell& cell) {
-       if (!cell.is_null()) queue.max_tries = cell.int4();
+     [](QueueDefaults& queue, const Value& value) {
+       if (!value.is_null()) queue.max_tries = value.int4();
      }},
     {"retry_policy",
-     [](QueueDefaults& queue, const Cell& cell) { queue.retry_policy = cell.text(); }},
-    {"timeout_ms",
-     [](QueueDefaults& queue, const Cell& cell) { queue.timeout = Milliseconds{cell.integer()}; }},
-    {"endpoint", [](QueueDefaults& queue, const Cell& cell) { queue.endpoint = cell.text(); }},
-    {"bounded", [](QueueDefaults& queue, const Cell& cell) { queue.bounded = cell.boolean(); },
+     [](QueueDefaults& queue, const Value& value) { queue.retry_policy = value.text(); }},
+    {"timeout_ms", [](QueueDefaults& queue,
+                      const Value& value) { queue.timeout = Milliseconds{value.integer()}; }},
+    {"endpoint", [](QueueDefaults& queue, const Value& value) { queue.endpoint = value.text(); }},
+    {"bounded", [](QueueDefaults& queue, const Value& value) { queue.bounded = value.boolean(); },
      "max_entries IS NOT NULL"},
 };
 

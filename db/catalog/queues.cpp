@@ -13,69 +13,69 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-nanoseconds duration_from(const Cell& cell) {
-  return Microseconds{cell.integer_or_null().value_or(0)};
+nanoseconds duration_from(const Value& value) {
+  return Microseconds{value.integer_or_null().value_or(0)};
 }
 
 // An interval that somebody wrote in months has them with 30 days, and one that nanoseconds cannot
 // hold reads as the longest that they can. Of a rate limit the count is read first.
 constexpr Column<Queue> kColumns[] = {
-    {"name", [](Queue& queue, const Cell& cell) { queue.name = cell.text(); }},
-    {"created_at", [](Queue& queue, const Cell& cell) { queue.created_at = cell.time(); }},
-    {"updated_at", [](Queue& queue, const Cell& cell) { queue.updated_at = cell.time(); }},
-    {"read_at", [](Queue& queue, const Cell& cell) { queue.read_at = cell.time(); }, "now()"},
-    {"paused", [](Queue& queue, const Cell& cell) { queue.paused = cell.boolean(); }},
+    {"name", [](Queue& queue, const Value& value) { queue.name = value.text(); }},
+    {"created_at", [](Queue& queue, const Value& value) { queue.created_at = value.time(); }},
+    {"updated_at", [](Queue& queue, const Value& value) { queue.updated_at = value.time(); }},
+    {"read_at", [](Queue& queue, const Value& value) { queue.read_at = value.time(); }, "now()"},
+    {"paused", [](Queue& queue, const Value& value) { queue.paused = value.boolean(); }},
     {"max_age_us",
-     [](Queue& queue, const Cell& cell) { queue.settings.max_age = duration_from(cell); },
+     [](Queue& queue, const Value& value) { queue.settings.max_age = duration_from(value); },
      "CASE WHEN max_age IS NOT NULL "
      "THEN least(extract(epoch FROM max_age) * 1000000, 9223372036854775)::bigint END"},
     {"max_entries",
-     [](Queue& queue, const Cell& cell) {
-       queue.settings.max_entries = cell.integer_or_null().value_or(0);
+     [](Queue& queue, const Value& value) {
+       queue.settings.max_entries = value.integer_or_null().value_or(0);
      }},
     {"discard_old",
-     [](Queue& queue, const Cell& cell) { queue.settings.discard_old = cell.boolean(); }},
+     [](Queue& queue, const Value& value) { queue.settings.discard_old = value.boolean(); }},
     {"max_runtime_us",
-     [](Queue& queue, const Cell& cell) { queue.settings.max_runtime = duration_from(cell); },
+     [](Queue& queue, const Value& value) { queue.settings.max_runtime = duration_from(value); },
      "CASE WHEN max_runtime IS NOT NULL "
      "THEN least(extract(epoch FROM max_runtime) * 1000000, 9223372036854775)::bigint END"},
     {"max_concurrent",
-     [](Queue& queue, const Cell& cell) {
-       queue.settings.max_concurrent = cell.integer_or_null();
+     [](Queue& queue, const Value& value) {
+       queue.settings.max_concurrent = value.integer_or_null();
      }},
     {"rate_count",
-     [](Queue& queue, const Cell& cell) {
-       if (!cell.is_null()) queue.settings.rate_limit = RateLimit{cell.integer(), {}, {}};
+     [](Queue& queue, const Value& value) {
+       if (!value.is_null()) queue.settings.rate_limit = RateLimit{value.integer(), {}, {}};
      }},
     {"rate_seconds",
-     [](Queue& queue, const Cell& cell) {
+     [](Queue& queue, const Value& value) {
        auto& limit = queue.settings.rate_limit;
-       if (limit) limit->period = Seconds{cell.integer()};
+       if (limit) limit->period = Seconds{value.integer()};
      },
      "ceil(extract(epoch FROM rate_period))::bigint"},
     {"rate_burst",
-     [](Queue& queue, const Cell& cell) {
+     [](Queue& queue, const Value& value) {
        auto& limit = queue.settings.rate_limit;
-       if (limit) limit->burst = cell.integer_or_null();
+       if (limit) limit->burst = value.integer_or_null();
      }},
     {"retention_completed",
-     [](Queue& queue, const Cell& cell) { queue.settings.keep_completed = cell.text(); }},
+     [](Queue& queue, const Value& value) { queue.settings.keep_completed = value.text(); }},
     {"retention_failed",
-     [](Queue& queue, const Cell& cell) { queue.settings.keep_failed = cell.text(); }},
+     [](Queue& queue, const Value& value) { queue.settings.keep_failed = value.text(); }},
     {"retention_cancelled",
-     [](Queue& queue, const Cell& cell) { queue.settings.keep_cancelled = cell.text(); }},
+     [](Queue& queue, const Value& value) { queue.settings.keep_cancelled = value.text(); }},
     {"max_tries",
-     [](Queue& queue, const Cell& cell) { queue.settings.max_tries = cell.integer_or_null(); }},
+     [](Queue& queue, const Value& value) { queue.settings.max_tries = value.integer_or_null(); }},
     {"max_retries",
-     [](Queue& queue, const Cell& cell) { queue.settings.max_retries = cell.integer(); }},
+     [](Queue& queue, const Value& value) { queue.settings.max_retries = value.integer(); }},
     {"retry_policy",
-     [](Queue& queue, const Cell& cell) { queue.settings.retry_policy = cell.text(); }},
+     [](Queue& queue, const Value& value) { queue.settings.retry_policy = value.text(); }},
     {"timeout_ms",
-     [](Queue& queue, const Cell& cell) {
-       queue.settings.timeout = std::chrono::ceil<Seconds>(Milliseconds{cell.integer()});
+     [](Queue& queue, const Value& value) {
+       queue.settings.timeout = std::chrono::ceil<Seconds>(Milliseconds{value.integer()});
      }},
     {"endpoint",
-     [](Queue& queue, const Cell& cell) { queue.settings.endpoint = cell.text_or_null(); }},
+     [](Queue& queue, const Value& value) { queue.settings.endpoint = value.text_or_null(); }},
 };
 
 std::optional<Queue> queue_or_none(const PgResult& row) {
@@ -181,14 +181,14 @@ constexpr Statement kGauge{"queue_gauge", R"sql(
    WHERE q.tenant = $1 AND q.name = $2)sql"};
 
 constexpr Column<QueueGauge> kGaugeColumns[] = {
-    {"ready", [](QueueGauge& gauge, const Cell& cell) { gauge.ready = cell.integer(); }},
-    {"delayed", [](QueueGauge& gauge, const Cell& cell) { gauge.delayed = cell.integer(); }},
-    {"active", [](QueueGauge& gauge, const Cell& cell) { gauge.active = cell.integer(); }},
-    {"blocked", [](QueueGauge& gauge, const Cell& cell) { gauge.blocked = cell.integer(); }},
-    {"estimated", [](QueueGauge& gauge, const Cell& cell) { gauge.estimated = cell.boolean(); }},
+    {"ready", [](QueueGauge& gauge, const Value& value) { gauge.ready = value.integer(); }},
+    {"delayed", [](QueueGauge& gauge, const Value& value) { gauge.delayed = value.integer(); }},
+    {"active", [](QueueGauge& gauge, const Value& value) { gauge.active = value.integer(); }},
+    {"blocked", [](QueueGauge& gauge, const Value& value) { gauge.blocked = value.integer(); }},
+    {"estimated", [](QueueGauge& gauge, const Value& value) { gauge.estimated = value.boolean(); }},
     {"oldest_due",
-     [](QueueGauge& gauge, const Cell& cell) { gauge.oldest_due = cell.time_or_null(); }},
-    {"seen_at", [](QueueGauge& gauge, const Cell& cell) { gauge.seen_at = cell.time(); }},
+     [](QueueGauge& gauge, const Value& value) { gauge.oldest_due = value.time_or_null(); }},
+    {"seen_at", [](QueueGauge& gauge, const Value& value) { gauge.seen_at = value.time(); }},
 };
 
 }  // namespace

@@ -19,52 +19,54 @@ Enum known(std::optional<Enum> value, std::string_view word) {
 
 // The task is read before what stands in columns of its own.
 constexpr Column<Schedule> kColumns[] = {
-    {"name", [](Schedule& schedule, const Cell& cell) { schedule.name = cell.text(); }},
-    {"spec", [](Schedule& schedule, const Cell& cell) { schedule.spec = cell.text(); }},
+    {"name", [](Schedule& schedule, const Value& value) { schedule.name = value.text(); }},
+    {"spec", [](Schedule& schedule, const Value& value) { schedule.spec = value.text(); }},
     {"interval_seconds",
-     [](Schedule& schedule, const Cell& cell) {
-       if (!cell.is_null()) schedule.interval = Seconds{cell.integer()};
+     [](Schedule& schedule, const Value& value) {
+       if (!value.is_null()) schedule.interval = Seconds{value.integer()};
      }},
-    {"timezone", [](Schedule& schedule, const Cell& cell) { schedule.timezone = cell.text(); }},
-    {"task",
-     [](Schedule& schedule, const Cell& cell) { schedule.task = creation_from_json(cell.text()); }},
-    {"queue", [](Schedule& schedule, const Cell& cell) { schedule.task.queue = cell.text(); }},
+    {"timezone", [](Schedule& schedule, const Value& value) { schedule.timezone = value.text(); }},
+    {"task", [](Schedule& schedule,
+                const Value& value) { schedule.task = creation_from_json(value.text()); }},
+    {"queue", [](Schedule& schedule, const Value& value) { schedule.task.queue = value.text(); }},
     {"dialect", [](Schedule& schedule,
-                   const Cell& cell) { schedule.task.dialect = dialect_from(cell.text()); }},
+                   const Value& value) { schedule.task.dialect = dialect_from(value.text()); }},
     {"misfire",
-     [](Schedule& schedule, const Cell& cell) {
-       schedule.misfire.kind = known(misfire_from(cell.text()), cell.text());
+     [](Schedule& schedule, const Value& value) {
+       schedule.misfire.kind = known(misfire_from(value.text()), value.text());
      }},
     {"misfire_limit",
-     [](Schedule& schedule, const Cell& cell) { schedule.misfire.limit = cell.int4(); }},
+     [](Schedule& schedule, const Value& value) { schedule.misfire.limit = value.int4(); }},
     {"misfire_seconds",
-     [](Schedule& schedule, const Cell& cell) {
-       schedule.misfire.window = Seconds{cell.integer()};
+     [](Schedule& schedule, const Value& value) {
+       schedule.misfire.window = Seconds{value.integer()};
      },
      "extract(epoch FROM misfire_window)::bigint"},
     {"overlap",
-     [](Schedule& schedule, const Cell& cell) {
-       schedule.overlap = known(overlap_from(cell.text()), cell.text());
+     [](Schedule& schedule, const Value& value) {
+       schedule.overlap = known(overlap_from(value.text()), value.text());
      }},
     {"jitter_seconds",
-     [](Schedule& schedule, const Cell& cell) { schedule.jitter = Seconds{cell.integer()}; },
+     [](Schedule& schedule, const Value& value) { schedule.jitter = Seconds{value.integer()}; },
      "extract(epoch FROM jitter)::bigint"},
-    {"starts_at",
-     [](Schedule& schedule, const Cell& cell) { schedule.bounds.starts_at = cell.time_or_null(); }},
-    {"ends_at",
-     [](Schedule& schedule, const Cell& cell) { schedule.bounds.ends_at = cell.time_or_null(); }},
+    {"starts_at", [](Schedule& schedule,
+                     const Value& value) { schedule.bounds.starts_at = value.time_or_null(); }},
+    {"ends_at", [](Schedule& schedule,
+                   const Value& value) { schedule.bounds.ends_at = value.time_or_null(); }},
     {"deadline_seconds",
-     [](Schedule& schedule, const Cell& cell) {
-       if (!cell.is_null()) schedule.deadline_offset = Seconds{cell.integer()};
+     [](Schedule& schedule, const Value& value) {
+       if (!value.is_null()) schedule.deadline_offset = Seconds{value.integer()};
      },
      "extract(epoch FROM deadline_offset)::bigint"},
-    {"paused", [](Schedule& schedule, const Cell& cell) { schedule.paused = cell.boolean(); }},
+    {"paused", [](Schedule& schedule, const Value& value) { schedule.paused = value.boolean(); }},
     {"next_at",
-     [](Schedule& schedule, const Cell& cell) { schedule.next_at = cell.time_or_null(); }},
+     [](Schedule& schedule, const Value& value) { schedule.next_at = value.time_or_null(); }},
     {"last_at",
-     [](Schedule& schedule, const Cell& cell) { schedule.last_at = cell.time_or_null(); }},
-    {"created_at", [](Schedule& schedule, const Cell& cell) { schedule.created_at = cell.time(); }},
-    {"updated_at", [](Schedule& schedule, const Cell& cell) { schedule.updated_at = cell.time(); }},
+     [](Schedule& schedule, const Value& value) { schedule.last_at = value.time_or_null(); }},
+    {"created_at",
+     [](Schedule& schedule, const Value& value) { schedule.created_at = value.time(); }},
+    {"updated_at",
+     [](Schedule& schedule, const Value& value) { schedule.updated_at = value.time(); }},
 };
 
 }  // namespace
@@ -199,13 +201,13 @@ constexpr Statement kRuns{"schedule_runs", R"sql(
    ORDER BY nominal_time DESC LIMIT $4)sql"};
 
 constexpr Column<ScheduleRun> kRunColumns[] = {
-    {"nominal_time", [](ScheduleRun& run, const Cell& cell) { run.nominal = cell.time(); }},
-    {"fired_at", [](ScheduleRun& run, const Cell& cell) { run.fired_at = cell.time(); }},
+    {"nominal_time", [](ScheduleRun& run, const Value& value) { run.nominal = value.time(); }},
+    {"fired_at", [](ScheduleRun& run, const Value& value) { run.fired_at = value.time(); }},
     {"task",
-     [](ScheduleRun& run, const Cell& cell) {
-       if (!cell.is_null()) run.task = cell.uuid();
+     [](ScheduleRun& run, const Value& value) {
+       if (!value.is_null()) run.task = value.uuid();
      }},
-    {"skipped", [](ScheduleRun& run, const Cell& cell) { run.skipped = cell.text(); }},
+    {"skipped", [](ScheduleRun& run, const Value& value) { run.skipped = value.text(); }},
 };
 
 }  // namespace

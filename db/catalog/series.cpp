@@ -89,13 +89,16 @@ struct Span {
 };
 
 constexpr Column<MinuteNumbers> kCounts[] = {
-    {"created", [](MinuteNumbers& m, const Cell& cell) { m.created = cell.integer_or_null(); }},
-    {"completed", [](MinuteNumbers& m, const Cell& cell) { m.completed = cell.integer_or_null(); }},
-    {"failed", [](MinuteNumbers& m, const Cell& cell) { m.failed = cell.integer_or_null(); }},
-    {"cancelled", [](MinuteNumbers& m, const Cell& cell) { m.cancelled = cell.integer_or_null(); }},
-    {"attempts", [](MinuteNumbers& m, const Cell& cell) { m.attempts = cell.integer_or_null(); }},
+    {"created", [](MinuteNumbers& m, const Value& value) { m.created = value.integer_or_null(); }},
+    {"completed",
+     [](MinuteNumbers& m, const Value& value) { m.completed = value.integer_or_null(); }},
+    {"failed", [](MinuteNumbers& m, const Value& value) { m.failed = value.integer_or_null(); }},
+    {"cancelled",
+     [](MinuteNumbers& m, const Value& value) { m.cancelled = value.integer_or_null(); }},
+    {"attempts",
+     [](MinuteNumbers& m, const Value& value) { m.attempts = value.integer_or_null(); }},
     {"attempts_failed",
-     [](MinuteNumbers& m, const Cell& cell) { m.attempts_failed = cell.integer_or_null(); }},
+     [](MinuteNumbers& m, const Value& value) { m.attempts_failed = value.integer_or_null(); }},
 };
 
 constexpr MinuteNumbers kNothingDone{0, 0, 0, 0, 0, 0, std::nullopt};

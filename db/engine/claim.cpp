@@ -86,51 +86,53 @@ void add_missing(Headers& headers, Headers others) {
   }
 }
 
-void add_secret(Claimed& claimed, const Cell& cell) {
-  if (!cell.is_null()) claimed.secrets.emplace_back(cell.text());
+void add_secret(Claimed& claimed, const Value& value) {
+  if (!value.is_null()) claimed.secrets.emplace_back(value.text());
 }
 
 // What a claim tells besides the spec, which is read first. The endpoint says where and how, and a
 // header of the task wins over one of the endpoint.
 constexpr Column<Claimed> kClaimedColumns[] = {
-    {"lane", [](Claimed& claimed, const Cell& cell) { claimed.lane = cell.integer(); }},
-    {"attempt", [](Claimed& claimed, const Cell& cell) { claimed.attempt = cell.int4(); }},
+    {"lane", [](Claimed& claimed, const Value& value) { claimed.lane = value.integer(); }},
+    {"attempt", [](Claimed& claimed, const Value& value) { claimed.attempt = value.int4(); }},
     {"attempt_base",
-     [](Claimed& claimed, const Cell& cell) { claimed.attempt_base = cell.int4(); }},
-    {"created_at", [](Claimed& claimed, const Cell& cell) { claimed.created_at = cell.time(); }},
-    {"run_at", [](Claimed& claimed, const Cell& cell) { claimed.run_at = cell.time(); }},
-    {"claimed_at", [](Claimed& claimed, const Cell& cell) { claimed.claimed_at = cell.time(); }},
-    {"lease_until", [](Claimed& claimed, const Cell& cell) { claimed.lease_until = cell.time(); }},
+     [](Claimed& claimed, const Value& value) { claimed.attempt_base = value.int4(); }},
+    {"created_at", [](Claimed& claimed, const Value& value) { claimed.created_at = value.time(); }},
+    {"run_at", [](Claimed& claimed, const Value& value) { claimed.run_at = value.time(); }},
+    {"claimed_at", [](Claimed& claimed, const Value& value) { claimed.claimed_at = value.time(); }},
+    {"lease_until",
+     [](Claimed& claimed, const Value& value) { claimed.lease_until = value.time(); }},
     {"past_deadline",
-     [](Claimed& claimed, const Cell& cell) {
-       claimed.past_deadline = !cell.is_null() && cell.boolean();
+     [](Claimed& claimed, const Value& value) {
+       claimed.past_deadline = !value.is_null() && value.boolean();
      }},
     {"resolved",
-     [](Claimed& claimed, const Cell& cell) { claimed.resolved = cell.text_or_null(); }},
+     [](Claimed& claimed, const Value& value) { claimed.resolved = value.text_or_null(); }},
     {"endpoint_url",
-     [](Claimed& claimed, const Cell& cell) {
-       if (!cell.is_null()) claimed.spec.url = cell.text();
+     [](Claimed& claimed, const Value& value) {
+       if (!value.is_null()) claimed.spec.url = value.text();
      }},
     {"endpoint_method",
-     [](Claimed& claimed, const Cell& cell) {
-       if (!cell.is_null()) claimed.spec.method = cell.text();
+     [](Claimed& claimed, const Value& value) {
+       if (!value.is_null()) claimed.spec.method = value.text();
      }},
     {"endpoint_headers",
-     [](Claimed& claimed, const Cell& cell) {
-       if (!cell.is_null()) add_missing(claimed.spec.headers, headers_from_json(cell.text()));
+     [](Claimed& claimed, const Value& value) {
+       if (!value.is_null()) add_missing(claimed.spec.headers, headers_from_json(value.text()));
      }},
     {"signing_secret", add_secret},
     {"previous_secret", add_secret},
     {"dependency_results",
-     [](Claimed& claimed, const Cell& cell) {
-       if (!cell.is_null()) claimed.results = dependency_results_from(cell.text());
+     [](Claimed& claimed, const Value& value) {
+       if (!value.is_null()) claimed.results = dependency_results_from(value.text());
      }},
 };
 
 constexpr Column<HeldLane> kHeldColumns[] = {
-    {"held", [](HeldLane& held, const Cell& cell) { held.lane = cell.integer(); }},
-    {"wait_ms", [](HeldLane& held, const Cell& cell) { held.wait = Milliseconds{cell.integer()}; }},
-    {"full_up", [](HeldLane& held, const Cell& cell) { held.full_up = cell.boolean(); }},
+    {"held", [](HeldLane& held, const Value& value) { held.lane = value.integer(); }},
+    {"wait_ms",
+     [](HeldLane& held, const Value& value) { held.wait = Milliseconds{value.integer()}; }},
+    {"full_up", [](HeldLane& held, const Value& value) { held.full_up = value.boolean(); }},
 };
 
 }  // namespace

@@ -60,25 +60,27 @@ Params orphans_params(std::span<const SilentInstance> dead, const TaskId& from) 
 namespace {
 
 constexpr Column<Orphan> kOrphanColumns[] = {
-    {"lease", [](Orphan& orphan, const Cell& cell) { orphan.task.lease = cell.uuid(); }},
+    {"lease", [](Orphan& orphan, const Value& value) { orphan.task.lease = value.uuid(); }},
     {"lane", [](Orphan& orphan,
-                const Cell& cell) { orphan.task.lane = cell.integer_or_null().value_or(0); }},
-    {"attempt", [](Orphan& orphan, const Cell& cell) { orphan.task.attempt = cell.int4(); }},
+                const Value& value) { orphan.task.lane = value.integer_or_null().value_or(0); }},
+    {"attempt", [](Orphan& orphan, const Value& value) { orphan.task.attempt = value.int4(); }},
     {"attempt_base",
-     [](Orphan& orphan, const Cell& cell) { orphan.task.attempt_base = cell.int4(); }},
-    {"run_at", [](Orphan& orphan, const Cell& cell) { orphan.task.run_at = cell.time(); }},
-    {"claimed_at", [](Orphan& orphan, const Cell& cell) { orphan.task.claimed_at = cell.time(); }},
-    {"until", [](Orphan& orphan, const Cell& cell) { orphan.task.lease_until = cell.time(); }},
+     [](Orphan& orphan, const Value& value) { orphan.task.attempt_base = value.int4(); }},
+    {"run_at", [](Orphan& orphan, const Value& value) { orphan.task.run_at = value.time(); }},
+    {"claimed_at",
+     [](Orphan& orphan, const Value& value) { orphan.task.claimed_at = value.time(); }},
+    {"until", [](Orphan& orphan, const Value& value) { orphan.task.lease_until = value.time(); }},
     {"past_deadline",
-     [](Orphan& orphan, const Cell& cell) {
-       orphan.task.past_deadline = !cell.is_null() && cell.boolean();
+     [](Orphan& orphan, const Value& value) {
+       orphan.task.past_deadline = !value.is_null() && value.boolean();
      }},
     {"instance",
-     [](Orphan& orphan, const Cell& cell) {
-       if (!cell.is_null()) orphan.instance = cell.uuid();
+     [](Orphan& orphan, const Value& value) {
+       if (!value.is_null()) orphan.instance = value.uuid();
      }},
-    {"gone", [](Orphan& orphan, const Cell& cell) { orphan.instance_gone = cell.boolean(); }},
-    {"deferred", [](Orphan& orphan, const Cell& cell) { orphan.task.deferred = cell.boolean(); }},
+    {"gone", [](Orphan& orphan, const Value& value) { orphan.instance_gone = value.boolean(); }},
+    {"deferred",
+     [](Orphan& orphan, const Value& value) { orphan.task.deferred = value.boolean(); }},
 };
 
 }  // namespace

@@ -22,18 +22,18 @@ enum class Grade { ok, warning, wrong, skipped };  // worse ones later, but the 
 // "ok", "warning", "wrong" or "skipped".
 const char* word(Grade grade);
 
-struct Verdict {
+struct Diagnosis {
   Grade grade;
   std::string finding;
   std::string hint;  // what to do when not ok
 };
-inline Verdict wrong_unless(bool ok, std::string finding, std::string hint) {
+inline Diagnosis wrong_unless(bool ok, std::string finding, std::string hint) {
   return {ok ? Grade::ok : Grade::wrong, std::move(finding), std::move(hint)};
 }
-inline Verdict warning_unless(bool ok, std::string finding, std::string hint) {
+inline Diagnosis warning_unless(bool ok, std::string finding, std::string hint) {
   return {ok ? Grade::ok : Grade::warning, std::move(finding), std::move(hint)};
 }
-inline Verdict skip(std::string why, std::string hint) {
+inline Diagnosis skip(std::string why, std::string hint) {
   return {Grade::skipped, std::move(why), std::move(hint)};
 }
 
@@ -59,7 +59,7 @@ class Patient {
 
 struct Check {
   const char* name;
-  std::function<Verdict(Patient&)> run;
+  std::function<Diagnosis(Patient&)> run;
 };
 using Checks = std::vector<Check>;
 
@@ -71,6 +71,6 @@ Checks delivery_checks();  // what is under way; the only ones that tell tenants
 Checks upkeep_checks();    // what slows PostgreSQL down
 
 // How far the database's clock is from `here`, a machine's that works with it.
-Verdict clock(Patient& patient, Time here);
+Diagnosis clock(Patient& patient, Time here);
 
 }  // namespace postern::db::health

@@ -18,7 +18,7 @@
 namespace postern::db::health {
 namespace {
 
-Verdict scheduler(Patient& patient) {
+Diagnosis scheduler(Patient& patient) {
   const auto named = by_name(patient.schedulers());
   const auto up = std::ranges::count_if(named, [](const auto& each) { return each.second.up; });
   return wrong_unless(up > 0, fmt::format("{} up", up),
@@ -48,7 +48,7 @@ constexpr Statement kWithPort{"", R"sql(
    WHERE url ~ '^https?://[^/?#]*:[0-9]+([/?#]|$)' ORDER BY tenant, name)sql"};
 
 // Endpoints with a port that a scheduler would refuse.
-Verdict egress(Patient& patient) {
+Diagnosis egress(Patient& patient) {
   std::set<int> allowed;
   for (const auto& scheduler : patient.schedulers()) {
     if (!scheduler.up) continue;
@@ -69,7 +69,7 @@ Verdict egress(Patient& patient) {
 }
 
 // Whatever somebody has paused and perhaps forgotten.
-Verdict pauses(Patient& patient) {
+Diagnosis pauses(Patient& patient) {
   if (engine_paused(patient.connection)) {
     return warning_unless(false, "the whole engine is paused: nothing is delivered",
                           "`postern resume --all` when that is over");
@@ -90,7 +90,7 @@ Verdict pauses(Patient& patient) {
 }
 
 // Lanes that the schedulers hold back, since their receivers failed.
-Verdict breakers(Patient& patient) {
+Diagnosis breakers(Patient& patient) {
   Names open;
   const auto lanes = paced_lanes(patient.connection, patient.schedulers(), patient.tenant);
   for (const auto& lane : open_breakers(lanes)) {
@@ -102,7 +102,7 @@ Verdict breakers(Patient& patient) {
       "they do again");
 }
 
-Verdict oldest_due(Patient& patient) {
+Diagnosis oldest_due(Patient& patient) {
   const auto oldest = longest_due(patient.connection, patient.tenant);
   if (!oldest) return {Grade::ok, "nothing is due", ""};
   constexpr double kLate = 60;
@@ -114,7 +114,7 @@ Verdict oldest_due(Patient& patient) {
 }
 
 // By the same rule as `postern check`.
-Verdict failures(Patient& patient) {
+Diagnosis failures(Patient& patient) {
   const auto recent = recent_ends(patient.connection, patient.tenant);
   return warning_unless(!recent.enough() || recent.failed_percent() < kManyFailedPercent,
                         fmt::format("{} of {} tasks failed in 15 min", recent.failed, recent.ended),

@@ -6,7 +6,7 @@
 namespace postern::db::health {
 namespace {
 
-Verdict partitions(Patient& patient) {
+Diagnosis partitions(Patient& patient) {
   const auto ahead = patient.number(R"sql(
     SELECT min(days) FROM (
       SELECT count(c.oid) AS days FROM unnest(ARRAY['short', 'standard']) k
@@ -18,7 +18,7 @@ Verdict partitions(Patient& patient) {
                       "is a postern-scheduler running? It makes them every hour");
 }
 
-Verdict stray_rows(Patient& patient) {
+Diagnosis stray_rows(Patient& patient) {
   const auto rows = patient.number(R"sql(
     SELECT count(*) FROM (SELECT FROM postern.task_finished_short_default
                           UNION ALL SELECT FROM postern.task_finished_standard_default LIMIT 1000) rows)sql");

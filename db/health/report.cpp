@@ -20,7 +20,7 @@ Checks checks_for(const std::string& tenant, Time here) {
 }
 
 // What PostgreSQL says of its own names is for those who run it.
-Verdict not_checked(const PgError& error, const std::string& tenant) {
+Diagnosis not_checked(const PgError& error, const std::string& tenant) {
   if (error.is_busy()) return skip("the database had no time for this check", "look again later");
   return {Grade::wrong,
           tenant.empty() ? fmt::format("could not be checked: {}", error.what())

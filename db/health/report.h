@@ -15,7 +15,7 @@ namespace postern::db::health {
 
 struct Finding {
   std::string name;
-  Verdict verdict;
+  Diagnosis verdict;
 };
 
 struct Installation {

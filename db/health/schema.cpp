@@ -8,13 +8,13 @@
 namespace postern::db::health {
 namespace {
 
-Verdict schema(Patient& patient) {
+Diagnosis schema(Patient& patient) {
   auto& connection = patient.connection;
   const auto misfit = schema_misfit(connection);
   return wrong_unless(!misfit, misfit.value_or("it fits this program"), "run `postern migrate`");
 }
 
-Verdict roles(Patient& patient) {
+Diagnosis roles(Patient& patient) {
   const auto missing = missing_roles(patient.connection);
   if (!missing.empty()) {
     return wrong_unless(false, fmt::format("missing: {}", fmt::join(missing, ", ")),
@@ -31,7 +31,7 @@ Verdict roles(Patient& patient) {
 }
 
 // What each role needs of the cluster and of this database; the hint is what to run.
-Verdict rights(Patient& patient) {
+Diagnosis rights(Patient& patient) {
   const auto missing = patient.text(R"sql(
     SELECT coalesce(string_agg(statement, '; ' ORDER BY statement), '') FROM (
       SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), r) AS statement
@@ -49,7 +49,7 @@ Verdict rights(Patient& patient) {
 }
 
 // The timeouts of roles.sql, which a migrator without CREATEROLE could not set.
-Verdict role_timeouts(Patient& patient) {
+Diagnosis role_timeouts(Patient& patient) {
   const auto missing = patient.text(R"sql(
     SELECT coalesce(string_agg(format('ALTER ROLE %I SET %I = %L', w.role, w.name, w.value), '; '), '')
       FROM (VALUES ('postern_api', 'statement_timeout', '5s'), ('postern_api', 'lock_timeout', '2s'),

@@ -10,14 +10,14 @@
 namespace postern::db::health {
 namespace {
 
-Verdict server(Patient& patient) {
+Diagnosis server(Patient& patient) {
   const auto version = patient.number("SELECT current_setting('server_version_num')::integer");
   return wrong_unless(version >= 150000,
                       fmt::format("PostgreSQL {}", patient.text("SHOW server_version")),
                       "Postern needs PostgreSQL 15 or newer");
 }
 
-Verdict durability(Patient& patient) {
+Diagnosis durability(Patient& patient) {
   auto& connection = patient.connection;
   const auto unsafe = unsafe_durability(connection);
   return wrong_unless(!unsafe, unsafe.value_or("what is acknowledged is on disk"),
@@ -26,7 +26,7 @@ Verdict durability(Patient& patient) {
 
 // What somebody has set for this database or its roles, or for the whole server, and what Postern
 // does not expect. Its programs undo most of it for themselves; who enqueues by SQL does not.
-Verdict settings(Patient& patient) {
+Diagnosis settings(Patient& patient) {
   const auto odd = patient.text(R"sql(
     WITH expected(name, value) AS (VALUES
       ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off'),
@@ -66,7 +66,7 @@ Checks server_checks() {
   return {{"server", server}, {"durability", durability}, {"settings", settings}};
 }
 
-Verdict clock(Patient& patient, Time here) {
+Diagnosis clock(Patient& patient, Time here) {
   const auto row = patient.connection.exec({"", "SELECT clock_timestamp()"});
   const auto off = std::chrono::abs(here - row.time(0, 0));
   const auto ms = std::chrono::duration_cast<Milliseconds>(off).count();

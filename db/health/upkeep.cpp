@@ -6,7 +6,7 @@
 namespace postern::db::health {
 namespace {
 
-Verdict oldest_transaction(Patient& patient) {
+Diagnosis oldest_transaction(Patient& patient) {
   auto& connection = patient.connection;
   // Others' transactions are shown to members of pg_read_all_stats alone.
   if (!connection.exec({"", "SELECT pg_has_role('pg_read_all_stats', 'MEMBER')"}).boolean(0, 0)) {
@@ -24,7 +24,7 @@ Verdict oldest_transaction(Patient& patient) {
       "slow down");
 }
 
-Verdict prepared_transactions(Patient& patient) {
+Diagnosis prepared_transactions(Patient& patient) {
   const auto old = patient.number(
       "SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '1 minute'");
   const auto slots = patient.number("SELECT count(*) FROM pg_replication_slots WHERE NOT active");
@@ -34,7 +34,7 @@ Verdict prepared_transactions(Patient& patient) {
       "finish or drop them: they hold back vacuum");
 }
 
-Verdict dead_tuples(Patient& patient) {
+Diagnosis dead_tuples(Patient& patient) {
   auto& connection = patient.connection;
   const auto row = connection.exec({"", R"sql(
     SELECT coalesce(max(n_dead_tup), 0), coalesce(max(n_live_tup), 0) FROM pg_stat_user_tables
@@ -46,7 +46,7 @@ Verdict dead_tuples(Patient& patient) {
       "is autovacuum on, and no old transaction in its way? VACUUM postern.task helps at once");
 }
 
-Verdict transaction_ids(Patient& patient) {
+Diagnosis transaction_ids(Patient& patient) {
   const auto age = patient.number("SELECT max(age(datfrozenxid)) FROM pg_database");
   return wrong_unless(
       age < 500'000'000, fmt::format("{} million used of 2,000", age / 1'000'000),

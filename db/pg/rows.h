@@ -17,9 +17,10 @@
 namespace postern::db {
 
 // One value of a result; reads as PgResult does.
-class Cell {
+class Value {
  public:
-  Cell(const PgResult& result, int row, int column) : result_(result), row_(row), column_(column) {}
+  Value(const PgResult& result, int row, int column)
+      : result_(result), row_(row), column_(column) {}
 
   bool is_null() const { return result_.is_null(row_, column_); }
   std::string_view text() const { return result_.text(row_, column_); }
@@ -56,7 +57,7 @@ class Cell {
 template <class Object>
 struct Column {
   const char* name;
-  void (*read)(Object&, const Cell&);
+  void (*read)(Object&, const Value&);
   const char* sql = nullptr;  // what is selected under this name; nullptr: the column of this name
 };
 
@@ -87,15 +88,15 @@ class RowReader {
   // Reads the columns in the order of their table. Throws std::runtime_error when the row holds
   // what no program of ours writes.
   void read(int row, Object& object) const {
-    for (const auto& [read_cell, column] : found_) read_cell(object, Cell(result_, row, column));
+    for (const auto& [read_value, column] : found_) read_value(object, Value(result_, row, column));
   }
   // The same for a row that may be odd: reads what can be read, and returns what is wrong with the
   // first column that cannot; empty: nothing is.
   std::string read_what_can_be(int row, Object& object) const {
     std::string wrong;
-    for (const auto& [read_cell, column] : found_) {
+    for (const auto& [read_value, column] : found_) {
       try {
-        read_cell(object, Cell(result_, row, column));
+        read_value(object, Value(result_, row, column));
       } catch (const std::exception& fault) {
         if (wrong.empty()) wrong = std::string(result_.name(column)) + ": " + fault.what();
       }
@@ -116,7 +117,7 @@ class RowReader {
 
  private:
   const PgResult& result_;
-  std::vector<std::pair<void (*)(Object&, const Cell&), int>> found_;
+  std::vector<std::pair<void (*)(Object&, const Value&), int>> found_;
 };
 
 }  // namespace postern::db

@@ -110,7 +110,8 @@ std::vector<Transition> transit_each(PgConnection& connection, BulkVerb verb,
   const auto rows = connection.exec(verb == BulkVerb::cancel ? kCancelEach : kRetryEach, params);
   const int place = rows.column("at"), outcome = rows.column("outcome");
   for (int i = 0; i < rows.rows(); ++i) {
-    out[static_cast<std::size_t>(rows.integer(i, place))] = transition_from(Cell(rows, i, outcome));
+    out[static_cast<std::size_t>(rows.integer(i, place))] =
+        transition_from(Value(rows, i, outcome));
   }
   return out;
 }

@@ -27,7 +27,7 @@ std::optional<Transition> change_task(PgConnection& connection, std::string_view
   params.text_or_null(change.content_type);
   const auto row = connection.exec(kChange, params);
   if (!row.is_null(0, 0) && row.text(0, 0) == "late") return std::nullopt;
-  return transition_from(Cell(row, 0, 0));
+  return transition_from(Value(row, 0, 0));
 }
 
 namespace {
@@ -79,7 +79,7 @@ Transition settle_deferred(PgConnection& connection, std::string_view tenant, co
   } else {
     params.null(Oid::int4).null(Oid::int4).null(Oid::text).null(Oid::bytea);
   }
-  return transition_from(Cell(connection.exec(kSettleDeferred, params), 0, 0));
+  return transition_from(Value(connection.exec(kSettleDeferred, params), 0, 0));
 }
 
 }  // namespace postern::db

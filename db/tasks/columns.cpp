@@ -13,8 +13,8 @@ namespace {
 
 using Bind = void (*)(Array&, const Insertion&);
 using Asks = bool (*)(const TaskSpec&);
-using ReadSpec = void (*)(TaskSpec&, const Cell&);
-using ReadTask = void (*)(Task&, const Cell&);
+using ReadSpec = void (*)(TaskSpec&, const Value&);
+using ReadTask = void (*)(Task&, const Value&);
 
 // A column of what the caller asks for: it is sent as it is given, and stays with the task.
 constexpr TaskColumn asked(const char* name, Oid type, Bind bind, ReadSpec read,
@@ -37,14 +37,14 @@ template <std::string TaskSpec::*member>
 constexpr TaskColumn asked_text(const char* name) {
   return asked(
       name, Oid::text, [](Array& to, const Insertion& from) { to.text(from.task->spec.*member); },
-      [](TaskSpec& spec, const Cell& cell) { spec.*member = cell.text(); });
+      [](TaskSpec& spec, const Value& value) { spec.*member = value.text(); });
 }
 template <std::string TaskSpec::*member>
 constexpr TaskColumn asked_text_or_null(const char* name) {
   return asked(
       name, Oid::text,
       [](Array& to, const Insertion& from) { to.text_or_null(from.task->spec.*member); },
-      [](TaskSpec& spec, const Cell& cell) { spec.*member = cell.text(); });
+      [](TaskSpec& spec, const Value& value) { spec.*member = value.text(); });
 }
 template <std::string TaskSpec::*member>
 constexpr TaskColumn rare_text_or_null(const char* name) {
@@ -61,8 +61,8 @@ constexpr TaskColumn rare_seconds(const char* name) {
         const auto count = (from.task->spec.*member).count();
         count > 0 ? to.int8(count) : to.null();
       },
-      [](TaskSpec& spec, const Cell& cell) {
-        spec.*member = Seconds{cell.integer_or_null().value_or(0)};
+      [](TaskSpec& spec, const Value& value) {
+        spec.*member = Seconds{value.integer_or_null().value_or(0)};
       });
   return rare(column, [](const TaskSpec& spec) { return (spec.*member).count() > 0; });
 }
@@ -79,7 +79,7 @@ constexpr TaskColumn kept_and_moved(const char* name, ReadTask read) {
 constexpr TaskColumn kColumns[] = {
     asked(
         "id", Oid::uuid, [](Array& to, const Insertion& from) { to.uuid(from.task->spec.id); },
-        [](TaskSpec& spec, const Cell& cell) { spec.id = cell.uuid(); }),
+        [](TaskSpec& spec, const Value& value) { spec.id = value.uuid(); }),
     {.name = "lane",
      .moved = true,
      .type = Oid::int8,
@@ -89,7 +89,7 @@ constexpr TaskColumn kColumns[] = {
     asked(
         "dialect", Oid::text,
         [](Array& to, const Insertion& from) { to.text(name(from.task->spec.dialect)); },
-        [](TaskSpec& spec, const Cell& cell) { spec.dialect = dialect_from(cell.text()); }),
+        [](TaskSpec& spec, const Value& value) { spec.dialect = dialect_from(value.text()); }),
     asked_text<&TaskSpec::queue>("queue"),
     asked_text_or_null<&TaskSpec::endpoint>("endpoint"),
     asked_text<&TaskSpec::method>("method"),
@@ -99,29 +99,29 @@ constexpr TaskColumn kColumns[] = {
         [](Array& to, const Insertion& from) {
           to.text_or_null(headers_json(from.task->spec.headers));
         },
-        [](TaskSpec& spec, const Cell& cell) { spec.headers = headers_from_json(cell.text()); }),
+        [](TaskSpec& spec, const Value& value) { spec.headers = headers_from_json(value.text()); }),
     asked(
         "body_form", Oid::text,
         [](Array& to, const Insertion& from) { to.text(name(from.task->spec.body_form)); },
-        [](TaskSpec& spec, const Cell& cell) { spec.body_form = body_form_from(cell.text()); }),
+        [](TaskSpec& spec, const Value& value) { spec.body_form = body_form_from(value.text()); }),
     asked(
         "body", Oid::bytea,
         [](Array& to, const Insertion& from) {
           const auto& body = from.task->spec.body;
           body ? to.text(*body) : to.null();
         },
-        [](TaskSpec& spec, const Cell& cell) { spec.body = cell.text_or_null(); }),
+        [](TaskSpec& spec, const Value& value) { spec.body = value.text_or_null(); }),
     rare_text_or_null<&TaskSpec::content_type>("content_type"),
     asked(
         "priority", Oid::int2,
         [](Array& to, const Insertion& from) {
           to.int2(static_cast<std::int16_t>(from.task->spec.priority));
         },
-        [](TaskSpec& spec, const Cell& cell) { spec.priority = cell.int4(); }),
+        [](TaskSpec& spec, const Value& value) { spec.priority = value.int4(); }),
     asked(
         "max_attempts", Oid::int4,
         [](Array& to, const Insertion& from) { to.int4(from.task->spec.max_attempts); },
-        [](TaskSpec& spec, const Cell& cell) { spec.max_attempts = cell.int4(); }),
+        [](TaskSpec& spec, const Value& value) { spec.max_attempts = value.int4(); }),
     asked_text<&TaskSpec::retry_policy>("retry_policy"),
     asked(
         "timeout_ms", Oid::int4,
@@ -129,8 +129,8 @@ constexpr TaskColumn kColumns[] = {
           const auto count = from.task->spec.timeout.count();
           count > 0 ? to.int4(static_cast<std::int32_t>(count)) : to.null();
         },
-        [](TaskSpec& spec, const Cell& cell) {
-          spec.timeout = Milliseconds{cell.integer_or_null().value_or(0)};
+        [](TaskSpec& spec, const Value& value) {
+          spec.timeout = Milliseconds{value.integer_or_null().value_or(0)};
         }),
     rare(asked(
              "deadline", Oid::timestamptz,
@@ -138,7 +138,7 @@ constexpr TaskColumn kColumns[] = {
                const auto& deadline = from.task->spec.deadline;
                deadline ? to.time(*deadline) : to.null();
              },
-             [](TaskSpec& spec, const Cell& cell) { spec.deadline = cell.time_or_null(); }),
+             [](TaskSpec& spec, const Value& value) { spec.deadline = value.time_or_null(); }),
          [](const TaskSpec& spec) { return spec.deadline.has_value(); }),
     rare_text_or_null<&TaskSpec::key>("key"),
     {.name = "key_seq",
@@ -152,7 +152,7 @@ constexpr TaskColumn kColumns[] = {
                const auto& tags = from.task->spec.tags;
                to.text_or_null(tags.empty() ? "" : text_array_literal(tags));
              },
-             [](TaskSpec& spec, const Cell& cell) { spec.tags = cell.text_array(); },
+             [](TaskSpec& spec, const Value& value) { spec.tags = value.text_array(); },
              "tags::text[]"),
          [](const TaskSpec& spec) { return !spec.tags.empty(); }),
     rare(asked(
@@ -161,7 +161,7 @@ constexpr TaskColumn kColumns[] = {
                const auto& dependencies = from.task->spec.dependencies;
                to.text_or_null(dependencies.empty() ? "" : uuid_array_literal(dependencies));
              },
-             [](TaskSpec& spec, const Cell& cell) { spec.dependencies = cell.uuid_array(); },
+             [](TaskSpec& spec, const Value& value) { spec.dependencies = value.uuid_array(); },
              "dependencies::uuid[]"),
          [](const TaskSpec& spec) { return !spec.dependencies.empty(); }),
     rare_text_or_null<&TaskSpec::on_complete_url>("on_complete_url"),
@@ -175,14 +175,14 @@ constexpr TaskColumn kColumns[] = {
                const auto& job_id = from.task->spec.job_id;
                job_id ? to.int8(*job_id) : to.null();
              },
-             [](TaskSpec& spec, const Cell& cell) { spec.job_id = cell.integer_or_null(); }),
+             [](TaskSpec& spec, const Value& value) { spec.job_id = value.integer_or_null(); }),
          [](const TaskSpec& spec) { return spec.job_id.has_value(); }),
     rare_seconds<&TaskSpec::repeat>("repeat_seconds"),
     rare_seconds<&TaskSpec::hold>("hold_seconds"),
     rare(asked(
              "load_results", Oid::boolean,
              [](Array& to, const Insertion& from) { to.boolean(from.task->spec.load_results); },
-             [](TaskSpec& spec, const Cell& cell) { spec.load_results = cell.boolean(); }),
+             [](TaskSpec& spec, const Value& value) { spec.load_results = value.boolean(); }),
          [](const TaskSpec& spec) { return spec.load_results; }),
 
     // A start is a time, or a delay from the database's now(); see insertion_sql.
@@ -200,56 +200,59 @@ constexpr TaskColumn kColumns[] = {
     {.name = "run_at",
      .moved = true,
      .inserted = "run_at",
-     .read_task = [](Task& task, const Cell& cell) { task.run_at = cell.time(); }},
+     .read_task = [](Task& task, const Value& value) { task.run_at = value.time(); }},
     // The state at creation: C++'s is state_at_creation (tasks.h), and a test holds the two
     // together.
     {.name = "state",
      .inserted = "CASE WHEN key IS NOT NULL OR dependencies IS NOT NULL THEN 'blocked' "
                  "WHEN run_at > now() THEN 'delayed' ELSE 'ready' END",
-     .read_task = [](Task& task, const Cell& cell) { task.state = state_from(cell.text()); }},
+     .read_task = [](Task& task, const Value& value) { task.state = state_from(value.text()); }},
 
-    kept("reason", [](Task& task, const Cell& cell) { task.reason = reason_from(cell.text()); }),
-    kept("attempt", [](Task& task, const Cell& cell) { task.attempt = cell.int4(); }),
+    kept("reason", [](Task& task, const Value& value) { task.reason = reason_from(value.text()); }),
+    kept("attempt", [](Task& task, const Value& value) { task.attempt = value.int4(); }),
     kept_and_moved("attempt_base",
-                   [](Task& task, const Cell& cell) { task.attempt_base = cell.int4(); }),
+                   [](Task& task, const Value& value) { task.attempt_base = value.int4(); }),
     kept(
         "attempts",
-        [](Task& task, const Cell& cell) {
-          if (!cell.text().starts_with('[')) throw std::runtime_error("it is not a list");
-          task.attempts = cell.text();
+        [](Task& task, const Value& value) {
+          if (!value.text().starts_with('[')) throw std::runtime_error("it is not a list");
+          task.attempts = value.text();
         },
         "attempts::text"),
-    kept("last_error", [](Task& task, const Cell& cell) { task.last_error = cell.text(); }),
+    kept("last_error", [](Task& task, const Value& value) { task.last_error = value.text(); }),
     kept("result_code",
-         [](Task& task, const Cell& cell) {
-           if (!cell.is_null()) task.result.emplace().status = cell.int4();
+         [](Task& task, const Value& value) {
+           if (!value.is_null()) task.result.emplace().status = value.int4();
          }),
     kept("result_ms",
-         [](Task& task, const Cell& cell) {
+         [](Task& task, const Value& value) {
            if (!task.result) return;
-           task.result->duration = Milliseconds{cell.integer_or_null().value_or(0)};
+           task.result->duration = Milliseconds{value.integer_or_null().value_or(0)};
          }),
     kept("result_headers",
-         [](Task& task, const Cell& cell) {
-           if (task.result) task.result->headers = headers_from_json(cell.text());
+         [](Task& task, const Value& value) {
+           if (task.result) task.result->headers = headers_from_json(value.text());
          }),
     kept("result_body",
-         [](Task& task, const Cell& cell) {
-           if (task.result) task.result->body = cell.text();
+         [](Task& task, const Value& value) {
+           if (task.result) task.result->body = value.text();
          }),
     kept_and_moved("created_at",
-                   [](Task& task, const Cell& cell) { task.created_at = cell.time(); }),
-    kept("updated_at", [](Task& task, const Cell& cell) { task.updated_at = cell.time(); }),
+                   [](Task& task, const Value& value) { task.created_at = value.time(); }),
+    kept("updated_at", [](Task& task, const Value& value) { task.updated_at = value.time(); }),
     kept("finished_at",
-         [](Task& task, const Cell& cell) { task.finished_at = cell.time_or_null(); }),
+         [](Task& task, const Value& value) { task.finished_at = value.time_or_null(); }),
     {.name = "body_bytes",
      .stored = false,
      .selected = "octet_length(body)",
-     .read_task = [](Task& task,
-                     const Cell& cell) { task.body_omitted = !task.spec.body && !cell.is_null(); }},
-    kept("resolved", [](Task& task, const Cell& cell) { task.resolved = cell.text_or_null(); }),
-    kept("deferred", [](Task& task, const Cell& cell) { task.deferred = cell.boolean(); }),
-    kept("claimed_at", [](Task& task, const Cell& cell) { task.claimed_at = cell.time_or_null(); }),
+     .read_task =
+         [](Task& task, const Value& value) {
+           task.body_omitted = !task.spec.body && !value.is_null();
+         }},
+    kept("resolved", [](Task& task, const Value& value) { task.resolved = value.text_or_null(); }),
+    kept("deferred", [](Task& task, const Value& value) { task.deferred = value.boolean(); }),
+    kept("claimed_at",
+         [](Task& task, const Value& value) { task.claimed_at = value.time_or_null(); }),
     // Whose attempt it is, and which partition keeps it: engine/ and functions only.
     {.name = "lease"},
     {.name = "retention"},

@@ -35,8 +35,8 @@ struct TaskColumn {
   // What is selected under this name; nullptr: the column itself.
   const char* selected = nullptr;
   // How it is read; one of them, or neither when no task tells it.
-  void (*read_spec)(TaskSpec&, const Cell&) = nullptr;
-  void (*read_task)(Task&, const Cell&) = nullptr;
+  void (*read_spec)(TaskSpec&, const Value&) = nullptr;
+  void (*read_task)(Task&, const Value&) = nullptr;
 };
 std::span<const TaskColumn> task_column_table();
 

@@ -68,8 +68,8 @@ Failures failures(PgConnection& connection, std::string_view tenant, const Failu
       break;
     }
     out.groups.push_back({std::string(rows.text(i, reason)), std::string(rows.text(i, queue)),
-                          Cell(rows, i, endpoint).text_or_null(),
-                          Cell(rows, i, host).text_or_null(), rows.integer(i, count),
+                          Value(rows, i, endpoint).text_or_null(),
+                          Value(rows, i, host).text_or_null(), rows.integer(i, count),
                           rows.time(i, first_at), rows.time(i, last_at),
                           std::string(rows.text(i, last_error)), rows.uuid(i, last_task)});
   }

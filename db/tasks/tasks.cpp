@@ -146,7 +146,7 @@ Params transition_params(std::string_view tenant, const TaskId& id, const Uuid& 
 Transition cancel_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
                        const Uuid& instance) {
   return transition_from(
-      Cell(connection.exec(kCancel, transition_params(tenant, id, instance)), 0, 0));
+      Value(connection.exec(kCancel, transition_params(tenant, id, instance)), 0, 0));
 }
 
 Transition delete_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
@@ -154,7 +154,7 @@ Transition delete_task(PgConnection& connection, std::string_view tenant, const 
   auto params = transition_params(tenant, id, instance);
   params.text_or_null(rules ? name(*rules) : "");
   params.array(dialects_with(&DialectTraits::deletes_any_state));
-  return transition_from(Cell(connection.exec(kDelete, params), 0, 0));
+  return transition_from(Value(connection.exec(kDelete, params), 0, 0));
 }
 
 Transition retry_task(PgConnection& connection, std::string_view tenant, const TaskId& id,
@@ -162,7 +162,7 @@ Transition retry_task(PgConnection& connection, std::string_view tenant, const T
   auto params = transition_params(tenant, id, instance);
   params.text_or_null(rules ? name(*rules) : "");
   add_retry_rules(params);
-  return transition_from(Cell(connection.exec(kRetry, params), 0, 0));
+  return transition_from(Value(connection.exec(kRetry, params), 0, 0));
 }
 
 constexpr Statement kTaskOfKey{"task_of_key", R"sql(

@@ -2,7 +2,7 @@
 
 namespace postern::db {
 
-Transition transition_from(const Cell& outcome) {
+Transition transition_from(const Value& outcome) {
   if (outcome.is_null()) return {Transition::Kind::missing, State::ready};
   if (outcome.text() == "done") return {Transition::Kind::done, State::ready};
   return {Transition::Kind::wrong_state, state_from(outcome.text())};

@@ -7,6 +7,6 @@
 
 namespace postern::db {
 
-Transition transition_from(const Cell& outcome);
+Transition transition_from(const Value& outcome);
 
 }  // namespace postern::db

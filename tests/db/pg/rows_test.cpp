@@ -14,9 +14,9 @@ struct Thing {
 };
 
 constexpr db::Column<Thing> kColumns[] = {
-    {"size", [](Thing& thing, const db::Cell& cell) { thing.size = cell.integer(); }, "1 + 1"},
-    {"name", [](Thing& thing, const db::Cell& cell) { thing.name = cell.text(); }},
-    {"note", [](Thing& thing, const db::Cell& cell) { thing.note = cell.text_or_null(); }},
+    {"size", [](Thing& thing, const db::Value& value) { thing.size = value.integer(); }, "1 + 1"},
+    {"name", [](Thing& thing, const db::Value& value) { thing.name = value.text(); }},
+    {"note", [](Thing& thing, const db::Value& value) { thing.note = value.text_or_null(); }},
 };
 
 class Rows : public ::testing::Test {
