@@ -26,8 +26,8 @@ WARNING: a --warning bound, a scheduler that fell silent, an open breaker, a pau
   postern check --warning 5m --critical 15m
   postern check --url https://tasks.example.com
 
-By --url it reads the text of /metrics, which nginx gives to the addresses of http.conf
-(geo $postern_monitor) without a key. There is no share of failures in it.)";
+By --url it reads the text of /metrics, which nginx gives to the addresses of
+monitors.conf without a key. There is no share of failures in it.)";
 
 struct Arguments {
   std::string warning = "5m", critical = "15m";
@@ -81,8 +81,8 @@ Report check_url(std::string url, const std::string& ca_file, const Thresholds& 
   }
   if (fetched.status == 403) {
     return trouble(Grade::unknown,
-                   "nginx gives /metrics only to the addresses in http.conf (geo "
-                   "$postern_monitor), which must have this host's");
+                   "nginx gives /metrics only to the addresses in "
+                   "/etc/nginx/postern/monitors.conf, which must have this host's");
   }
   if (fetched.status >= 500) {
     return trouble(Grade::critical, fmt::format("{}/metrics answers {}", url, fetched.status));

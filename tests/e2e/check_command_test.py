@@ -138,7 +138,7 @@ class Check(StackTest):
         self.assertIn("is not a duration", said)
         said, _ = self.check(CRITICAL, database=self.stack.postgres.url("postern_nobody"))
         self.assertIn("postern_nobody", said)
-        for status, code, word in ((403, UNKNOWN, "postern_monitor"), (502, CRITICAL, "502"), (404, UNKNOWN, "/v1"),
+        for status, code, word in ((403, UNKNOWN, "monitors.conf"), (502, CRITICAL, "502"), (404, UNKNOWN, "/v1"),
                                    (200, UNKNOWN, "without Postern's numbers")):
             for path in ("/v1/metrics", "/metrics"):
                 self.receiver.on(path, Answer(status, body=b"<html>"))

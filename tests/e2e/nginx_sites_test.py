@@ -294,5 +294,46 @@ class Sites(unittest.TestCase):
                 self.assertIn(said, connection.makefile("rb").read(), name)
 
 
+class FilesOfTheAdministrator(unittest.TestCase):
+    """What docs/ has administrators change stands in files that no other one depends on: an upgrade replaces the others."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-", dir="/tmp"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        [self.port] = free_ports(1)
+
+    def start(self, servers, **mine):
+        """nginx with these files in place of the shipped ones."""
+        folder = self.folder / "nginx"
+        command = nginx.command(folder, self.folder / "fcgi.sock", servers)
+        for name, text in mine.items():
+            (folder / "postern" / f"{name}.conf").write_text(text)
+        process = Process(self.folder / "nginx.pid", folder)
+        process.spawn(command, cwd=folder, stdin=subprocess.DEVNULL)
+        self.addCleanup(process.stop, signal.SIGTERM)
+        with socket.socket() as probe:
+            wait_until(lambda: probe.connect_ex(("127.0.0.1", self.port)) == 0)
+
+    def metrics(self, address):
+        """The status for who comes from there."""
+        with socket.create_connection(("127.0.0.1", self.port), 10, source_address=(address, 0)) as connection:
+            connection.sendall(b"GET /v1/metrics HTTP/1.0\r\n\r\n")
+            return int(connection.makefile("rb").readline().split()[1])
+
+    def test_where_the_handlers_are_and_who_reads_the_metrics(self):
+        responder = Responder(str(self.folder / "elsewhere.sock"), answer)
+        self.addCleanup(responder.stop)
+        self.start(f"server {{ listen 127.0.0.1:{self.port}; {SNIPPET} }}", monitors="127.0.0.2 1;\n",
+                   upstream=f"zone postern 64k;\nserver unix:{self.folder}/elsewhere.sock max_fails=1 fail_timeout=2s;\n")
+        self.assertEqual([self.metrics(address) for address in ("127.0.0.1", "127.0.0.2")], [403, 200])
+
+    def test_a_definition_that_is_read_later_takes_the_place_of_one_of_http_conf(self):
+        self.start("geo $postern_connection_limit { default on; 127.0.0.1 off; }"
+                   f'server {{ listen 127.0.0.1:{self.port}; location / {{ return 200 "$postern_connections_of_address"; }} }}')
+        api = Api(f"http://127.0.0.1:{self.port}")
+        self.addCleanup(api.close)
+        self.assertEqual(api.get("/").body, b"")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -145,7 +145,7 @@ class ContainerTest(unittest.TestCase):
 
     def test_paths_and_ports_are_those_of_nginx(self):
         http = (ROOT / "nginx/http.conf").read_text()
-        path = re.search(r"server unix:(\S+)", http)[1]
+        path = re.search(r"server unix:(\S+)", (ROOT / "nginx/upstream.conf").read_text())[1]
         self.assertEqual(self.services["fcgi"]["command"][1:], ["--listen", f"unix:{path}"])
         folder = str(pathlib.PurePosixPath(path).parent)
         self.assertIn(f"socket:{folder}", self.services["fcgi"]["volumes"])

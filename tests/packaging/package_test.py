@@ -50,6 +50,10 @@ SITE = """server {
 """
 
 
+# What an administrator adds to the files of nginx that are theirs.
+MINE = {"upstream.conf": "zone postern 64k;\n", "monitors.conf": "192.0.2.1 1;\n"}
+
+
 def next_package(package, folder):
     """The package of the next version: the same files with the programs of build/next."""
     tree = folder / "next"
@@ -197,6 +201,9 @@ class PackageTest(ManualSteps, unittest.TestCase):
         # Webhooks of this test go to loopback, which no task may reach by itself.
         with open(self.host.path("etc/postern/postern.conf"), "a") as file:
             file.write("\negress_allow = 127.0.0.0/8\n")
+        for name, line in MINE.items():
+            with open(self.host.path(f"etc/nginx/postern/{name}"), "a") as file:
+                file.write(line)
         for unit in SERVICES:
             self.units.start(unit)
         self.wait(lambda: self.request("GET", "/v1/info")[0] == 401, "the API answers")
@@ -245,7 +252,8 @@ class PackageTest(ManualSteps, unittest.TestCase):
         for file in ("/usr/share/man/man1/postern.1.gz", "/usr/share/bash-completion/completions/postern-fcgi",
                      "/usr/share/postern/grafana", "/usr/share/doc/postern/copyright"):
             self.assertTrue(self.host.path(file).exists(), file)
-        self.assertEqual(self.host.must("dpkg --verify postern"), "??5?????? c /etc/postern/postern.conf\n")
+        changed = [f"/etc/nginx/postern/{name}" for name in MINE] + ["/etc/postern/postern.conf"]
+        self.assertEqual(sorted(self.host.must("dpkg --verify postern").split("\n")), ["", *sorted(f"??5?????? c {name}" for name in changed)])
 
     # --- upgraded --------------------------------------------------------------------------------
 
@@ -277,6 +285,9 @@ class PackageTest(ManualSteps, unittest.TestCase):
         self.assertNotIn(OF_THE_NEXT, settings)
         self.assertTrue(host.path("etc/postern/postern.conf.dpkg-dist").read_text().endswith(OF_THE_NEXT))
         self.assertTrue(host.path("etc/nginx/postern/http.conf").read_text().endswith(OF_THE_NEXT))
+        for name, line in MINE.items():  # nobody was asked, and nginx accepts them beside the new files
+            self.assertTrue(host.path(f"etc/nginx/postern/{name}").read_text().endswith(line))
+            self.assertFalse(host.path(f"etc/nginx/postern/{name}.dpkg-dist").exists())
         self.assertIn("reload nginx.service", self.units.asked)
         database = self.database()
         self.assertEqual(host.sql("SELECT what FROM postern.added_by_the_next_version", database), "migrated")
@@ -319,7 +330,7 @@ class PackageTest(ManualSteps, unittest.TestCase):
         self.assertEqual(self.state_of_others(), self.before)
 
     def purge(self):
-        # As the manual makes a site of Postern's own: the link leads nowhere afterwards, which nginx would not take.
+        # A site of Postern's own that is linked as it is shipped: the link leads nowhere afterwards, which nginx would not take.
         self.host.path("etc/nginx/sites-enabled/postern").symlink_to("/etc/nginx/postern/vhost.conf")
         said = self.host.must("apt-get purge -y postern")
         for what in ("database", "roles", "dropdb", "userdel"):
