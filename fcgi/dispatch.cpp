@@ -167,7 +167,7 @@ void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
   const Way& way = visit.way();
   if (auto refused = refusal(request, way.match)) {
     if (refused->reason == "no_such_path") {
-      if (auto redirect = slash_redirect(use_, *way.table, request)) {
+      if (auto redirect = slash_redirect(*way.table, request)) {
         return visit.finish(*std::move(redirect));
       }
     }

@@ -191,7 +191,8 @@ constexpr Setting kSettings[] = {
     {"log_level", Users::all, "LEVEL", "debug, info, warning or error", "info",
      "the least severe kind of message that is logged", set_log_level},
     {"public_url", Users::all, "URL", "an http or https URL without query", "",
-     "the address clients know us by, for links in answers and webhooks; empty: links are paths",
+     "what stands in front of /v1 for clients and receivers, for links in answers and webhooks; "
+     "empty: links are paths",
      set_public_url},
 
     {"prepared_statements", Users::daemons, nullptr, kSwitch, "true",

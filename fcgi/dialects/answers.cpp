@@ -31,7 +31,8 @@ int status_of(const Error& error) {
   return 500;
 }
 
-// A path of the request is decoded, and may hold anything.
+}  // namespace
+
 std::string encoded_path(std::string_view path) {
   std::string out;
   for (const char c : path) {
@@ -44,10 +45,11 @@ std::string encoded_path(std::string_view path) {
   return out;
 }
 
-}  // namespace
+std::string link_base(const UseCases& use, const HttpRequest& request) {
+  return use.public_url.empty() ? request.base_path : use.public_url + request.mount;
+}
 
-std::optional<HttpResponse> slash_redirect(const UseCases& use, const DialectTable& table,
-                                           const HttpRequest& request) {
+std::optional<HttpResponse> slash_redirect(const DialectTable& table, const HttpRequest& request) {
   if (!table.redirects_slashes || !request.path.ends_with('/')) return std::nullopt;
   const std::string_view path =
       std::string_view(request.path).substr(0, request.path.find_last_not_of('/') + 1);
@@ -55,7 +57,9 @@ std::optional<HttpResponse> slash_redirect(const UseCases& use, const DialectTab
     return match_path(route.pattern, path).has_value();
   });
   if (!there) return std::nullopt;
-  std::string location = use.public_url + request.base_path + encoded_path(path);
+  // Relative, so that it stays in the site that was asked: HTTP clients take no credential to
+  // another one.
+  std::string location = "../" + encoded_path(path.substr(path.rfind('/') + 1));
   if (!request.query.empty()) location += "?" + request.query;
   HttpResponse response;
   response.status = 307;
@@ -78,7 +82,7 @@ HttpResponse task_response(const Call& call, int status, const Task& task) {
 
 CreationApi::Done created_answer(const Call& call, Finish finish) {
   return [finish = std::move(finish), mount = call.dialect,
-          base = call.use.public_url + call.request.base_path](const Result<Created>& created) {
+          base = link_base(call.use, call.request)](const Result<Created>& created) {
     if (!created) return finish(created.error());
     const Task& task = created->task;
     const DialectTable& table = shown_to(mount, task);

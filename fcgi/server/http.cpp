@@ -24,6 +24,7 @@ constexpr std::array kParams{
     Param{"POSTERN_IDEMPOTENCY_KEY", &HttpRequest::idempotency_key},
     Param{"POSTERN_TRACEPARENT", &HttpRequest::traceparent},
     Param{"POSTERN_BASE_PATH", &HttpRequest::base_path},
+    Param{"POSTERN_MOUNT", &HttpRequest::mount},
     Param{"POSTERN_TENANT", &HttpRequest::tenant},
     Param{"POSTERN_DIALECT", &HttpRequest::dialect},
     Param{"POSTERN_AUTH", &HttpRequest::auth},

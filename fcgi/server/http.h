@@ -26,7 +26,8 @@ struct HttpRequest {
   std::string request_id;
   std::string idempotency_key;
   std::string traceparent;
-  std::string base_path;  // where the API is mounted, such as "/queue"; empty: at the root
+  std::string base_path;  // what stands before `path` in this site, such as "/queue/taskmq"
+  std::string mount;      // its end, where that is the mount of a dialect, such as "/taskmq"
   std::string tenant;     // of the vhost; empty: none is fixed
   std::string dialect;    // of the mount; empty: to be told from the request
   std::string auth;       // "mtls": nginx demands client certificates; empty: something else

@@ -18,7 +18,7 @@ import nginx
 # All parameters that the handler may get.
 PARAMETERS = {
     "REQUEST_METHOD", "DOCUMENT_URI", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_ADDR",
-    "REQUEST_ID", "POSTERN_AUTH", "POSTERN_SANDBOX", "POSTERN_OPERATOR", "POSTERN_IDEMPOTENCY_KEY", "POSTERN_TRACEPARENT", "POSTERN_BASE_PATH",
+    "REQUEST_ID", "POSTERN_AUTH", "POSTERN_SANDBOX", "POSTERN_OPERATOR", "POSTERN_IDEMPOTENCY_KEY", "POSTERN_TRACEPARENT", "POSTERN_BASE_PATH", "POSTERN_MOUNT",
     "POSTERN_DIALECT", "POSTERN_TENANT", "POSTERN_VERDICT", "POSTERN_IDENTITY", "POSTERN_ROLE",
     "POSTERN_KEY_TENANT",
 }
@@ -73,6 +73,10 @@ class WhatTheHandlerSees(NginxTest):
         self.assertEqual(self.params()["POSTERN_TENANT"], "acme")
         self.assertEqual(api.get("/v1/tasks").body, b"the site")
         self.assert_error(api.get("/queue/nothing"), 404)
+        self.responder.requests.clear()
+        self.assertEqual(api.get("/queue/asyncjobs/v1/tasks").status, 200)
+        self.assertEqual([self.params()[name] for name in ("DOCUMENT_URI", "POSTERN_BASE_PATH", "POSTERN_MOUNT")],
+                         ["/v1/tasks", "/queue/asyncjobs", "/asyncjobs"])
         self.assert_error(api.get("/queue/queue/v1/tasks"), 404)
 
 

@@ -56,12 +56,14 @@ class Handlers {
     int max_waiters = 16;
     int max_streams = 16;
     Quotas::Limits quotas = {};
+    std::string public_url = {};
     Uuid instance = {};
   };
   Handlers(const Options& options, db::Pool& pool, Intake& intake)
       : assembly_({.auto_create_queues = options.auto_create_queues,
                    .allow_create_default = options.allow_create_default,
                    .default_queue = options.default_queue,
+                   .public_url = options.public_url,
                    .ready_needs_scheduler = options.ready_needs_scheduler,
                    .max_waiters = options.max_waiters,
                    .max_streams = options.max_streams,

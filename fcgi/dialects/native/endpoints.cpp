@@ -94,9 +94,8 @@ HttpResponse endpoint_response(int status, const Endpoint& endpoint) {
 
 HttpResponse made_response(const Call& call, const Endpoint& endpoint) {
   HttpResponse response = endpoint_response(201, endpoint);
-  response.header("Location",
-                  fmt::format("{}{}/v1/endpoints/{}", call.use.public_url, call.request.base_path,
-                              endpoint_path_name(endpoint.name)));
+  response.header("Location", fmt::format("{}/v1/endpoints/{}", link_base(call.use, call.request),
+                                          endpoint_path_name(endpoint.name)));
   return response;
 }
 

@@ -4,6 +4,7 @@
 
 #include "fcgi/api/schedules.h"
 #include "fcgi/api/use_cases.h"
+#include "fcgi/dialects/answers.h"
 
 namespace postern {
 namespace {
@@ -27,7 +28,7 @@ Result<HttpResponse> answer(const Result<std::vector<Time>>& times) {
 }
 
 std::string location(const Call& call, std::string_view rest) {
-  return fmt::format("{}{}/v1/{}", call.use.public_url, call.request.base_path, rest);
+  return fmt::format("{}/v1/{}", link_base(call.use, call.request), rest);
 }
 
 // The body as a change to the schedule in the path. It cannot be renamed.

@@ -78,16 +78,16 @@ TEST_F(TaskMqAccessTest, PathsAndMethodsThatAreNotThere) {
   }
 }
 
-// As Starlette leads there, before anybody asks who it is.
+// As Starlette leads there, before anybody asks who it is; in whichever site it is asked.
 TEST_F(TaskMqAccessTest, ASlashBehindAPathLeadsToThePathWithout) {
   for (const auto& [method, path, location] :
-       {std::tuple{"POST", "/add-job/", "/add-job"},
-        {"POST", "/cancel/", "/cancel"},
-        {"GET", "/retry/", "/retry"},
-        {"GET", "/health/", "/health"},
-        {"HEAD", "/openapi.json/", "/openapi.json"},
-        {"GET", "/job/12/", "/job/12"},
-        {"GET", "/job/a b\xc3\xa9%\r\n/", "/job/a%20b%C3%A9%25%0D%0A"}}) {
+       {std::tuple{"POST", "/add-job/", "../add-job"},
+        {"POST", "/cancel/", "../cancel"},
+        {"GET", "/retry/", "../retry"},
+        {"GET", "/health/", "../health"},
+        {"HEAD", "/openapi.json/", "../openapi.json"},
+        {"GET", "/job/12/", "../12"},
+        {"GET", "/job/a b\xc3\xa9%\r\n/", "../a%20b%C3%A9%25%0D%0A"}}) {
     HttpRequest out = at_mount(method, path, kJob);
     out.verdict = Verdict::missing;
     Answer answer = ask(out);
@@ -97,7 +97,7 @@ TEST_F(TaskMqAccessTest, ASlashBehindAPathLeadsToThePathWithout) {
     out.base_path = "/queue/taskmq";
     out.query = "a=%2F&b";
     answer = ask(out);
-    EXPECT_EQ(answer.headers.at("Location"), "/queue/taskmq" + std::string(location) + "?a=%2F&b");
+    EXPECT_EQ(answer.headers.at("Location"), std::string(location) + "?a=%2F&b");
   }
   for (const char* path : {"/", "/nothing/", "/job/", "/v1/tasks/", "/add-job/x/"}) {
     EXPECT_EQ(say("GET", path).status, 404) << path;
