@@ -138,6 +138,7 @@ int main(int argc, char** argv) {
   admin::add_pause(command, context);
   admin::add_doctor(command, context);
   admin::add_check(command, context);
+  admin::add_cell(command, context);
   admin::add_verify(command, context);
   admin::add_listen(command, context);
   admin::add_manual(app);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <string>
 
 #include "core/base/uuid.h"
@@ -13,6 +14,8 @@
 #include "core/program/database_password.h"
 #include "core/program/jwt_policy.h"
 #include "core/program/log.h"
+#include "core/program/state_folder.h"
+#include "db/pg/lookout.h"
 #include "db/pg/pool.h"
 #include "db/schema/migrations.h"
 #include "fcgi/api/assembly.h"
@@ -69,7 +72,12 @@ int serve(const Settings& settings) {
       .program = "postern-fcgi",
       .prepare = settings.prepared_statements,
       .session = db::handler_session(),
-      .password = read_database_password(settings, Program::fcgi, "postern_api")};
+      .password = read_database_password(settings, Program::fcgi, "postern_api"),
+      .primary = std::make_shared<db::Primary>(
+          state_folder(settings), [](const char* what, const std::string& sentence) {
+            log::warn("primary what={} why=\"{}\"", what, log_safe(sentence, kWholeSentence));
+          })};
+  const db::Lookout lookout(database);
   db::PgConnection::Options of_reads = database;
   of_reads.session = db::reader_session();
   const Uuid instance = random_uuid();

@@ -10,12 +10,15 @@
 #include <array>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 
 #include "core/program/config.h"
 #include "core/program/database_password.h"
 #include "core/program/log.h"
+#include "core/program/state_folder.h"
 #include "db/catalog/queue_defaults.h"
+#include "db/pg/lookout.h"
 #include "db/schema/migrations.h"
 #include "scheduler/http/address_policy.h"
 #include "scheduler/http/client.h"
@@ -109,6 +112,11 @@ int main(int argc, char** argv) try {
   database.prepare = settings.prepared_statements;
   database.session = db::scheduler_session();
   database.password = read_database_password(settings, Program::scheduler, "postern_scheduler");
+  database.primary = std::make_shared<db::Primary>(
+      state_folder(settings), [](const char* what, const std::string& sentence) {
+        log::warn("primary what={} why=\"{}\"", what, log_safe(sentence, kWholeSentence));
+      });
+  const db::Lookout lookout(database);
   if (settings.public_url.empty()) {
     log::warn("no public url links=\"{}\"", "without a host");
   }

@@ -55,6 +55,7 @@ ARROWS = {
     "cli/output": ["cli/command", *CORE],
     # What the API has, the command asks the API for.
     "cli/objects": ["cli/output", "cli/command", "cli/api", "core/program", *CORE],
+    "cli/cells": ["cli/output", "cli/command", "db/pg", "core/program", *CORE],
     "cli/host": ["cli/objects", "cli/output", "cli/command", "cli/api", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
     "cli/receivers": ["cli/output", "cli/command", "core/program", *CORE],
     "cli/doctor": ["cli/output", "cli/command", "db/health", "db/schema", "db/pg", "core/program", *CORE],
@@ -65,7 +66,7 @@ ARROWS = {
 
 # A library that stands behind one interface of ours, and the files that may include it.
 ONLY = {
-    r"libpq-fe\.h": r"db/pg/(connection|login)\.cpp",
+    r"libpq-fe\.h": r"db/pg/(connection|login|result)\.cpp",
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
     r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)|cli/api/http\.cpp",
     r"ares": r"scheduler/http/resolver\.cpp",

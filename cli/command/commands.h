@@ -25,6 +25,8 @@ void add_secret(Command& app, Context& context);
 void add_pause(Command& app, Context& context);
 void add_doctor(Command& app, Context& context);
 void add_check(Command& app, Context& context);
+// On the database of this host's cell, and what its programs remember of it:
+void add_cell(Command& app, Context& context);
 // Without a database:
 void add_verify(Command& app, Context& context);
 void add_listen(Command& app, Context& context);

@@ -6,9 +6,20 @@
 
 #include "cli/command/ending.h"
 #include "core/program/database_password.h"
+#include "core/program/state_folder.h"
 #include "db/pg/login.h"
 
 namespace postern::admin {
+const std::shared_ptr<db::Primary>& Context::primary() const {
+  if (!primary_) {
+    const auto tell = [](const std::string_view what, const std::string& sentence) {
+      // What is refused comes as an error.
+      if (what == "changed") complain(sentence);
+    };
+    primary_ = std::make_shared<db::Primary>(state_folders(settings), tell);
+  }
+  return primary_;
+}
 
 db::PgConnection::Options Context::connection_options(bool need_writable, const char* role) const {
   const auto user = db::target_of(settings.database).user;
@@ -18,7 +29,8 @@ db::PgConnection::Options Context::connection_options(bool need_writable, const 
           .need_writable = need_writable,
           .session = db::command_session(),
           .login = role,
-          .password = read_database_password(settings, Program::admin, user.empty() ? role : user)};
+          .password = read_database_password(settings, Program::admin, user.empty() ? role : user),
+          .primary = need_writable ? primary() : nullptr};
 }
 
 db::PgConnection Context::connect(bool need_writable, const char* role) const {

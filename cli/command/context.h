@@ -1,10 +1,12 @@
 // What all subcommands share: the settings, the choice of output, and the connection.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "core/program/config.h"
 #include "db/pg/connection.h"
+#include "db/pg/primary.h"
 
 namespace postern::admin {
 
@@ -20,11 +22,19 @@ struct Context {
   std::string url, key, key_file, ca_file;
   bool url_said = false;  // by --url, and not by the environment
 
-  // `role`: as whom the command connects when root started it and the settings name no user.
+  // What this command has seen of the database's primary, and the host's programs; one for all of
+  // the command's connections that may write, whoever makes them.
+  const std::shared_ptr<db::Primary>& primary() const;
+
+  // `role`: as whom the command connects when root started it and the settings name no user. Those
+  // that may write refuse a former primary, as far as primary() knows.
   db::PgConnection::Options connection_options(bool need_writable,
                                                const char* role = kOperator) const;
   // Connects as the settings say; ends the command with a sentence when that fails.
   db::PgConnection connect(bool need_writable = true, const char* role = kOperator) const;
+
+ private:
+  mutable std::shared_ptr<db::Primary> primary_;
 };
 
 }  // namespace postern::admin

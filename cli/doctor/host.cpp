@@ -10,6 +10,8 @@
 #include "cli/doctor/check.h"
 #include "core/program/clock.h"
 #include "core/program/jwt_policy.h"
+#include "core/program/state_folder.h"
+#include "db/pg/primary.h"
 
 namespace postern::admin::doctor {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using db::health::Diagnosis;
+using db::health::Grade;
 using db::health::Patient;
 using db::health::skip;
 using db::health::warning_unless;
@@ -78,10 +81,40 @@ Diagnosis nginx() {
       "run `postern setup --vhost NAME`, or add `include snippets/postern.conf;`");
 }
 
+// What the programs of this host remember of the primary, as far as this command may read it.
+Diagnosis primary(const Context& context, Patient& patient) {
+  const auto now = db::primary_of(patient.connection);
+  if (now.timeline == 0) return skip("this server does not tell its timeline", "");
+  bool remembered = false;
+  for (const auto& folder : state_folders(context.settings)) {
+    if (access(folder.c_str(), F_OK) != 0) continue;
+    try {
+      const auto known = db::read_primary(folder);
+      if (!known) continue;
+      remembered = true;
+      const bool other = known->system != 0 && now.system != 0 && known->system != now.system;
+      if (!other && now.timeline >= known->timeline) continue;
+      return {Grade::wrong,
+              fmt::format("this is system {} on timeline {}, and the programs work with system {} "
+                          "on timeline {} ({})",
+                          now.system, now.timeline, known->system, known->timeline, folder),
+              "if this is the right database, as after a restore: postern cell accept"};
+    } catch (const std::exception& error) {
+      return skip(error.what(), "run the doctor as root");
+    }
+  }
+  return wrong_unless(true,
+                      remembered
+                          ? fmt::format("on timeline {}, as the programs remember it", now.timeline)
+                          : fmt::format("on timeline {}; nothing is remembered here", now.timeline),
+                      "");
+}
+
 }  // namespace
 
 db::health::Checks host_checks(const Context& context) {
   return {{"clock", [](Patient& patient) { return db::health::clock(patient, wall_clock()); }},
+          {"primary", [&](Patient& patient) { return primary(context, patient); }},
           {"public url", [&](Patient&) { return public_url(context); }},
           {"nginx", [](Patient&) { return nginx(); }},
           {"token keys", [&](Patient&) { return token_keys(context); }}};

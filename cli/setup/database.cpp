@@ -156,7 +156,8 @@ db::PgConnection Plan::connect(const std::string& database) const {
        .prepare = false,
        .session = db::command_session(),
        .login = role,
-       .password = password});
+       .password = password,
+       .primary = context->primary()});
   try {
     return db::PgConnection::connect(options);
   } catch (const db::PgError& error) {

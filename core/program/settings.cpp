@@ -113,6 +113,11 @@ bool set_public_url(Settings& settings, const std::string& value) {
          (parse_url(value, "public_url") && value.find_first_of("?#") == std::string::npos);
 }
 
+bool set_state_dir(Settings& settings, const std::string& value) {
+  settings.state_dir = value;
+  return value.empty() || value.starts_with('/');
+}
+
 template <auto member, std::int64_t min, std::int64_t max>
 bool set_bytes(Settings& settings, const std::string& value) {
   std::string_view digits = value;
@@ -194,6 +199,10 @@ constexpr Setting kSettings[] = {
      "what stands in front of /v1 for clients and receivers, for links in answers and webhooks; "
      "empty: links are paths",
      set_public_url},
+    {"state_dir", Users::all, "FOLDER", "an absolute path", "",
+     "where the daemons keep which PostgreSQL is the primary, and the command finds it; empty: "
+     "$STATE_DIRECTORY, else nowhere, and /var/lib/postern for the command",
+     set_state_dir},
 
     {"prepared_statements", Users::daemons, nullptr, kSwitch, "true",
      "prepare statements on the server; off behind PgBouncer in transaction mode",

@@ -1,25 +1,14 @@
 #include "db/pg/channel.h"
 
-#include <poll.h>
-
-#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "core/base/crash_point.h"
 
 namespace postern::db {
-namespace {
-
-constexpr std::chrono::milliseconds kFirstBackoff{100};
-constexpr std::chrono::milliseconds kLastBackoff{5'000};
-constexpr std::chrono::seconds kConnectTimeout{5};  // libpq's own is only for those who block
-
-}  // namespace
 
 Channel::Channel(PgConnection::Options options, std::string listen)
     : options_(std::move(options)),
-      session_sql_(options_.session.empty() ? "" : session_sql(options_.session)),
-      session_statement_{"", session_sql_.c_str()},
       listen_sql_(listen.empty() ? "" : "LISTEN " + listen),
       listen_statement_{"", listen_sql_.c_str()} {}
 
@@ -27,12 +16,16 @@ void Channel::submit(const Statement& statement, Params params, Done done, Faile
   queue_.push_back({&statement, std::move(params), std::move(done), std::move(failed)});
 }
 
-int Channel::socket() const { return connection_ ? connection_->socket() : -1; }
+int Channel::socket() const {
+  if (connecting_) return connecting_->socket();
+  return connection_ ? connection_->socket() : -1;
+}
 
 std::optional<Monotonic> Channel::wake_at() const {
   if (state_ == State::waiting) return retry_at_;
-  if (state_ == State::connecting) return connect_by_;
-  if (state_ == State::ready && sent_ == Sent::nothing && !queue_.empty()) return Monotonic{};
+  if (state_ == State::connecting) return connecting_->until();
+  if (sent_ != Sent::nothing) return look_at_;
+  if (!queue_.empty()) return Monotonic{};
   return std::nullopt;
 }
 
@@ -41,52 +34,36 @@ std::vector<Notification> Channel::take_notifications() {
 }
 
 void Channel::drive(Monotonic now) {
-  if (state_ == State::waiting && now >= retry_at_) {
-    connect_by_ = now + kConnectTimeout;
-    connect();
+  if (state_ == State::waiting && may_connect(now)) {
+    connecting_.emplace(options_, now);
+    state_ = State::connecting;
   }
   if (state_ == State::connecting) drive_connect(now);
   if (state_ == State::ready) drive_ready(now);
 }
 
-void Channel::connect() {
-  connection_.emplace(PgConnection::start(options_));
-  state_ = State::connecting;
-  wants_write_ = true;
+// Another connection of the program has found the server since this one was lost: so it is there.
+bool Channel::may_connect(Monotonic now) const {
+  if (now >= retry_at_) return true;
+  return options_.primary && options_.primary->connected_at() > lost_at_;
 }
 
 void Channel::drive_connect(Monotonic now) {
-  if (now >= connect_by_) return lose(now, "no connection within 5 s");
-  // Called before its socket is ready, PQconnectPoll sends its first packet and waits for the
-  // connection.
-  pollfd fd{connection_->socket(), static_cast<short>(wants_write_ ? POLLOUT : POLLIN), 0};
-  if (fd.fd >= 0 && poll(&fd, 1, 0) == 0) return;
-  switch (connection_->poll_connect()) {
-    case PgConnection::Progress::reading: wants_write_ = false; return;
-    case PgConnection::Progress::writing: wants_write_ = true; return;
-    case PgConnection::Progress::failed: lose(now, connection_->error()); return;
-    case PgConnection::Progress::done: break;
-  }
+  const auto progress = connecting_->drive(now);
+  wants_write_ = progress == PgConnection::Progress::writing;
+  if (progress == PgConnection::Progress::failed) return lose(now, connecting_->error());
+  if (progress != PgConnection::Progress::done) return;
+  connection_.emplace(connecting_->take());
+  connecting_.reset();
   state_ = State::ready;
-  wants_write_ = false;
   ++connects_;
-  backoff_ = {};
+  backoff_.reset();
   if (!listen_sql_.empty()) {
     queue_.push_front({&listen_statement_,
                        {},
                        [](const PgResult&) {},
                        // Without notifications the duties' polling still finds all work.
                        [](const PgError&) {}});
-  }
-  if (!session_sql_.empty()) {
-    queue_.push_front({&session_statement_,
-                       {},
-                       [](const PgResult&) {},
-                       // Nothing may run without these settings. A server that refuses them throws
-                       // the connection back to drive_ready, which begins anew.
-                       [](const PgError& error) {
-                         if (!error.sqlstate().empty()) throw error;
-                       }});
   }
 }
 
@@ -101,20 +78,32 @@ void Channel::drive_ready(Monotonic now) {
       if (sent_ != Sent::nothing && !take_results()) break;
       if (sent_ == Sent::nothing) {
         if (queue_.empty()) break;
-        send_head();
+        send_head(now);
       }
       const auto progress = connection_->flush();
       wants_write_ = progress == PgConnection::Progress::writing;
       if (progress == PgConnection::Progress::failed) return lose(now, connection_->error());
       if (sent_ == Sent::statement) crash_point(queue_.front().statement->label(), "sent");
     }
-    if (!connection_->alive()) lose(now, connection_->error());
+    if (!connection_->alive()) return lose(now, connection_->error());
+    watch(now);
   } catch (const PgError& error) {
     lose(now, error.what());
   }
 }
 
-void Channel::send_head() {
+// A statement that takes long: is anybody there?
+void Channel::watch(Monotonic now) {
+  if (sent_ == Sent::nothing || now < look_at_) return;
+  if (!pulse_) pulse_.emplace(connection_->options(), now - kSilence);
+  if (!pulse_->beats(now)) return lose(now, kSilent);
+  look_at_ = now + kPulseEvery;
+}
+
+void Channel::send_head(Monotonic now) {
+  look_at_ = now + kSilence;
+  pulse_.reset();
+  if (connection_->must_ask_again(now)) ask_again();
   const auto& job = queue_.front();
   const bool prepared = connection_->prepared(*job.statement);
   if (prepared) crash_point(job.statement->label(), "unsent");
@@ -122,6 +111,20 @@ void Channel::send_head() {
                              : connection_->send_prepare(*job.statement, job.params);
   if (!sent) throw PgError(connection_->error(), "", true);
   sent_ = prepared ? Sent::statement : Sent::prepare;
+}
+
+// Puts the question to the primary before all others. An answer that is not to be borne loses the
+// connection, in drive_ready.
+void Channel::ask_again() {
+  question_ = options_.primary->question();
+  question_statement_ = {"", question_.c_str()};
+  if (question_.empty()) return;
+  queue_.push_front({&question_statement_,
+                     {},
+                     [this](const PgResult& answer) {
+                       connection_->take_answer(answer, std::chrono::steady_clock::now());
+                     },
+                     [](const PgError&) {}});
 }
 
 // Takes the results of what was sent; false when they are not all here yet. A statement is over
@@ -156,16 +159,18 @@ bool Channel::take_results() {
   return true;
 }
 
-void Channel::lose(Monotonic now, const std::string& why) {
+void Channel::lose(Monotonic now, std::string why) {
   result_.reset();
   refused_.reset();
+  last_error_ = why;
+  connecting_.reset();
+  pulse_.reset();
   connection_.reset();
   state_ = State::waiting;
   wants_write_ = false;
   const bool under_way = std::exchange(sent_, Sent::nothing) != Sent::nothing;
-  last_error_ = why;
-  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLastBackoff);
-  retry_at_ = now + backoff_;
+  lost_at_ = now;
+  retry_at_ = now + backoff_.next();
   // Only the head may have taken effect; the others were never sent. All go back to their owners,
   // which know whether their work is still wanted once the server is there again.
   auto jobs = std::exchange(queue_, {});

@@ -3,7 +3,6 @@
 // caller's to judge.
 #pragma once
 
-#include <chrono>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -11,7 +10,10 @@
 #include <vector>
 
 #include "core/time/time.h"
+#include "db/pg/backoff.h"
+#include "db/pg/connecting.h"
 #include "db/pg/connection.h"
+#include "db/pg/pulse.h"
 
 namespace postern::db {
 
@@ -60,26 +62,31 @@ class Channel {
   enum class State { waiting, connecting, ready };
   enum class Sent { nothing, prepare, statement };
 
-  void connect();
+  bool may_connect(Monotonic now) const;
   void drive_connect(Monotonic now);
   void drive_ready(Monotonic now);
-  void send_head();
+  void send_head(Monotonic now);
+  void ask_again();
+  void watch(Monotonic now);
   bool take_results();
-  void lose(Monotonic now, const std::string& why);
+  void lose(Monotonic now, std::string why);
 
   PgConnection::Options options_;
-  std::string session_sql_;  // for each new connection; empty: none
-  Statement session_statement_;
   std::string listen_sql_;
   Statement listen_statement_;
+  std::string question_;  // to the primary
+  Statement question_statement_{"", ""};
+  std::optional<Connecting> connecting_;  // while connecting
   std::optional<PgConnection> connection_;
   State state_ = State::waiting;
   Sent sent_ = Sent::nothing;
+  std::optional<Pulse> pulse_;  // while a statement takes long
+  Monotonic look_at_{};         // then
   bool wants_write_ = false;
   int connects_ = 0;
+  Monotonic lost_at_{};
   Monotonic retry_at_{};
-  Monotonic connect_by_{};
-  std::chrono::milliseconds backoff_{0};
+  Backoff backoff_{kFirstPause, kLastPause};
   std::string last_error_;
   std::deque<Job> queue_;
   std::optional<PgResult> result_;  // of the head, while its end marker is awaited

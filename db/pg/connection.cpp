@@ -1,20 +1,22 @@
-// With login.cpp the only file that uses libpq.
 #include "db/pg/connection.h"
 
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <array>
-#include <bit>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "core/base/crash_point.h"
 #include "db/pg/login.h"
+#include "db/pg/pulse.h"
 
 namespace postern::db {
 namespace {
 
 constexpr int kBinary = 1;
+constexpr Seconds kAskEvery{5};
 
 // Connection parameters. The operator's connection string (dbname) is expanded behind the defaults
 // and therefore wins over them; an empty text counts as not given. With these timeouts a half-open
@@ -22,7 +24,6 @@ constexpr int kBinary = 1;
 struct Words {
   Words(const PgConnection::Options& options, const std::string& user)
       : keys{"application_name",
-             "connect_timeout",
              "tcp_user_timeout",
              "keepalives_idle",
              "keepalives_interval",
@@ -34,7 +35,6 @@ struct Words {
              "client_encoding",
              nullptr},
         values{options.program.c_str(),
-               "3",
                "5000",
                "5",
                "2",
@@ -45,15 +45,9 @@ struct Words {
                options.conninfo.c_str(),
                "UTF8",
                nullptr} {}
-  std::array<const char*, 12> keys;
-  std::array<const char*, 12> values;
+  std::array<const char*, 11> keys;
+  std::array<const char*, 11> values;
 };
-
-std::uint64_t big_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
-  return value;
-}
 
 // Parameters in the form that libpq takes: arrays of pointers, lengths and formats.
 struct Bound {
@@ -82,113 +76,14 @@ void receive_notice(void* unsure_commit, const PGresult* notice) {
 
 }  // namespace
 
-void PgClear::operator()(pg_result* result) const noexcept { PQclear(result); }
 void PgFinish::operator()(pg_conn* conn) const noexcept { PQfinish(conn); }
 
-int PgResult::rows() const { return PQntuples(result_.get()); }
-
-std::int64_t PgResult::affected() const {
-  const std::string text = PQcmdTuples(result_.get());
-  return text.empty() ? 0 : std::stoll(text);
-}
-
-int PgResult::column(const char* name) const {
-  const int number = PQfnumber(result_.get(), name);
-  if (number < 0) throw std::runtime_error(std::string("a result has no column ") + name);
-  return number;
-}
-
-const char* PgResult::name(int col) const { return PQfname(result_.get(), col); }
-
-bool PgResult::is_null(int row, int col) const { return PQgetisnull(result_.get(), row, col) != 0; }
-
-std::string_view PgResult::text(int row, int col) const {
-  return {PQgetvalue(result_.get(), row, col),
-          static_cast<std::size_t>(PQgetlength(result_.get(), row, col))};
-}
-
-// The bytes of a value that is not NULL and, unless `width` is 0, has that width.
-std::string_view PgResult::value(int row, int col, std::size_t width) const {
-  const auto bytes = text(row, col);
-  if (is_null(row, col) || (width != 0 && bytes.size() != width)) {
-    throw std::runtime_error(std::string("column ") + PQfname(result_.get(), col) +
-                             " of a result is not of the expected type");
-  }
-  return bytes;
-}
-
-std::int64_t PgResult::integer(int row, int col) const {
-  const auto bytes = value(row, col, 0);
-  const auto raw = big_endian(bytes);
-  switch (bytes.size()) {
-    case 2: return static_cast<std::int16_t>(raw);
-    case 4: return static_cast<std::int32_t>(raw);
-    case 8: return static_cast<std::int64_t>(raw);
-    default: return big_endian(value(row, col, 8)) != 0;  // throws
-  }
-}
-
-bool PgResult::boolean(int row, int col) const { return value(row, col, 1)[0] != 0; }
-double PgResult::float8(int row, int col) const {
-  return std::bit_cast<double>(big_endian(value(row, col, 8)));
-}
-Time PgResult::time(int row, int col) const {
-  return from_pg_time(static_cast<std::int64_t>(big_endian(value(row, col, 8))));
-}
-Uuid PgResult::uuid(int row, int col) const {
-  Uuid id;
-  const auto bytes = value(row, col, id.bytes.size());
-  std::memcpy(id.bytes.data(), bytes.data(), id.bytes.size());
-  return id;
-}
-std::optional<Time> PgResult::time_or_null(int row, int col) const {
-  if (is_null(row, col)) return std::nullopt;
-  return time(row, col);
-}
-std::optional<std::int64_t> PgResult::integer_or_null(int row, int col) const {
-  if (is_null(row, col)) return std::nullopt;
-  return integer(row, col);
-}
-
-std::vector<std::string> PgResult::text_array(int row, int col) const {
-  std::vector<std::string> out;
-  auto bytes = text(row, col);
-  if (bytes.size() < 20) return out;  // NULL, or an array without dimensions, which is empty
-  bytes.remove_prefix(20);
-  while (bytes.size() >= 4) {
-    const auto length = static_cast<std::int32_t>(big_endian(bytes.substr(0, 4)));
-    bytes.remove_prefix(4);
-    const auto size = length < 0 ? 0 : static_cast<std::size_t>(length);
-    out.emplace_back(bytes.substr(0, size));
-    bytes.remove_prefix(std::min(size, bytes.size()));
-  }
-  return out;
-}
-
-std::vector<Uuid> PgResult::uuid_array(int row, int col) const {
-  std::vector<Uuid> out;
-  for (const auto& bytes : text_array(row, col)) {
-    Uuid id;
-    if (bytes.size() != id.bytes.size()) throw std::runtime_error("a uuid[] holds something else");
-    std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
-    out.push_back(id);
-  }
-  return out;
-}
-
-PgConnection::PgConnection(pg_conn* conn, bool prepare)
-    : conn_(conn), unsure_commit_(std::make_unique<bool>(false)), prepare_(prepare) {
+PgConnection::PgConnection(pg_conn* conn, const Options& options)
+    : options_(std::make_shared<const Options>(options)),
+      conn_(conn),
+      unsure_commit_(std::make_unique<bool>(false)) {
   if (conn == nullptr) throw std::bad_alloc();
   PQsetNoticeReceiver(conn, receive_notice, unsure_commit_.get());
-}
-
-PgConnection PgConnection::connect(const Options& options) {
-  const ActingAs acting(options.login, options.conninfo);
-  const Words words(options, acting.user);
-  PgConnection made(PQconnectdbParams(words.keys.data(), words.values.data(), 1), options.prepare);
-  if (!made.alive()) throw PgError(made.error(), "", true);
-  if (!options.session.empty()) made.script(session_sql(options.session));
-  return made;
 }
 
 // Returns a successful result; throws PgError otherwise.
@@ -204,8 +99,14 @@ PgResult PgConnection::check(pg_result* result) const {
       // The primary message alone: the detail may quote a whole row with the task's body.
       const char* message =
           result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-      throw PgError(message == nullptr ? error() : message, state == nullptr ? "" : state,
-                    !alive() || state == nullptr);
+      std::string text = message == nullptr ? error() : message;
+      const std::string_view code = state == nullptr ? "" : state;
+      // Prepared statements that are gone, or there already, although nobody else uses this
+      // connection.
+      if (options_->prepare && (code == "26000" || code == "42P05")) {
+        text += "; set prepared_statements = false behind PgBouncer in transaction mode";
+      }
+      throw PgError(text, std::string(code), !alive() || state == nullptr);
     }
   }
 }
@@ -218,31 +119,88 @@ PgResult PgConnection::exec(const Statement& statement, const Params& params) {
 }
 
 PgResult PgConnection::execute(const Statement& statement, const Params& params) {
-  const Bound bound(params.values_);
-  const auto* types = params.types_.data();
-  if (!prepare_ || *statement.name == '\0') {
-    return check(PQexecParams(conn_.get(), statement.sql, bound.size(), types, bound.values.data(),
-                              bound.lengths.data(), bound.formats.data(), kBinary));
-  }
+  if (former()) throw PgError("the primary has changed", "", true);
+  ask_again();
   if (!prepared(statement)) {
-    check(PQprepare(conn_.get(), statement.name, statement.sql, bound.size(), types));
+    if (!send_prepare(statement, params)) throw PgError(error(), "", true);
+    await();
     mark_prepared(statement);
   }
-  return check(PQexecPrepared(conn_.get(), statement.name, bound.size(), bound.values.data(),
-                              bound.lengths.data(), bound.formats.data(), kBinary));
+  if (!send(statement, params)) throw PgError(error(), "", true);
+  return await();
 }
 
-void PgConnection::script(const std::string& sql) { check(PQexec(conn_.get(), sql.c_str())); }
+void PgConnection::script(const std::string& sql) {
+  if (!send_script(sql)) throw PgError(error(), "", true);
+  await();
+}
 
-bool PgConnection::alive() const { return PQstatus(conn_.get()) == CONNECTION_OK; }
+// The last result of what was sent, as PQexec has it.
+PgResult PgConnection::await() {
+  std::optional<Pulse> pulse;
+  while (PQflush(conn_.get()) == 1) wait(POLLIN | POLLOUT, pulse);
+  std::unique_ptr<pg_result, PgClear> last;
+  for (;;) {
+    while (PQisBusy(conn_.get()) == 1) wait(POLLIN, pulse);
+    pg_result* const result = PQgetResult(conn_.get());
+    if (result == nullptr) return check(last.release());
+    last.reset(result);
+  }
+}
+
+// Waits for the socket and reads what is there. A connection that breaks is noticed by what comes
+// next.
+void PgConnection::wait(short events, std::optional<Pulse>& pulse) {
+  pollfd fd{socket(), events, 0};
+  if (poll(&fd, 1, static_cast<int>(kPulseEvery.count())) != 0) {
+    PQconsumeInput(conn_.get());
+    return;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (!pulse) pulse.emplace(options(), now);
+  const bool beats = pulse->beats(now);
+  if (beats && !former()) return;
+  conn_.reset();
+  throw PgError(beats ? "the primary has changed" : kSilent, "", true);
+}
+
+bool PgConnection::former() const {
+  return options_->primary && options_->primary->generation() != generation_;
+}
+
+bool PgConnection::alive() const { return PQstatus(conn_.get()) == CONNECTION_OK && !former(); }
+
+void PgConnection::take_answer(const PgResult& answer, Monotonic now) {
+  generation_ = options_->primary->judge(answer);
+  asked_at_ = now;
+}
+
+bool PgConnection::must_ask_again(Monotonic now) const {
+  return options_->primary && !options_->prepare && now - asked_at_ > kAskEvery &&
+         PQtransactionStatus(conn_.get()) == PQTRANS_IDLE;
+}
+
+void PgConnection::ask_again() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!must_ask_again(now)) return;
+  const auto question = options_->primary->question();
+  if (question.empty()) return;
+  if (!send_script(question)) throw PgError(error(), "", true);
+  const auto answer = await();
+  try {
+    take_answer(answer, now);
+  } catch (const PgError&) {
+    conn_.reset();
+    throw;
+  }
+}
 
 bool PgConnection::take_unsure_commit() { return std::exchange(*unsure_commit_, false); }
 
 PgConnection PgConnection::start(const Options& options) {
   const ActingAs acting(options.login, options.conninfo);
   const Words words(options, acting.user);
-  PgConnection made(PQconnectStartParams(words.keys.data(), words.values.data(), 1),
-                    options.prepare);
+  PgConnection made(PQconnectStartParams(words.keys.data(), words.values.data(), 1), options);
   return made;
 }
 
@@ -258,7 +216,6 @@ PgConnection::Progress PgConnection::poll_connect() {
 
 int PgConnection::socket() const { return PQsocket(conn_.get()); }
 
-// The last error message of libpq as one line.
 std::string PgConnection::error() const {
   std::string line;
   for (const char* c = PQerrorMessage(conn_.get()); *c != '\0'; ++c) {
@@ -272,8 +229,13 @@ std::string PgConnection::error() const {
   return line;
 }
 
+std::string PgConnection::server() const {
+  return std::string("connection to server at \"") + PQhost(conn_.get()) + "\", port " +
+         PQport(conn_.get());
+}
+
 bool PgConnection::prepared(const Statement& statement) const {
-  return !prepare_ || *statement.name == '\0' || prepared_.contains(statement.name);
+  return !options_->prepare || *statement.name == '\0' || prepared_.contains(statement.name);
 }
 
 bool PgConnection::send_prepare(const Statement& statement, const Params& params) {
@@ -283,13 +245,17 @@ bool PgConnection::send_prepare(const Statement& statement, const Params& params
 
 bool PgConnection::send(const Statement& statement, const Params& params) {
   const Bound bound(params.values_);
-  if (!prepare_ || *statement.name == '\0') {
+  if (!options_->prepare || *statement.name == '\0') {
     return PQsendQueryParams(conn_.get(), statement.sql, bound.size(), params.types_.data(),
                              bound.values.data(), bound.lengths.data(), bound.formats.data(),
                              kBinary) == 1;
   }
   return PQsendQueryPrepared(conn_.get(), statement.name, bound.size(), bound.values.data(),
                              bound.lengths.data(), bound.formats.data(), kBinary) == 1;
+}
+
+bool PgConnection::send_script(const std::string& sql) {
+  return PQsendQuery(conn_.get(), sql.c_str()) == 1;
 }
 
 PgConnection::Progress PgConnection::flush() {

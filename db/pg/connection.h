@@ -1,5 +1,5 @@
-// RAII over libpq. Only connection.cpp and login.cpp include libpq-fe.h. Results come in binary
-// format.
+// RAII over libpq. Only connection.cpp, login.cpp and result.cpp include libpq-fe.h. Results come
+// in binary format.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,15 @@
 #include "core/time/time.h"
 #include "db/pg/error.h"
 #include "db/pg/parameters.h"
+#include "db/pg/primary.h"
 #include "db/pg/session.h"
 
 struct pg_conn;    // libpq's PGconn
 struct pg_result;  // libpq's PGresult
 
 namespace postern::db {
+
+class Pulse;
 
 // A statement's text. One with a name is prepared once per connection, unless Options::prepare is
 // off.
@@ -104,19 +107,25 @@ class PgConnection {
     Session session = {};       // set before anything else is asked
     std::string login = {};     // as whom a process of root connects (ActingAs); empty: as root
     std::string password = {};  // for a server that asks for one, and a conninfo without
+    std::shared_ptr<Primary> primary = {};  // refuses former primaries; without it all are taken
   };
 
-  // Connects within 3 s, or throws PgError.
+  // Connects to the first host of the connection string that can be used (connecting.h), each of
+  // which has 3 s for it, or throws PgError.
   static PgConnection connect(const Options& options);
 
-  // Runs one statement. Throws PgError unless the server accepts it.
+  // Runs one statement. Throws PgError unless the server accepts it, and when nobody answers any
+  // more on the server's host (see pulse.h).
   PgResult exec(const Statement& statement, const Params& params = {});
   // Runs a script of several statements without parameters, in one transaction unless the script
   // begins its own. Throws PgError.
   void script(const std::string& sql);
 
-  // False after the connection broke; it cannot be used any more.
+  // False after the connection broke, and once the primary has changed since it was made; it cannot
+  // be used any more.
   bool alive() const;
+  // As it was made, with the one host that it has.
+  const Options& options() const { return *options_; }
   // True when a commit since the last call came with the server's warning that the wait for a
   // synchronous standby was cancelled: the commit must not be acknowledged. Reading resets it.
   bool take_unsure_commit();
@@ -124,14 +133,19 @@ class PgConnection {
   // --- without blocking ---
   enum class Progress { reading, writing, done, failed };
   // Begins to connect. Call poll_connect whenever socket() is readable or writable, as its result
-  // asks, until it returns `done` or `failed`.
+  // asks, until it returns `done` or `failed`. A Connecting does.
   static PgConnection start(const Options& options);
   Progress poll_connect();
   int socket() const;
+  // The last error message of libpq as one line.
   std::string error() const;
+  // How libpq's own messages name the server.
+  std::string server() const;
   // Sends one statement. REQUIRES: all results of the previous one have been taken. False: the
   // connection broke.
   bool send(const Statement& statement, const Params& params);
+  // The same with a script of several statements, whose results come as text.
+  bool send_script(const std::string& sql);
   // Writes buffered output. `writing`: call again when the socket is writable.
   Progress flush();
   // Reads available input. False: the connection broke.
@@ -147,16 +161,27 @@ class PgConnection {
   bool send_prepare(const Statement& statement, const Params& params);
   void mark_prepared(const Statement& statement) { prepared_.insert(statement.name); }
   std::optional<Notification> notification();
+  // Takes the answer to options().primary's question. Throws as Primary::judge does.
+  void take_answer(const PgResult& answer, Monotonic now);
+  // True when the question is due again: behind a PgBouncer in transaction mode another server may
+  // have come to stand behind the connection.
+  bool must_ask_again(Monotonic now) const;
 
  private:
-  PgConnection(pg_conn* conn, bool prepare);
+  PgConnection(pg_conn* conn, const Options& options);
   PgResult execute(const Statement& statement, const Params& params);
   PgResult check(pg_result* result) const;
+  PgResult await();
+  void wait(short events, std::optional<Pulse>& pulse);
+  void ask_again();
+  bool former() const;
 
+  std::shared_ptr<const Options> options_;
   std::unique_ptr<pg_conn, PgFinish> conn_;
   std::unique_ptr<bool> unsure_commit_;  // on the heap: the notice receiver keeps its address
   std::set<std::string> prepared_;
-  bool prepare_;
+  std::uint64_t generation_ = 0;  // of options_->primary
+  Monotonic asked_at_{};
 };
 
 // Begins a transaction; the destructor rolls it back unless it was committed.

@@ -1,10 +1,16 @@
 #include "db/pg/pool.h"
 
+#include <chrono>
+
+#include "db/pg/backoff.h"
+
 namespace postern::db {
 namespace {
 
-constexpr std::chrono::milliseconds kWaitForFree{1'000};
-constexpr std::chrono::milliseconds kFailFast{500};
+using Clock = std::chrono::steady_clock;
+
+constexpr Milliseconds kWaitForFree{1'000};
+constexpr Milliseconds kPause{500};
 
 }  // namespace
 
@@ -22,40 +28,54 @@ Pool::Lease::~Lease() {
 
 Pool::Lease Pool::acquire() {
   std::unique_lock lock(mutex_);
-  if (!freed_.wait_for(lock, kWaitForFree, [&] { return !idle_.empty() || lent_ < size_; })) {
-    throw AllConnectionsBusy();
-  }
+  // The primary may have changed.
+  std::erase_if(idle_, [](const auto& connection) { return !connection->alive(); });
+  const auto failed_before = failed_;
+  const auto may_connect = [&] { return lent_ < size_ && !connecting_; };
+  const auto refuses = [&] { return failed_ != failed_before || (away_ && connecting_); };
+  const bool over = !freed_.wait_for(lock, kWaitForFree,
+                                     [&] { return !idle_.empty() || refuses() || may_connect(); });
   if (!idle_.empty()) {
     auto connection = std::move(idle_.back());
     idle_.pop_back();
     ++lent_;
     return {*this, std::move(connection)};
   }
-  if (std::chrono::steady_clock::now() < fail_until_) throw PgError(last_error_, "", true);
+  if (refuses() || (away_ && Clock::now() < retry_at_)) throw PgError(last_error_, "", true);
+  if (over && connecting_) throw PgError("the server has not answered within 1 s", "", true);
+  if (over) throw AllConnectionsBusy();
   ++lent_;
+  connecting_ = true;
   lock.unlock();
   return {*this, connect()};
 }
 
 // REQUIRES: a place is counted for the new connection. Whatever is thrown, the place is free again.
 std::unique_ptr<PgConnection> Pool::connect() {
-  const auto give_up_place = [this](const char* error) {
-    const std::lock_guard lock(mutex_);
-    --lent_;
-    freed_.notify_one();
-    if (error == nullptr) return;
-    fail_until_ = std::chrono::steady_clock::now() + kFailFast;
-    last_error_ = error;
-  };
   try {
-    return std::make_unique<PgConnection>(connect_());
+    auto connection = std::make_unique<PgConnection>(connect_());
+    end_attempt(nullptr, true);
+    return connection;
   } catch (const PgError& error) {
-    give_up_place(error.what());
+    end_attempt(error.what(), false);
     throw;
   } catch (...) {
-    give_up_place(nullptr);
+    end_attempt(nullptr, false);
     throw;
   }
+}
+
+void Pool::end_attempt(const char* error, bool connected) {
+  const std::lock_guard lock(mutex_);
+  connecting_ = false;
+  away_ = error != nullptr;
+  if (!connected) --lent_;
+  if (away_) {
+    last_error_ = error;
+    ++failed_;
+    retry_at_ = Clock::now() + jittered(kPause);
+  }
+  freed_.notify_all();
 }
 
 void Pool::release(std::unique_ptr<PgConnection> connection) {

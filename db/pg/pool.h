@@ -35,16 +35,17 @@ class Pool {
   };
 
   // Waits up to 1 s for a free connection; throws AllConnectionsBusy when there is none. Throws
-  // PgError (connection_lost) when the database cannot be reached. After a failure to connect,
-  // calls within the next 500 ms fail at once, so that a database that hangs does not tie up every
-  // thread.
+  // PgError (connection_lost) when the database cannot be reached. One call connects at a time.
+  // Once that has failed, those who wait fail with it, and so does, at once, whoever comes during
+  // a pause of 250 to 500 ms and the next attempt: a database that hangs ties up one thread, and
+  // one that comes back is not run over.
   Lease acquire();
 
  private:
   friend class Lease;
   void release(std::unique_ptr<PgConnection> connection);
-
   std::unique_ptr<PgConnection> connect();
+  void end_attempt(const char* error, bool connected);
 
   const Connect connect_;
   const std::size_t size_;
@@ -52,8 +53,11 @@ class Pool {
   std::condition_variable freed_;
   std::vector<std::unique_ptr<PgConnection>> idle_;
   std::size_t lent_ = 0;
-  std::chrono::steady_clock::time_point fail_until_{};
-  std::string last_error_;
+  bool connecting_ = false;
+  bool away_ = false;         // the last attempt failed
+  std::string last_error_;    // of it
+  std::uint64_t failed_ = 0;  // attempts that failed
+  Monotonic retry_at_{};      // the next one, when it is away
 };
 
 }  // namespace postern::db

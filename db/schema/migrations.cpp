@@ -292,7 +292,9 @@ std::optional<std::string> schema_misfit(PgConnection& connection, const Schema&
 
 constexpr Statement kDurability{"", R"sql(
   SELECT name || ' = ' || setting FROM pg_settings
-   WHERE (name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off') LIMIT 1)sql"};
+   WHERE (name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off')
+      OR (name = 'synchronous_commit' AND setting = 'local'
+          AND current_setting('synchronous_standby_names') <> '') LIMIT 1)sql"};
 
 std::optional<std::string> unsafe_durability(PgConnection& connection) {
   const auto row = connection.exec(kDurability);

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "db/pg/standby.h"
 #include "db/tasks/columns.h"
 #include "db/tasks/dialects.h"
 #include "db/tasks/transition.h"
@@ -44,6 +45,8 @@ std::unordered_set<std::string> existing_tasks(PgConnection& connection,
   for (const auto& id : ids) array.uuid(id);
   const auto since = not_finished_before(*std::min_element(ids.begin(), ids.end()));
   const auto rows = connection.exec(kExisting, Params().array(array).time(since));
+  if (rows.rows() == 0) return out;
+  if (!wait_for_standby(connection)) return out;
   for (int i = 0; i < rows.rows(); ++i) out.insert(to_uuid(rows.uuid(i, 0)));
   return out;
 }

@@ -64,7 +64,9 @@ KeyedBatch insert_keyed_tasks(PgConnection& connection, const Uuid& instance,
                               std::span<const Insertion> batch, Seconds window,
                               bool bounded = false);
 
-// Which of `ids` exist, live or finished: what became of a commit whose answer was lost.
+// Which of `ids` exist, live or finished, and are on the synchronous standby as well, if there is
+// one: what became of a commit whose answer was lost. It was perhaps never waited for until the
+// standby had it.
 std::unordered_set<std::string> existing_tasks(PgConnection& connection,
                                                std::span<const TaskId> ids);
 

@@ -13,7 +13,6 @@
 namespace postern {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kPatienceQueued{5};
@@ -21,8 +20,7 @@ constexpr seconds kPatienceQueued{5};
 constexpr seconds kPatienceWriting{30};
 constexpr seconds kWatchEvery{1};
 constexpr seconds kBeatEvery{10};
-constexpr milliseconds kMinBackoff{100};
-constexpr milliseconds kMaxBackoff{2'000};
+constexpr std::chrono::milliseconds kLookEvery{50};
 
 }  // namespace
 
@@ -177,7 +175,7 @@ void Intake::run() {
       } else if (!options_.beats) {
         wake_.wait(lock, [&] { return ending_ || !lines_.empty(); });
       } else {
-        wake_.wait_for(lock, backoff_, [&] { return ending_; });
+        wait_to_connect(lock);
       }
       if (ending_ && lines_.empty()) return;
     }
@@ -199,6 +197,15 @@ Intake::Jobs Intake::take_batch() {
 
 // Connections -------------------------------------------------------------------------------
 
+// Another connection of the program may find the server first.
+void Intake::wait_to_connect(std::unique_lock<std::mutex>& lock) {
+  const auto& primary = options_.database.primary;
+  while (!ending_ && Clock::now() < connect_at_ &&
+         !(primary && primary->connected_at() > lost_at_)) {
+    wake_.wait_until(lock, std::min(connect_at_, Clock::now() + kLookEvery));
+  }
+}
+
 bool Intake::connect() {
   try {
     auto database = options_.database;
@@ -210,7 +217,7 @@ bool Intake::connect() {
     backend_ = db::backend_of(connection);
     connection_.emplace(std::move(connection));
     next_beat_ = Clock::now() + kBeatEvery;
-    backoff_ = {};
+    backoff_.reset();
     if (!connected_.exchange(true) && !is_aside()) log::info("database connected");
     told_lost_ = false;
     const std::lock_guard lock(mutex_);
@@ -227,10 +234,14 @@ bool Intake::connect() {
 void Intake::ensure_connection() {
   // An idle connection may have been closed meanwhile. Noticed before anything is sent, nothing is
   // in doubt. Twice, because the first look takes in the server's farewell and only the second sees
-  // the end.
-  if (connection_ && (!connection_->consume() || !connection_->consume())) connection_.reset();
+  // the end. The primary may have changed, too.
+  if (connection_ &&
+      (!connection_->consume() || !connection_->consume() || !connection_->alive())) {
+    connection_.reset();
+  }
   if (connection_ || connect()) return;
-  backoff_ = std::clamp<Clock::duration>(backoff_ * 2, kMinBackoff, kMaxBackoff);
+  lost_at_ = Clock::now();
+  connect_at_ = lost_at_ + backoff_.next();
   fail_queued();
 }
 

@@ -31,6 +31,7 @@
 #include "core/base/uuid.h"
 #include "core/model/task.h"
 #include "db/engine/backend.h"
+#include "db/pg/backoff.h"
 #include "db/pg/connection.h"
 #include "db/tasks/counter_id.h"
 #include "db/tasks/insertion.h"
@@ -117,6 +118,7 @@ class Intake {
   void run();
   Jobs take_batch();
   void fail_queued();
+  void wait_to_connect(std::unique_lock<std::mutex>& lock);
   bool connect();
   void ensure_connection();
   void lose_connection(const std::string& why);
@@ -154,8 +156,10 @@ class Intake {
   std::optional<db::PgConnection> connection_;
   db::Backend backend_;  // of the last connection
   Clock::time_point next_beat_{};
-  Clock::duration backoff_{0};
-  int held_ = 0;  // how many parts of this batch need what somebody holds
+  db::Backoff backoff_{db::kFirstPause, db::kLastPause};
+  Clock::time_point lost_at_{};     // the connection, and
+  Clock::time_point connect_at_{};  // the next attempt to make one
+  int held_ = 0;                    // how many parts of this batch need what somebody holds
   std::map<std::string, Clock::time_point> held_until_;  // tenants of whose keys one was held
   bool told_lost_ = false;                               // in the log, since the last connection
 

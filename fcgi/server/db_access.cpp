@@ -11,7 +11,7 @@ db::Pool::Lease acquire_live(db::Pool& pool) {
   {
     auto lease = pool.acquire();
     // Twice: the first look takes in the server's farewell, the second sees the end.
-    if ((*lease).consume() && (*lease).consume()) return lease;
+    if ((*lease).consume() && (*lease).consume() && (*lease).alive()) return lease;
   }
   return pool.acquire();
 }

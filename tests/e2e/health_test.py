@@ -12,7 +12,7 @@ from described import faults
 from harness import BIN
 
 # What the doctor looks at besides: this host, and what takes rights or a connection of its own.
-DOCTORS_OWN = {"connection", "session", "drift", "public url", "nginx", "token keys"}
+DOCTORS_OWN = {"connection", "session", "drift", "primary", "public url", "nginx", "token keys"}
 # What differs from one look to the next.
 MOVING = {"clock", "dead tuples", "transaction ids", "oldest transaction", "oldest due"}
 OF_TENANTS = {"scheduler", "pauses", "breakers", "oldest due", "failures", "egress"}

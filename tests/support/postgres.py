@@ -3,6 +3,7 @@
 postgres.py COMMAND...: runs the command with the DATABASE_URL of a new server, which is deleted afterwards.
 """
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -58,7 +59,7 @@ class Postgres:
                 lock.unlink(missing_ok=True)
             with open(self.log, "ab") as log:
                 self.process.spawn([self.bin / "postgres", "-D", self.data], stdout=log, stderr=log,
-                                   stdin=subprocess.DEVNULL, **_as_owner())
+                                   stdin=subprocess.DEVNULL, **as_owner())
         wait_for(self._is_ready, self.process, self.log)
         if not self.psql("SELECT 1 FROM pg_database WHERE datname = 'postern'", "postgres"):
             self.psql("CREATE DATABASE postern", "postgres")
@@ -67,22 +68,52 @@ class Postgres:
         """Stops it. SIGINT: fast shutdown; SIGQUIT: immediate, like a power failure."""
         self.process.stop(number, timeout=30)
 
+    def signal_all(self, number):
+        """Signals all its processes: SIGSTOP freezes it, as a disk or a machine that hangs does; SIGCONT."""
+        postmaster = self.process.pid
+        children = subprocess.run(["ps", "--ppid", str(postmaster), "-o", "pid="], capture_output=True,
+                                  text=True).stdout.split()
+        for pid in [postmaster, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def _create(self):
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
             around = self.folder.parent
             around.chmod(around.stat().st_mode | 0o011)
-        if subprocess.run(["test", "-x", self.folder], **_as_owner()).returncode:
+        if subprocess.run(["test", "-x", self.folder], **as_owner()).returncode:
             raise SupportError(f"the user postgres cannot reach {self.folder}: take a folder elsewhere")
         run([self.bin / "initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
-             "--username=postgres", self.data], **_as_owner())
+             "--username=postgres", self.data], **as_owner())
         with open(self.data / "postgresql.conf", "a") as file:
             file.write(f"{CONFIGURATION}unix_socket_directories = '{self.folder}'\n")
 
     def _is_ready(self):
         return not subprocess.run([self.bin / "pg_isready", "-q", "-d",
                                    self.url(database="postgres")]).returncode
+
+
+class Standby(Postgres):
+    """A replica of another server, in a folder of its own: it follows that one until it is promoted."""
+
+    def __init__(self, primary, folder, pid_file, log):
+        super().__init__(folder, pid_file, log)
+        self.primary = primary
+
+    def promote(self):
+        """Returns when it takes writes, on a timeline of its own."""
+        run([self.bin / "pg_ctl", "promote", "-w", "-D", self.data], **as_owner())
+
+    def _create(self):
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        run([self.bin / "pg_basebackup", "-D", self.data, "-d", self.primary.url(database="postgres"),
+             "--write-recovery-conf", "--checkpoint=fast", "--no-sync"], **as_owner())
+        with open(self.data / "postgresql.conf", "a") as file:
+            file.write(f"unix_socket_directories = '{self.folder}'\n")
 
 
 class SupportError(Exception):
@@ -110,7 +141,7 @@ def tail(log):
     return "\n".join(pathlib.Path(log).read_text(errors="replace").splitlines()[-15:])
 
 
-def _as_owner():
+def as_owner():
     """Arguments of subprocess: PostgreSQL refuses to run as root, so root runs it as Debian's user `postgres`."""
     if os.geteuid() != 0:
         return {"cwd": "/"}

@@ -43,20 +43,21 @@ class Request:
 class Receiver:
     """Answers 200 with an empty body until `on` says otherwise."""
 
-    def __init__(self, on_request=None, port=0):
+    def __init__(self, on_request=None, port=0, address="127.0.0.1"):
+        self.address = address
         self.requests = []
         self._answers = {}
         self._on_request = on_request
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server = _Server((address, port), _Handler)
         self._server.receiver = self
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True,
                          kwargs={"poll_interval": 0.05}).start()
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.address}:{self.port}{path}"
 
     def on(self, path, *answers):
         """Sets the answers of `path` (a number is a status), used in turn; the last one stays."""

@@ -38,13 +38,15 @@ DEFAULTS = {
 class Stack:
     places = {}  # what else to replace in nginx's configuration (nginx.command)
 
-    def __init__(self, folder, settings=None):
+    def __init__(self, folder, settings=None, postgres=None):
+        """`postgres`: another database than a private one, which its maker has started: an object with url(), psql(),
+        start(), stop() and process as Postgres has them."""
         self.dir = pathlib.Path(folder).resolve()
         self.run, self.log = self.dir / "run", self.dir / "log"
         if len(str(self.run)) > 80:
             raise SupportError(f"{self.dir} is too long: a unix socket's path has at most 107 bytes")
         self.settings = settings or {}
-        self.postgres = Postgres(self.dir / "pg", self.run / "postgres.pid", self.log / "postgres.log")
+        self.postgres = postgres or Postgres(self.dir / "pg", self.run / "postgres.pid", self.log / "postgres.log")
         self.programs = {
             "postgres": self.postgres.process,
             "nginx": Process(self.run / "nginx.pid", self.dir / "nginx"),

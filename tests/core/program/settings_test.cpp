@@ -139,6 +139,7 @@ TEST(Settings, RefuseWrongValuesNamingSettingAndValue) {
       {"public-url",
        {"http://a", "https://a:8443/postern/"},
        {"a", "ftp://a/", "http://a/?x", "http://a/#x", "http://u@a/"}},
+      {"state-dir", {"/var/lib/postern", "/"}, {"lib", "./lib"}},
   };
   for (const auto& [flag, right, wrong] : table) {
     for (const char* value : right) {

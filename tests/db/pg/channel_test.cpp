@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "tests/support/database.h"
 
 namespace postern::test {
@@ -140,10 +144,36 @@ TEST_F(ChannelTest, AServerThatIsNotThereIsTriedAgainLater) {
     ASSERT_FALSE(channel.connected());
     ASSERT_TRUE(channel.wake_at().has_value());
     EXPECT_GT(*channel.wake_at(), now);
-    EXPECT_LE(*channel.wake_at(), now + std::chrono::seconds(5));
+    EXPECT_LE(*channel.wake_at(), now + std::chrono::seconds(1));
     now = *channel.wake_at();
   }
   EXPECT_FALSE(channel.last_error().empty());
+}
+
+TEST_F(ChannelTest, FourOfThemDoNotHammerAServerThatRefuses) {
+  std::vector<std::unique_ptr<db::Channel>> channels;
+  for (int i = 0; i < 4; ++i) {
+    channels.push_back(std::make_unique<db::Channel>(
+        db::PgConnection::Options{"host=/nonexistent dbname=x", "test"}, ""));
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const auto end = begin + std::chrono::seconds(60);
+  int attempts = 0;
+  std::vector<Monotonic> at(channels.size(), begin);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    while (at[i] < end) {
+      channels[i]->drive(at[i]);
+      ++attempts;
+      at[i] = *channels[i]->wake_at();
+    }
+  }
+  // Pauses of 0.5 to 1 s, each.
+  EXPECT_LE(attempts, 4 * 120);
+  EXPECT_GE(attempts, 4 * 60);
+  std::sort(at.begin(), at.end());
+  EXPECT_NE(at.front(), at.back()) << "they come one by one";
+  RecordProperty("attempts_a_second", std::to_string(attempts / 60.0));
+  std::printf("%.1f attempts a second\n", attempts / 60.0);
 }
 
 }  // namespace
