@@ -68,9 +68,11 @@ Step roles(Plan& plan) {
             return missing.empty() ? done("all six are there")
                                    : open(fmt::format("make {}", fmt::join(missing, ", ")));
           },
-          [connection] {
+          [&plan, connection] {
             auto admin = connection();
+            const auto missing = db::missing_roles(admin);
             db::make_roles(admin);
+            plan.made_roles = missing;
             return std::string(
                 "made them; postern_migrator may change Postern's schema, and none "
                 "has more rights than its work needs");
@@ -187,7 +189,8 @@ bool Plan::database_exists() const {
 std::vector<Step> database_steps(Plan& plan) {
   std::vector<Step> out{roles(plan), database(plan), schema(plan)};
   if (!plan.local()) {
-    for (auto& step : password_steps(plan)) out.push_back(std::move(step));
+    out.push_back(passwords(plan));
+    out.push_back(drop_ins(plan));
   }
   return out;
 }

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -57,6 +58,14 @@ void write_file(const std::string& path, const std::string& text, unsigned mode)
     unlink(fresh.c_str());
     lost("write", target);
   }
+}
+
+std::string back_up(const std::string& folder, const std::string& name, const std::string& text) {
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  auto file = fmt::format("{}/{}.{}", folder, name, now.count());
+  write_file(file, text, 0600);
+  return file;
 }
 
 void be_alone(const std::string& folder) {

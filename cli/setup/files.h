@@ -13,6 +13,9 @@ std::optional<std::string> read_file(const std::string& path);
 // Replaces the file as a whole; a reader sees the old or the new one. An existing file keeps its
 // owner and mode; a new one gets `mode`. Makes the folder. Follows a symbolic link.
 void write_file(const std::string& path, const std::string& text, unsigned mode);
+// Keeps the text of a file that is to be changed, in this folder, by the name and the time; returns
+// where.
+std::string back_up(const std::string& folder, const std::string& name, const std::string& text);
 
 // Held as long as the process lives, by one `postern setup` of a host. Throws std::runtime_error
 // when another has it.

@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <set>
 #include <stdexcept>
 
 #include "cli/setup/files.h"
+#include "cli/setup/reload.h"
 #include "cli/setup/step.h"
 #include "cli/setup/vhosts.h"
 #include "core/base/text.h"
@@ -23,24 +23,11 @@ constexpr char kDirective[] = "include snippets/postern.conf;";
 
 std::string link_of(const Plan& plan) { return plan.nginx_dir + "/conf.d/postern.conf"; }
 
-std::vector<std::string> nginx_command(const Plan& plan, std::vector<std::string> more) {
-  std::vector<std::string> out{"nginx", "-c", plan.nginx_dir + "/nginx.conf"};
-  out.insert(out.end(), more.begin(), more.end());
-  return out;
-}
-
 // Throws what nginx says of its configuration, if it refuses it.
 void check_nginx(const Plan& plan, const std::string& otherwise) {
   const auto ended = run_program(nginx_command(plan, {"-t", "-q"}));
   if (ended.code == 0) return;
   throw std::runtime_error(fmt::format("nginx -t refuses it{}: {}", otherwise, ended.said));
-}
-
-std::string reloaded(const Plan& plan) {
-  const auto ended = exists(plan.path("/run/systemd/system"))
-                         ? run_program({"systemctl", "reload", "nginx"})
-                         : run_program(nginx_command(plan, {"-s", "reload"}));
-  return ended.code == 0 ? "nginx is reloaded" : "nginx could not be reloaded; does it run?";
 }
 
 struct Place {
@@ -129,17 +116,23 @@ std::string difference(const Place& place, const std::string& changed) {
   return out;
 }
 
+// All that the line needs. A package that is installed again brings the definitions back without a
+// reload, and nginx goes on with what it read before.
+std::vector<std::string> files_of(const Plan& plan, const Place& place) {
+  std::vector<std::string> out{place.file, link_of(plan),
+                               plan.nginx_dir + "/snippets/postern.conf"};
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(plan.nginx_dir + "/postern", none)) {
+    if (entry.path().extension() == ".conf") out.push_back(entry.path());
+  }
+  std::sort(out.begin() + 3, out.end());
+  return out;
+}
+
 bool is_host(std::string_view name) {
   return !name.empty() && is_alphanumeric(name.front()) &&
          std::all_of(name.begin(), name.end(),
                      [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
-}
-
-std::string backup_of(const Plan& plan, const Place& place) {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  return plan.path(fmt::format("/etc/postern/backup/{}.{}",
-                               fs::path(place.file).filename().string(), now.count()));
 }
 
 Step link(Plan& plan) {
@@ -188,15 +181,21 @@ Step vhost(Plan& plan) {
           return skipped(plan.nginx_dir + "/snippets/postern.conf is not there");
         }
         const auto place = chosen(plan);
-        if (place.has_postern()) return done(place.shown() + " has the line");
+        if (place.has_postern()) {
+          const auto unread = works_without(plan, files_of(plan, place));
+          if (unread.empty()) return done(place.shown() + " has the line");
+          return open(
+              fmt::format("reload nginx, which has not done so since {} was changed", unread));
+        }
         return open(difference(place, with_directive(place.text, place.server, kDirective)));
       },
       [&plan] {
         check_nginx(plan, " as it is, before anything is changed");
         const auto place = chosen(plan);
+        if (place.has_postern()) return reload_nginx(plan);
         const auto changed = with_directive(place.text, place.server, kDirective);
-        const auto backup = backup_of(plan, place);
-        write_file(backup, place.text, 0600);
+        const auto backup =
+            back_up(plan.backups(), fs::path(place.file).filename().string(), place.text);
         write_file(place.file, changed, 0644);
         try {
           check_nginx(plan, fmt::format(", so {} is as it was", place.file));
@@ -204,12 +203,17 @@ Step vhost(Plan& plan) {
           write_file(place.file, place.text, 0644);
           throw;
         }
-        return fmt::format("{}\n    the file as it was: {}; {}", difference(place, changed), backup,
-                           reloaded(plan));
+        const auto what =
+            fmt::format("{}\n    the file as it was: {}", difference(place, changed), backup);
+        try {
+          return what + "; " + reload_nginx(plan);
+        } catch (const std::runtime_error& error) {
+          throw std::runtime_error(what + "\n    " + error.what());
+        }
       },
       fmt::format("take the line out of the vhost ({}), or copy the file of {} back; then nginx "
                   "-t and reload nginx",
-                  kDirective, plan.path("/etc/postern/backup"))};
+                  kDirective, plan.backups())};
 }
 
 }  // namespace

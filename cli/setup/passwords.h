@@ -16,6 +16,11 @@ std::string scram_verifier(std::string_view password, std::string_view salt);
 // The password of a role in the folder of credentials; empty: there is none.
 std::string stored_password(const Plan& plan, const std::string& role);
 
-std::vector<Step> password_steps(Plan& plan);
+// Each must be outlived by `plan`.
+Step passwords(Plan& plan);
+Step drop_ins(Plan& plan);
+
+// What has running programs read their credentials anew.
+inline constexpr char kRestart[] = "systemctl try-restart postern-fcgi 'postern-scheduler@*'";
 
 }  // namespace postern::admin::setup

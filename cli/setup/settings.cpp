@@ -30,14 +30,19 @@ std::optional<std::string> value_in(const std::string& text, const std::string& 
   return std::nullopt;
 }
 
-// What the services need to know. The user and the password are each program's own.
+// The user and the password are each program's own.
+std::string for_all(const std::string& conninfo) {
+  const auto name = db::conninfo_value(conninfo, "dbname");
+  return db::conninfo_with(conninfo, {{"dbname", name.empty() ? "postern" : name},
+                                      {"user", ""},
+                                      {"password", ""},
+                                      {"passfile", ""},
+                                      {"sslpassword", ""}});
+}
+
+// What the services need to know.
 std::vector<Line> wanted(const Plan& plan) {
-  std::vector<Line> out{{"database", db::conninfo_with(plan.context->settings.database,
-                                                       {{"dbname", plan.database_name()},
-                                                        {"user", ""},
-                                                        {"password", ""},
-                                                        {"passfile", ""},
-                                                        {"sslpassword", ""}})}};
+  std::vector<Line> out{{"database", for_all(plan.context->settings.database)}};
   if (!plan.public_url.empty()) out.push_back({"public_url", plan.public_url});
   return out;
 }
@@ -60,6 +65,21 @@ std::string listed(const std::vector<Line>& lines) {
 }
 
 }  // namespace
+
+std::optional<std::string> other_database(const Plan& plan) {
+  auto written = value_in(read_file(plan.conf()).value_or(""), "database");
+  if (!written) return std::nullopt;
+  if (written->size() > 1 && written->starts_with('"') && written->ends_with('"')) {
+    written = written->substr(1, written->size() - 2);
+  }
+  const auto given = for_all(plan.context->settings.database);
+  if (for_all(*written) == given) return std::nullopt;
+  return fmt::format(
+      "{} says `database = {}`, by which all programs go, and --database names another one, so "
+      "nothing was done. If the programs are to use that, write `database = {}` there instead, run "
+      "this again and start them anew; else leave --database out",
+      plan.conf(), *written, given);
+}
 
 std::vector<Step> settings_steps(Plan& plan) {
   return {{"settings",

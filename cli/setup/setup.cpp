@@ -80,6 +80,10 @@ void run(Context& context, Arguments& arguments) {
   plan.context = &context;
   if (plan.public_url.empty()) plan.public_url = context.settings.public_url;
   plan.public_url = public_url(context.settings, plan.public_url);
+  if (plan.new_passwords && plan.local()) {
+    throw UsageError(
+        "--new-passwords: this PostgreSQL is reached by a Unix socket, which wants no passwords");
+  }
   if (plan.nginx_dir.empty()) plan.nginx_dir = plan.path("/etc/nginx");
   if (!arguments.dry_run && !arguments.undo) setup::be_alone(plan.path("/etc"));
   auto all = steps(plan);
@@ -90,6 +94,15 @@ void run(Context& context, Arguments& arguments) {
     }
     return report.end();
   }
+  const auto stop_at = [&report](const char* name, const std::string& why) {
+    report.line("FAILED", name, why);
+    report.end();
+    fmt::print(stderr,
+               "postern: setup stopped at this step; run it again when the cause is gone: "
+               "what is done stays done\n");
+    std::exit(1);
+  };
+  if (const auto other = setup::other_database(plan)) stop_at("settings", *other);
   bool skipped_check = false;
   for (const auto& step : all) {
     if (arguments.check && std::string(step.name) != "first task") continue;
@@ -112,12 +125,7 @@ void run(Context& context, Arguments& arguments) {
       report.line("skipped", step.name, reason.what());
       skipped_check = true;
     } catch (const std::exception& error) {
-      report.line("FAILED", step.name, error.what());
-      report.end();
-      fmt::print(stderr,
-                 "postern: setup stopped at this step; run it again when the cause is gone: "
-                 "what is done stays done\n");
-      std::exit(1);
+      stop_at(step.name, error.what());
     }
   }
   if (arguments.check && skipped_check) {
@@ -155,12 +163,17 @@ void add_setup(Command& app, Context& context) {
   command.option("--key-name", plan.key_name, "what the first API key is called").show_default();
   command.option("--admin-password-file", plan.admin_password_file,
                  "the file with the password of the user that --database names; else PGPASSWORD");
+  command.flag(
+      "--new-passwords", plan.new_passwords,
+      "with PostgreSQL on another host: give its roles new passwords, also where they have "
+      "some; those that other hosts have are void");
   command.option("--nginx-dir", plan.nginx_dir, "nginx's folder; else /etc/nginx");
   command.option("--root", plan.root, "a folder in front of /etc and /run, to try it");
   command.footer(
       "Examples:\n  postern setup --vhost app.example\n"
       "  postern setup --vhost app.example --database dbname=app\n"
-      "  postern setup --database 'host=db.example user=admin dbname=postern sslmode=verify-full'");
+      "  postern setup --database 'host=db.example user=admin dbname=postern sslmode=verify-full "
+      "sslrootcert=FILE'");
   command.run([&context, arguments] { run(context, *arguments); });
 }
 

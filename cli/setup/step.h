@@ -43,12 +43,15 @@ struct Plan {
   std::string root;       // in front of /etc and /run; empty: this system
   std::string nginx_dir;  // nginx's folder
   std::string vhost, public_url, key_name = "first", admin_password_file;
-  std::vector<std::string> to_do;  // what is left to the administrator
-  bool made_database = false;      // by this run, so nobody else uses it
+  std::vector<std::string> to_do;       // what is left to the administrator
+  bool new_passwords = false;           // for roles that have some, too
+  bool made_database = false;           // by this run, so nobody else uses it
+  std::vector<std::string> made_roles;  // likewise
 
   std::string path(const std::string& absolute) const { return root + absolute; }
   std::string conf() const { return path(kSettingsFile); }
   std::string credentials() const { return path(std::string(kCredentials)); }
+  std::string backups() const { return path("/etc/postern/backup"); }
   bool local() const;  // PostgreSQL is reached by a Unix socket
   std::string database_name() const;
   // A connection with the rights of whoever sets up: the user that --database names; else root as
@@ -58,6 +61,10 @@ struct Plan {
   std::optional<db::PgConnection> maintenance() const;
   bool database_exists() const;
 };
+
+// What is to be said when the settings' file names another database than --database: setting up one
+// while the programs use the other would help nobody.
+std::optional<std::string> other_database(const Plan& plan);
 
 // Each returns its steps in order. `plan` must outlive them.
 std::vector<Step> database_steps(Plan& plan);

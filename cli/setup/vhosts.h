@@ -1,4 +1,4 @@
-// The server { } blocks of an nginx configuration, as far as they must be known to add a line.
+// An nginx configuration, as far as it must be known to add a line to one of its server { } blocks.
 #pragma once
 
 #include <string>

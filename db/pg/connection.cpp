@@ -84,6 +84,7 @@ PgConnection::PgConnection(pg_conn* conn, const Options& options)
       unsure_commit_(std::make_unique<bool>(false)) {
   if (conn == nullptr) throw std::bad_alloc();
   PQsetNoticeReceiver(conn, receive_notice, unsure_commit_.get());
+  if (options.codes) PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 }
 
 // Returns a successful result; throws PgError otherwise.

@@ -108,6 +108,7 @@ class PgConnection {
     std::string login = {};     // as whom a process of root connects (ActingAs); empty: as root
     std::string password = {};  // for a server that asks for one, and a conninfo without
     std::shared_ptr<Primary> primary = {};  // refuses former primaries; without it all are taken
+    bool codes = false;  // messages of libpq have the SQLSTATE: "FATAL:  28P01: password ..."
   };
 
   // Connects to the first host of the connection string that can be used (connecting.h), each of

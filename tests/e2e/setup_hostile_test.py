@@ -126,6 +126,7 @@ class Interrupted(unittest.TestCase):
         killed.kill()
         killed.wait()
         cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        wait_until(lambda: cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'admin'") == "0")
         blocker.stdin.write("ROLLBACK;\n")
         blocker.stdin.flush()
 
@@ -141,6 +142,18 @@ class Interrupted(unittest.TestCase):
         # Of a name and an address the unit may reach the address.
         drop_in = self.folder("systemd/system/postern-fcgi.service.d/postern-database.conf").read_text()
         self.assertIn("IPAddressAllow=127.0.0.1\n", drop_in)
+
+    def test_several_servers_of_which_the_first_is_away(self):
+        [away] = free_ports(1)
+        servers = f"host=127.0.0.2,127.0.0.1 port={away},{self.port} dbname=postern"
+        self.host.setup(database=f"{servers} user=admin", PGPASSWORD="secret")
+        self.assertIn(f"database = dbname=postern host=127.0.0.2,127.0.0.1 port={away},{self.port}\n",
+                      self.folder("postern/postern.conf").read_text())
+        # The units may reach each, and nothing else.
+        for unit in ("fcgi", "migrate"):
+            drop_in = self.folder(f"systemd/system/postern-{unit}.service.d/postern-database.conf").read_text()
+            self.assertIn("IPAddressAllow=127.0.0.2\nIPAddressAllow=127.0.0.1\n", drop_in)
+            self.assertNotIn("IPAddressDeny", drop_in)
 
 
 if __name__ == "__main__":

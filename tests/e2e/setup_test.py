@@ -8,7 +8,6 @@ import unittest
 
 from harness import BIN, Api, scratch_folder, wait_until
 from nginx import SHIPPED
-from postgres import run
 from process import Process
 from roles_test import Cluster, bare
 from stack import free_ports, make_certificate
@@ -119,6 +118,12 @@ class Host:
         wait_until(lambda: (self.root / "run/nginx.pid").exists() and (self.root / "run/nginx.pid").read_text().strip())
         return process
 
+    def workers(self):
+        """The processes of nginx that accept connections."""
+        master = (self.root / "run/nginx.pid").read_text().strip()
+        children = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return {pid for pid in children if "shutting down" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text()}
+
     def start(self, test, name, command, **settings):
         process = Process(self.root / f"run/{name}.pid")
         test.addCleanup(process.stop, 15, 40)  # the holder of the socket ends its handler
@@ -188,7 +193,7 @@ class Setup(unittest.TestCase):
         fcgi = REPO / "tests/support/fcgi_socket.py"
         self.host.start(self, "fcgi", ["/usr/bin/python3", fcgi, self.host.socket, self.host.root / "run/handler.pid",
                                        BIN / "postern-fcgi"])
-        wait_until(self.host.socket.exists)
+        wait_until(lambda: self.host.get("app.example", "/v1/healthz", tls=True)[0] == 200)
         self.assertEqual(self.host.get("app.example", "/", tls=True), (200, "the {application}"))
         self.assertEqual(self.host.get("app.example", "/v1/tasks", tls=True)[0], 401)
         self.assertEqual(self.host.get("app.example", "/v1/tasks")[0], 301)
@@ -202,7 +207,7 @@ class Setup(unittest.TestCase):
         said = self.host.setup("--check", "--public-url", url, code=1)
         self.assertRegex(said, r"(?m)^skipped +first task +task task_\w{26} was taken, .*add `egress_allow = ")
         self.host.setup("--public-url", url)
-        strict.stop(15)
+        strict.stop(15, 40)
         self.host.start(self, "scheduler", [BIN / "postern-scheduler"], POSTERN_EGRESS_ALLOW="127.0.0.0/8",
                         POSTERN_CA_FILE=str(self.host.root / "certificate.pem"))
         wait_until(self.scheduler_runs)
@@ -214,14 +219,25 @@ class Setup(unittest.TestCase):
 
     def test_what_the_administrator_wrote_stays(self):
         conf = self.host.root / "etc/postern/postern.conf"
-        conf.write_text("# mine\ndatabase = dbname=elsewhere\nthreads = 8")
+        database = self.host.cluster.url()
+        conf.write_text(f'# mine\ndatabase = "{database}"\nthreads = 8')
         said = self.host.setup("--public-url", "https://tasks.example")
         self.assertIn("add this line to the server { }", said)
-        self.assertEqual(conf.read_text(), "# mine\ndatabase = dbname=elsewhere\nthreads = 8\n# By `postern setup`:\n"
+        self.assertEqual(conf.read_text(), f'# mine\ndatabase = "{database}"\nthreads = 8\n# By `postern setup`:\n'
                                            "public_url = https://tasks.example\n")
         again = self.host.setup("--public-url", "https://other.example")
         self.assertIn("public_url = https://tasks.example, which stays", again)
-        self.assertIn("database = dbname=elsewhere, which stays", again)
+
+    def test_another_database_than_the_programs_is_not_set_up_beside_it(self):
+        conf = self.host.root / "etc/postern/postern.conf"
+        conf.write_text("database = dbname=elsewhere\n")
+        before = self.host.files(), self.host.catalog()
+        for arguments in ((), ("--dry-run",), ("--check", "--public-url", "https://tasks.example")):
+            said = self.host.setup(*arguments, code=1)
+            self.assertRegex(said, r"^FAILED +settings +\S+/postern.conf says `database = dbname=elsewhere`, by which all programs")
+            self.assertIn("write `database = dbname=postern host=", said)
+        self.assertEqual((self.host.files(), self.host.catalog()), before)
+        self.host.setup("--undo")
 
     def test_units_are_started_where_systemd_runs_and_once(self):
         """With a systemctl that only notes what it is told."""
@@ -234,10 +250,12 @@ echo "$*" >> {told}
 case "$*" in
 *is-*) test -e {told}.started ;;
 enable*) touch {told}.started ;;
+reload*) exec /usr/sbin/nginx -c {self.host.root}/etc/nginx/nginx.conf -s reload ;;
 esac
 ''')
         systemctl.chmod(0o755)
         path = f"{systemctl.parent}:{os.environ['PATH']}"
+        self.host.start_nginx(self)
         said = self.host.setup("--vhost", "app.example", PATH=path)
         self.assertIn("started postern-fcgi.socket and postern-scheduler@1.service", said)
         self.assertIn("nginx is reloaded", said)
@@ -257,119 +275,6 @@ esac
         self.assertIn("nothing else of the database is touched", said)
         self.assertEqual(self.host.cluster.sql("CREATE TEMP TABLE t (n int); SELECT count(*) FROM orders", "app", "app"), "0")
         self.assertIn("dbname=app", (self.host.root / "etc/postern/postern.conf").read_text())
-
-
-class Vhosts(unittest.TestCase):
-    """Which server { } gets the line."""
-
-    def setUp(self):
-        self.host = Host(self)
-
-    def sites(self, text):
-        (self.host.root / "etc/nginx/sites-available/other").write_text(
-            text.format(port=self.host.port, root=self.host.root))
-
-    def test_a_name_that_nobody_has_is_refused_with_those_that_are_there(self):
-        before = self.host.files()
-        said = self.host.setup("--vhost", "none.example", code=1)
-        self.assertIn("no server in", said)
-        self.assertIn("app.example, other.example, www.app.example", said)
-        self.assertEqual({name: text for name, text in self.host.files().items() if "sites" in name},
-                         {name: text for name, text in before.items() if "sites" in name})
-
-    def test_several_of_one_name_are_refused_by_their_lines(self):
-        two = "server {{ listen 127.0.0.1:{port}; server_name two.example; }}\n"
-        self.sites(two + two)
-        said = self.host.setup("--vhost", "two.example", code=1)
-        self.assertRegex(said, r"several servers \(\S+/other:1, \S+/other:2\)")
-
-    def test_what_nginx_refuses_is_put_back(self):
-        # The line is fine where it stands, and its file is not.
-        (self.host.root / "etc/nginx/snippets/postern.conf").write_text("nonsense;\n")
-        before = (self.host.root / "etc/nginx/sites-available/app").read_bytes()
-        said = self.host.setup("--vhost", "app.example", code=1)
-        self.assertIn('unknown directive "nonsense"', said)
-        self.assertEqual((self.host.root / "etc/nginx/sites-available/app").read_bytes(), before)
-        (self.host.root / "etc/nginx/snippets/postern.conf").write_text(SNIPPET)
-        self.host.setup("--vhost", "app.example")
-
-    def test_a_configuration_that_is_wrong_already_is_left_alone(self):
-        self.sites("server {{ nonsense; }}\n")
-        before = self.host.files()
-        said = self.host.setup("--vhost", "app.example", code=1)
-        self.assertIn("as it is, before anything is changed", said)
-        for name, text in self.host.files().items():
-            if "nginx" in name:
-                self.assertEqual(text, before[name])
-
-
-class Remote(unittest.TestCase):
-    """A PostgreSQL that is reached over TCP with passwords, by an administrator who is no superuser."""
-
-    def test_the_roles_get_passwords_in_files_of_root(self):
-        host = Host(self)
-        cluster = host.cluster
-        [port] = free_ports(1)
-        cluster.sql("CREATE ROLE admin LOGIN CREATEROLE CREATEDB PASSWORD 'secret of admin'; DROP DATABASE postern",
-                    database="postgres")
-        cluster.stop()
-        with open(cluster.data / "postgresql.conf", "a") as file:
-            file.write(f"listen_addresses = '127.0.0.1'\nport = {port}\n")
-        hba = cluster.data / "pg_hba.conf"
-        hba.write_text("local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
-        cluster.url = lambda user="postgres", database="postern": \
-            f"host={cluster.folder} port={port} user={user} dbname={database}"
-        cluster.start()
-        cluster.sql("DROP DATABASE IF EXISTS postern", database="postgres")
-        server = f"host=127.0.0.1 port={port} dbname=postern"
-        password = host.root / "admin-password"
-        password.write_text("secret of admin\n")
-        password.chmod(0o644)
-        said = host.setup("--admin-password-file", str(password), database=f"{server} user=admin", code=1)
-        self.assertIn(f"--admin-password-file: {password} is open to other users; take that from them: chmod o=", said)
-        said = host.setup(database=f"{server} user=admin", PGPASSWORD="secret of admin")
-        self.assertNotIn("secret of admin", said)
-        credentials = host.root / "etc/postern/credentials"
-        self.assertEqual(oct(credentials.stat().st_mode)[-3:], "700")
-        for role in ("api", "scheduler", "migrator", "operator"):
-            file = credentials / f"database-password.postern_{role}"
-            self.assertEqual(oct(file.stat().st_mode)[-3:], "600")
-            self.assertNotIn(file.read_text().strip(), said)
-            self.assertEqual(run([cluster.bin / "psql", "-XAtqc", "SELECT current_user", f"{server} user=postern_{role}"],
-                                 env=bare(PGPASSWORD=file.read_text().strip())), f"postern_{role}")
-        conf = (host.root / "etc/postern/postern.conf").read_text()
-        self.assertIn(f"database = dbname=postern host=127.0.0.1 port={port}\n", conf)
-        drop_in = (host.root / "etc/systemd/system/postern-fcgi.service.d/postern-database.conf").read_text()
-        self.assertIn("LoadCredential=database-password:/etc/postern/credentials/database-password.postern_api", drop_in)
-        self.assertIn("IPAddressAllow=127.0.0.1", drop_in)
-        # From now on without the administrator: by the credentials.
-        before = host.files()
-        again = host.setup(database=server)
-        self.assertNotIn("\ndid ", "\n" + again)
-        self.assertEqual(host.files(), before)
-        for command in (["key", "list"], ["migrate"], ["secret", "show"]):
-            run([BIN / "postern", *command, "--database", server], env=bare(CREDENTIALS_DIRECTORY=str(credentials)))
-        # The scheduler, as its unit starts it: its own credential, under the name that all units use.
-        own = host.root / "own"
-        own.mkdir()
-        (own / "database-password").write_bytes((credentials / "database-password.postern_scheduler").read_bytes())
-        (own / "database-password").chmod(0o600)
-        scheduler = Process(host.root / "run/scheduler.pid")
-        self.addCleanup(scheduler.stop, 9)
-        with open(host.root / "log/scheduler", "ab") as log:
-            scheduler.spawn([BIN / "postern-scheduler", "--database", f"{server} user=postern_scheduler"],
-                            env=bare(CREDENTIALS_DIRECTORY=str(own)), stdout=log, stderr=log)
-        wait_until(lambda: cluster.sql("SELECT count(*) FROM postern.instance") == "1")
-        log = (host.root / "log/scheduler").read_text()
-        self.assertIn("no public url", log)
-        self.assertNotIn((own / "database-password").read_text().strip(), log)
-        # A file that others can read is refused, and so is a wrong one, without its text.
-        file = credentials / "database-password.postern_operator"
-        file.chmod(0o604)
-        done = subprocess.run([BIN / "postern", "key", "list", "--database", server], capture_output=True, text=True,
-                              env=bare(CREDENTIALS_DIRECTORY=str(credentials)), check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(f"chmod o= {file}", done.stderr)
 
 
 if __name__ == "__main__":
