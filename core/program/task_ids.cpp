@@ -19,7 +19,7 @@ Time strictly_later() {
 
   auto before = last.load();
   while (true) {
-    const auto clock = wall_clock().time_since_epoch();
+    const auto clock = database_clock().time_since_epoch();
     const bool behind = clock.count() <= before && before - clock.count() < kHeld.count();
     const auto next = behind ? before + 1 : clock.count();
     if (last.compare_exchange_weak(before, next)) return Time{Microseconds{next}};

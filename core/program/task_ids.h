@@ -1,4 +1,4 @@
-// New task ids, by this machine's clock.
+// New task ids, by the database's clock.
 #pragma once
 
 #include "core/model/ids.h"

@@ -7,7 +7,7 @@ const Statement kBeat{"beat", R"sql(
     INSERT INTO postern.instance AS i (id, program, name, version, gauges)
     VALUES ($1, 'postern-scheduler', $2, $3, $4::jsonb)
     ON CONFLICT (id) DO UPDATE SET beat = i.beat + 1, beat_at = now(), gauges = excluded.gauges)
-  SELECT id, name, beat FROM postern.instance WHERE program = 'postern-scheduler')sql"};
+  SELECT id, name, beat, clock_timestamp() AS clock FROM postern.instance WHERE program = 'postern-scheduler')sql"};
 
 Params beat_params(const Uuid& id, std::string_view name, const SchedulerGauges& gauges) {
   Params params;
@@ -18,7 +18,8 @@ Params beat_params(const Uuid& id, std::string_view name, const SchedulerGauges&
 std::vector<Heartbeat> beats_from(const PgResult& result) {
   std::vector<Heartbeat> out;
   for (int i = 0; i < result.rows(); ++i) {
-    out.push_back({result.uuid(i, 0), std::string(result.text(i, 1)), result.integer(i, 2)});
+    out.push_back({result.uuid(i, 0), std::string(result.text(i, 1)), result.integer(i, 2),
+                   result.time(i, 3)});
   }
   return out;
 }
@@ -35,12 +36,14 @@ namespace {
 
 constexpr Statement kBeatHandler{"beat_handler", R"sql(
   INSERT INTO postern.instance AS i (id, program, name, version) VALUES ($1, 'postern-fcgi', $2, $3)
-  ON CONFLICT (id) DO UPDATE SET beat = i.beat + 1, beat_at = now())sql"};
+  ON CONFLICT (id) DO UPDATE SET beat = i.beat + 1, beat_at = now()
+  RETURNING clock_timestamp())sql"};
 
 }  // namespace
 
-void beat_handler(PgConnection& connection, const Uuid& id, std::string_view name) {
-  connection.exec(kBeatHandler, Params().uuid(id).text(name).text(POSTERN_VERSION));
+Time beat_handler(PgConnection& connection, const Uuid& id, std::string_view name) {
+  const auto params = Params().uuid(id).text(name).text(POSTERN_VERSION);
+  return connection.exec(kBeatHandler, params).time(0, 0);
 }
 
 }  // namespace postern::db

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/uuid.h"
+#include "core/time/time.h"
 #include "core/wire/scheduler_gauges.h"
 #include "db/pg/connection.h"
 
@@ -19,6 +20,7 @@ struct Heartbeat {
   Uuid id;
   std::string name;
   std::int64_t beat;
+  Time clock = {};  // the database's at that time; a model of it has none
 };
 std::vector<Heartbeat> beats_from(const PgResult& result);
 
@@ -27,7 +29,7 @@ extern const Statement kLeave;
 Params leave_params(const Uuid& id);
 
 // A handler's row, made at its start and beaten by it while it runs. One that stops leaves its row
-// to be folded, since its counters may still be on their way.
-void beat_handler(PgConnection& connection, const Uuid& id, std::string_view name);
+// to be folded, since its counters may still be on their way. Returns the database's time.
+Time beat_handler(PgConnection& connection, const Uuid& id, std::string_view name);
 
 }  // namespace postern::db

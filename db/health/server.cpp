@@ -71,7 +71,7 @@ Diagnosis clock(Patient& patient, Time here) {
   const auto off = std::chrono::abs(here - row.time(0, 0));
   const auto ms = std::chrono::duration_cast<Milliseconds>(off).count();
   return wrong_unless(ms < 2000, fmt::format("differs from this machine's by {} ms", ms),
-                      "set both by NTP: task ids and signatures carry this machine's time");
+                      "set both by NTP: tokens are judged, and webhooks signed, by this machine's");
 }
 
 }  // namespace postern::db::health

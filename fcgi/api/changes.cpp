@@ -16,7 +16,7 @@ Result<Task> ChangesApi::change(const Caller& caller, std::string_view id,
     if (const auto ok = check_delay(change.delay->count(), "delay"); !ok) return ok.error();
   }
   if (change.run_at) {
-    const auto now = wall_clock();
+    const auto now = database_clock();
     if (const auto ok = check_run_at(*change.run_at, now, "run_at"); !ok) return ok.error();
   }
   if (!change.run_at && !change.delay && !change.priority && !change.body_form) {

@@ -96,7 +96,7 @@ Result<Created> CreationApi::answer_of(const std::string& tenant, Intake::Taken 
 
 Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const HttpRequest& request,
                                                 Creation wanted) {
-  const Time at = wall_clock();
+  const Time at = database_clock();
   if (const auto ok = set_default_queue(wanted); !ok) return ok.error();
   if (const auto ok = check_creation(wanted, at); !ok) return ok.error();
   if (caller.sandbox) {

@@ -46,7 +46,7 @@ Result<KeysApi::Listed> KeysApi::list(const Caller& caller) {
   auto keys = read_from(reads_, [&](auto& connection) {
     return db::keys_of(connection, caller.tenant, kMostWorking + 1, kEndedShown + 1);
   });
-  const Time now = wall_clock();
+  const Time now = database_clock();
   Listed out;
   int working = 0, ended = 0;
   for (auto& key : keys) {
@@ -64,7 +64,7 @@ Result<KeysApi::Made> KeysApi::create(const Caller& caller, const Wanted& wanted
   if (const auto ok = check_known(caller); !ok) return ok.error();
   if (const auto ok = check_key_name(wanted.name, "name"); !ok) return ok.error();
   if (const auto ok = check_role(wanted.role); !ok) return ok.error();
-  if (wanted.expires_at && *wanted.expires_at <= wall_clock()) {
+  if (wanted.expires_at && *wanted.expires_at <= database_clock()) {
     return invalid("expires_at_invalid", "expires_at",
                    "expires_at has passed: such a key would never work.");
   }

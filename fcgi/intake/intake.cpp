@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/program/clock.h"
 #include "core/program/log.h"
 #include "db/catalog/queue_defaults.h"
 #include "db/engine/heartbeat.h"
@@ -213,7 +214,7 @@ bool Intake::connect() {
     auto connection = db::PgConnection::connect(database);
     if (options_.greet) options_.greet(connection);
     // The row that says whose counters these are, before there are any.
-    if (options_.beats) db::beat_handler(connection, options_.instance, options_.name);
+    if (options_.beats) beat_by(connection);
     backend_ = db::backend_of(connection);
     connection_.emplace(std::move(connection));
     next_beat_ = Clock::now() + kBeatEvery;
@@ -262,12 +263,18 @@ void Intake::fail_queued() {
   answer_all(queued, database_away());
 }
 
+void Intake::beat_by(db::PgConnection& connection) {
+  const Time before = wall_clock();
+  const Time there = db::beat_handler(connection, options_.instance, options_.name);
+  compare_clocks(before, there, wall_clock());
+}
+
 void Intake::beat() {
   if (!connection_ || Clock::now() < next_beat_) return;
   next_beat_ = Clock::now() + kBeatEvery;
   if (is_aside() || !options_.beats) return;
   try {
-    db::beat_handler(*connection_, options_.instance, options_.name);
+    beat_by(*connection_);
   } catch (const std::exception& error) {
     lose_connection(error.what());
   }

@@ -33,7 +33,7 @@ void Rescue::observe(std::span<const db::Heartbeat> beats, int connects, Monoton
   }
   last_look_ = now;
   std::map<Uuid, Seen> seen;
-  for (const auto& [id, name, beat] : beats) {
+  for (const auto& [id, name, beat, clock] : beats) {
     const auto before = seen_.find(id);
     const bool unchanged = before != seen_.end() && before->second.beat == beat;
     seen[id] = {name, beat, unchanged ? before->second.since : now};
