@@ -158,6 +158,11 @@ int Loop::drain() {
     log::error("stopped early unsettled={}", dispatcher_.settler().size());
     return 1;  // they will be rescued
   }
+  // A tenant's pause is short as a rule.
+  const auto& settler = dispatcher_.settler();
+  if (!turn_until([&] { return settler.size() + settler.kept() == 0; }, kSettleLimit)) {
+    log::warn("given up results={}", settler.kept());
+  }
   const auto times = dispatcher_.settler().take_times();
   if (!times.empty()) {
     const auto ignored = [](const auto&) {};

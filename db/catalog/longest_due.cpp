@@ -6,7 +6,8 @@ namespace {
 // $1: the tenant, empty: all.
 constexpr Statement kLongestDue{"", R"sql(
   SELECT tenant, queue, extract(epoch FROM now() - oldest_due)::float8 FROM postern.queue_gauge
-   WHERE oldest_due < now() AND ($1 = '' OR tenant = $1) ORDER BY oldest_due LIMIT 1)sql"};
+   WHERE oldest_due < now() AND ($1 = '' OR tenant = $1) AND tenant <> ALL((SELECT postern.resting())::text[])
+   ORDER BY oldest_due LIMIT 1)sql"};
 
 }  // namespace
 

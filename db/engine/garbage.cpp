@@ -5,7 +5,8 @@ namespace postern::db {
 // A creation that takes an expired key again may wait for another of them: it is passed over.
 const Statement kExpireKeys{"expire_keys", R"sql(
   DELETE FROM postern.idempotency_key k
-   USING (SELECT ctid AS at FROM postern.idempotency_key WHERE expires_at < now()
+   USING (SELECT ctid AS at FROM postern.idempotency_key
+           WHERE expires_at < now() AND tenant <> ALL((SELECT postern.resting())::text[])
            ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED) old
    WHERE k.ctid = old.at AND k.expires_at < now())sql"};
 
@@ -93,6 +94,16 @@ DiscardedSurplus discarded_surplus_from(const PgResult& result) {
     out.behind = QueuePlace{std::string(result.text(0, 1)), std::string(result.text(0, 2))};
   }
   return out;
+}
+
+const Statement kForgetMoved{"forget_moved", R"sql(
+  DELETE FROM postern.moved_task m
+   USING (SELECT task FROM postern.moved_task WHERE until < now() ORDER BY until LIMIT $1) o WHERE m.task = o.task)sql"};
+
+Params forget_moved_params(int most) {
+  Params params;
+  params.int8(most);
+  return params;
 }
 
 // An unreachable task keeps its edges, so that it comes back with what it waited for.

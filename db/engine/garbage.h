@@ -50,6 +50,9 @@ struct DiscardedSurplus {
   std::optional<QueuePlace> behind;
 };
 DiscardedSurplus discarded_surplus_from(const PgResult& result);
+// Forgets tasks of tenants that have left this cell, once no URL of theirs may be used any more.
+extern const Statement kForgetMoved;
+Params forget_moved_params(int most = kKeysAtOnce);
 // Forgets what tasks waited for that are gone, of `most` edges behind a place.
 extern const Statement kForgetDependencies;
 struct DependencyPlace {

@@ -23,7 +23,8 @@ const BuiltStatement kDueSchedules{"due_schedules",
                                    R"sql(
   WITH RECURSIVE oldest AS MATERIALIZED (
     SELECT tenant FROM postern.schedule s WHERE )sql" +
-                                       std::string(kIsDue) + R"sql( ORDER BY next_at LIMIT $2),
+                                       std::string(kIsDue) + R"sql(
+       AND s.tenant <> ALL((SELECT postern.resting())::text[]) ORDER BY next_at LIMIT $2),
   crowd AS MATERIALIZED (SELECT count(*) >= $2 AS there FROM oldest),)sql" +
                                        turns_sql("postern.schedule s WHERE NOT s.paused "
                                                  "AND s.next_at >= '1970-01-01 00:00:00+00' AND",
@@ -117,7 +118,7 @@ const BuiltStatement kFire{"fire", R"sql(
      CROSS JOIN LATERAL (
        SELECT s.ctid AS at FROM postern.schedule s
         WHERE s.tenant = p.tenant AND s.name = p.name AND s.next_at = p.read_next
-          AND s.updated_at = p.read_updated AND NOT s.paused
+          AND s.updated_at = p.read_updated AND NOT s.paused AND s.tenant <> ALL((SELECT postern.resting())::text[])
           FOR UPDATE SKIP LOCKED) s),
   moved AS (
     UPDATE postern.schedule s
@@ -205,7 +206,7 @@ Fired fired_from(const PgResult& result) {
 const Statement kForgetRuns{"forget_runs", R"sql(
   DELETE FROM postern.schedule_run d
    USING (SELECT ctid AS at FROM postern.schedule_run r
-           WHERE fired_at < now() - interval '30 days'
+           WHERE fired_at < now() - interval '30 days' AND tenant <> ALL((SELECT postern.resting())::text[])
              AND EXISTS (SELECT FROM postern.schedule_run n WHERE n.tenant = r.tenant AND n.schedule = r.schedule
                             AND n.nominal_time > r.nominal_time)
            ORDER BY fired_at LIMIT $1) old

@@ -13,19 +13,20 @@ const BuiltStatement kOrphans{"orphans", R"sql(
   WITH dead AS MATERIALIZED (
     SELECT d.id FROM unnest($1, $2) AS d(id, beat) JOIN postern.instance i ON i.id = d.id AND i.beat = d.beat),
   looked AS MATERIALIZED (
-    SELECT task, instance, until, deferred FROM postern.lease WHERE task > $3 ORDER BY task LIMIT 2000),
+    SELECT task, instance, until, deferred, tenant FROM postern.lease WHERE task > $3 ORDER BY task LIMIT 2000),
   walked AS MATERIALIZED (
     SELECT * FROM (
       SELECT l.task, l.instance, l.until,
              l.instance = ANY(ARRAY(SELECT id FROM dead)) OR l.instance IS NULL
                OR NOT EXISTS (SELECT FROM postern.instance i WHERE i.id = l.instance) AS gone
-        FROM looked l WHERE NOT l.deferred OFFSET 0) l
+        FROM looked l WHERE NOT l.deferred AND l.tenant <> ALL((SELECT postern.resting())::text[]) OFFSET 0) l
      WHERE gone OR until < now() ORDER BY task LIMIT 500),
   found AS MATERIALIZED (
     SELECT * FROM walked
      UNION ALL
     (SELECT l.task, l.instance, l.until, true FROM postern.lease l
-      WHERE l.deferred AND l.until < now() ORDER BY l.until LIMIT 500)),
+      WHERE l.deferred AND l.until < now() AND l.tenant <> ALL((SELECT postern.resting())::text[])
+      ORDER BY l.until LIMIT 500)),
   forgotten AS (
     DELETE FROM postern.lease WHERE task = ANY(ARRAY(
       SELECT l.task FROM (

@@ -14,14 +14,15 @@
 namespace postern::db {
 // One statement, one commit, for all that has gathered. Whoever's lease a settlement names gives it
 // up (`freed`) or defers it (`held`), and nothing happens for one whose lease is another now: that
-// is the fence. Finished rows move, retries get the start that core decided; a task that is given
-// back needs nothing more, since its row was not touched by the claim. Attempts and endings are
-// counted, and what follows from an end is noted. Leases and tasks are found by id first and then
-// taken by their place, because a join might scan the whole table. A row that somebody updates
-// meanwhile is not at its place any more and is left alone; but nobody else updates a task that is
-// leased, and of leases only a deferred one is extended, which is then not over yet. A row appears
-// in `r` once, so each goes one way only; they come in the order of their ids, in which all who
-// lock several tasks do.
+// is the fence. Nor does anything for a tenant that is fenced, on its way to another cell; these
+// are told (`kept`), since it may stay. Finished rows move, retries get the start that core
+// decided; a task that is given back needs nothing more, since its row was not touched by the
+// claim. Attempts and endings are counted, and what follows from an end is noted. Leases and tasks
+// are found by id first and then taken by their place, because a join might scan the whole table. A
+// row that somebody updates meanwhile is not at its place any more and is left alone; but nobody
+// else updates a task that is leased, and of leases only a deferred one is extended, which is then
+// not over yet. A row appears in `r` once, so each goes one way only; they come in the order of
+// their ids, in which all who lock several tasks do.
 const BuiltStatement kSettle{"settle", R"sql(
   WITH r AS MATERIALIZED (
     SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int8[], $7::json[],
@@ -29,16 +30,18 @@ const BuiltStatement kSettle{"settle", R"sql(
       AS r(id, lease, to_state, reason, delay_ms, record, outcome, last_error, result_code,
            result_ms, result_headers, result_body)),
   leased AS MATERIALIZED (
-    SELECT r.*, place FROM r CROSS JOIN LATERAL (
-      SELECT l.ctid AS place FROM postern.lease l WHERE l.task = r.id AND l.lease = r.lease OFFSET 0) l),
+    SELECT r.*, place, kept FROM r CROSS JOIN LATERAL (
+      SELECT l.ctid AS place, l.tenant = ANY((SELECT postern.fenced())::text[]) AS kept
+        FROM postern.lease l WHERE l.task = r.id AND l.lease = r.lease OFFSET 0) l),
   freed AS MATERIALIZED (
     DELETE FROM postern.lease l USING leased r
-     WHERE l.ctid = r.place AND l.task = r.id AND l.lease = r.lease AND r.to_state <> 'active'
+     WHERE l.ctid = r.place AND l.task = r.id AND l.lease = r.lease AND r.to_state <> 'active' AND NOT r.kept
     RETURNING r.*, l.claimed_at, l.resolved, l.tenant, l.queue),
   held AS (
     UPDATE postern.lease l
        SET deferred = true, instance = NULL, until = now() + r.delay_ms * interval '1 millisecond'
-      FROM leased r WHERE l.ctid = r.place AND l.task = r.id AND l.lease = r.lease AND r.to_state = 'active'
+      FROM leased r
+     WHERE l.ctid = r.place AND l.task = r.id AND l.lease = r.lease AND r.to_state = 'active' AND NOT r.kept
     RETURNING l.task),
   found AS MATERIALIZED (
     SELECT f.*, at FROM freed f CROSS JOIN LATERAL (
@@ -88,8 +91,9 @@ const BuiltStatement kSettle{"settle", R"sql(
               FROM over WHERE why IN ('egress_denied', 'corrupt_row')) events
      GROUP BY tenant, queue, name
     ON CONFLICT (tenant, queue, name, instance) DO UPDATE SET value = c.value + excluded.value)
-  SELECT id, EXISTS (SELECT FROM followed) AS sequels FROM freed
-  UNION ALL SELECT task, EXISTS (SELECT FROM followed) FROM held)sql"};
+  SELECT id, false AS kept, EXISTS (SELECT FROM followed) AS sequels FROM freed
+  UNION ALL SELECT task, false, false FROM held
+  UNION ALL SELECT id, true, false FROM leased WHERE kept)sql"};
 
 Settlement settlement(const Claimed& task, State state, Reason reason) {
   return {.id = task.spec.id,
@@ -149,10 +153,11 @@ Params settle_params(const Uuid& counters, std::span<const Settlement> batch) {
 Settled settled_from(const PgResult& result) {
   Settled out;
   out.tasks.reserve(static_cast<std::size_t>(result.rows()));
-  const int id = result.column("id"), sequels = result.column("sequels");
+  const int id = result.column("id"), kept = result.column("kept"),
+            sequels = result.column("sequels");
   for (int i = 0; i < result.rows(); ++i) {
-    out.tasks.push_back(result.uuid(i, id));
-    out.sequels = result.boolean(i, sequels);
+    (result.boolean(i, kept) ? out.kept : out.tasks).push_back(result.uuid(i, id));
+    out.sequels = out.sequels || result.boolean(i, sequels);
   }
   return out;
 }

@@ -44,6 +44,9 @@ extern const BuiltStatement kSettle;
 Params settle_params(const Uuid& counters, std::span<const Settlement> batch);
 struct Settled {
   std::vector<TaskId> tasks;
+  // Left as they are, under their leases, since nothing of their tenants is written at present: to
+  // be sent again.
+  std::vector<TaskId> kept;
   bool sequels = false;  // something follows from one of them
 };
 Settled settled_from(const PgResult& result);

@@ -30,4 +30,7 @@ bool PgError::is_unique_violation() const { return is_of({"23505"}); }
 
 bool PgError::is_foreign_key_violation() const { return is_of({"23503"}); }
 
+// PM001 on its way, PM002 moved: our own, raised by db/schema/functions/.
+bool PgError::is_tenant_away() const { return is_of({"PM0"}); }
+
 }  // namespace postern::db

@@ -35,6 +35,8 @@ class PgError : public std::runtime_error {
   bool is_passing() const;
   bool is_unique_violation() const;
   bool is_foreign_key_violation() const;
+  // The tenant is on its way to another cell, or has moved there: nothing was written.
+  bool is_tenant_away() const;
 
  private:
   // True when the SQLSTATE begins with one of `beginnings`: classes or whole codes.

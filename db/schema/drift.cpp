@@ -23,6 +23,11 @@ constexpr Statement kCatalog{"", R"sql(
                      coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) a))
     FROM pg_class WHERE relnamespace = 'postern'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
   UNION ALL
+  SELECT format('trigger %s of %s', tgname, tgrelid::regclass), concat_ws(' ', tgenabled, pg_get_triggerdef(oid))
+    FROM pg_trigger
+   WHERE NOT tgisinternal AND tgname NOT LIKE 'fence\_%'  -- those come and go with moves
+     AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'postern'::regnamespace)
+  UNION ALL
   SELECT 'function ' || oid::regprocedure,
          concat_ws(' ', pg_get_functiondef(oid), pg_get_userbyid(proowner),
                    (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(

@@ -65,8 +65,8 @@ class Dispatcher {
   std::set<TaskId> held() const;
 
   std::size_t in_flight() const { return in_flight_.size(); }
-  std::size_t unsettled() const { return settler_.size(); }
-  // Nothing in flight, nothing being claimed, everything settled.
+  std::size_t unsettled() const { return settler_.size() + settler_.kept(); }
+  // Nothing in flight, nothing being claimed, everything settled that can be.
   bool idle() const { return in_flight_.empty() && !claiming_ && settler_.size() == 0; }
   Settler& settler() { return settler_; }
   const Pacing& pacing() const { return pacing_; }

@@ -65,6 +65,9 @@ void Settler::add(db::Settlement settlement) {
 
 void Settler::turn(Monotonic now, bool hurry) {
   failures_.turn(now);
+  if (!kept_.empty() && now >= kept_until_) {
+    for (auto& each : std::exchange(kept_, {})) add(std::move(each));
+  }
   due_ = waiting_.size() >= kEnough
              ? not_before_
              : std::max({hurry ? oldest_ : oldest_ + gather_, sent_at_ + kSpacing, not_before_});
@@ -73,13 +76,16 @@ void Settler::turn(Monotonic now, bool hurry) {
 }
 
 std::optional<Monotonic> Settler::wake_at() const {
-  if (waiting_.empty() || !sent_.empty() || !store_.connected()) return std::nullopt;
-  return due_;
+  if (!sent_.empty() || !store_.connected()) return std::nullopt;
+  std::optional<Monotonic> at;
+  if (!waiting_.empty()) at = due_;
+  if (!kept_.empty()) at = std::min(at.value_or(kept_until_), kept_until_);
+  return at;
 }
 
 std::set<TaskId> Settler::tasks() const {
   std::set<TaskId> tasks;
-  for (const auto* part : {&waiting_, &sent_}) {
+  for (const auto* part : {&waiting_, &sent_, &kept_}) {
     for (const auto& each : *part) tasks.insert(each.id);
   }
   return tasks;
@@ -106,8 +112,9 @@ void Settler::settled(const db::Settled& done) {
   settled_some_ = settled_some_ || !ids.empty();
   const auto now = environment_.now();
   gather_ = std::min(kLongestGather, now - sent_at_);
-  const auto batch = std::exchange(sent_, {});
+  auto batch = std::exchange(sent_, {});
   limit_ = std::min(limit_ * 2, kMost);
+  if (!done.kept.empty()) keep(batch, {done.kept.begin(), done.kept.end()});
   const auto has = [known = std::set<TaskId>(ids.begin(), ids.end())](const TaskId& id) {
     return known.contains(id);
   };
@@ -131,6 +138,15 @@ void Settler::settled(const db::Settled& done) {
     }
   }
   if (waiting_.empty()) repeated_ = false;
+}
+
+// Takes the settlements of `tasks` out of the batch, to send them again later.
+void Settler::keep(std::vector<db::Settlement>& batch, const std::set<TaskId>& tasks) {
+  const auto kept = std::stable_partition(
+      batch.begin(), batch.end(), [&](const auto& each) { return !tasks.contains(each.id); });
+  if (kept_.empty()) kept_until_ = environment_.now() + kPause;
+  kept_.insert(kept_.end(), std::move_iterator(kept), std::move_iterator(batch.end()));
+  batch.erase(kept, batch.end());
 }
 
 void Settler::refused(const db::PgError& error) {
@@ -172,6 +188,10 @@ void Settler::set_aside(const db::PgError& error) {
                    sent_.clear();
                  },
                  [this](const db::PgError& again) {
+                   if (again.is_tenant_away()) {
+                     keep(sent_, {sent_.front().id});
+                     return;
+                   }
                    if (!again.is_data_fault()) return refused(again);
                    log::error("set aside failed task={} error=\"{}\"", to_typeid(sent_.front().id),
                               log_safe(again.what()));

@@ -33,8 +33,10 @@ class Settler {
   // When to call turn even if nothing happens.
   std::optional<Monotonic> wake_at() const;
 
-  // Settlements that the database is not known to have.
+  // Settlements that the database is not known to have, and could take.
   std::size_t size() const { return waiting_.size() + sent_.size(); }
+  // Those of tenants that nothing may be written of at present. Others do not wait for them.
+  std::size_t kept() const { return kept_.size(); }
   std::set<TaskId> tasks() const;
 
   // The start of the earliest retry settled since the last call.
@@ -49,6 +51,7 @@ class Settler {
  private:
   void send();
   void settled(const db::Settled& done);
+  void keep(std::vector<db::Settlement>& batch, const std::set<TaskId>& tasks);
   void refused(const db::PgError& error);
   void set_aside(const db::PgError& error);
   void put_back();
@@ -58,6 +61,10 @@ class Settler {
   db::CounterId counters_;
   std::vector<db::Settlement> waiting_;
   std::vector<db::Settlement> sent_;  // in the statement under way
+  // Of fenced tenants, on their way to another cell, until those are here again or their leases are
+  // gone. No more than there were attempts of theirs when they began to leave.
+  std::vector<db::Settlement> kept_;
+  Monotonic kept_until_{};
   Monotonic sent_at_{};
   Monotonic::duration gather_{};  // how long a result waits for others
   Monotonic oldest_{};            // since when the first of waiting_ waits

@@ -68,4 +68,12 @@ void forget_runs(const DutyRun& run) {
   });
 }
 
+void forget_moved(const DutyRun& run) {
+  const int most = run.part(db::kKeysAtOnce);
+  run.step(db::kForgetMoved, db::forget_moved_params(most),
+           [run, most](const db::PgResult& result) {
+             if (result.affected() >= most) run.again();
+           });
+}
+
 }  // namespace postern::scheduler

@@ -24,6 +24,7 @@ std::vector<Duty> duty_table(const DutyOptions& options) {
       {"fold_counters", 1min, fold_counters},
       {"forget_dependencies", 1h, forget_dependencies},
       {"forget_runs", 6h, forget_runs},
+      {"forget_moved", 1h, forget_moved},
       {"note_lanes", 5s, note_lanes},
       {"collect_lanes", 10min, collect_lanes},
       {"count_times", 5s, count_times},

@@ -36,6 +36,7 @@ void discard_surplus(const DutyRun& run);
 void fold_counters(const DutyRun& run);
 void forget_dependencies(const DutyRun& run);
 void forget_runs(const DutyRun& run);
+void forget_moved(const DutyRun& run);
 
 // The rows of lanes, for people. (lanes.cpp)
 void note_lanes(const DutyRun& run);

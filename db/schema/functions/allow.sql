@@ -22,8 +22,8 @@ END $$;
 -- What may be claimed: of each lane at most `p_free`, within the limits of queues and endpoints. `p_tenants`, `p_queues` and
 -- `p_endpoints` say what the lane stands for; where the tenant is NULL, its first ready task is looked at. Limits are weighed
 -- once for a queue and target together, not for each of their lanes, and hold over any number of schedulers, because the row of
--- a limited queue or endpoint is locked until the claim commits. What is paused may be asked again in a second; whoever ends a
--- pause tells the schedulers. Nothing is returned while the whole engine is paused.
+-- a limited queue or endpoint is locked until the claim commits. What is paused, and the lanes of a tenant that is not here, may be asked again
+-- in a second; whoever ends a pause tells the schedulers. Nothing is returned while the whole engine is paused.
 CREATE OR REPLACE FUNCTION postern.allow(p_lanes bigint[], p_free integer[], p_tenants text[], p_queues text[],
                                          p_endpoints text[])
 RETURNS SETOF postern.allowance
@@ -41,6 +41,7 @@ DECLARE
   endpoint_left double precision;
   remaining jsonb := '{}';         -- the same by queue and endpoint: what this call has permitted is not active yet
   spent jsonb := '{}';             -- of queues that permit nothing more: how long their lanes wait, and whether an end helps
+  away constant text[] := postern.resting();
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
@@ -50,7 +51,7 @@ BEGIN
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
            (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
            -- The sandbox queue is paused even if its row says otherwise.
-           p.queue = 'aq_test' OR d.paused IS TRUE OR (r.target).paused IS TRUE AS paused
+           p.queue = 'aq_test' OR d.paused IS TRUE OR (r.target).paused IS TRUE OR p.tenant = ANY(away) AS paused
       FROM (
         SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
           FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,

@@ -15,6 +15,7 @@ DECLARE
   past_tenant text;                        -- the first queue that was not looked at; NULL: all were
   past_queue  text;
   cut   boolean;                           -- it was the first of all
+  away CONSTANT text[] := postern.resting();  -- whose marks go with them
 BEGIN
   SELECT * INTO pass FROM postern.minute_pass FOR UPDATE SKIP LOCKED;
   IF pass.one IS NULL OR pass.done AND pass.minute = whole THEN
@@ -45,7 +46,7 @@ BEGIN
              coalesce(sum(l.value) FILTER (WHERE l.name IN ('attempts_success', 'attempts_failed', 'attempts_lost')), 0)::bigint AS attempts,
              coalesce(sum(l.value) FILTER (WHERE l.name IN ('attempts_failed', 'attempts_lost')), 0)::bigint AS attempts_failed
         FROM looked l LEFT JOIN past p ON true
-       WHERE l.queue <> '' AND (p.tenant IS NULL OR (l.tenant, l.queue) <> (p.tenant, p.queue))
+       WHERE l.queue <> '' AND l.tenant <> ALL(away) AND (p.tenant IS NULL OR (l.tenant, l.queue) <> (p.tenant, p.queue))
        GROUP BY l.tenant, l.queue),
     changed AS MATERIALIZED (
       SELECT l.*, greatest(0, l.created - coalesce(m.created, 0)) AS n_created,

@@ -14,6 +14,8 @@ DECLARE
   v_id uuid := postern.new_task_id();
   v_made timestamptz := clock_timestamp();  -- the time in the id: lists find a task by either
   v_wrong text;
+  v_away text;
+  v_cell text;
 BEGIN
   v_wrong := CASE
     WHEN (queue ~ '^[a-zA-Z0-9_:-]{1,64}$') IS NOT TRUE THEN 'queue: must match ^[a-zA-Z0-9_:-]{1,64}$'
@@ -53,6 +55,12 @@ BEGIN
   END IF;
   IF v_wrong IS NOT NULL THEN
     RAISE EXCEPTION '%', v_wrong USING ERRCODE = 'check_violation';
+  END IF;
+  SELECT t.state, t.moved_to INTO v_away, v_cell FROM postern.tenant t WHERE t.name = v_tenant AND t.state <> 'here';
+  IF v_away = 'moved' OR v_away = 'arriving' AND v_cell IS NOT NULL THEN  -- one that comes back is there until it has arrived
+    RAISE EXCEPTION 'the tenant % has moved to the cell %', v_tenant, v_cell USING ERRCODE = 'PM002';
+  ELSIF v_away IN ('arriving', 'fenced') THEN
+    RAISE EXCEPTION 'the tenant % is on its way to another cell', v_tenant USING ERRCODE = 'PM001';
   END IF;
   v_start := coalesce(run_at, now() + delay);
   SELECT * INTO v_queue FROM postern.queue q WHERE q.tenant = v_tenant AND q.name = enqueue_row.queue;

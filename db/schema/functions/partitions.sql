@@ -1,32 +1,40 @@
 -- The partitions of task_finished, by day.
 
--- Makes the partitions of `p_class` from yesterday to `p_ahead` days ahead. A partition whose lock is not granted within
--- 200 ms is left for the next call, so that no insert has to queue behind it. Rows that fell into the DEFAULT partition in
--- the meantime are moved. Returns the number of partitions made.
-CREATE OR REPLACE FUNCTION postern.make_partitions(p_class text, p_ahead integer)
-RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+-- Makes the partition of `p_class` for one day. False: its lock was not granted within 200 ms, so that no insert has to queue
+-- behind it, or somebody else makes it. Rows that fell into the DEFAULT partition in the meantime are moved.
+CREATE OR REPLACE FUNCTION postern.make_partition(p_class text, p_day date)
+RETURNS boolean LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
 DECLARE
   parent text := 'task_finished_' || p_class;
+  part text := parent || '_' || to_char(p_day, 'YYYYMMDD');
+BEGIN
+  EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
+                  INCLUDING CONSTRAINTS)', part, parent);
+  PERFORM set_config('postern.move', 'deletes', true);  -- a tenant that has left is no hindrance, see move.sql
+  EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
+                  RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
+                 parent || '_default', p_day, p_day + 1, part);
+  EXECUTE format('ALTER TABLE postern.%I ATTACH PARTITION postern.%I FOR VALUES FROM (%L) TO (%L)',
+                 parent, part, p_day, p_day + 1);
+  RETURN true;
+EXCEPTION WHEN lock_not_available OR duplicate_table THEN
+  RETURN false;
+END $$;
+
+-- Makes the partitions of `p_class` from yesterday to `p_ahead` days ahead. One whose lock is not granted is left for the next
+-- call. Returns the number of partitions made.
+CREATE OR REPLACE FUNCTION postern.make_partitions(p_class text, p_ahead integer)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
   day date;
-  part text;
   made integer := 0;
 BEGIN
   FOR day IN SELECT current_date + n FROM generate_series(-1, p_ahead) n LOOP
-    part := parent || '_' || to_char(day, 'YYYYMMDD');
-    CONTINUE WHEN to_regclass('postern.' || part) IS NOT NULL;
-    BEGIN
-      EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
-                      INCLUDING CONSTRAINTS)', part, parent);
-      EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
-                      RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
-                     parent || '_default', day, day + 1, part);
-      EXECUTE format('ALTER TABLE postern.%I ATTACH PARTITION postern.%I FOR VALUES FROM (%L) TO (%L)',
-                     parent, part, day, day + 1);
+    CONTINUE WHEN to_regclass('postern.task_finished_' || p_class || '_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
+    IF postern.make_partition(p_class, day) THEN
       made := made + 1;
-    EXCEPTION WHEN lock_not_available OR duplicate_table THEN
-      NULL;
-    END;
+    END IF;
   END LOOP;
   RETURN made;
 END $$;

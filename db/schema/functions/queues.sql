@@ -39,11 +39,12 @@ DECLARE
   t postern.task;
   n integer;
   unrouted integer;
+  away constant text[] := postern.resting();
 BEGIN
   ended := 0;
   FOR q IN
     SELECT k.tenant, k.name, now() - k.max_age AS before FROM postern.queue k
-     WHERE k.max_age IS NOT NULL AND (k.tenant, k.name) >= (p_tenant, p_queue) ORDER BY k.tenant, k.name
+     WHERE k.max_age IS NOT NULL AND (k.tenant, k.name) >= (p_tenant, p_queue) AND k.tenant <> ALL(away) ORDER BY k.tenant, k.name
   LOOP
     n := 0;
     unrouted := 0;
@@ -116,6 +117,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   q record;
   surplus bigint;
+  away constant text[] := postern.resting();
 BEGIN
   discarded := 0;
   IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.discard_surplus', 0)) THEN
@@ -123,7 +125,7 @@ BEGIN
   END IF;
   FOR q IN
     SELECT k.tenant, k.name, k.max_entries FROM postern.queue k
-     WHERE k.discard_old AND k.max_entries IS NOT NULL AND (k.tenant, k.name) > (p_tenant, p_queue)
+     WHERE k.discard_old AND k.max_entries IS NOT NULL AND (k.tenant, k.name) > (p_tenant, p_queue) AND k.tenant <> ALL(away)
      ORDER BY k.tenant, k.name LIMIT p_looks
   LOOP
     p_looks := p_looks - 1;

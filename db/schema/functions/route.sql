@@ -1,7 +1,7 @@
 -- The routing of tasks that came in by the SQL door.
 
 -- Routes tasks that core has looked at. Each array says of the n-th of them: its lane and its canonical URL, or, when `p_errors` is
--- not NULL, with which reason it fails. What somebody else holds or has routed is left alone.
+-- not NULL, with which reason it fails. What somebody else holds or has routed is left alone, and what is a tenant's that is not here.
 --
 -- Here is judged what an enqueue cannot see without waiting for others. Once `p_quota` tasks of a tenant wait, as they were measured
 -- last, its tasks fail as `quota_exceeded` (0: any number may). In a queue with max_entries those for which there is no room fail as
@@ -27,13 +27,14 @@ DECLARE
   v_reason text;
   v_error text;
   t postern.task;
+  away constant text[] := postern.resting();
 BEGIN
   routed := 0;
   ended := 0;
   SELECT array_agg(h.at ORDER BY n.place), array_agg(n.place::integer ORDER BY n.place) FILTER (WHERE h.at IS NOT NULL)
     INTO ats, ours
     FROM unnest(p_ids) WITH ORDINALITY AS n(id, place) LEFT JOIN LATERAL (
-      SELECT k.ctid AS at FROM postern.task k WHERE k.id = n.id AND k.lane IS NULL FOR UPDATE SKIP LOCKED) h ON true;
+      SELECT k.ctid AS at FROM postern.task k WHERE k.id = n.id AND k.lane IS NULL AND k.tenant <> ALL(away) FOR UPDATE SKIP LOCKED) h ON true;
   FOR q IN
     SELECT p_tenants[n.place] COLLATE "C" AS tenant, p_queues[n.place] COLLATE "C" AS name,
            array_agg(n.place ORDER BY n.place) FILTER (WHERE p_errors[n.place] IS NULL) AS good,

@@ -49,7 +49,7 @@ END $$;
 -- One call looks at `p_most` tasks, more or less, of each tenant at its share. Of a task with more dependents than that a sequel
 -- with the rest is put behind all others.
 --
--- Returns the sequels that are done, for the caller to delete; NULL when another wake is running. `lanes`: of those that are
+-- Those of tenants that are not here are left alone. Returns the sequels that are done, for the caller to delete; NULL when another wake is running. `lanes`: of those that are
 -- ready now. `later`: some will be. `busy`: some are held by others at this moment.
 CREATE OR REPLACE FUNCTION postern.wake(p_instance uuid, p_sequels bigint[], p_most integer, OUT done bigint[],
                                         OUT lanes bigint[], OUT later boolean, OUT busy boolean)
@@ -65,16 +65,20 @@ DECLARE
   looked uuid[] := '{}';
   held uuid[] := '{}';
   deps record;
+  away text[];
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.wake', 0)) THEN
     RETURN;
   END IF;
   done := '{}';
+  away := postern.resting();
   lanes := '{}';
   later := false;
   share := greatest(1, p_most / greatest(1, (
-    SELECT count(DISTINCT q.tenant) FROM postern.sequel q WHERE q.id = ANY(p_sequels))));
-  FOR s IN SELECT * FROM postern.sequel q WHERE q.id = ANY(p_sequels) ORDER BY q.tenant, q.id LOOP
+    SELECT count(DISTINCT q.tenant) FROM postern.sequel q WHERE q.id = ANY(p_sequels) AND q.tenant <> ALL(away))));
+  FOR s IN
+    SELECT * FROM postern.sequel q WHERE q.id = ANY(p_sequels) AND q.tenant <> ALL(away) ORDER BY q.tenant, q.id
+  LOOP
     IF s.tenant IS DISTINCT FROM of_tenant THEN
       of_tenant := s.tenant;
       looks := share;

@@ -7,11 +7,23 @@ CREATE TABLE postern.setting (
   value text NOT NULL
 );
 
+-- `state` says where the tenant is, of the cells that there are: 'here'; 'arriving' (its rows are being copied into this cell);
+-- 'draining' (it is about to leave: nothing of it is claimed), 'fenced' (nothing of it is written) and 'moved' (to the cell
+-- `moved_to`, whose public URL is `moved_url`).
 CREATE TABLE postern.tenant (
   name       text COLLATE "C" PRIMARY KEY,
   created_at timestamptz NOT NULL DEFAULT now(),
-  CONSTRAINT tenant_name_shape CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$')
+  state      text NOT NULL DEFAULT 'here',
+  moved_to   text COLLATE "C",
+  moved_url  text,
+  moved_at   timestamptz,
+  CONSTRAINT tenant_name_shape CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
+  CONSTRAINT tenant_state_known CHECK (state IN ('here', 'arriving', 'draining', 'fenced', 'moved')),
+  CONSTRAINT tenant_moved_says_where CHECK (state <> 'moved' OR num_nulls(moved_to, moved_url, moved_at) = 0)
 );
+-- Those on their way, few among many; and those that have left, whose number only grows, by when.
+CREATE INDEX tenant_on_its_way ON postern.tenant (name) WHERE state NOT IN ('here', 'moved');
+CREATE INDEX tenant_moved ON postern.tenant (moved_at) WHERE state = 'moved';
 INSERT INTO postern.tenant (name) VALUES ('default');
 
 -- The secret that signs a tenant's webhooks; the previous one signs too until previous_until.

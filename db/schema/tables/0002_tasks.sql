@@ -88,7 +88,8 @@ CREATE INDEX task_in_turn ON postern.task (tenant, queue, key) WHERE key IS NOT 
 -- this index to find one id: for a plan made on a nearly empty table, a scan of it looks as cheap as a lookup in the primary
 -- key.
 CREATE INDEX task_of_queue ON postern.task (tenant, queue, uuid_send(id));
-CREATE INDEX task_job_id ON postern.task (job_id) WHERE job_id IS NOT NULL;
+-- Numbers are a tenant's own: those of two may be the same where one came from another cell.
+CREATE INDEX task_job_id ON postern.task (tenant, job_id) WHERE job_id IS NOT NULL;
 CREATE SEQUENCE postern.job_id;
 CREATE SEQUENCE postern.key_seq;
 
@@ -142,7 +143,7 @@ CREATE INDEX task_finished_of_queue ON postern.task_finished (tenant, queue, uui
 CREATE INDEX task_finished_ended ON postern.task_finished (tenant, queue, state, uuid_send(id)) WHERE state <> 'completed';
 -- For retrying the failed tasks of an endpoint, and for grouping the last that failed.
 CREATE INDEX task_finished_failed ON postern.task_finished (tenant, finished_at) WHERE state = 'failed';
-CREATE INDEX task_finished_job_id ON postern.task_finished (job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX task_finished_job_id ON postern.task_finished (tenant, job_id) WHERE job_id IS NOT NULL;
 
 CREATE TABLE postern.task_finished_short PARTITION OF postern.task_finished
   FOR VALUES IN ('short') PARTITION BY RANGE (finished_at);

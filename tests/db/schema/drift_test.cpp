@@ -50,5 +50,33 @@ TEST(SchemaDrift, ReapplyingBringsAFunctionBack) {
   EXPECT_EQ(db::schema_drift(connection), Names{});
 }
 
+TEST(SchemaDrift, TellsOfTriggersThatAreGoneOrDisabled) {
+  Database database;
+  auto connection = database.connect();
+  connection.script(R"sql(
+    DROP TRIGGER refuse_arriving ON postern.api_key;
+    ALTER TABLE postern.tenant_secret DISABLE TRIGGER refuse_arriving)sql");
+  EXPECT_EQ(db::schema_drift(connection),
+            (Names{"trigger refuse_arriving of postern.api_key (missing)",
+                   "trigger refuse_arriving of postern.tenant_secret"}));
+  db::Transaction transaction(connection);
+  ASSERT_TRUE(db::reapply(connection, db::embedded_schema()));
+  transaction.commit();
+  EXPECT_EQ(db::schema_drift(connection), Names{});
+}
+
+// Without that table no key is judged, and whoever has written it and not ended the transaction
+// would have all wait.
+TEST(SchemaDrift, LocksNoTableThatRequestsWrite) {
+  Database database;
+  auto connection = database.connect(), other = database.connect();
+  db::Transaction open(other);
+  for (const char* table : {"api_key", "tenant_secret", "task", "queue"}) {
+    other.script(std::string("LOCK TABLE postern.") + table + " IN ROW EXCLUSIVE MODE");
+  }
+  connection.script("SET lock_timeout = '5s'");
+  EXPECT_EQ(db::schema_drift(connection), Names{});
+}
+
 }  // namespace
 }  // namespace postern::test

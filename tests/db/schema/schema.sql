@@ -28,6 +28,7 @@ DECLARE
   endpoint_left double precision;
   remaining jsonb := '{}';         -- the same by queue and endpoint: what this call has permitted is not active yet
   spent jsonb := '{}';             -- of queues that permit nothing more: how long their lanes wait, and whether an end helps
+  away constant text[] := postern.resting();
 BEGIN
   IF EXISTS (SELECT FROM postern.setting s WHERE s.name = 'paused' AND s.value = 'true') THEN
     RETURN;
@@ -37,7 +38,7 @@ BEGIN
            d.max_concurrent IS NOT NULL OR d.rate_count IS NOT NULL AS queue_limited,
            (r.target).max_in_flight IS NOT NULL OR (r.target).rate_count IS NOT NULL AS endpoint_limited,
            -- The sandbox queue is paused even if its row says otherwise.
-           p.queue = 'aq_test' OR d.paused IS TRUE OR (r.target).paused IS TRUE AS paused
+           p.queue = 'aq_test' OR d.paused IS TRUE OR (r.target).paused IS TRUE OR p.tenant = ANY(away) AS paused
       FROM (
         SELECT k.tenant, k.queue, k.endpoint, array_agg(k.n ORDER BY k.n) AS lanes, sum(k.free) AS wanted
           FROM (SELECT a.n::integer AS n, a.free, coalesce(a.tenant, h.tenant) AS tenant, coalesce(a.queue, h.queue) AS queue,
@@ -405,6 +406,7 @@ DECLARE
   past_tenant text;                        -- the first queue that was not looked at; NULL: all were
   past_queue  text;
   cut   boolean;                           -- it was the first of all
+  away CONSTANT text[] := postern.resting();  -- whose marks go with them
 BEGIN
   SELECT * INTO pass FROM postern.minute_pass FOR UPDATE SKIP LOCKED;
   IF pass.one IS NULL OR pass.done AND pass.minute = whole THEN
@@ -434,7 +436,7 @@ BEGIN
              coalesce(sum(l.value) FILTER (WHERE l.name IN ('attempts_success', 'attempts_failed', 'attempts_lost')), 0)::bigint AS attempts,
              coalesce(sum(l.value) FILTER (WHERE l.name IN ('attempts_failed', 'attempts_lost')), 0)::bigint AS attempts_failed
         FROM looked l LEFT JOIN past p ON true
-       WHERE l.queue <> '' AND (p.tenant IS NULL OR (l.tenant, l.queue) <> (p.tenant, p.queue))
+       WHERE l.queue <> '' AND l.tenant <> ALL(away) AND (p.tenant IS NULL OR (l.tenant, l.queue) <> (p.tenant, p.queue))
        GROUP BY l.tenant, l.queue),
     changed AS MATERIALIZED (
       SELECT l.*, greatest(0, l.created - coalesce(m.created, 0)) AS n_created,
@@ -576,6 +578,7 @@ CREATE FUNCTION postern.discard_surplus(p_instance uuid, p_looks integer, p_limi
 DECLARE
   q record;
   surplus bigint;
+  away constant text[] := postern.resting();
 BEGIN
   discarded := 0;
   IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.discard_surplus', 0)) THEN
@@ -583,7 +586,7 @@ BEGIN
   END IF;
   FOR q IN
     SELECT k.tenant, k.name, k.max_entries FROM postern.queue k
-     WHERE k.discard_old AND k.max_entries IS NOT NULL AND (k.tenant, k.name) > (p_tenant, p_queue)
+     WHERE k.discard_old AND k.max_entries IS NOT NULL AND (k.tenant, k.name) > (p_tenant, p_queue) AND k.tenant <> ALL(away)
      ORDER BY k.tenant, k.name LIMIT p_looks
   LOOP
     p_looks := p_looks - 1;
@@ -698,6 +701,8 @@ DECLARE
   v_id uuid := postern.new_task_id();
   v_made timestamptz := clock_timestamp();  -- the time in the id: lists find a task by either
   v_wrong text;
+  v_away text;
+  v_cell text;
 BEGIN
   v_wrong := CASE
     WHEN (queue ~ '^[a-zA-Z0-9_:-]{1,64}$') IS NOT TRUE THEN 'queue: must match ^[a-zA-Z0-9_:-]{1,64}$'
@@ -738,6 +743,12 @@ BEGIN
   IF v_wrong IS NOT NULL THEN
     RAISE EXCEPTION '%', v_wrong USING ERRCODE = 'check_violation';
   END IF;
+  SELECT t.state, t.moved_to INTO v_away, v_cell FROM postern.tenant t WHERE t.name = v_tenant AND t.state <> 'here';
+  IF v_away = 'moved' OR v_away = 'arriving' AND v_cell IS NOT NULL THEN  -- one that comes back is there until it has arrived
+    RAISE EXCEPTION 'the tenant % has moved to the cell %', v_tenant, v_cell USING ERRCODE = 'PM002';
+  ELSIF v_away IN ('arriving', 'fenced') THEN
+    RAISE EXCEPTION 'the tenant % is on its way to another cell', v_tenant USING ERRCODE = 'PM001';
+  END IF;
   v_start := coalesce(run_at, now() + delay);
   SELECT * INTO v_queue FROM postern.queue q WHERE q.tenant = v_tenant AND q.name = enqueue_row.queue;
   INSERT INTO postern.task (
@@ -762,11 +773,12 @@ DECLARE
   t postern.task;
   n integer;
   unrouted integer;
+  away constant text[] := postern.resting();
 BEGIN
   ended := 0;
   FOR q IN
     SELECT k.tenant, k.name, now() - k.max_age AS before FROM postern.queue k
-     WHERE k.max_age IS NOT NULL AND (k.tenant, k.name) >= (p_tenant, p_queue) ORDER BY k.tenant, k.name
+     WHERE k.max_age IS NOT NULL AND (k.tenant, k.name) >= (p_tenant, p_queue) AND k.tenant <> ALL(away) ORDER BY k.tenant, k.name
   LOOP
     n := 0;
     unrouted := 0;
@@ -807,6 +819,75 @@ BEGIN
     END IF;
   END LOOP;
 END $$;
+CREATE FUNCTION postern.fence() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  of_tenant text;
+  stands text;  -- the tenant's state
+  cell text;
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    of_tenant := OLD.tenant;
+  ELSE
+    of_tenant := NEW.tenant;
+  END IF;
+  IF TG_ARGV[0] <> 'left' AND NOT pg_try_advisory_xact_lock_shared(hashtextextended('postern.move_barrier ' || of_tenant, 0)) THEN
+    RAISE EXCEPTION 'the tenant % is on its way to another cell', of_tenant USING ERRCODE = 'PM001';
+  END IF;
+  IF current_setting('transaction_isolation') = 'read committed' THEN
+    SELECT t.state, t.moved_to INTO stands, cell FROM postern.tenant t WHERE t.name = of_tenant;
+  ELSE
+    BEGIN
+      SELECT t.state, t.moved_to INTO stands, cell FROM postern.tenant t WHERE t.name = of_tenant FOR SHARE;
+      RAISE EXCEPTION USING ERRCODE = 'PM000';  -- gives the lock back: an open transaction keeps no state from being changed
+    EXCEPTION
+      WHEN serialization_failure THEN stands := 'fenced';
+      WHEN SQLSTATE 'PM000' THEN NULL;
+    END;
+  END IF;
+  IF stands = 'moved' THEN
+    RAISE EXCEPTION 'the tenant % has moved to the cell %', of_tenant, cell USING ERRCODE = 'PM002';
+  ELSIF stands = 'fenced' THEN
+    RAISE EXCEPTION 'the tenant % is on its way to another cell', of_tenant USING ERRCODE = 'PM001';
+  END IF;
+  CASE TG_ARGV[0]
+    WHEN 'task' THEN
+      INSERT INTO postern.move_change (tenant, kind, key)
+      VALUES (of_tenant, 't', CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END);
+    WHEN 'lease' THEN
+      INSERT INTO postern.move_change (tenant, kind, key)
+      VALUES (of_tenant, 't', CASE TG_OP WHEN 'DELETE' THEN OLD.task ELSE NEW.task END);
+    WHEN 'task_finished' THEN
+      INSERT INTO postern.move_change (tenant, kind, key, at)
+      VALUES (of_tenant, 'f', CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END,
+              CASE TG_OP WHEN 'DELETE' THEN OLD.finished_at ELSE NEW.finished_at END);
+    WHEN 'idempotency_key' THEN
+      INSERT INTO postern.move_change (tenant, kind, key)
+      VALUES (of_tenant, 'k', CASE TG_OP WHEN 'DELETE' THEN OLD.key ELSE NEW.key END);
+    WHEN 'schedule_run' THEN
+      INSERT INTO postern.move_change (tenant, kind, key, at)
+      VALUES (of_tenant, 'r', CASE TG_OP WHEN 'DELETE' THEN OLD.schedule ELSE NEW.schedule END,
+              CASE TG_OP WHEN 'DELETE' THEN OLD.nominal_time ELSE NEW.nominal_time END);
+    ELSE NULL;  -- copied as a whole at the end, or has left
+  END CASE;
+  RETURN NULL;
+END $$;
+CREATE FUNCTION postern.fenced() RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN ARRAY(SELECT t.name FROM postern.tenant t WHERE t.state = 'fenced'
+               UNION ALL
+               SELECT m.tenant FROM postern.move m WHERE m.source AND m.step = 'deleting');
+END $$;
+CREATE FUNCTION postern.fenced_tables() RETURNS TABLE(name text, ignored text[], left_events text)
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+ VALUES ('task'::text,'{state,updated_at}'::text[],'INSERT'::text), ('task_finished'::text,'{}'::text[],NULL::text), ('lease'::text,'{}'::text[],NULL::text), ('queue'::text,'{}'::text[],'INSERT'::text), ('endpoint'::text,'{}'::text[],'INSERT'::text), ('schedule'::text,'{}'::text[],'INSERT'::text), ('schedule_run'::text,'{}'::text[],NULL::text), ('idempotency_key'::text,'{}'::text[],'INSERT'::text), ('tenant_secret'::text,'{}'::text[],'INSERT'::text), ('api_key'::text,'{last_used_at}'::text[],'DELETE OR INSERT OR UPDATE'::text);
+END;
 CREATE FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -902,33 +983,42 @@ BEGIN
     RETURN NEXT;
   END LOOP;
 END $$;
-CREATE FUNCTION postern.make_partitions(p_class text, p_ahead integer) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION postern.make_partition(p_class text, p_day date) RETURNS boolean
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '200ms'
     SET "TimeZone" TO 'UTC'
     AS $$
 DECLARE
   parent text := 'task_finished_' || p_class;
+  part text := parent || '_' || to_char(p_day, 'YYYYMMDD');
+BEGIN
+  EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
+                  INCLUDING CONSTRAINTS)', part, parent);
+  PERFORM set_config('postern.move', 'deletes', true);  -- a tenant that has left is no hindrance, see move.sql
+  EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
+                  RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
+                 parent || '_default', p_day, p_day + 1, part);
+  EXECUTE format('ALTER TABLE postern.%I ATTACH PARTITION postern.%I FOR VALUES FROM (%L) TO (%L)',
+                 parent, part, p_day, p_day + 1);
+  RETURN true;
+EXCEPTION WHEN lock_not_available OR duplicate_table THEN
+  RETURN false;
+END $$;
+CREATE FUNCTION postern.make_partitions(p_class text, p_ahead integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
   day date;
-  part text;
   made integer := 0;
 BEGIN
   FOR day IN SELECT current_date + n FROM generate_series(-1, p_ahead) n LOOP
-    part := parent || '_' || to_char(day, 'YYYYMMDD');
-    CONTINUE WHEN to_regclass('postern.' || part) IS NOT NULL;
-    BEGIN
-      EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
-                      INCLUDING CONSTRAINTS)', part, parent);
-      EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
-                      RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
-                     parent || '_default', day, day + 1, part);
-      EXECUTE format('ALTER TABLE postern.%I ATTACH PARTITION postern.%I FOR VALUES FROM (%L) TO (%L)',
-                     parent, part, day, day + 1);
+    CONTINUE WHEN to_regclass('postern.task_finished_' || p_class || '_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
+    IF postern.make_partition(p_class, day) THEN
       made := made + 1;
-    EXCEPTION WHEN lock_not_available OR duplicate_table THEN
-      NULL;
-    END;
+    END IF;
   END LOOP;
   RETURN made;
 END $$;
@@ -950,6 +1040,279 @@ BEGIN
       - postern.purge_queue(p_tenant, p_queue, now(), 'cancelled', 'discarded', p_instance, missing::integer);
   END IF;
   RETURN p_wanted - greatest(0, missing);
+END $$;
+CREATE FUNCTION postern.move_barrier(p_tenant text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('postern.move_barrier ' || p_tenant, 0));
+  RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
+END $$;
+CREATE FUNCTION postern.move_day(p_class text, p_day date) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '200ms'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+  part text := format('task_finished_%s_%s', p_class, to_char(p_day, 'YYYYMMDD'));
+BEGIN
+  IF p_class NOT IN ('short', 'standard') OR p_day NOT BETWEEN current_date - 3700 AND current_date + 3 THEN
+    RETURN true;  -- a time that no partition is made for
+  END IF;
+  IF to_regclass('postern.' || part) IS NULL THEN
+    PERFORM postern.make_partition(p_class, p_day);
+  END IF;
+  IF to_regclass('postern.' || part) IS NULL THEN
+    RETURN false;
+  END IF;
+  EXECUTE format('LOCK TABLE postern.%I IN ROW EXCLUSIVE MODE', part);
+  RETURN true;
+EXCEPTION WHEN lock_not_available OR undefined_table THEN
+  RETURN false;
+END $$;
+CREATE FUNCTION postern.move_delete(p_tenant text, p_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  ids uuid[];
+  ats timestamptz[];
+  gone bigint := 0;
+  n bigint;
+  part text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM postern.tenant t JOIN postern.move m ON m.tenant = t.name
+                  WHERE t.name = p_tenant AND (t.state = 'moved' AND m.source AND m.step = 'deleting'
+                                               OR t.state = 'arriving' AND NOT m.source AND m.step = 'undoing')) THEN
+    RAISE EXCEPTION 'nothing of the tenant % is to be deleted in this cell', p_tenant
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+  PERFORM set_config('postern.move', 'deletes', true);  -- see fence_deleted
+  DELETE FROM postern.tenant_secret s USING postern.tenant t WHERE s.tenant = p_tenant AND t.name = p_tenant AND t.state = 'moved';
+  -- What schedulers would look at again and again.
+  DELETE FROM postern.schedule WHERE tenant = p_tenant;
+  DELETE FROM postern.sequel WHERE tenant = p_tenant;
+  ids := ARRAY(SELECT t.id FROM postern.task t WHERE t.tenant = p_tenant ORDER BY t.tenant, t.queue, uuid_send(t.id) LIMIT p_most);
+  IF ids <> '{}' THEN
+    -- Those whose attempt a receiver may report: each report may put the end off again, by a week at most. And those that wait for
+    -- a signal, or will, whose token was given out when they were made.
+    INSERT INTO postern.moved_task (task, tenant, until)
+    SELECT t.id, t.tenant, interval '30 days' + CASE WHEN l.task IS NULL
+             THEN greatest(t.run_at, now()) + t.hold_seconds * interval '1 second' ELSE greatest(l.until, now()) END
+      FROM postern.task t LEFT JOIN postern.lease l ON l.task = t.id
+     WHERE t.id = ANY(ids) AND (l.task IS NOT NULL OR t.hold_seconds > 0)
+       AND EXISTS (SELECT FROM postern.tenant n WHERE n.name = p_tenant AND n.state = 'moved')
+    ON CONFLICT (task) DO UPDATE SET tenant = excluded.tenant, until = excluded.until;
+    DELETE FROM postern.dependency d USING (
+      SELECT t.id, unnest(t.dependencies) AS waits_for FROM postern.task t WHERE t.id = ANY(ids)) o
+     WHERE d.depends_on = o.waits_for AND d.task = o.id;
+    DELETE FROM postern.lease l WHERE l.task = ANY(ids);
+    DELETE FROM postern.task t WHERE t.id = ANY(ids);
+    RETURN cardinality(ids);
+  END IF;
+  SELECT array_agg(f.id), array_agg(f.finished_at) INTO ids, ats
+    FROM (SELECT k.id, k.finished_at FROM postern.task_finished k WHERE k.tenant = p_tenant LIMIT p_most) f;
+  IF ids IS NOT NULL THEN
+    DELETE FROM postern.dependency d USING unnest(ids, ats) AS n(id, at) CROSS JOIN LATERAL (
+      SELECT f.id, unnest(f.dependencies) AS waits_for FROM postern.task_finished f
+       WHERE f.id = n.id AND f.finished_at = n.at AND f.reason = 'unreachable' OFFSET 0) o
+     WHERE d.depends_on = o.waits_for AND d.task = o.id;
+    DELETE FROM postern.task_finished f
+     WHERE f.tenant = p_tenant AND f.id = ANY(ids) AND f.finished_at BETWEEN (SELECT min(a) FROM unnest(ats) a)
+                                                                      AND (SELECT max(a) FROM unnest(ats) a);
+    RETURN cardinality(ids);
+  END IF;
+  FOREACH part IN ARRAY ARRAY['lease', 'idempotency_key', 'schedule_run', 'queue_minute', 'endpoint_minute', 'counter',
+                              'queue_mark', 'endpoint', 'queue'] LOOP
+    EXECUTE format('DELETE FROM postern.%1$I WHERE ctid = ANY(ARRAY(SELECT ctid FROM postern.%1$I WHERE tenant = $1 LIMIT $2))', part)
+      USING p_tenant, p_most;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    gone := gone + n;
+    EXIT WHEN gone >= p_most;
+  END LOOP;
+  RETURN gone;
+END $_$;
+CREATE FUNCTION postern.move_fence(p_table text, p_drop boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '20ms'
+    AS $$
+DECLARE
+  leaving text[];
+  columns text;
+  events text;
+  some_left boolean := postern.some_left();
+  there text[] := ARRAY(SELECT t.tgname FROM pg_trigger t
+                         WHERE t.tgrelid = ('postern.' || p_table)::regclass AND t.tgname LIKE 'fence\_%');
+BEGIN
+  SELECT CASE WHEN f.ignored <> '{}' THEN ' OF ' || (
+           SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a
+            WHERE a.attrelid = ('postern.' || f.name)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+              AND a.attname <> ALL(f.ignored)) ELSE '' END, f.left_events
+    INTO STRICT columns, events FROM postern.fenced_tables() f WHERE f.name = p_table;
+  IF there <> '{}' OR some_left OR EXISTS (SELECT FROM postern.move m WHERE m.source) THEN
+    EXECUTE format('LOCK TABLE postern.%I IN SHARE ROW EXCLUSIVE MODE', p_table);
+  END IF;
+  -- In this order: whoever is no longer among the first has moved already.
+  leaving := ARRAY(SELECT m.tenant FROM postern.move m WHERE m.source ORDER BY m.tenant);
+  some_left := postern.some_left();
+  IF NOT some_left THEN
+    IF p_drop AND 'fence_left' = ANY(there) THEN
+      EXECUTE format('DROP TRIGGER IF EXISTS fence_left ON postern.%I', p_table);
+    END IF;
+  ELSIF events IS NOT NULL AND 'fence_left' <> ALL(there) THEN
+    EXECUTE format('CREATE OR REPLACE TRIGGER fence_left AFTER %s%s ON postern.%I FOR EACH ROW
+                    WHEN (current_setting(''postern.move'', true) IS DISTINCT FROM ''copies'') EXECUTE FUNCTION postern.fence(''left'')',
+                   events, CASE WHEN events LIKE '%UPDATE' THEN columns ELSE '' END, p_table);
+  END IF;
+  IF leaving = '{}' AND (p_drop OR 'fence_written' <> ALL(there)) THEN
+    IF 'fence_written' = ANY(there) THEN
+      EXECUTE format('DROP TRIGGER IF EXISTS fence_written ON postern.%I', p_table);
+      EXECUTE format('DROP TRIGGER IF EXISTS fence_deleted ON postern.%I', p_table);
+    END IF;
+    RETURN true;
+  END IF;
+  EXECUTE format('CREATE OR REPLACE TRIGGER fence_written AFTER INSERT OR UPDATE%s ON postern.%I FOR EACH ROW
+                  WHEN (NEW.tenant = ANY(%L::text[])) EXECUTE FUNCTION postern.fence(%L)', columns, p_table, leaving, p_table);
+  EXECUTE format('CREATE OR REPLACE TRIGGER fence_deleted AFTER DELETE ON postern.%I FOR EACH ROW
+                  WHEN (OLD.tenant = ANY(%L::text[]) AND current_setting(''postern.move'', true) IS DISTINCT FROM ''deletes'')
+                  EXECUTE FUNCTION postern.fence(%L)', p_table, leaving, p_table);
+  RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
+END $$;
+CREATE FUNCTION postern.move_forget(p_tenant text, p_tasks uuid[], p_finished uuid[], p_finished_at timestamp with time zone[], p_keys text[], p_schedules text[], p_nominal timestamp with time zone[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM postern.must_arrive(p_tenant);
+  DELETE FROM postern.dependency d USING (
+    SELECT t.id, unnest(t.dependencies) AS waits_for FROM postern.task t WHERE t.id = ANY(p_tasks) AND t.tenant = p_tenant) o
+   WHERE d.depends_on = o.waits_for AND d.task = o.id;
+  DELETE FROM postern.lease l WHERE l.task = ANY(p_tasks) AND l.tenant = p_tenant;
+  DELETE FROM postern.task t WHERE t.id = ANY(p_tasks) AND t.tenant = p_tenant;
+  DELETE FROM postern.dependency d USING unnest(p_finished, p_finished_at) AS n(id, at) CROSS JOIN LATERAL (
+    SELECT f.id, unnest(f.dependencies) AS waits_for FROM postern.task_finished f
+     WHERE f.id = n.id AND f.finished_at = n.at AND f.tenant = p_tenant AND f.reason = 'unreachable' OFFSET 0) o
+   WHERE d.depends_on = o.waits_for AND d.task = o.id;
+  FOR i IN 1 .. coalesce(cardinality(p_finished), 0) LOOP
+    DELETE FROM postern.task_finished f WHERE f.id = p_finished[i] AND f.finished_at = p_finished_at[i] AND f.tenant = p_tenant;
+  END LOOP;
+  DELETE FROM postern.idempotency_key k WHERE k.tenant = p_tenant AND k.key = ANY(p_keys);
+  DELETE FROM postern.schedule_run r USING unnest(p_schedules, p_nominal) AS n(schedule, at)
+   WHERE r.tenant = p_tenant AND r.schedule = n.schedule AND r.nominal_time = n.at;
+END $$;
+CREATE FUNCTION postern.move_forget_minutes(p_tenant text, p_since timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM postern.must_arrive(p_tenant);
+  DELETE FROM postern.queue_minute WHERE tenant = p_tenant AND minute >= p_since;
+  DELETE FROM postern.endpoint_minute WHERE tenant = p_tenant AND minute >= p_since;
+END $$;
+CREATE FUNCTION postern.move_forget_whole(p_tenant text, p_since timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM postern.must_arrive(p_tenant);
+  DELETE FROM postern.tenant_secret WHERE tenant = p_tenant;
+  DELETE FROM postern.queue WHERE tenant = p_tenant;
+  DELETE FROM postern.endpoint WHERE tenant = p_tenant;
+  DELETE FROM postern.schedule WHERE tenant = p_tenant;
+  DELETE FROM postern.api_key WHERE tenant = p_tenant;
+  DELETE FROM postern.sequel WHERE tenant = p_tenant;
+  DELETE FROM postern.counter WHERE tenant = p_tenant;
+  DELETE FROM postern.queue_mark WHERE tenant = p_tenant;
+  PERFORM postern.move_forget_minutes(p_tenant, p_since);
+END $$;
+CREATE FUNCTION postern.move_is_left(p_tenant text, p_updated_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT CASE WHEN pg_is_in_recovery() THEN p_updated_at < now() - interval '5 minutes'
+              ELSE pg_try_advisory_xact_lock_shared(hashtextextended('postern.move ' || p_tenant, 0)) END
+$$;
+CREATE TABLE postern.api_key (
+    hash bytea NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    role text NOT NULL COLLATE pg_catalog."C",
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    sandbox boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_hash_length CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT api_key_role_known CHECK ((role = ANY (ARRAY['operator'::text, 'admin'::text, 'worker'::text, 'read'::text])))
+);
+CREATE FUNCTION postern.move_keys(p_tenant text) RETURNS SETOF postern.api_key
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT k.* FROM postern.api_key k WHERE k.tenant = p_tenant
+     AND EXISTS (SELECT FROM postern.tenant t WHERE t.name = p_tenant AND t.state = 'fenced')
+$$;
+CREATE FUNCTION postern.move_leave(p_tenant text, p_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  was_before text;
+BEGIN
+  DELETE FROM postern.move m WHERE m.tenant = p_tenant AND m.id = p_id AND NOT m.source AND m.step = 'undoing'
+  RETURNING m.was INTO was_before;
+  IF FOUND THEN
+    IF was_before = '' THEN
+      BEGIN
+        DELETE FROM postern.tenant t WHERE t.name = p_tenant AND t.state = 'arriving';
+      EXCEPTION WHEN foreign_key_violation THEN
+        UPDATE postern.tenant t SET state = 'here' WHERE t.name = p_tenant AND t.state = 'arriving';
+        INSERT INTO postern.tenant_secret (tenant, secret)
+        VALUES (p_tenant, 'whsec_' || encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'base64'))
+        ON CONFLICT (tenant) DO NOTHING;
+      END;
+    ELSE
+      UPDATE postern.tenant t SET state = was_before WHERE t.name = p_tenant AND t.state = 'arriving';
+    END IF;
+  END IF;
+END $$;
+CREATE FUNCTION postern.move_raise(p_job_id bigint, p_key_seq bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+BEGIN
+  ALTER SEQUENCE postern.job_id OWNED BY NONE;
+  ALTER SEQUENCE postern.key_seq OWNED BY NONE;
+  PERFORM setval('postern.job_id', p_job_id) FROM postern.job_id s WHERE s.last_value < p_job_id;
+  PERFORM setval('postern.key_seq', p_key_seq) FROM postern.key_seq s WHERE s.last_value < p_key_seq;
+END $$;
+CREATE FUNCTION postern.move_writers(p_tenant text) RETURNS integer[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT ARRAY(SELECT l.pid FROM pg_locks l, hashtextextended('postern.move_barrier ' || p_tenant, 0) k
+                WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.pid <> pg_backend_pid()
+                  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                  AND l.classid::bigint = ((k >> 32) & 4294967295) AND l.objid::bigint = (k & 4294967295))
+$$;
+CREATE FUNCTION postern.must_arrive(p_tenant text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM FROM postern.tenant t WHERE t.name = p_tenant AND t.state = 'arriving' FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the tenant % does not arrive in this cell', p_tenant USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
 END $$;
 CREATE FUNCTION postern.new_task_id() RETURNS uuid
     LANGUAGE sql
@@ -1019,6 +1382,22 @@ BEGIN
     tokens := least(most, coalesce(p_tokens + since * per_second, most));
   END IF;
 END $$;
+CREATE FUNCTION postern.refuse_arriving() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  of_tenant text := CASE TG_OP WHEN 'DELETE' THEN OLD.tenant ELSE NEW.tenant END;
+  stands text;
+BEGIN
+  -- The lock keeps a move from beginning before this change is seen by it.
+  SELECT t.state INTO stands FROM postern.tenant t WHERE t.name = of_tenant FOR SHARE;
+  IF stands = 'arriving' THEN
+    RAISE EXCEPTION 'the tenant % is on its way into this cell: change its keys and secrets in the cell that it comes from, or here when it has arrived',
+      of_tenant USING ERRCODE = 'PM001';
+  END IF;
+  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
 CREATE FUNCTION postern.restart(t postern.task) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1030,6 +1409,15 @@ BEGIN
          deadline = CASE WHEN deadline > now() THEN deadline END
    WHERE id = t.id;
   PERFORM pg_notify('postern_ready', '');
+END $$;
+CREATE FUNCTION postern.resting() RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN ARRAY(SELECT t.name FROM postern.tenant t WHERE t.state NOT IN ('here', 'moved')
+               UNION ALL
+               SELECT m.tenant FROM postern.move m WHERE m.source AND m.step = 'deleting');
 END $$;
 CREATE FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -1209,13 +1597,14 @@ DECLARE
   v_reason text;
   v_error text;
   t postern.task;
+  away constant text[] := postern.resting();
 BEGIN
   routed := 0;
   ended := 0;
   SELECT array_agg(h.at ORDER BY n.place), array_agg(n.place::integer ORDER BY n.place) FILTER (WHERE h.at IS NOT NULL)
     INTO ats, ours
     FROM unnest(p_ids) WITH ORDINALITY AS n(id, place) LEFT JOIN LATERAL (
-      SELECT k.ctid AS at FROM postern.task k WHERE k.id = n.id AND k.lane IS NULL FOR UPDATE SKIP LOCKED) h ON true;
+      SELECT k.ctid AS at FROM postern.task k WHERE k.id = n.id AND k.lane IS NULL AND k.tenant <> ALL(away) FOR UPDATE SKIP LOCKED) h ON true;
   FOR q IN
     SELECT p_tenants[n.place] COLLATE "C" AS tenant, p_queues[n.place] COLLATE "C" AS name,
            array_agg(n.place ORDER BY n.place) FILTER (WHERE p_errors[n.place] IS NULL) AS good,
@@ -1354,6 +1743,12 @@ BEGIN
   PERFORM pg_notify('postern_ready', '');
   RETURN 'done';
 END $$;
+CREATE FUNCTION postern.some_left() RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT count(*) > 0 FROM (SELECT FROM postern.tenant t WHERE t.state = 'moved' ORDER BY t.moved_at LIMIT 1) m
+$$;
 CREATE FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1405,16 +1800,20 @@ DECLARE
   looked uuid[] := '{}';
   held uuid[] := '{}';
   deps record;
+  away text[];
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('postern.wake', 0)) THEN
     RETURN;
   END IF;
   done := '{}';
+  away := postern.resting();
   lanes := '{}';
   later := false;
   share := greatest(1, p_most / greatest(1, (
-    SELECT count(DISTINCT q.tenant) FROM postern.sequel q WHERE q.id = ANY(p_sequels))));
-  FOR s IN SELECT * FROM postern.sequel q WHERE q.id = ANY(p_sequels) ORDER BY q.tenant, q.id LOOP
+    SELECT count(DISTINCT q.tenant) FROM postern.sequel q WHERE q.id = ANY(p_sequels) AND q.tenant <> ALL(away))));
+  FOR s IN
+    SELECT * FROM postern.sequel q WHERE q.id = ANY(p_sequels) AND q.tenant <> ALL(away) ORDER BY q.tenant, q.id
+  LOOP
     IF s.tenant IS DISTINCT FROM of_tenant THEN
       of_tenant := s.tenant;
       looks := share;
@@ -1654,19 +2053,6 @@ BEGIN
   END IF;
   RETURN CASE WHEN octet_length(postern.canonical_url(p_url)) > 2048 THEN must END;
 END $_$;
-CREATE TABLE postern.api_key (
-    hash bytea NOT NULL,
-    name text NOT NULL COLLATE pg_catalog."C",
-    role text NOT NULL COLLATE pg_catalog."C",
-    tenant text NOT NULL COLLATE pg_catalog."C",
-    sandbox boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_used_at timestamp with time zone,
-    expires_at timestamp with time zone,
-    revoked_at timestamp with time zone,
-    CONSTRAINT api_key_hash_length CHECK ((octet_length(hash) = 32)),
-    CONSTRAINT api_key_role_known CHECK ((role = ANY (ARRAY['operator'::text, 'admin'::text, 'worker'::text, 'read'::text])))
-);
 CREATE TABLE postern.applied (
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -1759,6 +2145,42 @@ CREATE TABLE postern.minute_pass (
     CONSTRAINT minute_pass_one CHECK (one)
 )
 WITH (fillfactor='50');
+CREATE TABLE postern.move (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    id uuid NOT NULL,
+    source boolean NOT NULL,
+    other text NOT NULL COLLATE pg_catalog."C",
+    step text NOT NULL COLLATE pg_catalog."C",
+    was text DEFAULT ''::text NOT NULL,
+    place text[] DEFAULT '{}'::text[] NOT NULL,
+    rows bigint DEFAULT 0 NOT NULL,
+    rounds bigint DEFAULT 0 NOT NULL,
+    other_system bigint DEFAULT 0 NOT NULL,
+    other_timeline bigint DEFAULT 0 NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT move_step_known CHECK ((step = ANY (ARRAY['copying'::text, 'copied'::text, 'arrived'::text, 'deleting'::text, 'undoing'::text])))
+);
+CREATE TABLE postern.move_change (
+    id bigint NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    kind "char" NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    at timestamp with time zone
+);
+ALTER TABLE postern.move_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME postern.move_change_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE postern.moved_task (
+    task uuid NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    until timestamp with time zone NOT NULL
+);
 CREATE TABLE postern.queue (
     tenant text NOT NULL COLLATE pg_catalog."C",
     name text NOT NULL COLLATE pg_catalog."C",
@@ -2274,7 +2696,13 @@ CREATE TABLE postern.task_finished_standard_default (
 CREATE TABLE postern.tenant (
     name text NOT NULL COLLATE pg_catalog."C",
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT tenant_name_shape CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text))
+    state text DEFAULT 'here'::text NOT NULL,
+    moved_to text COLLATE pg_catalog."C",
+    moved_url text,
+    moved_at timestamp with time zone,
+    CONSTRAINT tenant_moved_says_where CHECK (((state <> 'moved'::text) OR (num_nulls(moved_to, moved_url, moved_at) = 0))),
+    CONSTRAINT tenant_name_shape CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
+    CONSTRAINT tenant_state_known CHECK ((state = ANY (ARRAY['here'::text, 'arriving'::text, 'draining'::text, 'fenced'::text, 'moved'::text])))
 );
 CREATE TABLE postern.tenant_gauge (
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -2320,6 +2748,12 @@ ALTER TABLE ONLY postern.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (task);
 ALTER TABLE ONLY postern.minute_pass
     ADD CONSTRAINT minute_pass_pkey PRIMARY KEY (one);
+ALTER TABLE ONLY postern.move_change
+    ADD CONSTRAINT move_change_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY postern.move
+    ADD CONSTRAINT move_pkey PRIMARY KEY (tenant);
+ALTER TABLE ONLY postern.moved_task
+    ADD CONSTRAINT moved_task_pkey PRIMARY KEY (task);
 ALTER TABLE ONLY postern.queue_gauge
     ADD CONSTRAINT queue_gauge_pkey PRIMARY KEY (tenant, queue);
 ALTER TABLE ONLY postern.queue_mark
@@ -2351,6 +2785,9 @@ CREATE INDEX idempotency_key_expiry ON postern.idempotency_key USING btree (expi
 CREATE INDEX lease_at ON postern.lease USING btree (tenant, resolved) WHERE (resolved IS NOT NULL);
 CREATE INDEX lease_deferred ON postern.lease USING btree (until) WHERE deferred;
 CREATE INDEX lease_of_queue ON postern.lease USING btree (deferred, tenant, queue);
+CREATE INDEX move_change_of_tenant ON postern.move_change USING btree (tenant, kind, key, id);
+CREATE INDEX move_deleting ON postern.move USING btree (tenant) WHERE (source AND (step = 'deleting'::text));
+CREATE INDEX moved_task_until ON postern.moved_task USING btree (until);
 CREATE INDEX queue_discard_old ON postern.queue USING btree (tenant, name) WHERE (discard_old AND (max_entries IS NOT NULL));
 CREATE INDEX queue_max_age ON postern.queue USING btree (tenant, name) WHERE (max_age IS NOT NULL);
 CREATE INDEX queue_paused ON postern.queue USING btree (tenant, name) WHERE paused;
@@ -2366,58 +2803,64 @@ CREATE INDEX task_delayed ON postern.task USING btree (run_at) WHERE (state = 'd
 CREATE INDEX task_finished_ended ON ONLY postern.task_finished USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_failed ON ONLY postern.task_finished USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
 CREATE INDEX task_finished_id ON ONLY postern.task_finished USING btree (id);
-CREATE INDEX task_finished_job_id ON ONLY postern.task_finished USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_job_id ON ONLY postern.task_finished USING btree (tenant, job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_of_queue ON ONLY postern.task_finished USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_short_id_idx ON ONLY postern.task_finished_short USING btree (id);
 CREATE INDEX task_finished_short_default_id_idx ON postern.task_finished_short_default USING btree (id);
-CREATE INDEX task_finished_short_job_id_idx ON ONLY postern.task_finished_short USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_finished_short_default_job_id_idx ON postern.task_finished_short_default USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_short_tenant_finished_at_idx ON ONLY postern.task_finished_short USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
 CREATE INDEX task_finished_short_default_tenant_finished_at_idx ON postern.task_finished_short_default USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
+CREATE INDEX task_finished_short_tenant_job_id_idx ON ONLY postern.task_finished_short USING btree (tenant, job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_short_default_tenant_job_id_idx ON postern.task_finished_short_default USING btree (tenant, job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_short_tenant_queue_state_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_short_default_tenant_queue_state_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_short_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_short USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_short_default_tenant_queue_uuid_send_idx ON postern.task_finished_short_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_id_idx ON ONLY postern.task_finished_standard USING btree (id);
 CREATE INDEX task_finished_standard_default_id_idx ON postern.task_finished_standard_default USING btree (id);
-CREATE INDEX task_finished_standard_job_id_idx ON ONLY postern.task_finished_standard USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX task_finished_standard_default_job_id_idx ON postern.task_finished_standard_default USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_standard_tenant_finished_at_idx ON ONLY postern.task_finished_standard USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
 CREATE INDEX task_finished_standard_default_tenant_finished_at_idx ON postern.task_finished_standard_default USING btree (tenant, finished_at) WHERE (state = 'failed'::text);
+CREATE INDEX task_finished_standard_tenant_job_id_idx ON ONLY postern.task_finished_standard USING btree (tenant, job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_finished_standard_default_tenant_job_id_idx ON postern.task_finished_standard_default USING btree (tenant, job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_finished_standard_tenant_queue_state_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_standard_default_tenant_queue_state_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, state, uuid_send(id)) WHERE (state <> 'completed'::text);
 CREATE INDEX task_finished_standard_tenant_queue_uuid_send_idx ON ONLY postern.task_finished_standard USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_finished_standard_default_tenant_queue_uuid_send_idx ON postern.task_finished_standard_default USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_in_turn ON postern.task USING btree (tenant, queue, key) WHERE ((key IS NOT NULL) AND (state <> 'blocked'::text));
-CREATE INDEX task_job_id ON postern.task USING btree (job_id) WHERE (job_id IS NOT NULL);
+CREATE INDEX task_job_id ON postern.task USING btree (tenant, job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX task_of_key ON postern.task USING btree (tenant, queue, key, key_seq) WHERE (key IS NOT NULL);
 CREATE INDEX task_of_queue ON postern.task USING btree (tenant, queue, uuid_send(id));
 CREATE INDEX task_ready ON postern.task USING btree (lane, ((100 - priority)), run_at, id) WHERE ((state = 'ready'::text) AND (lane IS NOT NULL));
 CREATE INDEX task_unrouted ON postern.task USING btree (tenant, id) WHERE (lane IS NULL);
+CREATE INDEX tenant_moved ON postern.tenant USING btree (moved_at) WHERE (state = 'moved'::text);
+CREATE INDEX tenant_on_its_way ON postern.tenant USING btree (name) WHERE (state <> ALL (ARRAY['here'::text, 'moved'::text]));
 ALTER INDEX postern.task_finished_short_id_idx ATTACH PARTITION postern.task_finished_short_default_id_idx;
-ALTER INDEX postern.task_finished_short_job_id_idx ATTACH PARTITION postern.task_finished_short_default_job_id_idx;
 ALTER INDEX postern.task_finished_short_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_short_default_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_short_tenant_job_id_idx ATTACH PARTITION postern.task_finished_short_default_tenant_job_id_idx;
 ALTER INDEX postern.task_finished_short_tenant_queue_state_uuid_send_idx ATTACH PARTITION postern.task_finished_short_default_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_short_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_short_default_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_short_id_idx;
-ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_short_job_id_idx;
 ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_short_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_short_tenant_job_id_idx;
 ALTER INDEX postern.task_finished_ended ATTACH PARTITION postern.task_finished_short_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_short_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_standard_id_idx ATTACH PARTITION postern.task_finished_standard_default_id_idx;
-ALTER INDEX postern.task_finished_standard_job_id_idx ATTACH PARTITION postern.task_finished_standard_default_job_id_idx;
 ALTER INDEX postern.task_finished_standard_tenant_finished_at_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_standard_tenant_job_id_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_job_id_idx;
 ALTER INDEX postern.task_finished_standard_tenant_queue_state_uuid_send_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_standard_tenant_queue_uuid_send_idx ATTACH PARTITION postern.task_finished_standard_default_tenant_queue_uuid_send_idx;
 ALTER INDEX postern.task_finished_id ATTACH PARTITION postern.task_finished_standard_id_idx;
-ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_standard_job_id_idx;
 ALTER INDEX postern.task_finished_failed ATTACH PARTITION postern.task_finished_standard_tenant_finished_at_idx;
+ALTER INDEX postern.task_finished_job_id ATTACH PARTITION postern.task_finished_standard_tenant_job_id_idx;
 ALTER INDEX postern.task_finished_ended ATTACH PARTITION postern.task_finished_standard_tenant_queue_state_uuid_send_idx;
 ALTER INDEX postern.task_finished_of_queue ATTACH PARTITION postern.task_finished_standard_tenant_queue_uuid_send_idx;
+CREATE TRIGGER refuse_arriving BEFORE INSERT OR DELETE OR UPDATE OF hash, name, role, tenant, sandbox, expires_at, revoked_at ON postern.api_key FOR EACH ROW WHEN ((COALESCE(current_setting('postern.move'::text, true), ''::text) <> ALL (ARRAY['copies'::text, 'deletes'::text]))) EXECUTE FUNCTION postern.refuse_arriving();
+CREATE TRIGGER refuse_arriving BEFORE INSERT OR DELETE OR UPDATE ON postern.tenant_secret FOR EACH ROW WHEN ((COALESCE(current_setting('postern.move'::text, true), ''::text) <> ALL (ARRAY['copies'::text, 'deletes'::text]))) EXECUTE FUNCTION postern.refuse_arriving();
 ALTER TABLE ONLY postern.api_key
     ADD CONSTRAINT api_key_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
 ALTER TABLE ONLY postern.endpoint
     ADD CONSTRAINT endpoint_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
+ALTER TABLE ONLY postern.move
+    ADD CONSTRAINT move_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
 ALTER TABLE ONLY postern.queue
     ADD CONSTRAINT queue_tenant_fkey FOREIGN KEY (tenant) REFERENCES postern.tenant(name);
 ALTER TABLE ONLY postern.role_tenant
@@ -2497,6 +2940,11 @@ GRANT ALL ON FUNCTION postern.enqueue(queue text, url text, body bytea, content_
 REVOKE ALL ON FUNCTION postern.enqueue_row(p_role name, queue text, url text, payload jsonb, form text, bytes bytea, content_type text, delay interval, run_at timestamp with time zone, priority integer, max_retries integer, headers jsonb, method text, timeout interval, deadline timestamp with time zone, retry_policy text, tags text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.expire_entries(p_instance uuid, p_looks integer, p_limit integer, p_tenant text, p_queue text, p_id uuid, OUT ended bigint, OUT next_tenant text, OUT next_queue text, OUT next_id uuid) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.fence() FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.fenced() FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.fenced() TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.fenced_tables() FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.fenced_tables() TO postern_operator;
 REVOKE ALL ON FUNCTION postern.finish(t postern.task, p_instance uuid, p_state text, p_reason text, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.finish_uncounted(t postern.task, p_state text, p_reason text, p_error text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.finished_since(p_id uuid) FROM PUBLIC;
@@ -2513,12 +2961,48 @@ REVOKE ALL ON FUNCTION postern.lock_task(p_tenant text, p_id uuid, p_since times
 REVOKE ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) TO postern_api;
 GRANT ALL ON FUNCTION postern.lock_tasks(p_tenant text, p_ids uuid[]) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.make_partition(p_class text, p_day date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.make_partitions(p_class text, p_ahead integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_api;
 GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_operator;
 GRANT ALL ON FUNCTION postern.make_room(p_tenant text, p_queue text, p_wanted integer, p_instance uuid) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.move_barrier(p_tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_barrier(p_tenant text) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_day(p_class text, p_day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_day(p_class text, p_day date) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_delete(p_tenant text, p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_delete(p_tenant text, p_most integer) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_fence(p_table text, p_drop boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_fence(p_table text, p_drop boolean) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_forget(p_tenant text, p_tasks uuid[], p_finished uuid[], p_finished_at timestamp with time zone[], p_keys text[], p_schedules text[], p_nominal timestamp with time zone[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_forget(p_tenant text, p_tasks uuid[], p_finished uuid[], p_finished_at timestamp with time zone[], p_keys text[], p_schedules text[], p_nominal timestamp with time zone[]) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_forget_minutes(p_tenant text, p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_forget_minutes(p_tenant text, p_since timestamp with time zone) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_forget_whole(p_tenant text, p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_forget_whole(p_tenant text, p_since timestamp with time zone) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_is_left(p_tenant text, p_updated_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_is_left(p_tenant text, p_updated_at timestamp with time zone) TO postern_api;
+GRANT ALL ON FUNCTION postern.move_is_left(p_tenant text, p_updated_at timestamp with time zone) TO postern_operator;
+GRANT INSERT ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(name) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(role) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(tenant) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(sandbox) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(created_at) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(last_used_at) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(expires_at) ON TABLE postern.api_key TO postern_operator;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE postern.api_key TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_keys(p_tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_keys(p_tenant text) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_leave(p_tenant text, p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_leave(p_tenant text, p_id uuid) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_raise(p_job_id bigint, p_key_seq bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_raise(p_job_id bigint, p_key_seq bigint) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.move_writers(p_tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.move_writers(p_tenant text) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.must_arrive(p_tenant text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.new_task_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.new_task_id() TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.note_sequel(t postern.task) FROM PUBLIC;
@@ -2535,7 +3019,12 @@ GRANT ALL ON FUNCTION postern.recorded(p_attempts json, p_record json) TO poster
 GRANT ALL ON FUNCTION postern.recorded(p_attempts json, p_record json) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.refilled(p_tokens double precision, p_at timestamp with time zone, p_count integer, p_period interval, p_burst integer, OUT tokens double precision, OUT per_second double precision) TO postern_scheduler;
+REVOKE ALL ON FUNCTION postern.refuse_arriving() FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.restart(t postern.task) FROM PUBLIC;
+REVOKE ALL ON FUNCTION postern.resting() FROM PUBLIC;
+GRANT ALL ON FUNCTION postern.resting() TO postern_api;
+GRANT ALL ON FUNCTION postern.resting() TO postern_operator;
+GRANT ALL ON FUNCTION postern.resting() TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO postern_api;
 GRANT ALL ON FUNCTION postern.results_of(p_tenant text, p_tasks uuid[]) TO postern_operator;
@@ -2547,7 +3036,7 @@ REVOKE ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since time
 GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[], p_keeping text[]) TO postern_api;
 GRANT ALL ON FUNCTION postern.retry_task(p_tenant text, p_id uuid, p_since timestamp with time zone, p_instance uuid, p_rules text, p_waiting text[], p_completed text[], p_keeping text[]) TO postern_operator;
 GRANT SELECT ON TABLE postern.task_finished TO postern_api;
-GRANT SELECT ON TABLE postern.task_finished TO postern_operator;
+GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_operator;
 GRANT SELECT,INSERT ON TABLE postern.task_finished TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.revive(t postern.task_finished, p_instance uuid, p_keeps boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.revoke_key(p_tenant text, p_name text, p_by_operator boolean) FROM PUBLIC;
@@ -2560,6 +3049,7 @@ GRANT ALL ON FUNCTION postern.set_aside(p_id uuid, p_lease uuid, p_error text, p
 REVOKE ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_api;
 GRANT ALL ON FUNCTION postern.settle_deferred(p_tenant text, p_id uuid, p_since timestamp with time zone, p_lease uuid, p_instance uuid, p_state text, p_reason text, p_delay_ms bigint, p_record json, p_outcome text, p_error text, p_code integer, p_ms integer, p_headers text, p_answer bytea) TO postern_operator;
+REVOKE ALL ON FUNCTION postern.some_left() FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION postern.spend(p_tenant text, p_queue text, p_endpoint text, p_count integer) TO postern_scheduler;
 REVOKE ALL ON FUNCTION postern.task_of_job(p_tenant text, p_job_id bigint) FROM PUBLIC;
@@ -2578,15 +3068,6 @@ REVOKE ALL ON FUNCTION postern.wrong_payload(p_payload jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_retry_policy(p_policy text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_tags(p_tags text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION postern.wrong_url(p_url text) FROM PUBLIC;
-GRANT INSERT ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(name) ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(role) ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(tenant) ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(sandbox) ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(created_at) ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(last_used_at) ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(expires_at) ON TABLE postern.api_key TO postern_operator;
-GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE postern.api_key TO postern_operator;
 GRANT SELECT ON TABLE postern.applied TO postern_api;
 GRANT SELECT ON TABLE postern.applied TO postern_scheduler;
 GRANT SELECT ON TABLE postern.applied TO postern_operator;
@@ -2600,7 +3081,7 @@ GRANT SELECT,INSERT ON TABLE postern.dependency TO postern_api;
 GRANT SELECT,INSERT ON TABLE postern.dependency TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.dependency TO postern_scheduler;
 GRANT SELECT ON TABLE postern.endpoint_minute TO postern_api;
-GRANT SELECT ON TABLE postern.endpoint_minute TO postern_operator;
+GRANT SELECT,INSERT ON TABLE postern.endpoint_minute TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.endpoint_minute TO postern_scheduler;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.idempotency_key TO postern_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.idempotency_key TO postern_operator;
@@ -2619,19 +3100,28 @@ GRANT SELECT ON TABLE postern.lane TO postern_api;
 GRANT SELECT ON TABLE postern.lane TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lane TO postern_scheduler;
 GRANT SELECT ON TABLE postern.lease TO postern_api;
-GRANT SELECT ON TABLE postern.lease TO postern_operator;
+GRANT SELECT,INSERT ON TABLE postern.lease TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.lease TO postern_scheduler;
 GRANT SELECT,UPDATE ON TABLE postern.minute_pass TO postern_scheduler;
+GRANT SELECT ON TABLE postern.move TO postern_api;
+GRANT SELECT ON TABLE postern.move TO postern_scheduler;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.move TO postern_operator;
+GRANT SELECT,DELETE ON TABLE postern.move_change TO postern_operator;
+GRANT SELECT ON TABLE postern.moved_task TO postern_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.moved_task TO postern_operator;
+GRANT SELECT,DELETE ON TABLE postern.moved_task TO postern_scheduler;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue TO postern_operator;
 GRANT SELECT,INSERT,UPDATE ON TABLE postern.queue TO postern_scheduler;
 GRANT SELECT ON TABLE postern.queue_gauge TO postern_api;
 GRANT SELECT ON TABLE postern.queue_gauge TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue_gauge TO postern_scheduler;
+GRANT SELECT,INSERT ON TABLE postern.queue_mark TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue_mark TO postern_scheduler;
 GRANT SELECT ON TABLE postern.queue_minute TO postern_api;
-GRANT SELECT ON TABLE postern.queue_minute TO postern_operator;
+GRANT SELECT,INSERT ON TABLE postern.queue_minute TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.queue_minute TO postern_scheduler;
+GRANT SELECT ON TABLE postern.role_tenant TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.schedule TO postern_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.schedule TO postern_operator;
 GRANT SELECT,UPDATE ON TABLE postern.schedule TO postern_scheduler;
@@ -2639,7 +3129,7 @@ GRANT SELECT,INSERT,DELETE ON TABLE postern.schedule_run TO postern_api;
 GRANT SELECT,INSERT,DELETE ON TABLE postern.schedule_run TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.schedule_run TO postern_scheduler;
 GRANT INSERT ON TABLE postern.sequel TO postern_api;
-GRANT INSERT ON TABLE postern.sequel TO postern_operator;
+GRANT SELECT,INSERT ON TABLE postern.sequel TO postern_operator;
 GRANT SELECT,INSERT,DELETE ON TABLE postern.sequel TO postern_scheduler;
 GRANT SELECT ON TABLE postern.setting TO postern_api;
 GRANT SELECT ON TABLE postern.setting TO postern_scheduler;
@@ -2657,6 +3147,10 @@ GRANT SELECT ON TABLE postern.task_finished_standard_default TO postern_operator
 GRANT SELECT ON TABLE postern.tenant TO postern_api;
 GRANT SELECT ON TABLE postern.tenant TO postern_scheduler;
 GRANT SELECT,INSERT ON TABLE postern.tenant TO postern_operator;
+GRANT UPDATE(state) ON TABLE postern.tenant TO postern_operator;
+GRANT UPDATE(moved_to) ON TABLE postern.tenant TO postern_operator;
+GRANT UPDATE(moved_url) ON TABLE postern.tenant TO postern_operator;
+GRANT UPDATE(moved_at) ON TABLE postern.tenant TO postern_operator;
 GRANT SELECT ON TABLE postern.tenant_gauge TO postern_api;
 GRANT SELECT ON TABLE postern.tenant_gauge TO postern_operator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE postern.tenant_gauge TO postern_scheduler;

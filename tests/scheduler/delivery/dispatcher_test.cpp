@@ -37,6 +37,12 @@ class UnsentTasks : public ::testing::Test {
     run_until([&] { return dispatcher_.in_flight() == kTasks; });
   }
 
+  // Nothing of the tenant is written any more, and its attempts end.
+  void fence() {
+    owner_.script("UPDATE postern.tenant SET state = 'fenced'");
+    run_until([&] { return dispatcher_.settler().kept() == kTasks; });
+  }
+
   void run_until(const std::function<bool()>& done) {
     const auto limit = std::chrono::steady_clock::now() + 20s;
     while (!done()) {
@@ -94,6 +100,77 @@ TEST_F(UnsentTasks, AreAllSentWhenItDoesNot) {
   finish();
   EXPECT_EQ(receiver_.requests().size(), static_cast<std::size_t>(kTasks));
   EXPECT_EQ(count("task_finished WHERE state = 'completed'"), kTasks);
+}
+
+// A pause of a move may be given up, and then the receivers' answers count.
+TEST_F(UnsentTasks, AreSettledOnceTheirTenantIsHereAgain) {
+  claim_all();
+  fence();
+  for (int i = 0; i < 3; ++i) {  // sent again, and kept again
+    passed_ += 2s;
+    run_until([&] { return dispatcher_.settler().kept() == 0; });
+    run_until([&] { return dispatcher_.settler().kept() == kTasks; });
+  }
+  EXPECT_EQ(dispatcher_.unsettled(), static_cast<std::size_t>(kTasks));
+  EXPECT_EQ(count("lease"), kTasks);
+  EXPECT_EQ(count("task WHERE attempt = 0"), kTasks);
+
+  owner_.script("UPDATE postern.tenant SET state = 'here'");
+  passed_ += 2s;
+  run_until([&] { return dispatcher_.unsettled() == 0; });
+  EXPECT_EQ(receiver_.requests().size(), static_cast<std::size_t>(kTasks));
+  EXPECT_EQ(count("task_finished WHERE state = 'completed' AND attempt = 1"), kTasks);
+}
+
+TEST_F(UnsentTasks, AreForgottenOnceTheirTenantHasMoved) {
+  claim_all();
+  fence();
+  owner_.script("DELETE FROM postern.lease");
+  passed_ = 2s;
+  run_until([&] { return dispatcher_.unsettled() == 0; });
+  EXPECT_EQ(count("task WHERE attempt = 0"), kTasks);
+}
+
+// As when the tenant is fenced between the two statements: it is not sent again at once, and for
+// ever.
+TEST_F(UnsentTasks, ThatCannotBeSetAsideAtPresentAreKept) {
+  owner_.script(R"sql(
+    CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF current_query() LIKE '%set_aside%' THEN
+        RAISE EXCEPTION 'on its way' USING ERRCODE = 'PM001';
+      END IF;
+      RAISE EXCEPTION 'odd' USING ERRCODE = 'check_violation';
+    END $$;
+    CREATE TRIGGER refuse BEFORE DELETE ON postern.lease FOR EACH ROW EXECUTE FUNCTION public.refuse())sql");
+  claim_all();
+  run_until([&] { return dispatcher_.settler().kept() > 0; });
+  owner_.script("DROP TRIGGER refuse ON postern.lease");
+  passed_ = 2s;
+  run_until([&] { return dispatcher_.unsettled() == 0; });
+  EXPECT_EQ(count("task_finished WHERE state = 'completed' AND attempt = 1"), kTasks);
+}
+
+// However long a tenant is fenced, and however many there are, others' work goes on.
+TEST_F(UnsentTasks, OfATenantThatIsFencedAreInNobodysWay) {
+  constexpr int kKept = 600;  // more than the slots twice
+  owner_.script(
+      "INSERT INTO postern.tenant (name, state) VALUES ('away', 'fenced'); INSERT INTO "
+      "postern.task (id, tenant, queue, lane, state, url) SELECT postern.new_task_id(), 'away', "
+      "'q', 999, 'ready', 'http://receiver.test/' FROM generate_series(1, 600); INSERT INTO "
+      "postern.lease (task, lease, until, tenant, queue) SELECT id, id, now() + interval '1 hour', "
+      "tenant, queue FROM postern.task");
+  const auto away = owner_.exec({"", "SELECT id FROM postern.task"});
+  for (int i = 0; i < away.rows(); ++i) {
+    dispatcher_.settler().add(
+        {.id = away.uuid(i, 0), .lease = away.uuid(i, 0), .state = State::completed});
+  }
+  run_until([&] { return dispatcher_.settler().kept() == kKept; });
+  EXPECT_TRUE(dispatcher_.idle());
+
+  claim_all();
+  finish();
+  EXPECT_EQ(count("task_finished WHERE tenant = 'default' AND state = 'completed'"), kTasks);
+  EXPECT_EQ(count("lease"), kKept);
 }
 
 TEST_F(UnsentTasks, EndWhenTheirDeadlinePassesBeforeTheirTurn) {
