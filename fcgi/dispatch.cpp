@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 
 #include "core/program/log.h"
+#include "fcgi/api/deferred.h"
+#include "fcgi/auth/placements.h"
 #include "fcgi/dialects/answers.h"
 #include "fcgi/dialects/detect.h"
 #include "fcgi/server/db_access.h"
@@ -32,7 +34,7 @@ bool may_log_database_fault() {
 // the request's id.
 Error error_of(const HttpRequest& request, const Match<Route>& match, const std::exception& fault) {
   const bool of_database = is_database_fault(fault);
-  if (!of_database || may_log_database_fault()) {
+  if (!of_database || (!is_tenant_away(fault) && may_log_database_fault())) {
     const std::string_view what = fault.what();
     log::error("request failed request_id={} method={} route={} error=\"{}\"",
                log_safe(request.request_id), log_safe(request.method),
@@ -58,6 +60,54 @@ std::optional<Error> refusal(const HttpRequest& request, const Match<Route>& mat
   return std::nullopt;
 }
 
+// nginx has passed it to the wrong place: who asks may be another here.
+Error mismatched(const HttpRequest& request, const Placements& placements) {
+  if (may_log_database_fault()) {
+    log::error("request for another cell cell=\"{}\" nginx=\"{}\"", placements.cell(),
+               log_safe(request.cell));
+  }
+  return unavailable("cell_mismatch",
+                     "The cells are not set up as they should be: this is another one.");
+}
+
+// Whether another cell may be asked to do it instead. One who has the token of no attempt here may
+// have that of one there.
+bool surely_undone(const Error& error) {
+  return error.reason == kTenantMoving || error.code == Errc::not_found ||
+         error.code == Errc::forbidden;
+}
+
+// What of a request the answer takes that leads to another cell.
+struct Asked {
+  std::string mount, path, query;
+  bool known_to_nginx;  // which can pass it on
+};
+
+Asked asked_of(const HttpRequest& request) {
+  return {request.mount, request.path, request.query, request.cells == "1"};
+}
+
+// Leads a request to the cell where its tenant is. nginx passes it on by itself, for a caller that
+// it knows, where it knows the cells (@postern_moved in nginx/cells-server.conf); a client is told
+// the place.
+HttpResponse sent_on(const Asked& asked, const db::Placement& place, bool by_nginx,
+                     const DialectTable& table) {
+  if (by_nginx && asked.known_to_nginx) {
+    HttpResponse response{204, {}, {}};
+    response.header("X-Accel-Redirect", "@postern_moved");
+    response.header("Postern-Cell", place.cell);
+    return response;
+  }
+  HttpResponse response = table.render_error(conflict(
+      "tenant_moved",
+      fmt::format("The tenant has moved to the cell {}, {}: ask there.", place.cell, place.url)));
+  response.status = 308;
+  std::string location = place.url + asked.mount + encoded_path(asked.path);
+  if (!asked.query.empty()) location += '?' + asked.query;
+  response.header("Location", std::move(location));
+  return response;
+}
+
 // Reads and sweeps of a tenant that wait for a place.
 constexpr std::size_t kLine = 16;
 // Changes are short, and many of a tenant's may come at once.
@@ -76,21 +126,46 @@ class Visit {
   void admit(Caller caller) { caller_ = std::move(caller); }
 
   void finish(Result<HttpResponse> result) const {
+    // What was read here, or was not done, if the tenant has left meanwhile.
+    if (admitted() && (reads() || (!result && surely_undone(result.error())))) {
+      const auto place = placement();
+      if (place && place->is_elsewhere()) return send_on(*place);
+    }
     HttpResponse response =
         result ? std::move(*result)
                : speaker(use_, way_, caller_ ? &*caller_ : nullptr).render_error(result.error());
     if (!way_.match.allowed.empty()) response.header("Allow", way_.match.allowed);
-    if (request_.method == "HEAD") {
-      response.body.clear();
-      response.rest = {};
+    send(std::move(response));
+  }
+
+  // Whether the tenant that this is about is in this cell; else the request is answered.
+  // REQUIRES: there is a route, and its access is admitted.
+  bool is_here() {
+    const auto place = placement();
+    if (!place) return true;
+    leaving_ = true;
+    if (place->is_elsewhere()) {
+      send_on(*place);
+      return false;
     }
-    reply_(response);
+    switch (place->state) {
+      case db::TenantState::here:
+      case db::TenantState::draining: return true;
+      case db::TenantState::fenced:
+        if (reads()) return true;
+        [[fallthrough]];
+      case db::TenantState::arriving:
+      case db::TenantState::moved: break;
+    }
+    finish(tenant_moving());
+    return false;
   }
 
   // Has the route's handler answer. REQUIRES: there is a route, and its access is admitted.
   void carry_out() const try {
     const Call call{use_, request_, *caller_, way_.match.args, way_.mount};
     if (way_.match.route->handler != nullptr) return finish(way_.match.route->handler(call));
+    if (leaving_) return carry_out_leaving(call);
     way_.match.route->late(
         call, [table = way_.table, reply = reply_](const Result<HttpResponse>& result) {
           reply(result ? *result : table->render_error(result.error()));
@@ -100,11 +175,58 @@ class Visit {
   }
 
  private:
+  bool reads() const { return request_.method == "GET" || request_.method == "HEAD"; }
+
+  bool admitted() const { return caller_ && way_.match.route != nullptr; }
+
+  // Where the tenant that this is about is: the caller's, or of a URL that is itself the credential
+  // that of its task; nullopt: here. REQUIRES: admitted.
+  std::optional<db::Placement> placement() const try {
+    if (!use_.placements.any()) return std::nullopt;
+    std::optional<std::string> tenant = caller_->tenant;
+    if (const auto task_of = way_.match.route->task) {
+      const auto task = task_of(way_.match.args);
+      tenant = task ? use_.deferred.tenant_of(*task) : std::nullopt;
+    }
+    return tenant && !tenant->empty() ? use_.placements.of(*tenant) : std::nullopt;
+  } catch (const std::exception&) {
+    return std::nullopt;  // the database is away, as the route will say
+  }
+
+  void send_on(const db::Placement& place) const {
+    send(sent_on(asked_of(request_), place, way_.match.route->task == nullptr, *way_.table));
+  }
+
+  // The same as carry_out for a tenant that may have moved when the answer is there, and the
+  // request gone.
+  void carry_out_leaving(const Call& call) const {
+    way_.match.route->late(
+        call, [&placements = use_.placements, tenant = caller_->tenant, asked = asked_of(request_),
+               table = way_.table, reply = reply_](const Result<HttpResponse>& result) {
+          if (result) return reply(*result);
+          const auto place =
+              result.error().reason == kTenantMoving ? placements.of(tenant) : std::nullopt;
+          if (!place || !place->is_elsewhere()) {
+            return reply(table->render_error(result.error()));
+          }
+          reply(sent_on(asked, *place, true, *table));
+        });
+  }
+
+  void send(HttpResponse response) const {
+    if (request_.method == "HEAD") {
+      response.body.clear();
+      response.rest = {};
+    }
+    reply_(response);
+  }
+
   const UseCases& use_;
   const HttpRequest& request_;
   const Reply& reply_;
   const Way way_ = way_of(request_);
   std::optional<Caller> caller_;
+  bool leaving_ = false;  // its tenant is not simply here
 };
 
 // The same for a request that waits for its turn.
@@ -176,6 +298,11 @@ void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
   const Route& route = *way.match.route;
   Result<Caller> caller = admit(request, route.access, options_.admission);
   if (!caller) return visit.finish(caller.error());
+  visit.admit(*caller);
+  if (!visit.is_here()) return;
+  if (!request.cell.empty() && request.cell != use_.placements.cell()) {
+    return visit.finish(mismatched(request, use_.placements));
+  }
   if (request.body_too_large) {
     return visit.finish(Error{Errc::payload_too_large, "body_too_large", "",
                               fmt::format("The body is larger than {} bytes.", max_body(request))});
@@ -185,7 +312,6 @@ void Dispatch::answer(const HttpRequest& request, const Reply& reply) const {
                                     "Too many large bodies are on their way at the moment. Try "
                                     "again, with fewer at the same time."));
   }
-  visit.admit(*caller);
   if (way.refused) return visit.finish(*way.refused);
 
   Turns* const turns = turns_of(route.cost);

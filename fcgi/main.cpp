@@ -20,6 +20,7 @@
 #include "db/schema/migrations.h"
 #include "fcgi/api/assembly.h"
 #include "fcgi/auth/authenticator.h"
+#include "fcgi/auth/key_review.h"
 #include "fcgi/dispatch.h"
 #include "fcgi/intake/intake.h"
 #include "fcgi/server/fastcgi.h"
@@ -89,6 +90,7 @@ int serve(const Settings& settings) {
       .database = database,
       .instance = instance,
       .name = host_name(),
+      .cell = settings.cell,
       .idempotency_window = settings.idempotency_window,
       .greet = [&](auto& connection) { require_fit(connection, settings.unsafe_durability); },
       .run = [&](auto answers) { queue.add(std::move(answers)); },
@@ -99,6 +101,7 @@ int serve(const Settings& settings) {
           .allow_create_default = settings.allow_create_default,
           .default_queue = settings.asyncjobs_queue,
           .public_url = settings.public_url,
+          .cell = settings.cell,
           .ready_needs_scheduler = settings.ready_needs_scheduler,
           .max_waiters = std::max(1, settings.threads / 4),
           .max_streams = std::max(1, settings.threads / 4),
@@ -117,16 +120,19 @@ int serve(const Settings& settings) {
                               .rest = settings.pool_size,
                               .run = [&](auto work) { queue.add({std::move(work)}); },
                           });
+  KeyReview keys(vital);
   FastCgiServer server(
       std::move(listener),
       {.threads = settings.threads,
        .max_body_of = [&](const HttpRequest& request) { return dispatch.max_body(request); },
        .max_bodies_in_flight = static_cast<std::size_t>(settings.max_bodies_in_flight),
        .idle_exit = settings.idle_exit},
-      queue, [&](const HttpRequest& request, const Reply& reply) {
+      queue, [&](HttpRequest request, const Reply& reply) {
         if (request.service == "auth") {
-          return reply(authenticate(vital, jwt, request, admission));
+          return reply(
+              authenticate(vital, jwt, assembly.use_cases().placements, request, admission));
         }
+        keys.review(request);
         dispatch.answer(request, reply);
       });
 

@@ -199,6 +199,7 @@ SchedulerGauges Loop::gauges() const {
   gauges.unsettled = static_cast<std::int64_t>(dispatcher_.unsettled());
   gauges.egress_denied = static_cast<std::int64_t>(http_->egress_denied());
   gauges.egress_ports_allow = settings_.egress_ports_allow;
+  gauges.cell = settings_.cell;
   for (const auto& lane : dispatcher_.pacing().stopped()) {
     gauges.lanes.push_back({lane.lane, std::string(name(lane.state))});
   }

@@ -47,6 +47,7 @@ class LocalApi : public Api {
             {.auto_create_queues = settings.auto_create_queues,
              .allow_create_default = settings.allow_create_default,
              .public_url = settings.public_url,
+             .cell = settings.cell,
              .quotas = {settings.quota_queues, settings.quota_endpoints, settings.quota_schedules,
                         settings.quota_lanes, settings.quota_waiting}},
             {pool_, pool_, pool_}, intake_),
@@ -70,7 +71,7 @@ class LocalApi : public Api {
     request.identity = "postern";
     // Who may use the host's database may see all tenants in it.
     request.role = "operator";
-    request.operator_vouched = "1";
+    request.operator_vouched = kVouchedByKey;
     request.key_tenant = tenant_;
 
     // A creation is answered by the intake's thread.

@@ -48,12 +48,16 @@ Diagnosis public_url(const Context& context) {
                         "Postern-Complete-Url, and links in answers have no host");
 }
 
+std::string content(const fs::path& file) {
+  std::ifstream input(file);
+  return {std::istreambuf_iterator<char>(input), {}};
+}
+
 // Whether one of the files in the folder includes one of Postern's, besides its definitions.
 bool is_included(const fs::path& folder) {
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder, none)) {
-    std::ifstream input(entry.path());
-    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    const std::string text = content(entry.path());
     for (const char* file : {"snippets/postern", "postern/server.conf", "postern/site.conf",
                              "postern/vhost.conf", "postern/location.conf"}) {
       const auto at = text.find(file);
@@ -65,6 +69,18 @@ bool is_included(const fs::path& folder) {
   return false;
 }
 
+// Of several cells, the file that nginx should have in the place of one that is for one cell, and
+// has not, or has an earlier version's of it; empty: all is as it should be, or there is one cell.
+std::string cells_file_left_out(const fs::path& folder) {
+  std::error_code none;
+  if (!fs::exists(folder / "conf.d/postern-cells.conf", none)) return {};
+  for (const std::string name : {"judge.conf", "pass.conf", "server.conf"}) {
+    const fs::path ours = folder / "postern" / ("cells-" + name);
+    if (content(ours) != content(folder / "postern" / ("cell-" + name))) return "cell-" + name;
+  }
+  return {};
+}
+
 Diagnosis nginx() {
   const fs::path folder = "/etc/nginx";
   std::error_code none;
@@ -74,6 +90,12 @@ Diagnosis nginx() {
   }
   if (!fs::exists(folder / "conf.d/postern.conf", none)) {
     return warning_unless(false, "conf.d/postern.conf is not there", "run `postern setup`");
+  }
+  if (const auto file = cells_file_left_out(folder); !file.empty()) {
+    return warning_unless(false, "cells.conf is included, and " + file + " is not the cells' own",
+                          "copy cells-judge.conf, cells-pass.conf and cells-server.conf over those "
+                          "with cell- in their "
+                          "names: docs/cells.md");
   }
   const bool included = is_included(folder / "sites-enabled") || is_included(folder / "conf.d");
   return warning_unless(

@@ -103,7 +103,8 @@ void create(const Context& context, const KeyArguments& arguments) {
   }
   auto connection = context.connect();
   const std::string tenant = arguments.tenant_name();
-  const auto key = make_api_key(arguments.sandbox);
+  require_tenant_here(context, connection, tenant);
+  const auto key = make_api_key(arguments.sandbox, context.settings.cell);
   check(db::create_key(connection, {sha256(key), arguments.name, arguments.role, tenant,
                                     arguments.sandbox, expires}),
         fmt::format("a key named {} of tenant {}", arguments.name, tenant), tenant, context.json);
@@ -119,7 +120,9 @@ void create(const Context& context, const KeyArguments& arguments) {
 void list(const Context& context, const std::optional<std::string>& tenant) {
   if (!context.url.empty()) return list_by_api(context, tenant);
   auto connection = context.connect(false);
-  if (tenant) require_tenant(context, connection, *tenant);
+  // Of one that has moved it has the keys that were made before, and does not know which of them
+  // have ended since.
+  if (tenant) require_tenant_here(context, connection, *tenant);
   std::vector<std::vector<std::string>> rows;
   for (const auto& key : db::list_keys(connection)) {
     if (tenant && key.tenant != *tenant) continue;
@@ -206,7 +209,7 @@ void revoke(const Context& context, const KeyArguments& arguments) {
   if (!context.url.empty()) return revoke_by_api(context, arguments);
   auto connection = context.connect();
   const std::string tenant = arguments.tenant_name();
-  require_tenant(context, connection, tenant);
+  require_tenant_here(context, connection, tenant);
   if (!db::revoke_key(connection, tenant, arguments.name)) {
     fail(fmt::format(
              "tenant {} has no key named {} to revoke: `postern key list` shows which there are",

@@ -20,6 +20,7 @@ void add_secret(Command& app, Context& context) {
   auto tenant = std::make_shared<std::string>("default");
 
   const auto show_secrets = [&context, tenant](db::PgConnection& connection) {
+    require_tenant_here(context, connection, *tenant);
     const auto secrets = db::tenant_secrets(connection, *tenant);
     if (!secrets) fail(no_such_tenant(*tenant), context.json);
     print_record({{"tenant", *tenant},
@@ -45,7 +46,7 @@ void add_secret(Command& app, Context& context) {
               "even while an earlier rotation's overlap runs: its old secret ends now");
   rotate.run([&context, tenant, force, overlap, show_secrets] {
     auto connection = context.connect();
-    require_tenant(context, connection, *tenant);
+    require_tenant_here(context, connection, *tenant);
     if (!db::rotate_secret(connection, *tenant, make_webhook_secret(),
                            parse_setting_duration(*overlap), *force)) {
       fail(

@@ -15,11 +15,13 @@
 #include "core/model/validation.h"
 #include "core/security/signing.h"
 #include "db/catalog/keys.h"
+#include "db/catalog/placement.h"
 
 namespace postern::admin {
 namespace {
 
 constexpr std::size_t kPage = 100;
+constexpr int kOfDatabase = 1'000;  // a page, too
 constexpr Column kColumns[] = {{"name", "name", 0},
                                {"created at", "created_at", 2},
                                {"queues", "queues", 1},
@@ -49,6 +51,16 @@ void require_tenant(const Context& context, db::PgConnection& connection,
   if (!db::has_tenant(connection, tenant)) fail(no_such_tenant(tenant), context.json);
 }
 
+void require_tenant_here(const Context& context, db::PgConnection& connection,
+                         const std::string& tenant) {
+  require_tenant(context, connection, tenant);
+  const auto place = db::placement(connection, tenant);
+  if (!place || place->state != db::TenantState::moved) return;
+  fail(fmt::format("the tenant {} has moved to the cell {} ({}): call this on a host of that cell",
+                   tenant, place->cell, place->url),
+       context.json);
+}
+
 void add_tenant(Command& app, Context& context) {
   Command tenant = app.add("tenant", "Tenants: each sees only its own tasks");
   tenant.require_subcommand();
@@ -69,10 +81,18 @@ void add_tenant(Command& app, Context& context) {
   tenant.add("list", "Show all tenants; by --url for operators").run([&context] {
     if (!context.url.empty()) return list_by_api(context);
     auto connection = context.connect(false);
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& info : db::list_tenants(connection))
-      rows.push_back({info.name, show(info.created_at)});
-    print_table({"name", "created at"}, rows, context.json);
+    Table table({"name", "created at", "state", "moved to"}, context.json);
+    std::string after;
+    while (true) {
+      const auto page = db::list_tenants(connection, after, kOfDatabase);
+      if (page.empty()) return table.end();
+      std::vector<std::vector<std::string>> rows;
+      for (const auto& info : page) {
+        rows.push_back({info.name, show(info.created_at), info.state, info.moved_to});
+      }
+      table.print(std::move(rows));
+      after = page.back().name;
+    }
   });
 }
 

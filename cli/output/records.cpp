@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "cli/command/printable.h"
 #include "core/base/json_writer.h"
@@ -24,37 +25,52 @@ void write_cell(JsonWriter& out, const std::string& heading, const std::string& 
 
 }  // namespace
 
-void print_table(const std::vector<std::string>& headings,
-                 std::vector<std::vector<std::string>> rows, bool json) {
-  if (json) {
-    JsonWriter out;
-    out.begin_array();
+Table::Table(std::vector<std::string> headings, bool json)
+    : headings_(std::move(headings)), json_(json) {
+  for (const auto& heading : headings_) widths_.push_back(heading.size());
+}
+
+void Table::print(std::vector<std::vector<std::string>> rows) {
+  if (json_) {
     for (const auto& row : rows) {
+      JsonWriter out;
       out.begin_object();
-      for (std::size_t i = 0; i < headings.size(); ++i) write_cell(out, headings[i], row[i]);
+      for (std::size_t i = 0; i < headings_.size(); ++i) write_cell(out, headings_[i], row[i]);
       out.end_object();
+      fmt::print("{}{}", begun_ ? "," : "[", out.text());
+      begun_ = true;
     }
-    out.end_array();
-    fmt::print("{}\n", out.text());
     return;
   }
   for (auto& row : rows) {
-    for (auto& cell : row) cell = printable(cell);
-  }
-  std::vector<std::size_t> widths;
-  for (const auto& heading : headings) widths.push_back(heading.size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  const auto print_row = [&](const std::vector<std::string>& row) {
-    std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]);
+      row[i] = printable(row[i]);
+      widths_[i] = std::max(widths_[i], row[i].size());
     }
-    fmt::print("{}\n", line);
-  };
-  print_row(headings);
-  for (const auto& row : rows) print_row(row);
+  }
+  if (!begun_) print_line(headings_);
+  begun_ = true;
+  for (const auto& row : rows) print_line(row);
+}
+
+void Table::end() {
+  if (!begun_ && !json_) print_line(headings_);
+  if (json_) fmt::print("{}]\n", begun_ ? "" : "[");
+}
+
+void Table::print_line(const std::vector<std::string>& row) const {
+  std::string line;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths_[i]);
+  }
+  fmt::print("{}\n", line);
+}
+
+void print_table(const std::vector<std::string>& headings,
+                 std::vector<std::vector<std::string>> rows, bool json) {
+  Table table(headings, json);
+  table.print(std::move(rows));
+  table.end();
 }
 
 void print_record(const std::vector<RecordField>& fields, bool json) {

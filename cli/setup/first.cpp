@@ -43,7 +43,7 @@ Step key(Plan& plan) {
             return open(fmt::format("make the API key {}, with the role admin", plan.key_name));
           },
           [&plan] {
-            const auto text = make_api_key(false);
+            const auto text = make_api_key(false, plan.context->settings.cell);
             auto admin = plan.connect();
             if (db::create_key(admin, {sha256(text), plan.key_name, "admin", "default", false,
                                        std::nullopt}) != db::Made::yes) {

@@ -10,9 +10,11 @@
 namespace postern {
 
 // 43 characters of base 62 are 256 bits: nobody guesses one, so its plain SHA-256 is safe to keep.
-std::string make_api_key(bool sandbox) {
+std::string make_api_key(bool sandbox, std::string_view cell) {
   constexpr int kCharacters = 43;
-  return std::string(sandbox ? kSandboxKeyPrefix : kKeyPrefix) + random_base62(kCharacters);
+  std::string key(sandbox ? kSandboxKeyPrefix : kKeyPrefix);
+  if (!cell.empty()) key.append(cell) += '_';
+  return key + random_base62(kCharacters);
 }
 
 Result<void> check_key_name(std::string_view name, std::string_view field) {

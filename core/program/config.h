@@ -26,6 +26,7 @@ struct Settings {
   std::string database_password_file;  // empty: the credential, if there is one
   std::string log_level = "info";
   std::string public_url;
+  std::string cell;       // empty: there is no other
   std::string state_dir;  // empty: $STATE_DIRECTORY of systemd, else none
   // both daemons
   bool prepared_statements = true;

@@ -12,6 +12,7 @@
 
 #include "core/base/cidr.h"
 #include "core/base/url.h"
+#include "core/model/cell.h"
 #include "core/model/validation.h"
 
 namespace postern {
@@ -118,6 +119,11 @@ bool set_state_dir(Settings& settings, const std::string& value) {
   return value.empty() || value.starts_with('/');
 }
 
+bool set_cell(Settings& settings, const std::string& value) {
+  settings.cell = value;
+  return value.empty() || check_cell_label(value, "cell");
+}
+
 template <auto member, std::int64_t min, std::int64_t max>
 bool set_bytes(Settings& settings, const std::string& value) {
   std::string_view digits = value;
@@ -199,6 +205,11 @@ constexpr Setting kSettings[] = {
      "what stands in front of /v1 for clients and receivers, for links in answers and webhooks; "
      "empty: links are paths",
      set_public_url},
+    {"cell", Users::all, "LABEL",
+     "a label of 1 to 16 characters of a-z and 0-9, and not default, hostnames, include or "
+     "volatile, which are words of nginx's maps",
+     "", "the label of this cell, where there are several; new API keys carry it; empty: none",
+     set_cell},
     {"state_dir", Users::all, "FOLDER", "an absolute path", "",
      "where the daemons keep which PostgreSQL is the primary, and the command finds it; empty: "
      "$STATE_DIRECTORY, else nowhere, and /var/lib/postern for the command",

@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kSlots = "slots", kInFlight = "in_flight", kParked = "parked",
                            kUnsettled = "unsettled", kEgressDenied = "egress_denied",
                            kEgressPorts = "egress_ports_allow", kLanes = "lanes", kLane = "lane",
-                           kState = "state";
+                           kState = "state", kCell = "cell";
 
 std::int64_t count(const boost::json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);
@@ -31,6 +31,7 @@ std::string to_json(const SchedulerGauges& gauges) {
   json.key(kEgressPorts).begin_array();
   for (const int port : gauges.egress_ports_allow) json.number(port);
   json.end_array();
+  json.member(kCell, gauges.cell);
   json.key(kLanes).begin_array();
   for (const auto& [lane, state] : gauges.lanes) {
     json.begin_object().member(kLane, lane).member(kState, state).end_object();
@@ -56,6 +57,8 @@ SchedulerGauges scheduler_gauges_from(std::string_view json) {
       if (each.is_int64()) out.egress_ports_allow.push_back(static_cast<int>(each.get_int64()));
     }
   }
+  const auto* cell = object.if_contains(kCell);
+  if (cell != nullptr && cell->is_string()) out.cell = cell->get_string();
   const auto* lanes = object.if_contains(kLanes);
   if (lanes == nullptr || !lanes->is_array()) return out;
   for (const auto& each : lanes->get_array()) {

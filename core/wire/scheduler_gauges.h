@@ -23,6 +23,7 @@ struct SchedulerGauges {
   std::int64_t unsettled = 0;
   std::int64_t egress_denied = 0;
   std::vector<int> egress_ports_allow = {};  // as set
+  std::string cell = {};                     // the label, as set
   std::vector<Lane> lanes;
 };
 

@@ -123,14 +123,18 @@ Made create_tenant(PgConnection& connection, std::string_view name, std::string_
   return made(connection, kCreateTenant, Params().text(name).text(secret));
 }
 
-constexpr Statement kListTenants{"", "SELECT name, created_at FROM postern.tenant ORDER BY name"};
+constexpr Statement kListTenants{"",
+                                 "SELECT name, created_at, state, moved_to FROM postern.tenant "
+                                 "WHERE name > $1 ORDER BY name LIMIT $2"};
 
-std::vector<TenantInfo> list_tenants(PgConnection& connection) {
-  const auto rows = connection.exec(kListTenants);
+std::vector<TenantInfo> list_tenants(PgConnection& connection, std::string_view after, int limit) {
+  const auto rows = connection.exec(kListTenants, Params().text(after).int4(limit));
   std::vector<TenantInfo> out;
-  const int name = rows.column("name"), created_at = rows.column("created_at");
+  const int name = rows.column("name"), created_at = rows.column("created_at"),
+            state = rows.column("state"), moved_to = rows.column("moved_to");
   for (int i = 0; i < rows.rows(); ++i) {
-    out.push_back({std::string(rows.text(i, name)), rows.time(i, created_at)});
+    out.push_back({std::string(rows.text(i, name)), rows.time(i, created_at),
+                   std::string(rows.text(i, state)), std::string(rows.text(i, moved_to))});
   }
   return out;
 }

@@ -74,9 +74,12 @@ bool revoke_key(PgConnection& connection, std::string_view tenant, std::string_v
 struct TenantInfo {
   std::string name;
   Time created_at;
+  std::string state;     // see db/catalog/placement.h
+  std::string moved_to;  // the label of a cell
 };
 Made create_tenant(PgConnection& connection, std::string_view name, std::string_view secret);
-std::vector<TenantInfo> list_tenants(PgConnection& connection);
+// By name, those behind `after`.
+std::vector<TenantInfo> list_tenants(PgConnection& connection, std::string_view after, int limit);
 bool has_tenant(PgConnection& connection, std::string_view name);
 
 struct Secrets {

@@ -35,14 +35,16 @@ Params leave_params(const Uuid& id) {
 namespace {
 
 constexpr Statement kBeatHandler{"beat_handler", R"sql(
-  INSERT INTO postern.instance AS i (id, program, name, version) VALUES ($1, 'postern-fcgi', $2, $3)
+  INSERT INTO postern.instance AS i (id, program, name, version, gauges)
+  VALUES ($1, 'postern-fcgi', $2, $3, jsonb_build_object('cell', $4))
   ON CONFLICT (id) DO UPDATE SET beat = i.beat + 1, beat_at = now()
   RETURNING clock_timestamp())sql"};
 
 }  // namespace
 
-Time beat_handler(PgConnection& connection, const Uuid& id, std::string_view name) {
-  const auto params = Params().uuid(id).text(name).text(POSTERN_VERSION);
+Time beat_handler(PgConnection& connection, const Uuid& id, std::string_view name,
+                  std::string_view cell) {
+  const auto params = Params().uuid(id).text(name).text(POSTERN_VERSION).text(cell);
   return connection.exec(kBeatHandler, params).time(0, 0);
 }
 

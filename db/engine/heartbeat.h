@@ -29,7 +29,9 @@ extern const Statement kLeave;
 Params leave_params(const Uuid& id);
 
 // A handler's row, made at its start and beaten by it while it runs. One that stops leaves its row
-// to be folded, since its counters may still be on their way. Returns the database's time.
-Time beat_handler(PgConnection& connection, const Uuid& id, std::string_view name);
+// to be folded, since its counters may still be on their way. `cell`: its label; empty: it has
+// none. Returns the database's time.
+Time beat_handler(PgConnection& connection, const Uuid& id, std::string_view name,
+                  std::string_view cell);
 
 }  // namespace postern::db

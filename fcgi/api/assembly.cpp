@@ -18,14 +18,16 @@
 #include "fcgi/api/streams.h"
 #include "fcgi/api/tasks.h"
 #include "fcgi/api/tenants.h"
+#include "fcgi/auth/placements.h"
 #include "fcgi/intake/intake.h"
 
 namespace postern {
 
 struct Assembly::Parts {
   Parts(const Options& options, const Pools& pools, Intake& intake)
-      : quotas(options.quotas, pools.vital),
-        tasks(pools, options.instance, options.max_waiters),
+      : placements(pools.vital, pools.reads, options.cell),
+        quotas(options.quotas, pools.vital),
+        tasks(pools, options.instance, options.max_waiters, placements),
         creation({options.auto_create_queues, options.allow_create_default, options.default_queue},
                  pools, intake, quotas),
         batches(creation, pools.rest, intake, options.instance),
@@ -38,14 +40,15 @@ struct Assembly::Parts {
         metrics(pools.reads),
         status(pools, intake, options.ready_needs_scheduler),
         health(pools.reads, options.health_kept),
-        streams(pools.reads, options.max_streams),
-        keys(pools),
+        streams(pools.reads, options.max_streams, placements),
+        keys(pools, options.cell),
         tenants(pools),
         lists({.places = std::numeric_limits<int>::max(), .share = options.max_lists}),
-        use_cases{tasks,     creation,  batches,           bulk,   changes, deferred, queues,
-                  endpoints, schedules, metrics,           status, health,  streams,  keys,
-                  tenants,   lists,     options.public_url} {}
+        use_cases{tasks,   creation,  batches,   bulk,    changes,    deferred,
+                  queues,  endpoints, schedules, metrics, status,     health,
+                  streams, keys,      tenants,   lists,   placements, options.public_url} {}
 
+  Placements placements;
   Quotas quotas;
   TasksApi tasks;
   CreationApi creation;

@@ -21,6 +21,7 @@ class Assembly {
     bool allow_create_default = false;  // see QueuesApi::create
     std::string default_queue = {};     // as of CreationApi::Options
     std::string public_url = {};
+    std::string cell = {};  // this one's label; empty: there is no other
     bool ready_needs_scheduler = false;
     int max_waiters = 16;
     int max_streams = 16;

@@ -14,6 +14,7 @@
 #include "core/model/next_step.h"
 #include "core/model/validation.h"
 #include "core/security/signing.h"
+#include "db/catalog/placement.h"
 #include "db/tasks/tasks.h"
 #include "fcgi/api/task_lookup.h"
 #include "fcgi/server/db_access.h"
@@ -158,6 +159,13 @@ Result<DeferredApi::Signalled> DeferredApi::signal(const Signal& signal) {
   const Errc code = done.error().code;  // somebody was faster, or the attempt was given up
   if (code == Errc::conflict || code == Errc::forbidden) return Signalled{*now, false};
   return done.error();
+}
+
+std::optional<std::string> DeferredApi::tenant_of(const TaskId& id) {
+  return read_from(pool_, [&](auto& connection) -> std::optional<std::string> {
+    const auto task = db::any_task(connection, id);
+    return task ? task->spec.tenant : db::moved_task(connection, id);
+  });
 }
 
 Result<State> DeferredApi::extend(const Subject& subject, std::int64_t seconds) {

@@ -53,6 +53,8 @@ class DeferredApi {
   };
   // Error: `task_not_found` for a token that is none.
   Result<Signalled> signal(const Signal& signal);
+  // Whose the task is, also of one that has left this cell; nullopt: there is no such.
+  std::optional<std::string> tenant_of(const TaskId& id);
   // The end will be told within `seconds` from now: 1 s to a week, else "seconds_out_of_range".
   Result<State> extend(const Subject& subject, std::int64_t seconds);
 

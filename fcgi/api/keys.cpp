@@ -68,7 +68,7 @@ Result<KeysApi::Made> KeysApi::create(const Caller& caller, const Wanted& wanted
     return invalid("expires_at_invalid", "expires_at",
                    "expires_at has passed: such a key would never work.");
   }
-  Made made{make_api_key(wanted.sandbox),
+  Made made{make_api_key(wanted.sandbox, cell_),
             {.name = wanted.name,
              .role = wanted.role,
              .tenant = caller.tenant,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -20,7 +21,9 @@ namespace postern {
 // "identity_required" (forbidden).
 class KeysApi {
  public:
-  explicit KeysApi(const Pools& pools) : pool_(pools.rest), reads_(pools.reads) {}
+  // `cell`: the label that new keys carry; empty: none.
+  KeysApi(const Pools& pools, std::string cell)
+      : pool_(pools.rest), reads_(pools.reads), cell_(std::move(cell)) {}
 
   struct Listed {
     std::vector<db::KeyInfo> keys;  // those that work by name, then the last that have ended
@@ -49,6 +52,7 @@ class KeysApi {
  private:
   db::Pool& pool_;
   db::Pool& reads_;
+  const std::string cell_;
 };
 
 }  // namespace postern

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "fcgi/server/worker_gate.h"
@@ -22,8 +23,11 @@ bool same_status(Dialect dialect, const db::Glance& a, const db::Glance& b) {
 
 }  // namespace
 
-LongPolls::LongPolls(db::Pool& pool, int limit)
-    : pool_(pool), places_(ConcurrencyLimit::shared(limit)), thread_([this] { run(); }) {}
+LongPolls::LongPolls(db::Pool& pool, int limit, Placements& placements)
+    : pool_(pool),
+      placements_(placements),
+      places_(ConcurrencyLimit::shared(limit)),
+      thread_([this] { run(); }) {}
 
 LongPolls::~LongPolls() {
   {
@@ -39,9 +43,11 @@ void LongPolls::wait(const Task& seen, Milliseconds time) {
   if (!place) return;
   const BlockingSection away;
   std::unique_lock lock(mutex_);
-  const auto me = waiting_.insert(
-      waiting_.end(),
-      Waiter{seen.spec.id, seen.spec.dialect, {seen.state, seen.attempt, seen.deferred}});
+  const auto me =
+      waiting_.insert(waiting_.end(), Waiter{seen.spec.id,
+                                             seen.spec.tenant,
+                                             seen.spec.dialect,
+                                             {seen.state, seen.attempt, seen.deferred}});
   if (waiting_.size() == 1) wake_.notify_one();
   changed_.wait_for(lock, time, [&] { return me->changed; });
   waiting_.erase(me);
@@ -63,10 +69,15 @@ void LongPolls::run() {
 
 void LongPolls::look() {
   std::vector<TaskId> ids;
+  std::set<std::string> tenants;
   {
     const std::lock_guard lock(mutex_);
-    for (const Waiter& waiter : waiting_) ids.push_back(waiter.id);
+    for (const Waiter& waiter : waiting_) {
+      ids.push_back(waiter.id);
+      tenants.insert(waiter.tenant);
+    }
   }
+  std::erase_if(tenants, [&](const auto& tenant) { return !placements_.is_elsewhere(tenant); });
   std::vector<std::optional<db::Glance>> found;
   try {
     auto connection = pool_.acquire();
@@ -81,7 +92,8 @@ void LongPolls::look() {
   for (Waiter& waiter : waiting_) {
     for (std::size_t i = 0; i < ids.size() && !waiter.changed; ++i) {
       if (ids[i] != waiter.id) continue;
-      waiter.changed = !found[i] || !same_status(waiter.dialect, *found[i], waiter.seen);
+      waiter.changed = !found[i] || tenants.contains(waiter.tenant) ||
+                       !same_status(waiter.dialect, *found[i], waiter.seen);
     }
     any = any || waiter.changed;
   }

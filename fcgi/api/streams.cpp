@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 #include "fcgi/server/db_access.h"
@@ -48,6 +49,9 @@ std::optional<std::vector<Task>> Streams::Reader::next() {
     auto listed = read_from(at.streams.pool_, [&](auto& connection) {
       return db::next_tasks(connection, at.tenant, step);
     });
+    if (at.streams.placements_.is_elsewhere(at.tenant)) {
+      throw std::runtime_error("the tenant has moved to another cell");
+    }
     tasks = std::move(listed.tasks);
     at.filter.limit -= static_cast<int>(tasks.size());
     at.exhausted = !listed.next || at.filter.limit == 0;

@@ -11,6 +11,7 @@
 #include "db/pg/pool.h"
 #include "db/tasks/tasks.h"
 #include "fcgi/api/concurrency_limit.h"
+#include "fcgi/auth/placements.h"
 
 namespace postern {
 
@@ -18,8 +19,9 @@ namespace postern {
 class Streams {
  public:
   // `limit`: how many may be under way at the same time, so that they never take the threads that
-  // others need. One tenant has its share of them (tenant_share).
-  Streams(db::Pool& pool, int limit) : pool_(pool), places_(ConcurrencyLimit::shared(limit)) {}
+  // others need. One tenant has its share of them (tenant_share). All must outlive it.
+  Streams(db::Pool& pool, int limit, Placements& placements)
+      : pool_(pool), placements_(placements), places_(ConcurrencyLimit::shared(limit)) {}
 
   // The tasks of a filter, in steps; each step reads the database. Copies share one place in the
   // list, and one of the places among the streams until the list is over or the last of them has
@@ -27,7 +29,8 @@ class Streams {
   class Reader {
    public:
     // The next few; empty: there are no more, or `filter.limit` is reached. nullopt: the stream has
-    // taken its time (60 s) and the list goes on. Throws PgError.
+    // taken its time (60 s) and the list goes on. Throws PgError, and another fault when the tenant
+    // has moved to another cell, for then what is here becomes less.
     std::optional<std::vector<Task>> next();
 
    private:
@@ -41,6 +44,7 @@ class Streams {
 
  private:
   db::Pool& pool_;
+  Placements& placements_;
   ConcurrencyLimit places_;
 };
 

@@ -22,12 +22,12 @@ namespace postern {
 // Thread-safe.
 class TasksApi {
  public:
-  // `max_waiters`: of LongPolls.
-  TasksApi(const Pools& pools, const Uuid& instance, int max_waiters)
+  // `max_waiters`: of LongPolls. `placements` must outlive it, too.
+  TasksApi(const Pools& pools, const Uuid& instance, int max_waiters, Placements& placements)
       : pool_(pools.rest),
         reads_(pools.reads),
         instance_(instance),
-        waiters_(pools.rest, max_waiters) {}
+        waiters_(pools.rest, max_waiters, placements) {}
 
   // `id` in any spelling, here and below, integers too; what is none is `task_not_found`. With
   // `wait` over 0 it blocks up to so long, unless the task is finished or its status changes.

@@ -16,6 +16,7 @@ class EndpointsApi;
 class HealthApi;
 class KeysApi;
 class MetricsApi;
+class Placements;
 class QueuesApi;
 class SchedulesApi;
 class StatusApi;
@@ -40,7 +41,8 @@ struct UseCases {
   KeysApi& keys;
   TenantsApi& tenants;
   ConcurrencyLimit& lists;  // of the dialects that limit how many a tenant reads at the same time
-  std::string public_url;   // without a slash at the end; may be empty
+  Placements& placements;
+  std::string public_url;  // without a slash at the end; may be empty
 };
 
 }  // namespace postern

@@ -37,7 +37,9 @@ bool allows(Role role, Access access) {
 // Whether the role "operator" of a request counts: a site's map, a sign-on or a token says whatever
 // its owner wrote there, and must not make operators unless a setting says so.
 bool vouched_for(const HttpRequest& request, const OperatorSources& sources) {
-  return request.operator_vouched == "1" || sources.header;
+  if (request.operator_vouched == kVouchedByKey && sources.key) return true;
+  if (request.operator_vouched == kVouchedByToken && sources.token) return true;
+  return sources.header;
 }
 
 Error forbidden(std::string reason, std::string message) {

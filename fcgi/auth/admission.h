@@ -24,6 +24,11 @@ struct OperatorSources {
   bool header = false;  // nginx itself: its maps of keys and certificates, or an external sign-on
 };
 
+// What HttpRequest::operator_vouched says of the first two. Whether they count is asked anew by
+// each handler: another cell's authenticator may have other settings.
+inline constexpr char kVouchedByKey[] = "key";
+inline constexpr char kVouchedByToken[] = "token";
+
 struct AdmissionRules {
   bool require_identity = true;  // false: whoever comes is an admin, and nobody an operator
   OperatorSources operators = {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -10,14 +11,17 @@
 
 #include "core/base/crypto.h"
 #include "core/base/headers.h"
+#include "core/base/hex.h"
 #include "core/base/json_writer.h"
 #include "core/model/queue.h"
 #include "core/model/validation.h"
 #include "core/program/clock.h"
 #include "core/program/log.h"
+#include "core/program/log_throttle.h"
 #include "db/catalog/keys.h"
 #include "fcgi/auth/admission.h"
 #include "fcgi/auth/caller.h"
+#include "fcgi/auth/placements.h"
 #include "fcgi/server/db_access.h"
 
 namespace postern {
@@ -28,18 +32,21 @@ constexpr std::size_t kMaxCredential = 8192;
 
 // A revoked key works this much longer, and each key costs the database one look in this time.
 constexpr char kKeepSeconds[] = "5";
+// While the caller's tenant is about to leave this cell.
+constexpr char kKeepSecondsLeaving[] = "1";
 
 struct Answer {
   Verdict verdict;
   db::Identity identity;
-  std::string sandbox = {};  // as HttpRequest has it
-  bool vouched = false;      // for the role "operator"
+  std::string sandbox = {};                  // as HttpRequest has it
+  std::string_view source = {};              // as HttpRequest::operator_vouched has it
+  std::optional<Sha256> key = std::nullopt;  // the hash of the API key that it is, if it is one
   // Why it is refused, where the verdict does not say it all.
   std::optional<Error> refusal = std::nullopt;
 };
 
 Answer refused(Verdict verdict, Error refusal) {
-  return {verdict, {}, {}, false, std::move(refusal)};
+  return {verdict, {}, {}, {}, std::nullopt, std::move(refusal)};
 }
 
 Error unauthenticated(std::string reason, std::string message) {
@@ -67,8 +74,7 @@ bool is_jwt(std::string_view credential) {
 }
 
 // What a token says needs no look at the database.
-Answer judge_jwt(const JwtPolicy& jwt, std::string_view token, const HttpRequest& request,
-                 const OperatorSources& operators) {
+Answer judge_jwt(const JwtPolicy& jwt, std::string_view token, const HttpRequest& request) {
   const Time now = wall_clock();
   auto claims = verify_jwt(token, jwt.keys, now, jwt.rules);
   if (!claims) return refused(Verdict::invalid, claims.error());
@@ -89,11 +95,10 @@ Answer judge_jwt(const JwtPolicy& jwt, std::string_view token, const HttpRequest
   return {Verdict::ok,
           {std::move(claims->subject), std::move(claims->role), std::move(tenant)},
           {},
-          operators.token};
+          kVouchedByToken};
 }
 
-Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
-             const OperatorSources& operators) {
+Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request) {
   const auto key = credential(request);
   if (!key) return {Verdict::invalid, {}};
   if (key->empty()) return {Verdict::missing, {}};
@@ -103,7 +108,7 @@ Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
                                    fmt::format("The credential has {} bytes; it may have {}.",
                                                key->size(), kMaxCredential)));
   }
-  if (is_jwt(*key)) return judge_jwt(jwt, *key, request, operators);
+  if (is_jwt(*key)) return judge_jwt(jwt, *key, request);
   try {
     const Sha256 hash = sha256(*key);
     auto identity =
@@ -113,11 +118,11 @@ Answer judge(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
       return {Verdict::forbidden, {}};
     Answer answer{Verdict::ok, std::move(*identity)};
     if (key->starts_with(kSandboxKeyPrefix)) answer.sandbox = '1';
-    answer.vouched = operators.key;
+    answer.source = kVouchedByKey;
+    answer.key = hash;
     return answer;
   } catch (const std::exception& error) {
-    const std::string_view what = error.what();
-    log::warn("authenticator failed error=\"{}\"", log_safe(what.substr(0, what.find('\n'))));
+    log_cannot_judge(error.what());
     return {Verdict::unavailable, {}};
   }
 }
@@ -147,7 +152,8 @@ Access access_of(const HttpRequest& question) {
 }
 
 // What a handler would say to this caller.
-Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
+Result<Caller> admitted(const HttpRequest& question, const Answer& answer,
+                        OperatorSources operators) {
   if (answer.refusal) return *answer.refusal;
   HttpRequest request;
   request.tenant = question.tenant;
@@ -155,18 +161,52 @@ Result<Caller> admitted(const HttpRequest& question, const Answer& answer) {
   request.role = answer.identity.role;
   request.key_tenant = answer.identity.tenant;
   request.sandbox = answer.sandbox;
-  if (answer.vouched) request.operator_vouched = '1';
-  // A key or a token is not nginx's own word.
-  return admit(request, access_of(question), {.operators = {.header = false}});
+  request.operator_vouched = answer.source;
+  operators.header = false;  // a key or a token is not nginx's own word
+  return admit(request, access_of(question), {.operators = operators});
+}
+
+// A key is of the cell that has it. One that does not know its own name cannot say so, and nginx
+// would take the key for one of the first cell's.
+Answer nameless(const HttpRequest& request) {
+  log::error("cell without a label nginx=\"{}\"", log_safe(request.cell));
+  return refused(Verdict::unavailable,
+                 unavailable("cell_mismatch",
+                             "The cells are not set up as they should be: this "
+                             "one has no label (the setting cell)."));
+}
+
+// Tells nginx the present cell of the caller's tenant. Of a token that is known only when the
+// tenant has moved: which cell it was made in, no token says. False: the tenant is about to leave,
+// or to come back.
+bool name_cell(HttpResponse& response, Placements& placements, const Answer& answer) {
+  if (answer.identity.tenant.empty()) return true;
+  const auto place = placements.of(answer.identity.tenant);
+  const bool elsewhere = place && place->is_elsewhere();
+  const std::string& cell = elsewhere ? place->cell : placements.cell();
+  if (!cell.empty() && (elsewhere || answer.key)) response.header("Postern-Cell", cell);
+  if (elsewhere && answer.key) response.header("Postern-Key", to_hex(*answer.key));
+  return !place || place->state == db::TenantState::moved;
 }
 
 }  // namespace
 
-HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, const HttpRequest& request,
-                          const AdmissionRules& rules) {
+void log_cannot_judge(std::string_view what) {
+  static std::mutex mutex;
+  static LogThrottle throttle;
+  const std::scoped_lock lock(mutex);
+  if (const auto more = throttle.pass()) {
+    log::warn("authenticator failed more={} error=\"{}\"", *more,
+              log_safe(what.substr(0, what.find('\n'))));
+  }
+}
+
+HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, Placements& placements,
+                          const HttpRequest& request, const AdmissionRules& rules) {
   if (!rules.require_identity) return {204, {}, {}};
-  Answer answer = judge(pool, jwt, request, rules.operators);
-  const Result<Caller> caller = admitted(request, answer);
+  Answer answer = judge(pool, jwt, request);
+  if (answer.key && placements.cell().empty() && !request.cell.empty()) answer = nameless(request);
+  const Result<Caller> caller = admitted(request, answer, rules.operators);
   HttpResponse response{204, {}, {}};
   if (!caller) {
     const Error& refusal = caller.error();
@@ -182,10 +222,13 @@ HttpResponse authenticate(db::Pool& pool, const JwtPolicy& jwt, const HttpReques
   response.header("Postern-Role", answer.identity.role);
   response.header("Postern-Tenant", answer.identity.tenant);
   response.header("Postern-Sandbox", answer.sandbox);
-  if (caller && caller->role == Role::site_operator && answer.vouched) {
-    response.header("Postern-Operator", "1");
+  if (caller && caller->role == Role::site_operator) {
+    response.header("Postern-Operator", std::string(answer.source));
   }
-  response.header("X-Accel-Expires", answer.verdict == Verdict::unavailable ? "0" : kKeepSeconds);
+  const bool settled = !caller || name_cell(response, placements, answer);
+  response.header("X-Accel-Expires", answer.verdict == Verdict::unavailable ? "0"
+                                     : settled                              ? kKeepSeconds
+                                                                            : kKeepSecondsLeaving);
   return response;
 }
 

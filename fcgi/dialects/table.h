@@ -70,6 +70,14 @@ struct Route {
         cost(cost_),
         max_body(max_body_) {}
 
+  // The same route, of a URL that is itself the credential: `task` reads from it whose URL it is.
+  using TaskOf = std::optional<TaskId> (*)(const PathArgs&);
+  constexpr Route about(TaskOf task_) const {
+    Route out = *this;
+    out.task = task_;
+    return out;
+  }
+
   std::string_view method;
   std::string_view pattern;  // "/v1/tasks/{id}"
   Access access;
@@ -77,6 +85,7 @@ struct Route {
   LateHandler late = nullptr;
   Cost cost;
   std::size_t max_body = 0;  // in bytes, where it is more than the server's limit
+  TaskOf task = nullptr;     // absent: whoever asks has a credential, or needs none
 };
 
 struct DialectTable {

@@ -265,7 +265,7 @@ void Intake::fail_queued() {
 
 void Intake::beat_by(db::PgConnection& connection) {
   const Time before = wall_clock();
-  const Time there = db::beat_handler(connection, options_.instance, options_.name);
+  const Time there = db::beat_handler(connection, options_.instance, options_.name, options_.cell);
   compare_clocks(before, there, wall_clock());
 }
 

@@ -43,8 +43,9 @@ class Intake {
  public:
   struct Options {
     db::PgConnection::Options database;
-    Uuid instance;     // whose row beats
-    std::string name;  // of this program, for people
+    Uuid instance;          // whose row beats
+    std::string name;       // of this program, for people
+    std::string cell = {};  // its label; empty: it has none
     // Whether it has a row in the database that beats, and a connection from the beginning on.
     // Without, for a program that may have no task at all: it connects for the first one, and
     // leaves no trace but those that are counted.
@@ -128,6 +129,7 @@ class Intake {
   void write(Jobs batch);
   void write_group(JobSpan jobs);
   void part_from_lock(JobSpan jobs);
+  void part_from_away(JobSpan jobs);
   bool may_be_held(const Job& job) const;
   void insert(JobSpan jobs);
   std::vector<Answer> insert_keyed(JobSpan jobs);

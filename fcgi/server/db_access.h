@@ -10,18 +10,26 @@
 
 namespace postern {
 
-// Whether a caught exception means that the database is away or overloaded, so that trying again
-// helps.
+// Whether a caught exception means that the database is away or overloaded, or that it refuses a
+// change of a tenant that leaves this cell: so that trying again helps.
 bool is_database_fault(const std::exception& fault);
+
+// Whether it is the last of these.
+bool is_tenant_away(const std::exception& fault);
 
 // What the client is told then: "database_slow" when the database is there and gave up, as for a
 // lock, a deadlock or its time, so that nothing of the transaction was done; "database_busy" when
-// the handlers have no connection to spare; else database_away().
+// the handlers have no connection to spare; tenant_moving(), when nothing was done either; else
+// database_away().
 // REQUIRES: is_database_fault.
 Error told_of(const std::exception& fault);
 
 // "database_unavailable".
 Error database_away();
+
+// Of a tenant that is on its way to another cell.
+inline constexpr char kTenantMoving[] = "tenant_moving";
+Error tenant_moving();
 
 // Runs `ask` on a pooled connection, and once more on another when the first turns out to be dead,
 // as idle ones are after the server was restarted. Only for what may be done twice. Throws what the

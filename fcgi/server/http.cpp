@@ -33,6 +33,9 @@ constexpr std::array kParams{
     Param{"POSTERN_SANDBOX", &HttpRequest::sandbox},
     Param{"POSTERN_OPERATOR", &HttpRequest::operator_vouched},
     Param{"POSTERN_KEY_TENANT", &HttpRequest::key_tenant},
+    Param{"POSTERN_CELL", &HttpRequest::cell},
+    Param{"POSTERN_CELLS", &HttpRequest::cells},
+    Param{"POSTERN_KEY_HASH", &HttpRequest::key_hash},
     Param{"POSTERN_SERVICE", &HttpRequest::service},
     Param{"POSTERN_ACCESS", &HttpRequest::access},
     Param{"POSTERN_AUTHORIZATION", &HttpRequest::authorization},
@@ -54,6 +57,7 @@ std::string_view phrase(int status) {
     case 201: return "Created";
     case 202: return "Accepted";
     case 204: return "No Content";
+    case 308: return "Permanent Redirect";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";

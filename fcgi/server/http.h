@@ -38,7 +38,12 @@ struct HttpRequest {
   std::string role;
   std::string key_tenant;
   std::string sandbox;           // "1": what this caller makes is never to be delivered
-  std::string operator_vouched;  // "1": our authenticator vouches for the role "operator"
+  std::string operator_vouched;  // "key", "token": what our authenticator has the role of
+
+  // Where there are several cells (nginx/cells.conf).
+  std::string cell;      // the label of the one that nginx takes this for; empty: it has none
+  std::string cells;     // "1": nginx can pass the request on to another
+  std::string key_hash;  // of a key that another cell has judged: its SHA-256 in hex
 
   // "auth": the question of nginx's subrequest, which alone carries the credentials.
   std::string service;

@@ -119,6 +119,28 @@ class ToASiteWithAPrefix(StackTest):
         reply = self.ask(url, "POST", {}, key=None)
         self.assertEqual((reply.status, reply.body and reply.json), (200, {"status": "completed"}), url)
 
+    def test_where_a_tenant_has_moved(self):
+        """The other cell's public_url has its own prefix; that of the site here says nothing of it."""
+        self.receiver.on("/hook", Answer(202, headers={"Postern-Defer": "60"}))
+        task = self.create()
+        self.wait_until(lambda: self.get(task).get("deferred"), 30, "the task is deferred")
+        url = urllib.parse.urlsplit(self.receiver.at("/hook")[-1].headers["Postern-Complete-Url"])
+        end = f"{url.path[url.path.index('/v1/'):]}?{url.query}"
+
+        def place(state, to):
+            self.stack.postgres.psql(f"""UPDATE postern.tenant SET state = '{state}', (moved_to, moved_url, moved_at) = ({to})
+                                      WHERE name = 'default'""")
+
+        place("moved", f"'zz', '{self.public_url}', now()")
+        self.addCleanup(place, "here", "NULL, NULL, NULL")
+        self.wait_until(lambda: self.ask(f"{self.public_url}/taskmq/job/7").status == 308, what="the handlers know it")
+        for path, method in (("/taskmq/job/7", "GET"), (end, "POST")):
+            for site in self.sites.values():
+                reply = self.ask(f"{site}{path}", method, {} if method == "POST" else None, key=None if path == end else "admin")
+                self.assertEqual((reply.status, reply.headers["Location"]), (308, f"{self.public_url}{path}"), site)
+        place("here", "NULL, NULL, NULL")
+        self.wait_until(lambda: self.ask(f"{self.public_url}{end}", "POST", {}, key=None).status == 200, what="the same request where it was sent to")
+
     def test_a_slash_too_many(self):
         """Stays in the site that was asked: HTTP clients take no key to another."""
         for site in self.sites.values():

@@ -35,6 +35,7 @@ FAMILIES = {
     "postern_attempts_parked": "gauge",
     "postern_lane_breaker_state": "gauge",
     "postern_build_info": "gauge",
+    "postern_cell_info": "gauge",
 }
 
 

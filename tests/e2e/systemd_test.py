@@ -32,6 +32,7 @@ DROP_INS = {
     "remote-postgresql-scheduler.conf.example": "postern-scheduler@1.service",
     "scheduler-egress.conf.example": "postern-scheduler@1.service",
     "credentials.conf.example": "postern-fcgi.service",
+    "nginx-elsewhere-socket.conf.example": "postern-fcgi.socket",
 }
 
 
@@ -117,6 +118,13 @@ class SystemdTest(unittest.TestCase):
     def test_every_example_drop_in_is_tried(self):
         examples = {path.name for path in UNITS.glob("*.conf.example")} - {"postern.conf.example"}
         self.assertEqual(examples, set(DROP_INS))
+
+    def test_sockets_at_an_address_do_not_wait_for_it(self):
+        """At boot it may not be there yet, and systemd tries a socket once."""
+        for path in (*UNITS.glob("*.socket"), *UNITS.glob("*socket*.example")):
+            text = path.read_text()
+            if re.search(r"(?m)^ListenStream=\[?[0-9a-f.:]+\]?:\d+$", text):
+                self.assertRegex(text, r"(?m)^FreeBind=yes$", path.name)
 
     def test_a_unit_gets_the_password_of_its_own_role_alone(self):
         for example, unit in DROP_INS.items():

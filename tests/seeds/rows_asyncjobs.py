@@ -226,7 +226,7 @@ class RowsOfAsyncJobs(StackTest):
 
     @covers("003", "flag --read-timeout", "flag --write-timeout")
     def test_nginx_ends_requests_that_take_too_long(self):
-        conf = (REPO / "nginx/location.conf").read_text()
+        conf = "".join((REPO / "nginx" / name).read_text() for name in ("location.conf", "handler.conf"))
         for setting in ("client_body_timeout", "fastcgi_send_timeout", "fastcgi_read_timeout"):
             self.assertRegex(conf, rf"\b{setting} +\d+s;")
 

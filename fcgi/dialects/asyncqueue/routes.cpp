@@ -93,6 +93,8 @@ Result<HttpResponse> signal(const Call& call) {
   return json_response(200, asyncqueue_wire::render_task(signalled->task));
 }
 
+std::optional<TaskId> task_of_token(const PathArgs& path) { return task_of_signal(path["token"]); }
+
 constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks", Access::create, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks, Cost::read},
@@ -100,7 +102,7 @@ constexpr std::array kRoutes{
     Route{"DELETE", "/v1/tasks/{id}", Access::write, delete_task},
     Route{"POST", "/v1/tasks/{id}/cancel", Access::write, cancel_task},
     Route{"POST", "/v1/tasks/{id}/retry", Access::retry, retry_task},
-    Route{"POST", "/v1/signals/{token}", Access::open, signal, Cost::change},
+    Route{"POST", "/v1/signals/{token}", Access::open, signal, Cost::change}.about(task_of_token),
     Route{"GET", "/v1/openapi.json", Access::open, native_meta::openapi},
     Route{"GET", "/healthz", Access::open, native_meta::healthz},
     Route{"GET", "/readyz", Access::open, native_meta::readyz},

@@ -8,6 +8,7 @@
 #include "fcgi/api/metrics.h"
 #include "fcgi/api/status.h"
 #include "fcgi/api/use_cases.h"
+#include "fcgi/auth/placements.h"
 #include "fcgi/dialects/native/health.h"
 #include "fcgi/dialects/native/metrics_text.h"
 #include "fcgi/openapi/document.h"
@@ -135,7 +136,8 @@ Result<HttpResponse> stats(const Call& call) {
 
 Result<HttpResponse> metrics(const Call& call) {
   HttpResponse response;
-  response.body = metrics_text(*call.use.metrics.all(), POSTERN_VERSION);
+  response.body =
+      metrics_text(*call.use.metrics.all(), POSTERN_VERSION, call.use.placements.cell());
   response.header("Content-Type", kMetricsType);
   return response;
 }

@@ -217,7 +217,8 @@ void write_schedulers(Text& out, const db::Numbers& numbers) {
 
 }  // namespace
 
-std::string metrics_text(const db::Numbers& numbers, std::string_view version) {
+std::string metrics_text(const db::Numbers& numbers, std::string_view version,
+                         std::string_view cell) {
   Text out;
   write_totals(out, numbers);
   write_queues(out, numbers);
@@ -225,6 +226,9 @@ std::string metrics_text(const db::Numbers& numbers, std::string_view version) {
   write_schedulers(out, numbers);
   out.family("postern_build_info", "gauge", "1, with the version of the handler that answers.");
   out.sample({{"version", version}}, 1);
+  out.family("postern_cell_info", "gauge",
+             "1, with the label of the cell, where there are several.");
+  if (!cell.empty()) out.sample({{"cell", cell}}, 1);
   return out.take();
 }
 

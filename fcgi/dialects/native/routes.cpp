@@ -75,6 +75,8 @@ Result<HttpResponse> list_tasks(const Call& call) {
 
 constexpr std::size_t kMaxBatch = 16 * 1024 * 1024;  // bytes
 
+std::optional<TaskId> task_of_path(const PathArgs& path) { return parse_task_id(path["id"]); }
+
 constexpr std::array kRoutes{
     Route{"POST", "/v1/tasks", Access::create, create_task},
     Route{"GET", "/v1/tasks", Access::read, list_tasks, Cost::read},
@@ -122,9 +124,12 @@ constexpr std::array kRoutes{
     Route{"GET", "/v1/schedules/{name}/next", Access::read, next_of_schedule},
     Route{"GET", "/v1/schedules/{name}/runs", Access::read, runs_of_schedule, Cost::read},
     Route{"POST", "/v1/tasks/{id}/run", Access::write, native_tasks::run},
-    Route{"POST", "/v1/tasks/{id}/complete", Access::open, native_tasks::complete, Cost::change},
-    Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail, Cost::change},
-    Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat, Cost::change},
+    Route{"POST", "/v1/tasks/{id}/complete", Access::open, native_tasks::complete, Cost::change}
+        .about(task_of_path),
+    Route{"POST", "/v1/tasks/{id}/fail", Access::open, native_tasks::fail, Cost::change}.about(
+        task_of_path),
+    Route{"POST", "/v1/tasks/{id}/heartbeat", Access::open, native_tasks::heartbeat, Cost::change}
+        .about(task_of_path),
     Route{"GET", "/v1/keys", Access::admin, native_keys::list, Cost::read},
     Route{"POST", "/v1/keys", Access::write, native_keys::create, Cost::change},
     Route{"POST", "/v1/keys/{name}/revoke", Access::write, native_keys::revoke},

@@ -34,6 +34,7 @@ inline constexpr SettingExample kSettingExamples[] = {
     {"auth", "none", true, false, false},
     {"operator-sources", "token,header", true, false, false},
     {"public-url", "https://tasks.example.com", true, true, true},
+    {"cell", "eu2", true, true, true},
     {"state-dir", "/srv/postern-state", true, true, true},
     {"auto-create-queues", "false", true, false, true},
     {"allow-create-default", "true", true, false, true},

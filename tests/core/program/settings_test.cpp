@@ -140,6 +140,11 @@ TEST(Settings, RefuseWrongValuesNamingSettingAndValue) {
        {"http://a", "https://a:8443/postern/"},
        {"a", "ftp://a/", "http://a/?x", "http://a/#x", "http://u@a/"}},
       {"state-dir", {"/var/lib/postern", "/"}, {"lib", "./lib"}},
+      {"cell",
+       {"a", "0", "eu2", "abcdefghijklmnop"},
+       // The last are words of nginx's maps, of which cells.map is one.
+       {"A", "a_b", "a-b", " a", "abcdefghijklmnopq", "default", "include", "volatile",
+        "hostnames"}},
   };
   for (const auto& [flag, right, wrong] : table) {
     for (const char* value : right) {

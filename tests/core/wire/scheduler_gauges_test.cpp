@@ -8,7 +8,7 @@ namespace postern {
 namespace {
 
 TEST(SchedulerGauges, AreReadAsTheyWereWritten) {
-  SchedulerGauges written{256, 9, 3, 2, 1, {25, 6443}, {}};
+  SchedulerGauges written{256, 9, 3, 2, 1, {25, 6443}, "b", {}};
   written.lanes = {{std::numeric_limits<std::int64_t>::min(), "open"}, {7, "throttled"}};
   const auto read = scheduler_gauges_from(to_json(written));
   EXPECT_EQ(read.slots, 256);
@@ -17,6 +17,7 @@ TEST(SchedulerGauges, AreReadAsTheyWereWritten) {
   EXPECT_EQ(read.unsettled, 2);
   EXPECT_EQ(read.egress_denied, 1);
   EXPECT_EQ(read.egress_ports_allow, (std::vector{25, 6443}));
+  EXPECT_EQ(read.cell, "b");
   ASSERT_EQ(read.lanes.size(), 2U);
   EXPECT_EQ(read.lanes[0].lane, std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(read.lanes[0].state, "open");
@@ -25,10 +26,12 @@ TEST(SchedulerGauges, AreReadAsTheyWereWritten) {
 }
 
 TEST(SchedulerGauges, WhatIsMissingOrOddCountsAsNothing) {
-  for (const char* json : {"", "{}", "[]", "7", "{\"slots\":\"8\"}", "{\"lanes\":7}",
-                           "{\"lanes\":[1,{\"lane\":2},{\"lane\":\"3\",\"state\":\"open\"}]}"}) {
+  for (const char* json :
+       {"", "{}", "[]", "7", "{\"slots\":\"8\"}", "{\"cell\":7}", "{\"lanes\":7}",
+        "{\"lanes\":[1,{\"lane\":2},{\"lane\":\"3\",\"state\":\"open\"}]}"}) {
     const auto read = scheduler_gauges_from(json);
     EXPECT_EQ(read.slots, 0) << json;
+    EXPECT_EQ(read.cell, "") << json;
     EXPECT_TRUE(read.lanes.empty()) << json;
   }
 }

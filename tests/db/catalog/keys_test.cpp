@@ -50,7 +50,11 @@ TEST_F(Keys, NamesAreTakenOncePerTenantAndTenantsMustExist) {
   EXPECT_EQ(db::create_tenant(owner_, "acme", make_webhook_secret()), db::Made::name_taken);
   EXPECT_EQ(db::create_key(owner_, {sha256("2"), "ci", "read", "acme", false, std::nullopt}),
             db::Made::yes);
-  EXPECT_EQ(db::list_tenants(owner_).size(), 2U);
+  EXPECT_EQ(db::list_tenants(owner_, "", 10).size(), 2U);
+  ASSERT_EQ(db::list_tenants(owner_, "", 1).size(), 1U);
+  EXPECT_EQ(db::list_tenants(owner_, "", 1).front().name, "acme");
+  EXPECT_EQ(db::list_tenants(owner_, "acme", 1).front().name, "default");
+  EXPECT_TRUE(db::list_tenants(owner_, "default", 1).empty());
 }
 
 // The rule stands in the database, too: a handler that was taken over makes no operator.

@@ -37,6 +37,17 @@ TEST_F(HeartbeatTest, BeatsCountUpAndShowTheOthers) {
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.instance"), 1);
 }
 
+// By this it is seen which cell's database this is.
+TEST_F(HeartbeatTest, EachProgramSaysItsLabel) {
+  SchedulerGauges gauges;
+  gauges.cell = "b";
+  scheduler_.exec(db::kBeat, db::beat_params(random_uuid(), "one", gauges));
+  db::beat_handler(owner_, random_uuid(), "web", "b");
+  db::beat_handler(owner_, random_uuid(), "other", "");
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.instance WHERE gauges ->> 'cell' = 'b'"), 2);
+  EXPECT_EQ(scalar("SELECT count(*) FROM postern.instance WHERE gauges ->> 'cell' = ''"), 1);
+}
+
 // From the scheduler that holds a lane back to the numbers that /metrics shows: the writer and the
 // reader of the gauges, and the rows of lanes, as the programs use them.
 TEST_F(HeartbeatTest, ALaneThatIsHeldBackIsAmongTheNumbers) {

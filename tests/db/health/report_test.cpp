@@ -200,7 +200,7 @@ TEST_F(HealthReport, PartitionsAndRowsBesideThem) {
 }
 
 TEST_F(HealthReport, WhatThereIsOfTheInstallation) {
-  db::beat_handler(owner_, random_uuid(), "web");
+  db::beat_handler(owner_, random_uuid(), "web", "");
   owner_.script(
       "INSERT INTO postern.instance (id, program, name, version, beat_at) VALUES "
       "(gen_random_uuid(), 'postern-fcgi', 'silent', '0.1.0', now() - interval '2 minutes')");

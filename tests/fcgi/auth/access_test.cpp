@@ -176,13 +176,13 @@ class OperatorTest : public AccessTest {
 };
 
 TEST_F(OperatorTest, TheRoleCountsOnlyWhereOurAuthenticatorVouchesForIt) {
-  EXPECT_EQ(ask(claiming("1")).text("role"), "operator");
-  for (const char* other : {"", "0", "1 ", "true", "key"}) {
+  EXPECT_EQ(ask(claiming("key")).text("role"), "operator");
+  for (const char* other : {"", "0", "1", "key ", "true", "token"}) {
     const Answer refused = ask(claiming(other));
     EXPECT_EQ(refused.reason(), "role_not_allowed") << other;
     EXPECT_NE(refused.text("error/message").find("operator_sources"), std::string::npos) << other;
   }
-  HttpRequest admin = claiming("1");
+  HttpRequest admin = claiming("key");
   admin.role = "admin";
   EXPECT_EQ(ask(admin).text("role"), "admin");
   start({.operators = {.header = true}});
@@ -192,7 +192,7 @@ TEST_F(OperatorTest, TheRoleCountsOnlyWhereOurAuthenticatorVouchesForIt) {
 }
 
 TEST_F(OperatorTest, IsAnAdminOfItsTenant) {
-  HttpRequest put = claiming("1");
+  HttpRequest put = claiming("key");
   put.method = "PUT";
   put.path = "/v1/queues/q";
   put.body = "{}";

@@ -13,6 +13,7 @@ class AuthenticatorTest : public WireTest {
  protected:
   const std::string kSecret = "a secret of thirty-two bytes at least";
   JwtPolicy jwt_{{{kSecret}}};
+  Placements placements_{pool_, pool_, ""};
 
   void SetUp() override {
     db::create_key(admin_, {sha256("secret-key"), "ci", "worker", "default", false, std::nullopt});
@@ -29,7 +30,8 @@ class AuthenticatorTest : public WireTest {
     question.authorization = std::move(authorization);
     question.api_key = std::move(api_key);
     question.tenant = std::move(tenant);
-    const HttpResponse response = authenticate(pool_, jwt_, question, {.operators = operators});
+    const HttpResponse response =
+        authenticate(pool_, jwt_, placements_, question, {.operators = operators});
     std::map<std::string, std::string> out{response.headers.begin(), response.headers.end()};
     const bool nobody = question.access == "who" && out.at("Postern-Verdict") == "missing";
     EXPECT_EQ(response.status == 204, nobody || out.at("Postern-Verdict") == "ok");
@@ -117,7 +119,7 @@ TEST_F(AuthenticatorTest, VouchesForOperatorsOfTheSourcesThatCount) {
       "Bearer " + make_jwt(R"({"exp":4102444800,"sub":"app","role":"operator"})", kSecret);
   auto boss = verdict("Bearer boss-key");
   EXPECT_EQ(boss.at("Postern-Role"), "operator");
-  EXPECT_EQ(boss.at("Postern-Operator"), "1");
+  EXPECT_EQ(boss.at("Postern-Operator"), "key");
   EXPECT_EQ(verdict("Bearer boss-key", "", "", "create").at("status"), "204");
   EXPECT_EQ(verdict("Bearer secret-key").count("Postern-Operator"), 0u);
   // The word of nginx is not that of a key or a token.
@@ -130,7 +132,7 @@ TEST_F(AuthenticatorTest, VouchesForOperatorsOfTheSourcesThatCount) {
     EXPECT_EQ(verdict(token, "", "", "", none).at("Postern-Reason"), "role_not_allowed");
   }
   EXPECT_EQ(verdict(token).at("Postern-Reason"), "role_not_allowed");
-  EXPECT_EQ(verdict(token, "", "", "", {.token = true}).at("Postern-Operator"), "1");
+  EXPECT_EQ(verdict(token, "", "", "", {.token = true}).at("Postern-Operator"), "token");
 }
 
 TEST_F(AuthenticatorTest, LetsEverybodyInWhenToldSo) {
@@ -138,7 +140,8 @@ TEST_F(AuthenticatorTest, LetsEverybodyInWhenToldSo) {
     HttpRequest question;
     question.service = "auth";
     question.authorization = credential;
-    const HttpResponse response = authenticate(pool_, jwt_, question, {.require_identity = false});
+    const HttpResponse response =
+        authenticate(pool_, jwt_, placements_, question, {.require_identity = false});
     EXPECT_EQ(response.status, 204);
     EXPECT_TRUE(response.headers.empty());
   }
@@ -221,7 +224,7 @@ TEST_F(AuthenticatorTest, SurvivesALostConnectionAndSaysWhenItCannotTell) {
   db::Pool nowhere({"host=/nowhere", "test"}, 1);
   HttpRequest question;
   question.authorization = "Bearer secret-key";
-  const HttpResponse response = authenticate(nowhere, {}, question);
+  const HttpResponse response = authenticate(nowhere, {}, placements_, question);
   EXPECT_EQ(response.status, 503);
   const std::map<std::string, std::string> headers{response.headers.begin(),
                                                    response.headers.end()};

@@ -32,7 +32,7 @@ class HealthTest : public WireTest {
     HttpRequest get = request("GET", "/v1/health");
     get.role = role;
     get.key_tenant = tenant;
-    if (role == "operator") get.operator_vouched = '1';
+    if (role == "operator") get.operator_vouched = kVouchedByKey;
     return ask(get);
   }
   // What a check says, as "warning: paused: queue acme/acme_mail".
@@ -95,7 +95,7 @@ TEST_F(HealthTest, WhoIsNoOperator) {
   HttpRequest get = request("GET", "/v1/health");
   get.role = "operator";
   EXPECT_EQ(ask(get).status, 403) << "nobody vouches for it";
-  get.operator_vouched = '1';
+  get.operator_vouched = kVouchedByKey;
   get.sandbox = '1';
   get.key_tenant = "acme";
   EXPECT_EQ(ask(get).text("scope"), "tenant");

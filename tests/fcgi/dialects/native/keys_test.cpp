@@ -26,7 +26,7 @@ class KeysTest : public WireTest {
                         std::string body = {}, std::string role = "admin") {
     HttpRequest out = request(std::move(method), std::move(path), std::move(body));
     out.key_tenant = std::move(tenant);
-    if (role == "operator") out.operator_vouched = "1";
+    if (role == "operator") out.operator_vouched = kVouchedByKey;
     out.role = std::move(role);
     return out;
   }

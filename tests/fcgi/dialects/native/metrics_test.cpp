@@ -18,12 +18,13 @@ db::QueueNumbers queue_of(std::string tenant, std::string queue) {
 }
 
 TEST(MetricsText, HasEveryFamilyOnAnEmptyDatabase) {
-  const std::string text = metrics_text({}, "1.2.3");
+  const std::string text = metrics_text({}, "1.2.3", "eu2");
   EXPECT_TRUE(has(text, "# TYPE postern_tasks_created_total counter"));
   EXPECT_TRUE(has(text, "taskmq_jobs_total{status=\"success\"} 0"));
   EXPECT_TRUE(has(text, "taskmq_job_duration_seconds_bucket{le=\"0.1\"} 0"));
   EXPECT_TRUE(has(text, "postern_lateness_seconds_sum 0"));
   EXPECT_TRUE(has(text, "postern_build_info{version=\"1.2.3\"} 1"));
+  EXPECT_TRUE(has(text, "postern_cell_info{cell=\"eu2\"} 1"));
   EXPECT_EQ(text.back(), '\n');
 }
 
@@ -33,7 +34,7 @@ TEST(MetricsText, BucketsHoldThoseBeforeThem) {
   numbers.duration.buckets[5] = 2;
   numbers.duration.buckets[14] = 1;
   numbers.duration.sum_ms = 12'345;
-  const std::string text = metrics_text(numbers, "");
+  const std::string text = metrics_text(numbers, "", "");
   const std::string name = "postern_delivery_duration_seconds";
   const std::pair<std::string, std::string> lines[] = {{"_bucket{le=\"0.005\"}", "3"},
                                                        {"_bucket{le=\"0.075\"}", "3"},
@@ -50,7 +51,7 @@ TEST(MetricsText, BucketsHoldThoseBeforeThem) {
 TEST(MetricsText, LabelsAreEscaped) {
   db::Numbers numbers;
   numbers.schedulers.push_back({"a\"b\\c\nd", "1", {}, 0, true, 8, 5});
-  const std::string text = metrics_text(numbers, "");
+  const std::string text = metrics_text(numbers, "", "");
   EXPECT_TRUE(has(text, R"(postern_scheduler_up{name="a\"b\\c\nd"} 1)"));
   EXPECT_TRUE(has(text, R"(postern_inflight{instance="a\"b\\c\nd"} 5)"));
 }
@@ -60,7 +61,7 @@ TEST(MetricsText, SchedulersOfOneNameAreOneSeries) {
   numbers.schedulers = {{"a", "1", {}, 300, false, 8, 7},
                         {"a", "1", {}, 1, true, 8, 3},
                         {"b", "1", {}, 90, false, 8, 2}};
-  const std::string text = metrics_text(numbers, "");
+  const std::string text = metrics_text(numbers, "", "");
   EXPECT_TRUE(has(text, "postern_scheduler_up{name=\"a\"} 1"));
   EXPECT_TRUE(has(text, "postern_inflight{instance=\"a\"} 3"));
   EXPECT_TRUE(has(text, "postern_scheduler_up{name=\"b\"} 0"));
@@ -78,7 +79,7 @@ TEST(MetricsText, QueuesAndLanesHaveTheirLabels) {
   numbers.queues = {queue, queue_of("t", "r")};
   numbers.queues_left_out = 9;
   numbers.lanes = {{"t", "q", "host:81", "open"}};
-  const std::string text = metrics_text(numbers, "");
+  const std::string text = metrics_text(numbers, "", "");
   for (const char* line : {
            R"(postern_tasks_created_total{tenant="t",queue="q"} 4)",
            R"(postern_attempts_total{tenant="t",queue="q",outcome="lost"} 1)",

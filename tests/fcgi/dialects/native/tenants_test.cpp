@@ -11,7 +11,7 @@ class TenantsTest : public WireTest {
   static HttpRequest as(std::string role, std::string method, std::string path,
                         std::string body = {}) {
     HttpRequest out = request(std::move(method), std::move(path), std::move(body));
-    if (role == "operator") out.operator_vouched = "1";
+    if (role == "operator") out.operator_vouched = kVouchedByKey;
     out.role = std::move(role);
     return out;
   }
@@ -46,14 +46,14 @@ TEST_F(TenantsTest, NobodyElseDoes) {
       for (const char* tenant : {"default", "acme"}) {
         asked.key_tenant = tenant;
         EXPECT_EQ(ask(asked).reason(), "role_not_allowed") << role;
-        asked.operator_vouched = "1";
+        asked.operator_vouched = kVouchedByKey;
         EXPECT_EQ(ask(asked).reason(), "role_not_allowed") << role;
       }
     }
     HttpRequest asked = as("operator", method, "/v1/tenants", body);
     asked.operator_vouched = "";
     EXPECT_EQ(ask(asked).reason(), "role_not_allowed");
-    asked.operator_vouched = "1";
+    asked.operator_vouched = kVouchedByKey;
     asked.sandbox = "1";
     EXPECT_EQ(ask(asked).reason(), "sandbox_not_allowed");
     asked.sandbox = "";

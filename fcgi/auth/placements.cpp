@@ -1,0 +1,106 @@
+#include "fcgi/auth/placements.h"
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "fcgi/server/db_access.h"
+
+namespace postern {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{500};
+// Less than a tenant is draining before it is fenced (db/move/pause.h), by what a request takes.
+constexpr std::chrono::seconds kTrusted{1};
+// Looks that are no further apart miss nobody who leaves, whatever happens to the database's clock.
+constexpr std::chrono::seconds kContinuous{30};
+constexpr std::size_t kMostKnown = 50'000;
+
+}  // namespace
+
+std::optional<db::Placement> Placements::of(const std::string& tenant) {
+  look_if_due();
+  const bool trusted = is_trusted();
+  if (trusted && !any_) return std::nullopt;
+  const bool away = !trusted && away_;
+  std::optional<db::Placement> known;
+  int looks = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = known_.find(tenant); found != known_.end()) {
+      if (trusted && !found->second) return std::nullopt;
+      known = found->second;
+    }
+    looks = looks_;
+  }
+  if (away) return known;  // whoever needs the database says so, and waits for it only once
+  try {
+    // Where a look does not come back, it may be the connections of its pool that hang.
+    known = read_from(trusted ? pool_ : other_pool_,
+                      [&](auto& connection) { return db::placement(connection, tenant); });
+  } catch (const std::exception&) {
+    return known;
+  }
+  const std::lock_guard lock(mutex_);
+  if (looks_ != looks) return known;  // a look since then may know better
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_[tenant] = known;
+  return known;
+}
+
+bool Placements::any() {
+  look_if_due();
+  return any_ || !is_trusted();
+}
+
+bool Placements::is_trusted() const {
+  return Clock::now().time_since_epoch().count() < trusted_until_;
+}
+
+void Placements::look_if_due() {
+  const auto now = Clock::now().time_since_epoch().count();
+  if (now < due_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (looking_ || now < due_) return;
+    looking_ = true;
+  }
+  look();
+}
+
+// By the thread that has set looking_.
+void Placements::look() {
+  const auto began = Clock::now();
+  std::optional<db::PlacementChanges> changes;
+  bool away = false;
+  try {
+    changes = read_from(
+        pool_, [&](auto& connection) { return db::placement_changes(connection, seen_at_); });
+  } catch (const db::PgError& error) {
+    away = error.connection_lost();
+  } catch (const std::exception&) {
+    // What was known stays.
+  }
+  const std::lock_guard lock(mutex_);
+  looking_ = false;
+  away_ = away;
+  if (changes) note(*changes, began);
+  due_ = (Clock::now() + kLookEvery).time_since_epoch().count();
+}
+
+// REQUIRES: mutex_ is held.
+void Placements::note(const db::PlacementChanges& changes, Clock::time_point began) {
+  // Who was here so long ago is asked about again.
+  if (!changes.all || (looks_ > 0 && began - seen_ > kContinuous)) {
+    std::erase_if(known_, [](const auto& each) { return !each.second; });
+  }
+  if (known_.size() >= kMostKnown) known_.clear();
+  for (const auto& each : changes.tenants) known_[each.tenant] = each;
+  any_ = changes.any;
+  seen_ = began;
+  trusted_until_ = (began + kTrusted).time_since_epoch().count();
+  seen_at_ = changes.at;
+  ++looks_;
+}
+
+}  // namespace postern
