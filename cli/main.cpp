@@ -120,6 +120,10 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   add_settings(app, context.settings, Program::admin);
+  app.parse_complete_callback([&app, &context] {
+    const auto* config = app.get_config_ptr();
+    if (config != nullptr) context.settings_file = config->as<std::string>();
+  });
   admin::add_output(app, context);
   admin::add_remote(app, context);
   admin::Command command(app);

@@ -30,6 +30,7 @@ ARROWS = {
     "db/catalog": ["db/tasks", "db/pg", *CORE],
     "db/health": ["db/catalog", "db/tasks", "db/schema", "db/pg", *CORE],
     "db/engine": ["db/catalog", "db/tasks", "db/pg", *CORE],
+    "db/move": ["db/catalog", "db/tasks", "db/pg", *CORE],
     # HTTP in.
     "fcgi/server": ["db/pg", "core/program", "core/model", "core/time", "core/base"],
     "fcgi/auth": ["fcgi/server", "db/catalog", "db/pg", "core/program", *CORE],
@@ -55,8 +56,8 @@ ARROWS = {
     "cli/output": ["cli/command", *CORE],
     # What the API has, the command asks the API for.
     "cli/objects": ["cli/output", "cli/command", "cli/api", "core/program", *CORE],
-    "cli/cells": ["cli/output", "cli/command", "db/pg", "core/program", *CORE],
-    "cli/host": ["cli/objects", "cli/output", "cli/command", "cli/api", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
+    "cli/cells": ["cli/output", "cli/command", "db/move", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
+    "cli/host": ["cli/cells", "cli/objects", "cli/output", "cli/command", "cli/api", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
     "cli/receivers": ["cli/output", "cli/command", "core/program", *CORE],
     "cli/doctor": ["cli/output", "cli/command", "db/health", "db/schema", "db/pg", "core/program", *CORE],
     "cli/setup": ["cli/host", "cli/output", "cli/command", "db/catalog", "db/schema", "db/pg", "core/program", *CORE],
@@ -66,7 +67,7 @@ ARROWS = {
 
 # A library that stands behind one interface of ours, and the files that may include it.
 ONLY = {
-    r"libpq-fe\.h": r"db/pg/(connection|login|result)\.cpp",
+    r"libpq-fe\.h": r"db/pg/(connection|copy|login|result)\.cpp",
     r"(fcgiapp|fcgi_stdio|fastcgi)\.h": r"fcgi/server/fastcgi\.cpp",
     r"curl/": r"scheduler/http/(client|connections|leftover|socket_set|transfer)\.(cpp|h)|cli/api/http\.cpp",
     r"ares": r"scheduler/http/resolver\.cpp",

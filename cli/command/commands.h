@@ -25,7 +25,7 @@ void add_secret(Command& app, Context& context);
 void add_pause(Command& app, Context& context);
 void add_doctor(Command& app, Context& context);
 void add_check(Command& app, Context& context);
-// On the database of this host's cell, and what its programs remember of it:
+// On the databases of several cells:
 void add_cell(Command& app, Context& context);
 // Without a database:
 void add_verify(Command& app, Context& context);

@@ -1,6 +1,7 @@
 #include "cli/command/context.h"
 
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -21,6 +22,14 @@ const std::shared_ptr<db::Primary>& Context::primary() const {
   return primary_;
 }
 
+Context Context::with(Settings others) const {
+  Context out = *this;
+  out.settings = std::move(others);
+  out.primary_.reset();
+  out.other_ = true;
+  return out;
+}
+
 db::PgConnection::Options Context::connection_options(bool need_writable, const char* role) const {
   const auto user = db::target_of(settings.database).user;
   return {.conninfo = settings.database,
@@ -39,9 +48,20 @@ db::PgConnection Context::connect(bool need_writable, const char* role) const {
   } catch (const db::PgError& error) {
     const std::string_view said = error.what();
     const bool missing = said.find(" does not exist") != said.npos;  // a role or the database
-    fail(fmt::format("cannot connect to the database: {}{}", said,
-                     missing ? "; `postern setup` makes what is missing" : ""),
+    fail(fmt::format("cannot connect to the database{}: {}{}{}",
+                     settings.cell.empty() ? "" : " of the cell " + settings.cell, said,
+                     missing ? "; `postern setup` makes what is missing" : "",
+                     missing && other_ ? " there" : ""),
          json);
+  }
+}
+
+db::PgConnection Context::reach() const {
+  try {
+    return db::PgConnection::connect(connection_options(true));
+  } catch (const db::PgError& error) {
+    throw db::PgError(fmt::format("the cell {}: {}", settings.cell, error.what()), error.sqlstate(),
+                      error.connection_lost());
   }
 }
 

@@ -15,6 +15,7 @@ inline constexpr char kMigrator[] = "postern_migrator";
 
 struct Context {
   Settings settings;
+  std::string settings_file;  // that they are from, if it exists
   bool json = false;
   bool wide = false;  // tables are not cut
   bool yes = false;   // what changes many is not asked about
@@ -32,8 +33,13 @@ struct Context {
                                                const char* role = kOperator) const;
   // Connects as the settings say; ends the command with a sentence when that fails.
   db::PgConnection connect(bool need_writable = true, const char* role = kOperator) const;
+  // The same, for when others go on: throws a PgError, which names the cell.
+  db::PgConnection reach() const;
+  // The same command on another cell's database.
+  Context with(Settings others) const;
 
  private:
+  bool other_ = false;  // made by with()
   mutable std::shared_ptr<db::Primary> primary_;
 };
 

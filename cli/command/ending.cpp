@@ -20,8 +20,8 @@ void complain(const std::string& sentence) {
   fmt::print(stderr, "postern: {}\n", printable(sentence));
 }
 
-void fail(const std::string& sentence, bool json) {
-  if (json) print_error("not_done", sentence);
+void fail(const std::string& sentence, bool json, const std::string& code) {
+  if (json) print_error(code, sentence);
   complain(sentence);
   throw Exit{kNotDone};
 }

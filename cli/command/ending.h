@@ -30,7 +30,8 @@ void complain(const std::string& sentence);
 
 // Ends the command with one sentence on stderr, with `json` on stdout too, in the form of the API's
 // errors. Exit code kNotDone.
-[[noreturn]] void fail(const std::string& sentence, bool json);
+[[noreturn]] void fail(const std::string& sentence, bool json,
+                       const std::string& code = "not_done");
 
 // The value; an error ends the command with its sentence.
 template <class T>

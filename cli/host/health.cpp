@@ -10,8 +10,6 @@
 namespace postern::admin {
 namespace {
 
-constexpr const char* kGrades[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
-
 // One sample of /metrics: name{labels} value.
 struct Sample {
   std::string_view name, labels;
@@ -146,13 +144,12 @@ Report judge(const Health& health, const Thresholds& thresholds) {
     data += fmt::format(" failed_percent={:.1f}%;{};{};0;100", *percent, thresholds.failed_warning,
                         thresholds.failed_critical);
   }
-  return {grade, fmt::format("POSTERN {} - {} | {}", kGrades[static_cast<int>(grade)],
+  return {grade, fmt::format("POSTERN {} - {} | {}", word(grade),
                              plugin_text(fmt::format("{}", fmt::join(said, ", "))), data)};
 }
 
 Report trouble(Grade grade, std::string_view sentence) {
-  return {grade,
-          fmt::format("POSTERN {} - {}", kGrades[static_cast<int>(grade)], plugin_text(sentence))};
+  return {grade, fmt::format("POSTERN {} - {}", word(grade), plugin_text(sentence))};
 }
 
 }  // namespace postern::admin

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/output/grade.h"
 #include "core/time/time.h"
 #include "db/catalog/recent_ends.h"
 
@@ -27,9 +28,6 @@ struct Thresholds {
   int failed_warning = db::kManyFailedPercent, failed_critical = 50;  // percent
   int schedulers = 1;                                                 // fewer is critical
 };
-
-// The exit codes of a Nagios plugin.
-enum class Grade { ok, warning, critical, unknown };
 
 struct Report {
   Grade grade = Grade::ok;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/api/api.h"
+#include "cli/cells/cells.h"
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
 #include "cli/host/tenants.h"
@@ -94,6 +95,7 @@ void add_tenant(Command& app, Context& context) {
       after = page.back().name;
     }
   });
+  add_tenant_move(tenant, context);
 }
 
 }  // namespace postern::admin

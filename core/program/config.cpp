@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <istream>
 #include <memory>
 #include <stdexcept>
@@ -122,8 +123,9 @@ std::string complaint_of(const std::string& name, bool is_named) {
 // own reader cuts values at '#' and splits them at spaces, which would break connection strings.
 class FileReader : public CLI::Config {
  public:
-  FileReader(Program program, std::shared_ptr<const File> file)
-      : program_(program), file_(std::move(file)) {}
+  // `environment`: it wins.
+  FileReader(Program program, std::shared_ptr<const File> file, bool environment)
+      : program_(program), file_(std::move(file)), environment_(environment) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
     std::vector<CLI::ConfigItem> found;
@@ -142,7 +144,8 @@ class FileReader : public CLI::Config {
       }
       if (equals == line.npos) stop_at(number, fmt::format("it must be {} = VALUE.", key));
       // The environment wins over the file; CLI11's own order is the reverse.
-      const char* environment = std::getenv(environment_name(*setting).c_str());
+      const char* environment =
+          environment_ ? std::getenv(environment_name(*setting).c_str()) : nullptr;
       if (!is_used_by(*setting, program_) || (environment != nullptr && *environment != '\0')) {
         continue;
       }
@@ -179,6 +182,7 @@ class FileReader : public CLI::Config {
 
   Program program_;
   std::shared_ptr<const File> file_;
+  bool environment_;
 };
 
 }  // namespace
@@ -187,7 +191,7 @@ void add_settings(CLI::App& app, Settings& settings, Program program) {
   app.set_version_flag("--version", fmt::format("{} {}", name(program), POSTERN_VERSION))
       ->trigger_on_parse();  // works even when a setting is wrong
   const auto file = std::make_shared<File>();
-  app.config_formatter(std::make_shared<FileReader>(program, file));
+  app.config_formatter(std::make_shared<FileReader>(program, file, true));
   CLI::Option* const config =
       app.set_config("--config", kSettingsFile, "a file of settings, one \"name = value\" a line");
   config->option_text(fmt::format("FILE [{}]", kSettingsFile));
@@ -249,6 +253,28 @@ Settings read_settings(Program program, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "{}: {}\n", name(program), error.what());
     std::exit(2);
+  }
+  return settings;
+}
+
+Settings read_settings_file(Program program, const std::string& file,
+                            std::set<std::string, std::less<>>* said) {
+  Settings settings;
+  const auto read = std::make_shared<const File>(File{file, complaint_of(file, false)});
+  if (!read->complaint.empty()) throw std::runtime_error(read->complaint);
+  std::ifstream in(file);
+  if (!in) throw std::runtime_error(fmt::format("The configuration file {} does not exist.", file));
+  try {
+    for (const auto& item : FileReader(program, read, false).from_config(in)) {
+      const std::string key = replaced(item.name, '-', '_');
+      for (const Setting& setting : all_settings()) {
+        if (setting.name == key) set(settings, setting, item.inputs.at(0));
+      }
+      if (said != nullptr) said->insert(key);
+    }
+    check_together(settings);
+  } catch (const CLI::ParseError& error) {
+    throw std::runtime_error(error.what());
   }
   return settings;
 }

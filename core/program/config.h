@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -89,6 +91,12 @@ void add_settings(CLI::App& app, Settings& settings, Program program);
 // settings of `program` are accepted as flags; the file and the environment may also hold those of
 // other programs.
 Settings read_settings(Program program, int argc, char** argv);
+
+// The settings of a file alone, as `program` uses them, without the environment: those of another
+// installation. Throws std::runtime_error with the sentence for a file that cannot be read, does
+// not exist or holds a wrong value. `said`: gets the names of those that the file holds.
+Settings read_settings_file(Program program, const std::string& file,
+                            std::set<std::string, std::less<>>* said = nullptr);
 
 // "30s", "5m", "1h30m", "7d", or a plain number of seconds; 0 is allowed.
 // Throws std::invalid_argument with a sentence for anything else.

@@ -1,4 +1,5 @@
-// What the schedulers keep for all tenants: the partitions of finished tasks.
+// What the schedulers keep for all tenants: the partitions of finished tasks. And moves of tenants
+// that were left half done.
 #include <fmt/format.h>
 
 #include "db/health/check.h"
@@ -28,8 +29,31 @@ Diagnosis stray_rows(Patient& patient) {
       "they move as soon as their day's partition is made; is a postern-scheduler running?");
 }
 
+// Those that no command is at.
+Diagnosis moves(Patient& patient) {
+  const auto row = patient.connection.exec({"", R"sql(
+    SELECT count(*), count(*) FILTER (WHERE t.state = 'fenced'), count(*) FILTER (WHERE t.state = 'draining')
+      FROM postern.move m LEFT JOIN postern.tenant t ON t.name = m.tenant WHERE postern.move_is_left(m.tenant, m.updated_at))sql"});
+  const auto left = row.integer(0, 0), fenced = row.integer(0, 1), draining = row.integer(0, 2);
+  constexpr char kHint[] =
+      "`postern tenant move` in the cell that the tenant leaves goes on with the move, or undoes "
+      "it "
+      "by --undo";
+  if (fenced + draining == 0) {
+    return warning_unless(left == 0, fmt::format("{} moves of tenants without a command", left),
+                          kHint);
+  }
+  return {Grade::wrong,
+          fmt::format("{} moves of tenants without a command: the writes of {} are refused, and "
+                      "{} more are not delivered",
+                      left, fenced, draining),
+          kHint};
+}
+
 }  // namespace
 
-Checks engine_checks() { return {{"partitions", partitions}, {"stray rows", stray_rows}}; }
+Checks engine_checks() {
+  return {{"partitions", partitions}, {"stray rows", stray_rows}, {"moves", moves}};
+}
 
 }  // namespace postern::db::health

@@ -119,6 +119,10 @@ PgResult PgConnection::exec(const Statement& statement, const Params& params) {
   return result;
 }
 
+bool PgConnection::is_direct() {
+  return exec({"", "SELECT pg_backend_pid()"}).integer(0, 0) == PQbackendPID(conn_.get());
+}
+
 PgResult PgConnection::execute(const Statement& statement, const Params& params) {
   if (former()) throw PgError("the primary has changed", "", true);
   ask_again();

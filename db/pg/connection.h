@@ -1,5 +1,5 @@
-// RAII over libpq. Only connection.cpp, login.cpp and result.cpp include libpq-fe.h. Results come
-// in binary format.
+// RAII over libpq. Only connection.cpp, copy.cpp, login.cpp and result.cpp include libpq-fe.h.
+// Results come in binary format.
 #pragma once
 
 #include <cstdint>
@@ -127,6 +127,10 @@ class PgConnection {
   bool alive() const;
   // As it was made, with the one host that it has.
   const Options& options() const { return *options_; }
+  // False: a pooler is between, as PgBouncer, which tells its clients keys of its own for
+  // cancelling statements, and in transaction mode may give each statement to another session.
+  // Whatever only passes bytes on is not noticed.
+  bool is_direct();
   // True when a commit since the last call came with the server's warning that the wait for a
   // synchronous standby was cancelled: the commit must not be acknowledged. Reading resets it.
   bool take_unsure_commit();
@@ -169,6 +173,7 @@ class PgConnection {
   bool must_ask_again(Monotonic now) const;
 
  private:
+  friend class Copying;  // of copy.cpp
   PgConnection(pg_conn* conn, const Options& options);
   PgResult execute(const Statement& statement, const Params& params);
   PgResult check(pg_result* result) const;

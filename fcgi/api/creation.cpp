@@ -142,10 +142,17 @@ Result<CreationApi::Ready> CreationApi::prepare(const Caller& caller, const Http
 }
 
 // Drawn for many tasks at once: a round trip for each took longer than all the rest of its
-// creation. Those that are left when the program ends are never used.
+// creation. Those that are left when the program ends are never used; nor are those that were drawn
+// more than a second ago, since a tenant that has come from another cell meanwhile may have them
+// already (see db/move).
 std::int64_t CreationApi::next_job_id() {
   constexpr int kDrawn = 64;
+  constexpr Seconds kFresh{1};
   std::unique_lock lock(mutex_);
+  if (const auto now = std::chrono::steady_clock::now(); now > job_ids_until_) {
+    job_ids_.clear();
+    job_ids_until_ = now + kFresh;
+  }
   if (job_ids_.empty()) {
     lock.unlock();
     const auto more =

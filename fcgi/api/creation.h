@@ -15,6 +15,7 @@
 #include "core/base/error.h"
 #include "core/model/creation.h"
 #include "core/model/task.h"
+#include "core/time/time.h"
 #include "fcgi/api/pools.h"
 #include "fcgi/auth/caller.h"
 #include "fcgi/intake/intake.h"
@@ -93,6 +94,7 @@ class CreationApi {
   // Endpoints that were found, and until when they need not be looked for again.
   std::unordered_map<std::string, std::chrono::steady_clock::time_point> endpoints_;
   std::deque<std::int64_t> job_ids_;  // drawn, not used yet
+  Monotonic job_ids_until_{};         // until when they may be
 };
 
 }  // namespace postern

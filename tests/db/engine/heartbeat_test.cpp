@@ -37,7 +37,7 @@ TEST_F(HeartbeatTest, BeatsCountUpAndShowTheOthers) {
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.instance"), 1);
 }
 
-// By this it is seen which cell's database this is.
+// What `postern tenant move` and `postern cell check` know a cell's database by.
 TEST_F(HeartbeatTest, EachProgramSaysItsLabel) {
   SchedulerGauges gauges;
   gauges.cell = "b";

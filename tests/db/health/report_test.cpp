@@ -173,6 +173,34 @@ TEST_F(HealthReport, TheClockOfTheMachineThatAsks) {
   EXPECT_EQ(off(Seconds{-10}), Grade::wrong);
 }
 
+TEST_F(HealthReport, MovesThatNoCommandIsAt) {
+  EXPECT_EQ(said("moves"), "ok: 0 moves of tenants without a command");
+  owner_.script(
+      "INSERT INTO postern.move (tenant, id, source, other, step) VALUES ('acme', "
+      "gen_random_uuid(), true, 'b', 'copying')");
+  auto command = database_.connect();
+  const struct {
+    const char *state, *said;
+  } cases[] = {
+      {"here", "warning: 1 moves of tenants without a command"},
+      {"arriving", "warning: 1 moves of tenants without a command"},
+      {"draining",
+       "wrong: 1 moves of tenants without a command: the writes of 0 are refused, and 1 more are "
+       "not delivered"},
+      {"fenced",
+       "wrong: 1 moves of tenants without a command: the writes of 1 are refused, and 0 more are "
+       "not delivered"},
+  };
+  for (const auto& [state, sentence] : cases) {
+    owner_.exec({"", "UPDATE postern.tenant SET state = $1 WHERE name = 'acme'"},
+                db::Params().text(state));
+    EXPECT_EQ(said("moves"), sentence);
+    command.script("SELECT pg_advisory_lock(hashtextextended('postern.move acme', 0))");
+    EXPECT_EQ(said("moves"), "ok: 0 moves of tenants without a command") << state;
+    command.script("SELECT pg_advisory_unlock_all()");
+  }
+}
+
 TEST_F(HealthReport, PartitionsAndRowsBesideThem) {
   EXPECT_TRUE(said("partitions").starts_with("ok: made for ")) << said("partitions");
   owner_.script(R"sql(

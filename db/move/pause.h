@@ -1,0 +1,29 @@
+// The moment of a move in which nothing of the tenant is written, and what leads to it.
+#pragma once
+
+#include <chrono>
+
+#include "core/base/uuid.h"
+#include "db/move/call.h"
+#include "db/move/ends.h"
+
+namespace postern::db {
+
+// Until every handler knows a state that has been committed: longer than Placements (fcgi/auth)
+// trusts what it knows, which is a second, by what a request takes.
+inline constexpr std::chrono::milliseconds kHandlersKnow{1500};
+
+// The source goes on, unless the target has taken over: false. What the target is at is looked at
+// anew, since a commit there may have been answered to nobody.
+bool open_again(Ends& ends, const Uuid& id);
+
+// Until what is left of changes is little; in so many rounds, whether or not it gets less. Throws
+// MoveRefused when there are too many for that.
+void catch_up_rounds(Ends& ends, const MoveTold& told);
+
+// Waits for attempts under way, and then refuses the tenant's writes while the rest is copied, with
+// which the target takes over. A pause that takes too long is ended, and tried again some times.
+// Throws MoveRefused and PgError, with the source open again if that can be.
+void pause_and_switch(MoveCall& call);
+
+}  // namespace postern::db

@@ -1,0 +1,128 @@
+#include "db/pg/copy.h"
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include "core/base/crash_point.h"
+#include "db/pg/pulse.h"
+
+namespace postern::db {
+namespace {
+
+struct FreeRow {
+  void operator()(char* row) const noexcept { PQfreemem(row); }
+};
+
+}  // namespace
+
+// What a COPY of a connection is, which only PgConnection may touch. It waits as PgConnection does:
+// a server that nobody answers for any more, or that is no primary any more, ends it with a
+// PgError.
+class Copying {
+ public:
+  static void begin(PgConnection& connection, const std::string& sql, ExecStatusType expected) {
+    if (!connection.send_script(sql)) throw PgError(connection.error(), "", true);
+    std::optional<Pulse> pulse;
+    flush(connection, pulse);
+    while (connection.busy()) connection.wait(POLLIN, pulse);
+    std::unique_ptr<PGresult, PgClear> result(PQgetResult(connection.conn_.get()));
+    if (PQresultStatus(result.get()) == expected) return;
+    forget(connection);
+    connection.check(result.release());  // throws
+    throw std::runtime_error("a COPY did not begin");
+  }
+
+  // Empty: that was all.
+  static std::unique_ptr<char, FreeRow> row(PgConnection& connection, int& length) {
+    std::optional<Pulse> pulse;
+    char* bytes = nullptr;
+    while ((length = PQgetCopyData(connection.conn_.get(), &bytes, 1)) == 0) {
+      // It says "not yet", too, of a connection that has ended without a word of the server.
+      if (PQstatus(connection.conn_.get()) != CONNECTION_OK) {
+        throw PgError(connection.error(), "", true);
+      }
+      connection.wait(POLLIN, pulse);
+    }
+    return std::unique_ptr<char, FreeRow>(bytes);
+  }
+
+  static bool put(PgConnection& connection, const char* bytes, int length) {
+    return PQputCopyData(connection.conn_.get(), bytes, length) == 1;
+  }
+
+  // `why`: nullptr, or why the server is to forget all of it.
+  static void end(PgConnection& connection, const char* why) {
+    PQputCopyEnd(connection.conn_.get(), why);
+  }
+
+  // The number of rows; throws PgError when the server has refused.
+  static std::int64_t rows(PgConnection& connection) {
+    std::optional<Pulse> pulse;
+    flush(connection, pulse);
+    std::int64_t count = 0;
+    while (true) {
+      while (connection.busy()) connection.wait(POLLIN, pulse);
+      try {
+        const auto result = connection.next();
+        if (!result) return count;
+        count = result->affected();
+      } catch (...) {
+        forget(connection);  // what follows the error; then it can be used again
+        throw;
+      }
+    }
+  }
+
+  static void forget(PgConnection& connection) noexcept {
+    while (PGresult* result = PQgetResult(connection.conn_.get())) PQclear(result);
+  }
+
+ private:
+  static void flush(PgConnection& connection, std::optional<Pulse>& pulse) {
+    while (connection.flush() == PgConnection::Progress::writing) {
+      connection.wait(POLLIN | POLLOUT, pulse);
+    }
+  }
+};
+
+std::int64_t copy_rows(PgConnection& from, const std::string& select, PgConnection& to,
+                       const std::string& into) {
+  Copying::begin(from, "COPY (" + select + ") TO STDOUT (FORMAT binary)", PGRES_COPY_OUT);
+  try {
+    Copying::begin(to, "COPY " + into + " FROM STDIN (FORMAT binary)", PGRES_COPY_IN);
+  } catch (...) {
+    for (int length = 0; Copying::row(from, length) != nullptr;) {
+    }
+    Copying::forget(from);
+    throw;
+  }
+  std::int64_t read = 0;
+  try {
+    // A target that refuses says so at the end; the rest is read all the same, and there is not
+    // much.
+    bool accepts = true;
+    int length = 0;
+    while (const auto row = Copying::row(from, length)) {
+      accepts = accepts && Copying::put(to, row.get(), length);
+    }
+    read = Copying::rows(from);
+  } catch (...) {
+    Copying::end(to, "the source failed");
+    Copying::forget(to);
+    throw;
+  }
+  Copying::end(to, nullptr);
+  const std::int64_t written = Copying::rows(to);
+  crash_point("copy", "answered");
+  if (read != written) {
+    throw std::runtime_error("of " + std::to_string(read) + " rows, " + std::to_string(written) +
+                             " arrived: " + into);
+  }
+  return written;
+}
+
+}  // namespace postern::db

@@ -1,0 +1,385 @@
+#!/usr/bin/python3
+"""Moves whose servers fail over, or are replaced by others: nothing is lost, and no former primary is taken."""
+
+import itertools
+import signal
+import subprocess
+import unittest
+
+from two_databases import BIN, TwoDatabases
+
+from postgres import Postgres, Standby
+
+WAITER = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'postern'"
+
+
+class Failover(TwoDatabases):
+    """The cell b has a server of its own with an asynchronous standby, and `self.servers` the primary of each."""
+
+    numbers = itertools.count()
+
+    def setUp(self):
+        self.servers = dict.fromkeys("ab", self.postgres)
+        super().setUp()
+        self.former = self.server()
+        self.servers["b"] = self.former
+        self.migrate("b")
+        self.standby = Standby(self.former, *self.places())
+        self.lead("b", self.former, self.standby)
+        self.fill(40)
+
+    # --- servers -----------------------------------------------------------------------------------
+
+    def places(self):
+        name = f"pg{next(self.numbers)}"
+        return self.folder / name, self.folder / f"{name}.pid", self.folder / f"{name}.log"
+
+    def server(self):
+        server = Postgres(*self.places())
+        server.start()
+        self.addCleanup(server.stop, signal.SIGQUIT)
+        return server
+
+    def migrate(self, cell):
+        server = self.servers[cell]
+        if server is not self.postgres:
+            server.psql(f"CREATE DATABASE {cell}", "postgres")
+        subprocess.run([BIN / "postern", "migrate", "--database", server.url(database=cell)], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.beat(cell)
+
+    def follow(self):
+        """The standby is there, and has all."""
+        self.standby.start()
+        self.addCleanup(self.standby.stop, signal.SIGQUIT)
+        here = self.former.psql("SELECT pg_current_wal_lsn()", "postgres")
+        self.until(lambda: self.standby.psql(f"SELECT pg_last_wal_replay_lsn() >= '{here}'", "postgres") == "t")
+
+    def follow_synchronously(self):
+        self.follow()
+        self.former.psql("ALTER SYSTEM SET synchronous_standby_names = '*'", "postgres")
+        self.former.psql("SELECT pg_reload_conf()", "postgres")
+        self.until(lambda: self.former.psql("SELECT sync_state FROM pg_stat_replication", "postgres") == "sync")
+
+    def take_over(self):
+        """The standby, with what it has."""
+        self.standby.start()
+        self.standby.promote()
+        self.servers["b"] = self.standby
+
+    def lead(self, cell, *servers):
+        """The command finds the cell's database on these."""
+        hosts = ",".join(str(server.folder) for server in servers)
+        (self.folder / "cells" / f"{cell}.conf").write_text(
+            f"database = host={hosts} port=5432 dbname={cell} user=postern_operator\ncell = {cell}\n"
+            f"public_url = https://{cell}.test\n")
+
+    def server_of(self, cell):
+        return self.servers.get(cell, self.postgres)
+
+    # --- moves -------------------------------------------------------------------------------------
+
+    def refused(self, *options):
+        """What the command says that does nothing."""
+        def things():
+            return self.rows("a"), self.state("a"), self.sql("a", "SELECT id, step, rounds FROM postern.move")
+
+        before = things()
+        moving = self.command(*options)
+        out, err = moving.communicate(timeout=200)
+        self.assertEqual(moving.returncode, 1, out + err)
+        self.assertEqual(things(), before)
+        return err
+
+    def assert_moved(self, before):
+        self.assert_all_there(before, "b")
+        self.assertEqual((self.state("a"), self.state("b")), ("moved", "here"))
+        self.assert_nothing("a")
+        for cell in "ab":
+            self.assertEqual(self.sql(cell, "SELECT count(*) FROM postern.move"), "0")
+
+    # A move that is held up at the target, which has a standby.
+    def command_that_waits(self):
+        moving = self.command()
+        self.until(lambda: self.waits("b"))
+        self.follow()
+        return moving
+
+    # --- the target fails over ----------------------------------------------------------------------
+
+    def test_goes_on_at_the_standby_that_took_over(self):
+        before = self.rows("a")
+        with self.held("b", "schedule_run"):  # which is copied last
+            moving = self.command_that_waits()
+            self.former.stop(signal.SIGQUIT)
+            self.take_over()
+            self.assertIn("timeline 2", self.finish(moving))
+        self.assert_moved(before)
+
+    def test_leaves_a_former_primary_that_goes_on(self):
+        before = self.rows("a")
+        with self.held("b", "schedule_run"):
+            moving = self.command_that_waits()
+            self.take_over()
+            self.assertIn("timeline 2", self.finish(moving))
+        self.assert_moved(before)
+        self.assertEqual(self.former.psql("SELECT state FROM postern.tenant WHERE name = 'acme'", "b"), "arriving")
+
+    def test_does_not_go_back_to_the_former_primary(self):
+        before = self.rows("a")
+        with self.held("b", "schedule_run"):
+            moving = self.command_that_waits()
+            self.take_over()
+            with self.locked("b"):  # and there it waits again
+                self.until(lambda: self.waits("b"))
+                self.standby.stop(signal.SIGQUIT)
+        sessions = "SELECT sessions FROM pg_stat_database WHERE datname = 'b'"
+        things = "SELECT (SELECT m FROM postern.move m), (SELECT count(*) FROM postern.task), (SELECT count(*) FROM postern.schedule_run)"
+        left, tried = self.former.psql(things, "b"), int(self.former.psql(sessions, "postgres"))
+        self.until(lambda: int(self.former.psql(sessions, "postgres")) > tried + 10)
+        self.assertEqual(self.former.psql(things, "b"), left)
+        self.assertIsNone(moving.poll())
+        self.standby.start()
+        self.finish(moving)
+        self.assert_moved(before)
+
+    def test_leaves_a_frozen_one(self):
+        before = self.rows("a")
+        with self.held("b", "queue"):  # in the pause
+            moving = self.command_that_waits()
+            self.former.signal_all(signal.SIGSTOP)
+            self.addCleanup(self.former.signal_all, signal.SIGCONT)
+            self.take_over()
+            self.assertIn("timeline 2", self.finish(moving))
+        self.assert_moved(before)
+
+    def test_copies_again_what_the_failover_has_lost(self):
+        """What had changed was copied again, and the source has forgotten that it had; no comparison sees these columns."""
+        with self.held("b", "queue"):  # which is copied in the pause
+            self.follow()
+            self.kill_when_held("b", self.command())
+            self.assertEqual(self.state("a"), "fenced")
+            self.until(lambda: self.standby.psql("SELECT step FROM postern.move", "b") == "copied")
+            self.standby.stop()
+            moving = self.command()
+            self.until(lambda: self.state("a") == "here")
+            self.sql("a", """
+                UPDATE postern.task SET headers = '{"later":"1"}' WHERE id = (
+                  SELECT id FROM postern.task WHERE tenant = 'acme' AND state = 'delayed' ORDER BY id LIMIT 1);
+                DELETE FROM postern.lease WHERE task = (SELECT task FROM postern.lease WHERE tenant = 'acme' AND deferred LIMIT 1)""")
+
+            def is_forgotten():
+                self.assertEqual(self.sql("a", "SELECT count(*) FROM postern.move_change"), "0")
+                self.assertEqual(self.sql("b", "SELECT count(*) FROM postern.task WHERE headers::text LIKE '%later%'"), "1")
+
+            self.kill_when_held("b", moving, is_forgotten)
+        before = self.rows("a")
+        self.former.stop(signal.SIGQUIT)
+        self.take_over()
+        self.assertEqual(self.sql("b", "SELECT count(*) FROM postern.task WHERE headers::text LIKE '%later%'"), "0")
+        self.assertIn("copying it again", self.finish(self.start(
+            "tenant", "move", "acme", "--to", "b", "--cells", str(self.folder / "cells"))))
+        self.assert_moved(before)
+
+    def test_deletes_nothing_when_the_arrival_is_lost(self):
+        self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme')")  # as `default` is in every cell
+        self.follow()
+        self.standby.stop()
+        before = self.rows("a")
+        with self.held("a", "task", "DELETE"):
+            self.kill_when_held("a", self.command(), lambda: self.assertEqual(self.state("b"), "here"))
+        self.assertEqual(self.state("a"), "moved")
+        self.former.stop(signal.SIGQUIT)
+        self.take_over()
+        self.assertEqual((self.state("b"), self.sql("b", "SELECT count(*) FROM postern.task")), ("here", "0"))
+        self.assertIn("does not know that the tenant has arrived", self.refused())
+        left = self.rows("a")
+        for table in ("task", "task_finished", "idempotency_key", "lease", "dependency", "counter"):
+            self.assertEqual(left[table], before[table], table)
+        # The server that has it is back.
+        self.standby.stop(signal.SIGQUIT)
+        self.former.start()
+        self.servers["b"] = self.former
+        self.assertIn("a former primary", self.refused())
+        self.finish(self.command("--accept"))
+        self.assert_moved(before)
+
+    def test_deletes_nothing_that_the_standby_has_not(self):
+        self.follow_synchronously()
+        before = self.rows("a")
+        with self.held("b", "queue"):
+            moving = self.command()
+            self.until(lambda: self.waits("b"))
+            self.standby.stop()
+        seen = {""}
+        for _ in range(4):  # the arrival's commit, and the tries behind it: each wait is cut short
+            self.until(lambda: self.sql("b", f"SELECT query_start {WAITER}") not in seen)
+            seen.add(self.sql("b", f"SELECT query_start {WAITER}"))
+            self.assertEqual((self.rows("a"), self.state("a")), (before, "fenced"))
+            self.sql("b", f"SELECT pg_cancel_backend(pid) {WAITER}")
+        out, err = moving.communicate(timeout=60)
+        self.assertEqual(moving.returncode, 1, out + err)
+        self.assertIn("standby has not confirmed", err)
+        self.assertEqual((self.state("a"), self.state("b")), ("fenced", "here"))
+        self.standby.start()
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    def test_a_restored_cell_keeps_what_the_standby_has_not(self):
+        self.sql("postgres", "DROP DATABASE IF EXISTS backup")
+        self.sql("postgres", "CREATE DATABASE backup TEMPLATE a")
+        self.finish(self.command())
+        self.sql("postgres", "DROP DATABASE a WITH (FORCE)")
+        self.sql("postgres", "ALTER DATABASE backup RENAME TO a")
+        before = self.rows("a")
+        self.follow_synchronously()
+        self.standby.stop()
+        moving = self.command("--gone", "--yes")
+        self.until(lambda: self.sql("b", f"SELECT count(*) {WAITER}") == "1" or moving.poll() is not None)
+        self.assertEqual((self.rows("a"), self.state("a"), moving.poll()), (before, "here", None))
+        self.standby.start()
+        self.finish(moving)
+        self.assert_nothing("a")
+
+    def test_is_undone_without_the_target(self):
+        with self.held("b", "schedule_run"):
+            self.kill_when_held("b", self.command())
+        self.former.stop(signal.SIGQUIT)
+        # Where another one is away, nothing is undone.
+        (self.folder / "cells" / "c.conf").write_text(
+            "database = host=/nowhere dbname=c user=postern_operator\ncell = c\npublic_url = https://c.test\n")
+        self.addCleanup((self.folder / "cells" / "c.conf").unlink)
+        elsewhere = self.start("tenant", "move", "acme", "--to", "c", "--cells", str(self.folder / "cells"), "--undo", "--accept")
+        _, err = elsewhere.communicate(timeout=100)
+        self.assertEqual(elsewhere.returncode, 1, err)
+        self.assertRegex(err, r"cell c cannot be reached: .*/nowhere")
+        self.assertIn("goes to the cell b", err)
+        self.assertEqual(self.sql("a", "SELECT other FROM postern.move"), "b")
+        self.sql("a", "UPDATE postern.task SET priority = 60 WHERE id = (SELECT id FROM postern.task WHERE tenant = 'acme' LIMIT 1)")
+        _, err = self.command("--undo").communicate(timeout=100)
+        self.assertIn("stays there", err)
+        self.assertEqual((self.state("a"), self.sql("a", "SELECT count(*) FROM postern.move")), ("here", "0"))
+        self.assertEqual(self.sql("a", "SELECT count(*) FROM postern.move_change"), "0")
+        self.assertEqual(self.sql("a", "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'fence%'"), "0")
+        # It is back: the next move finds what has stayed there, and begins anew.
+        before = self.rows("a")
+        self.former.start()
+        self.servers["b"] = self.former
+        with self.held_again("b", "queue"):
+            self.kill_when_held("b", self.command())
+        # It may have taken over now.
+        self.former.stop(signal.SIGQUIT)
+        _, err = self.command("--undo").communicate(timeout=100)
+        self.assertIn("may have taken over", err)
+        self.assertEqual(self.state("a"), "fenced")
+        self.finish(self.command("--undo", "--accept"))
+        self.assertEqual(self.state("a"), "here")
+        self.former.start()
+        self.finish(self.command("--undo"))
+        self.assertEqual(self.sql("b", "SELECT count(*) FROM postern.task_all"), "0")
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    def test_a_pause_ends_in_time_whatever_holds_it_up(self):
+        before = self.rows("a")
+        with self.held("b", "queue"):
+            out, err = self.command(pause="1s").communicate(timeout=200)
+        self.assertIn("pauses were too short", err, out)
+        self.assertEqual((self.rows("a"), self.state("a")), (before, "here"))
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    def test_a_pause_ends_in_time_though_no_table_alone_takes_it(self):
+        before = self.rows("a")
+        self.sql("b", "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.7); RETURN NULL; END $$")
+        for table in ("queue", "endpoint", "schedule", "api_key", "sequel"):
+            self.sql("b", f"CREATE TRIGGER slow AFTER INSERT ON postern.{table} FOR EACH STATEMENT EXECUTE FUNCTION public.slow()")
+        out, err = self.command(pause="2s").communicate(timeout=200)
+        self.assertIn("pauses were too short", err, out)
+        self.assertEqual((self.rows("a"), self.state("a")), (before, "here"))
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    def test_minutes_of_a_move_that_was_interrupted_long_ago(self):
+        with self.held("b", "queue"):
+            self.kill_when_held("b", self.command())
+        # As if it had been begun then: what has come since is copied before the pause, and the last two minutes in it.
+        self.sql("a", """
+            UPDATE postern.move SET begun_at = begun_at - interval '2 hours';
+            INSERT INTO postern.queue_minute (minute, tenant, queue, created, completed, failed, cancelled, attempts, attempts_failed)
+              SELECT date_trunc('minute', now()) - n * interval '1 minute', 'acme', 'later', n, 0, 0, 0, 0, 0 FROM generate_series(0, 60) n;
+            DELETE FROM postern.endpoint_minute WHERE tenant = 'acme' AND endpoint = 'hook' AND attempts % 2 = 0""")
+        before = self.rows("a")
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    # --- another server is in its place ----------------------------------------------------------------
+
+    def test_a_former_target_is_refused_by_the_next_call(self):
+        self.follow()
+        before = self.rows("a")
+        with self.held("b", "queue"):
+            self.kill_when_held("b", self.command())
+        self.until(lambda: self.standby.psql("SELECT step FROM postern.move", "b") == "copied")
+        self.take_over()
+        with self.held_again("b", "queue"):
+            self.kill_when_held("b", self.command())
+        self.lead("b", self.former)
+        for options in ((), ("--undo",)):
+            self.assertRegex(self.refused(*options), r"cell b is on timeline 1, and the move has seen 2: a former primary")
+        self.lead("b", self.standby)
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    def test_another_target_is_refused_unless_it_is_accepted(self):
+        before = self.rows("a")
+        with self.held("b", "queue"):
+            self.kill_when_held("b", self.command())
+        self.servers["b"] = self.server()
+        self.migrate("b")
+        self.lead("b", self.servers["b"])
+        self.assertIn("another database", self.refused())
+        self.finish(self.command("--accept"))
+        self.assert_moved(before)
+
+    def test_a_former_source_is_refused_by_the_next_call(self):
+        first = self.server()
+        self.servers["a"] = first
+        self.migrate("a")
+        self.fill(40)
+        second = Standby(first, *self.places())
+        second.start()
+        self.addCleanup(second.stop, signal.SIGQUIT)
+        self.lead("a", first)
+        before = self.rows("a")
+        with self.held("b", "queue"):
+            self.kill_when_held("b", self.command())
+            here = first.psql("SELECT pg_current_wal_lsn()", "postgres")
+            self.until(lambda: second.psql(f"SELECT pg_last_wal_replay_lsn() >= '{here}'", "postgres") == "t")
+            second.promote()
+            self.servers["a"] = second
+            self.lead("a", second)
+            self.kill_when_held("b", self.command())
+        self.lead("a", first)
+        self.assertRegex(self.refused(), r"cell a is on timeline 1, and the move has seen 2: a former primary")
+        self.lead("a", second)
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    def test_a_standby_cannot_tell_whether_a_command_is_at_a_move(self):
+        """It does not know its primary's locks: there a move counts as left that was not heard of for long."""
+        self.sql("b", "INSERT INTO postern.tenant (name, state) VALUES ('acme', 'arriving')")
+        self.sql("b", "INSERT INTO postern.move (tenant, id, source, other, step) VALUES ('acme', gen_random_uuid(), false, 'a', 'copying')")
+        left = "SELECT postern.move_is_left(tenant, updated_at) FROM postern.move"
+        self.assertEqual(self.sql("b", left), "t")
+        self.follow()
+        self.assertEqual(self.standby.psql(left, "b"), "f")
+        with self.locked("b", "hashtextextended('postern.move acme', 0)"):
+            self.assertEqual(self.sql("b", left), "f")
+            self.sql("b", "UPDATE postern.move SET updated_at = now() - interval '6 minutes'")
+            self.assertEqual(self.sql("b", left), "f")
+            self.until(lambda: self.standby.psql(left, "b") == "t")
+
+
+if __name__ == "__main__":
+    unittest.main()
