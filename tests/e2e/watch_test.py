@@ -57,7 +57,7 @@ class Watch(StackTest):
             family = re.sub(r"_(bucket|sum|count)$", "", name)
             histogram = self.types.get(family) == "histogram"
             self.assertIn(family if histogram else name, self.types, f"{where}: /metrics has no {name}")
-            has = self.labels.get(name, set())
+            has = self.labels.get(name, set()) | {"cell"}  # which the scrape configuration gives
             self.assertLessEqual(labels, has, f"{where}: labels of {name}")
             known |= has
         self.assertLessEqual(grouped, known, f"{where}: labels to group by")
@@ -95,7 +95,7 @@ class Watch(StackTest):
         for variable in self.dashboard["templating"]["list"]:
             if variable["type"] == "query":
                 name, label = re.fullmatch(r"label_values\(([a-z_]+).*, (\w+)\)", variable["definition"]).groups()
-                self.assertIn(label, self.labels[name])
+                self.assertIn(label, self.labels[name] | {"cell"})
         used = {name for panel in self.panels for target in panel["targets"] for name in METRIC.findall(target["expr"])}
         # What an operator wants to see at a glance.
         for name in ("postern_tasks_created_total", "postern_attempts_total", "postern_tasks_finished_total",
@@ -103,6 +103,16 @@ class Watch(StackTest):
                      "postern_lateness_seconds_bucket", "postern_inflight", "postern_attempts_parked",
                      "postern_lane_breaker_state", "postern_scheduler_up"):
             self.assertIn(name, used)
+
+    def test_cells_are_told_apart(self):
+        """No rule adds up what two cells say, and no panel leaves out whose numbers are wanted."""
+        for rule in self.rules:
+            for grouping in re.findall(r"\b(?:by|on)\s*\(([^)]*)\)", rule["expr"]):
+                self.assertIn("cell", grouping, rule["alert"])
+        for panel in self.panels:
+            for target in panel["targets"]:
+                for name, labels in selectors(target["expr"]):
+                    self.assertIn("cell", labels, f"{panel['title']}: {name}")
 
     def test_panels_do_not_overlap(self):
         taken = set()
