@@ -1,4 +1,4 @@
-// The scheduler's one thread and its one wait: transfers, three connections to PostgreSQL, signals
+// The scheduler's one thread and its one wait: transfers, four connections to PostgreSQL, signals
 // and timers. Knows in which order a turn goes and how the program ends.
 #pragma once
 

@@ -77,16 +77,20 @@ def temporary_folder():
 @contextlib.contextmanager
 def started_stack(settings=None):
     """Runs a complete Postern for the duration of the block, and deletes it afterwards."""
-    with temporary_folder() as folder:
-        stack = Stack(folder, settings)
-        try:
-            stack.start()
-            yield stack
-        finally:
-            # A second Ctrl-C must not leave a running PostgreSQL behind.
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            stack.kill()
-            signal.signal(signal.SIGINT, before)
+    with temporary_folder() as folder, running_stack(Stack(folder, settings)) as stack:
+        yield stack
+
+
+@contextlib.contextmanager
+def running_stack(stack):
+    try:
+        stack.start()
+        yield stack
+    finally:
+        # A second Ctrl-C must not leave a running PostgreSQL behind.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stack.kill()
+        signal.signal(signal.SIGINT, before)
 
 
 def restart_scheduler(stack):

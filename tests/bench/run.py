@@ -31,6 +31,9 @@ BENCHES = {
     "burst": "100,000 tasks due in one second",
     "schedules": "10,000 schedules due at once",
     "deps": "one task with 50,000 dependents; 100,000 tasks with one ordering key",
+    "cells": "CPU per task with one cell and with two",
+    "hosts": "what each more scheduler and handler costs and gives",
+    "sizing": "rows, bytes, WAL and CPU per million tasks, and what follows from them",
     "idle": "what Postern costs when there is nothing to do",
     "soak": "mixed load for --minutes; nothing may be lost",
 }

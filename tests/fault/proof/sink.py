@@ -29,12 +29,12 @@ import time
 
 
 class Sink:
-    def __init__(self, log, secret):
+    def __init__(self, log, secret, address="127.0.0.1"):
         self.log = log
         self._last = multiprocessing.Value("d", 0)
         self._count = multiprocessing.Value("l", 0)
-        listeners = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2)]
-        self.url, self.busy_url = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in listeners)
+        listeners = [socket.create_server((address, 0), backlog=4096) for _ in range(2)]
+        self.url, self.busy_url = (f"http://{address}:{each.getsockname()[1]}" for each in listeners)
         self._stopping = multiprocessing.Event()
         self._process = multiprocessing.Process(target=_run, daemon=True, args=(
             listeners, log, secret, self._last, self._count, self._stopping))
