@@ -285,8 +285,8 @@ constexpr Setting kSettings[] = {
     {"read_pool_size", Users::fcgi, "NUMBER", "a number from 1 to 64", "4",
      "database connections for lists, streams and counts", set_number<&S::read_pool_size, 1, 64>},
     {"vital_pool_size", Users::fcgi, "NUMBER", "a number from 1 to 64", "2",
-     "database connections for authentication, creation and readiness, besides the one that "
-     "inserts tasks",
+     "database connections for authentication, creation and readiness, besides the two that "
+     "insert tasks",
      set_number<&S::vital_pool_size, 1, 64>},
     {"quota_queues", Users::fcgi_and_command, "NUMBER", kQuota, "10000",
      "how many queues a tenant may have; 0: any number", set_number<&S::quota_queues, 0, kMost>},

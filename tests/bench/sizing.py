@@ -104,7 +104,7 @@ def run(stack, options):
         ["body", "waiting (rows + indexes)", "finished (rows + indexes)", "WAL, create to end", "CPU", "µs per task of these"], per_million(found)))
     options.report.add(Table(
         "sizing: calculated from these, each cell with two hosts",
-        ["tasks/s", "cells", "body", "tasks a day", "disk of a cell, 1 day kept", "30 days kept", "WAL of a cell", "cores of a cell busy",
+        ["tasks/s", "cells", "body", "tasks a day", "disk of a cell, 1 day kept", "30 days kept", "WAL of a cell", "cores of a cell busy, at least",
          "connections of a cell"], onward(found),
         "tasks/s and tasks a day are those of all cells. Cores are PostgreSQL's, the handlers', nginx's and the scheduler's together."))
     return True
