@@ -128,20 +128,27 @@ class Visit {
   void finish(Result<HttpResponse> result) const {
     // What was read here, or was not done, if the tenant has left meanwhile.
     if (admitted() && (reads() || (!result && surely_undone(result.error())))) {
-      const auto place = placement();
+      std::optional<db::Placement> place;
+      try {
+        place = placement();
+      } catch (const std::exception& fault) {
+        if (result || surely_undone(result.error())) result = error_of(request_, way_.match, fault);
+      }
       if (place && place->is_elsewhere()) return send_on(*place);
     }
-    HttpResponse response =
-        result ? std::move(*result)
-               : speaker(use_, way_, caller_ ? &*caller_ : nullptr).render_error(result.error());
-    if (!way_.match.allowed.empty()) response.header("Allow", way_.match.allowed);
-    send(std::move(response));
+    reply_with(std::move(result));
   }
 
   // Whether the tenant that this is about is in this cell; else the request is answered.
   // REQUIRES: there is a route, and its access is admitted.
   bool is_here() {
-    const auto place = placement();
+    std::optional<db::Placement> place;
+    try {
+      place = placement();
+    } catch (const std::exception& fault) {
+      reply_with(error_of(request_, way_.match, fault));
+      return false;
+    }
     if (!place) return true;
     leaving_ = true;
     if (place->is_elsewhere()) {
@@ -180,8 +187,8 @@ class Visit {
   bool admitted() const { return caller_ && way_.match.route != nullptr; }
 
   // Where the tenant that this is about is: the caller's, or of a URL that is itself the credential
-  // that of its task; nullopt: here. REQUIRES: admitted.
-  std::optional<db::Placement> placement() const try {
+  // that of its task; nullopt: here. Throws when nobody can say. REQUIRES: admitted.
+  std::optional<db::Placement> placement() const {
     if (!use_.placements.any()) return std::nullopt;
     std::optional<std::string> tenant = caller_->tenant;
     if (const auto task_of = way_.match.route->task) {
@@ -189,8 +196,6 @@ class Visit {
       tenant = task ? use_.deferred.tenant_of(*task) : std::nullopt;
     }
     return tenant && !tenant->empty() ? use_.placements.of(*tenant) : std::nullopt;
-  } catch (const std::exception&) {
-    return std::nullopt;  // the database is away, as the route will say
   }
 
   void send_on(const db::Placement& place) const {
@@ -204,13 +209,23 @@ class Visit {
         call, [&placements = use_.placements, tenant = caller_->tenant, asked = asked_of(request_),
                table = way_.table, reply = reply_](const Result<HttpResponse>& result) {
           if (result) return reply(*result);
-          const auto place =
-              result.error().reason == kTenantMoving ? placements.of(tenant) : std::nullopt;
-          if (!place || !place->is_elsewhere()) {
-            return reply(table->render_error(result.error()));
+          std::optional<db::Placement> place;
+          try {
+            if (result.error().reason == kTenantMoving) place = placements.of(tenant);
+          } catch (const std::exception&) {
+            // It is told that the tenant is on its way.
           }
-          reply(sent_on(asked, *place, true, *table));
+          reply(place && place->is_elsewhere() ? sent_on(asked, *place, true, *table)
+                                               : table->render_error(result.error()));
         });
+  }
+
+  void reply_with(Result<HttpResponse> result) const {
+    HttpResponse response =
+        result ? std::move(*result)
+               : speaker(use_, way_, caller_ ? &*caller_ : nullptr).render_error(result.error());
+    if (!way_.match.allowed.empty()) response.header("Allow", way_.match.allowed);
+    send(std::move(response));
   }
 
   void send(HttpResponse response) const {

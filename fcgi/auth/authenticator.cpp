@@ -178,15 +178,21 @@ Answer nameless(const HttpRequest& request) {
 
 // Tells nginx the present cell of the caller's tenant. Of a token that is known only when the
 // tenant has moved: which cell it was made in, no token says. False: the tenant is about to leave,
-// or to come back.
+// or to come back, or nobody can say where it is, and whoever asks this cell is told so.
 bool name_cell(HttpResponse& response, Placements& placements, const Answer& answer) {
   if (answer.identity.tenant.empty()) return true;
-  const auto place = placements.of(answer.identity.tenant);
+  std::optional<db::Placement> place;
+  bool known = true;
+  try {
+    place = placements.of(answer.identity.tenant);
+  } catch (const std::exception&) {
+    known = false;
+  }
   const bool elsewhere = place && place->is_elsewhere();
   const std::string& cell = elsewhere ? place->cell : placements.cell();
   if (!cell.empty() && (elsewhere || answer.key)) response.header("Postern-Cell", cell);
   if (elsewhere && answer.key) response.header("Postern-Key", to_hex(*answer.key));
-  return !place || place->state == db::TenantState::moved;
+  return known && (!place || place->state == db::TenantState::moved);
 }
 
 }  // namespace

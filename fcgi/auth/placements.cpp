@@ -24,12 +24,14 @@ std::optional<db::Placement> Placements::of(const std::string& tenant) {
   if (trusted && !any_) return std::nullopt;
   const bool away = !trusted && away_;
   std::optional<db::Placement> known;
+  bool met = false;
   int looks = 0;
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = known_.find(tenant); found != known_.end()) {
       if (trusted && !found->second) return std::nullopt;
       known = found->second;
+      met = true;
     }
     looks = looks_;
   }
@@ -39,6 +41,7 @@ std::optional<db::Placement> Placements::of(const std::string& tenant) {
     known = read_from(trusted ? pool_ : other_pool_,
                       [&](auto& connection) { return db::placement(connection, tenant); });
   } catch (const std::exception&) {
+    if (!met) throw;
     return known;
   }
   const std::lock_guard lock(mutex_);
@@ -46,6 +49,15 @@ std::optional<db::Placement> Placements::of(const std::string& tenant) {
   if (known_.size() >= kMostKnown) known_.clear();
   known_[tenant] = known;
   return known;
+}
+
+bool Placements::is_elsewhere(const std::string& tenant) {
+  try {
+    const auto place = of(tenant);
+    return place && place->is_elsewhere();
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 bool Placements::any() {

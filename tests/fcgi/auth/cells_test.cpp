@@ -265,6 +265,32 @@ TEST_F(CellsTest, ADatabaseThatIsAwayLeavesWhatWasKnown) {
   EXPECT_TRUE(placements.is_elsewhere("default"));
 }
 
+// One that has left long ago would have an empty list here, and nothing of what it asks for.
+TEST_F(CellsTest, WhoCannotBeAskedAboutIsNotTakenToBeHere) {
+  admin_.script("INSERT INTO postern.tenant (name) VALUES ('acme'), ('beta')");
+  move_away();
+  db::Pool pool([&] { return database_.connect("postern_api"); }, 1);
+  Placements placements(pool, pool, "eu1");
+  EXPECT_TRUE(placements.is_elsewhere("default"));
+  EXPECT_FALSE(placements.of("acme"));
+  {
+    const auto lent = pool.acquire();
+    EXPECT_FALSE(placements.of("acme")) << "it was asked about";
+    EXPECT_EQ(state_of(placements), std::to_string(static_cast<int>(db::TenantState::moved)));
+    EXPECT_THROW(placements.of("beta"), db::AllConnectionsBusy);
+    EXPECT_FALSE(placements.is_elsewhere("beta")) << "whoever watches asks again";
+    HttpRequest question;
+    question.service = "auth";
+    question.authorization =
+        "Bearer " +
+        make_jwt(R"({"exp":4102444800,"sub":"app","role":"admin","tenant":"beta"})", kSecret);
+    const auto verdict = authenticate(pool_, jwt_, placements, question);
+    const std::map<std::string, std::string> of{verdict.headers.begin(), verdict.headers.end()};
+    EXPECT_EQ(of.at("X-Accel-Expires"), "1");
+  }
+  EXPECT_FALSE(placements.of("beta"));
+}
+
 // Each request would wait for it twice otherwise.
 TEST_F(CellsTest, ADatabaseThatIsAwayIsAskedByNobodyElse) {
   const auto away = []() -> db::PgConnection { throw db::PgError("away", "", true); };
