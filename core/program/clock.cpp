@@ -21,12 +21,13 @@ Time wall_clock() { return std::chrono::floor<Microseconds>(std::chrono::system_
 
 Time database_clock() { return wall_clock() + Microseconds{ahead.load()}; }
 
-void compare_clocks(Time before, Time there, Time after) {
-  if (after < before || after - before > kTellsNothing) return;
+bool compare_clocks(Time before, Time there, Time after) {
+  if (after < before || after - before > kTellsNothing) return false;
   const Microseconds found = there - (before + (after - before) / 2);
   // Kept while it is right enough, so that ids do not go back and forth.
-  if (std::chrono::abs(found - Microseconds{ahead.load()}) < kAgree) return;
+  if (std::chrono::abs(found - Microseconds{ahead.load()}) < kAgree) return true;
   ahead = std::chrono::abs(found) < kAgree ? 0 : found.count();
+  return true;
 }
 
 }  // namespace postern

@@ -15,8 +15,8 @@ Time wall_clock();
 Time database_clock();
 
 // `there` is what the database's clock showed between two looks at this machine's. Looks that are
-// more than half a second apart say nothing. Each program calls it with each beat, since either
-// clock may be set. Thread-safe.
-void compare_clocks(Time before, Time there, Time after);
+// more than half a second apart say nothing: false then. Each program calls it with each beat,
+// since either clock may be set. Thread-safe.
+bool compare_clocks(Time before, Time there, Time after);
 
 }  // namespace postern

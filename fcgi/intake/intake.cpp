@@ -21,6 +21,7 @@ constexpr seconds kPatienceQueued{5};
 constexpr seconds kPatienceWriting{30};
 constexpr seconds kWatchEvery{1};
 constexpr seconds kBeatEvery{10};
+constexpr seconds kBeatAgain{1};
 constexpr std::chrono::milliseconds kLookEvery{50};
 
 }  // namespace
@@ -214,10 +215,10 @@ bool Intake::connect() {
     auto connection = db::PgConnection::connect(database);
     if (options_.greet) options_.greet(connection);
     // The row that says whose counters these are, before there are any.
-    if (options_.beats) beat_by(connection);
+    const Clock::duration until_next = options_.beats ? beat_by(connection) : kBeatEvery;
     backend_ = db::backend_of(connection);
     connection_.emplace(std::move(connection));
-    next_beat_ = Clock::now() + kBeatEvery;
+    next_beat_ = Clock::now() + until_next;
     backoff_.reset();
     if (!connected_.exchange(true) && !is_aside()) log::info("database connected");
     told_lost_ = false;
@@ -263,10 +264,12 @@ void Intake::fail_queued() {
   answer_all(queued, database_away());
 }
 
-void Intake::beat_by(db::PgConnection& connection) {
+// How long until the next one: soon, when the answer took so long that it tells nothing about the
+// database's clock.
+Intake::Clock::duration Intake::beat_by(db::PgConnection& connection) {
   const Time before = wall_clock();
   const Time there = db::beat_handler(connection, options_.instance, options_.name, options_.cell);
-  compare_clocks(before, there, wall_clock());
+  return compare_clocks(before, there, wall_clock()) ? kBeatEvery : kBeatAgain;
 }
 
 void Intake::beat() {
@@ -274,7 +277,7 @@ void Intake::beat() {
   next_beat_ = Clock::now() + kBeatEvery;
   if (is_aside() || !options_.beats) return;
   try {
-    beat_by(*connection_);
+    next_beat_ = Clock::now() + beat_by(*connection_);
   } catch (const std::exception& error) {
     lose_connection(error.what());
   }

@@ -124,7 +124,7 @@ class Intake {
   void ensure_connection();
   void lose_connection(const std::string& why);
   void beat();
-  void beat_by(db::PgConnection& connection);
+  Clock::duration beat_by(db::PgConnection& connection);
 
   void write(Jobs batch);
   void write_group(JobSpan jobs);
