@@ -33,7 +33,9 @@ class Writer(threading.Thread):
                     self.acknowledged.append(reply.json["id"])
                     break
                 reason = reply.json["error"]["details"]["reason"] if reply.body else ""
-                (self.refused if (reply.status, reason) == (503, "tenant_moving") else self.odd).append((reply.status, reason))
+                # The others are of a machine that is busy.
+                passing = reply.status == 503 and reason in ("tenant_moving", "database_slow", "database_busy", "handler_unavailable")
+                (self.refused if passing else self.odd).append((reply.status, reason))
                 if self.odd:
                     return
 

@@ -88,7 +88,8 @@ class Killed(TwoDatabases):
         writer.start()
         command = self.command()
         try:
-            for wait in (0.5, 1.5):
+            self.until(lambda: self.moves("a") == "1")  # it has both connections
+            for wait in (0.3, 1.5):
                 time.sleep(wait)
                 self.postgres.stop(signal.SIGQUIT)
                 self.postgres.start()

@@ -47,7 +47,7 @@ native.step(200, "meta.get_stats")
 
 asyncqueue = Speaker("asyncqueue", f"{url}/asyncqueue")
 task = asyncqueue.step(201, "tasks.create_task", body=("TaskCreateRequest", {
-    "targetUrl": receiver, "body": "{}", "delayUntil": "2027-06-01T00:00:00Z", "headers": {"X-One": "1"}}))["task"]["id"]
+    "targetUrl": receiver, "body": "{}", "delayUntil": "2030-06-01T00:00:00Z", "headers": {"X-One": "1"}}))["task"]["id"]
 asyncqueue.step(200, "tasks.get_task", task)
 asyncqueue.step(200, "tasks.list_tasks")
 asyncqueue.step(200, "tasks.cancel_task", task)
@@ -55,7 +55,7 @@ asyncqueue.step(409, "tasks.cancel_task", task)
 
 taskmq = Speaker("taskmq", f"{url}/taskmq")
 job = taskmq.step(200, "jobs.add_job", body=("JobRequest", {"payload": {"n": 1}, "handler": "generated",
-                                                          "scheduled_for": "2027-06-01T00:00:00Z"}))["job_id"]
+                                                          "scheduled_for": "2030-06-01T00:00:00Z"}))["job_id"]
 taskmq.step(200, "jobs.get_job", str(job))
 taskmq.step(404, "jobs.get_job", "999999999")
 

@@ -104,7 +104,7 @@ func speakNative() {
 func speakAsyncQueue() {
 	client := must(asyncqueue.NewClientWithResponses(os.Args[2]+"/asyncqueue", asyncqueue.WithRequestEditorFn(authorized)))
 	body := read[asyncqueue.CreateTaskJSONRequestBody](
-		`{"targetUrl": "RECEIVER", "body": "{}", "delayUntil": "2027-06-01T00:00:00Z", "headers": {"X-One": "1"}}`)
+		`{"targetUrl": "RECEIVER", "body": "{}", "delayUntil": "2030-06-01T00:00:00Z", "headers": {"X-One": "1"}}`)
 	made, err := client.CreateTaskWithResponse(ctx, nil, body)
 	said("asyncqueue create", err, made.StatusCode(), 201, made.JSON201)
 	id := member(made.JSON201, "task", "id")
@@ -121,7 +121,7 @@ func speakAsyncQueue() {
 func speakTaskMq() {
 	client := must(taskmq.NewClientWithResponses(os.Args[2]+"/taskmq", taskmq.WithRequestEditorFn(authorized)))
 	body := read[taskmq.AddJobJSONRequestBody](`{"payload": {"n": 1}, "handler": "generated", "priority": 10,
-		"scheduled_for": "2027-06-01T00:00:00Z"}`)
+		"scheduled_for": "2030-06-01T00:00:00Z"}`)
 	made, err := client.AddJobWithResponse(ctx, nil, body)
 	said("taskmq add", err, made.StatusCode(), 200, made.JSON200)
 	id := member(made.JSON200, "job_id")

@@ -142,7 +142,7 @@ TEST_F(NativeTest, RefusesWhatCannotBe) {
       {R"("headers":{"A":"1","a":"2"})", "header_repeated", "headers.a"},
       {R"("run_at":"2999-01-01T00:00:00Z")", "run_at_out_of_range", "run_at"},
       {R"("deadline":"2020-01-01T00:00:00Z")", "deadline_past", "deadline"},
-      {R"("delay":31536000,"deadline":"2027-01-01T00:00:00Z")", "deadline_before_start",
+      {R"("delay":252288000,"deadline":"2030-01-01T00:00:00Z")", "deadline_before_start",
        "deadline"},
       {R"("run_at":"2031-01-01T00:00:00Z","deadline":"2030-01-01T00:00:00Z")",
        "deadline_before_start", "deadline"},
