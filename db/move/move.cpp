@@ -83,7 +83,9 @@ std::optional<Uuid> begin(Ends& ends, const MoveOptions& options, const MoveTold
   fence(ends.source);
   const auto arriving = end_state(ends.target, ends.tenant).move;
   if (!arriving || arriving->step != MoveStep::copying) return id;
-  settle_fences(ends.target, ends.tenant);  // each row that comes would be looked at, and noted
+  // Each row that comes would be looked at, and noted. And from now on rows of the tenant come by
+  // this move alone: whoever has written one before it was known there is waited for.
+  settle_fences(ends.target, ends.tenant);
   if (arriving->place.empty()) {
     std::this_thread::sleep_for(kHandlersKnow);
     check_is_empty(ends, id);
@@ -143,6 +145,7 @@ MoveResult move_tenant(Ends& ends, const MoveOptions& options, const MoveTold& t
                         lost);
     }
   }
+  drop_fences(ends.target);  // it writes there by itself now
   result.deleted = delete_remains(ends.source, ends.tenant, [&](std::int64_t rows) {
     told("deleting what is left at the source", rows);
     check_arrival(ends, id, options.accept);

@@ -184,6 +184,10 @@ void fence(PgConnection& connection) {
 void settle_fences(PgConnection& connection, const std::string& tenant) {
   fence(connection);
   connection.exec(kForgetStray, Params().text(tenant));
+  drop_fences(connection);
+}
+
+void drop_fences(PgConnection& connection) {
   const auto tables = connection.exec(kTables);
   for (int i = 0; i < tables.rows(); ++i) {
     connection.exec(kFence, Params().text(tables.text(i, 0)).boolean(true));

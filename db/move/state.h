@@ -23,16 +23,20 @@ void note_servers(Ends& ends);
 // Where no move arrives, no keys count.
 bool is_empty(Ends& ends);
 // Undoes both, and throws MoveRefused, when the target has rows of the tenant. REQUIRES: nothing
-// was copied yet, and every handler of the target knows that the tenant arrives.
+// was copied yet, every handler of the target knows that the tenant arrives, and the target's
+// triggers refuse its rows.
 void check_is_empty(Ends& ends, const Uuid& id);
 
-// Makes all triggers at one end what the tenants' states ask for. Others wait for it 20 ms at a
-// time; throws MoveRefused, with what is in the way, when one was not to be had within a minute.
+// Makes all triggers at one end what the tenants' states ask for, which waits for transactions that
+// have written rows of the tables. Others wait for it 20 ms at a time; throws MoveRefused, with
+// what is in the way, when one was not to be had within a minute.
 void fence(PgConnection& connection);
 // The same, and takes away those that have nothing to do, if that can be had at once, and what they
 // have noted of a tenant that does not leave. Each way ends with it at both ends, and begins with
 // it where an earlier call may have been interrupted before it.
 void settle_fences(PgConnection& connection, const std::string& tenant);
+// Takes away the triggers at one end that have nothing to do, if that can be had at once.
+void drop_fences(PgConnection& connection);
 
 // At the source; throws MoveRefused when the tenant is in none of the states `from`. `here` tells
 // the schedulers.

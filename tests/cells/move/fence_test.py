@@ -136,6 +136,89 @@ class Fence(TwoDatabases):
             self.move()
         self.assertEqual(self.late(), {"a": "0", "b": "1"})
 
+    # --- at the cell that it comes into --------------------------------------------------------------
+
+    def assert_in_the_way(self, moving):
+        """Of what b has nothing is deleted, and the tenant stays."""
+        out, err = moving.communicate(timeout=200)
+        self.assertEqual(moving.returncode, 1, out + err)
+        self.assertIn("has a tenant acme already", err)
+        self.assertEqual((self.state("a"), self.state("b")), ("here", "here"))
+        self.assertEqual(self.triggers("b"), "0")
+
+    def triggers(self, cell):
+        return self.sql(cell, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'fence\\_%'")
+
+    def test_a_task_that_an_application_commits_late_in_b_is_in_the_way(self):
+        self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme'); INSERT INTO postern.role_tenant VALUES ('app', 'acme')")
+        door = self.session("b", "app")
+        self.tell(door, "BEGIN")
+        self.assertNotIn("ERROR", self.tell(door, "SELECT postern.enqueue('q', 'http://receiver.test/late')"))
+        moving = self.command()
+        self.until(lambda: self.state("b") == "arriving")
+        # It is waited for, and others in b are not held up for long by that.
+        over = time.monotonic() + 4
+        while time.monotonic() < over:
+            begun = time.monotonic()
+            self.sql("b", INSERT.format("default"))
+            self.assertLess(time.monotonic() - begun, 2)
+        self.assertIsNone(moving.poll())
+        self.assertEqual(self.tell(door, "COMMIT"), "")
+        self.assert_in_the_way(moving)
+        self.assertEqual(self.late(), {"a": "0", "b": "1"})
+
+    def test_a_transaction_in_b_that_does_not_end_is_named_by_its_table(self):
+        self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme')")
+        other = self.session("b")
+        self.tell(other, "BEGIN")
+        self.tell(other, INSERT.format("default"))
+        moving = self.command()
+        out, err = moving.communicate(timeout=200)
+        self.assertEqual(moving.returncode, 1, out + err)
+        self.assertIn("postern.task is locked", err)
+        self.assertEqual(self.state("a"), "here")
+        self.assertEqual(self.tell(other, "COMMIT"), "")
+        self.move()
+        self.assertEqual((self.state("a"), self.state("b")), ("moved", "here"))
+
+    def test_nothing_of_it_is_written_in_b_but_by_the_move(self):
+        for known in (True, False):
+            with self.subTest(known=known):
+                Fence.setUp(self)
+                if known:
+                    self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme')")
+                old = {}
+                for isolation in ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"):
+                    old[isolation] = self.session("b")
+                    self.tell(old[isolation], f"BEGIN ISOLATION LEVEL {isolation}; SELECT count(*) FROM postern.tenant")
+                with self.held("b", "schedule_run"):
+                    moving = self.command()
+                    self.until(lambda: self.waits("b"))
+                    for isolation, session in old.items():
+                        self.assertIn("PM001", self.tell(session, INSERT.format("acme")), isolation)
+                    new = self.session("b")
+                    for statement in ("INSERT INTO postern.queue (tenant, name) VALUES ('acme', 'late')",
+                                      "INSERT INTO postern.endpoint (tenant, name, url) VALUES ('acme', 'e', 'http://receiver.test/')",
+                                      "INSERT INTO postern.schedule (tenant, name, spec, queue, task)"
+                                      " VALUES ('acme', 's', '0 8 * * *', 'q', '{}')",
+                                      "INSERT INTO postern.idempotency_key VALUES ('acme', 'k', gen_random_uuid(), '', now())"):
+                        self.assertIn("PM001", self.tell(new, statement), statement)
+                    self.assertEqual(self.tell(new, INSERT.format("default")), "")
+                self.finish(moving)
+                self.assertEqual(self.late(), {"a": "0", "b": "0"})
+                self.assertEqual(self.triggers("b"), "0")
+                self.assertEqual(self.tell(new, INSERT.format("acme")), "")
+
+    def test_after_an_undo_it_is_written_in_b_again(self):
+        self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme')")
+        with self.held("b", "schedule_run"):
+            self.kill_when_held("b", self.command())
+        self.finish(self.command("--undo"))
+        self.assertEqual(self.triggers("b"), "0")
+        self.sql("b", INSERT.format("acme"))
+
+    # --- in the pause --------------------------------------------------------------------------------
+
     def test_the_pause_ends_in_time_though_a_round_of_changes_does_not(self):
         self.sql("a", """
             CREATE TABLE public.seen (state text, at timestamptz);

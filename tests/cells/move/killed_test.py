@@ -128,8 +128,8 @@ class Killed(TwoDatabases):
     def moves(self, cell):
         return self.sql(cell, "SELECT count(*) FROM postern.move")
 
-    def triggers(self, cell):
-        return self.sql(cell, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'fence\\_%'")
+    def triggers(self, cell, name="fence\\_%"):
+        return self.sql(cell, f"SELECT count(*) FROM pg_trigger WHERE tgname LIKE '{name}'")
 
     def assert_untouched(self, cell):
         """Nothing that is written there is looked at, or has been noted."""
@@ -175,13 +175,14 @@ class Killed(TwoDatabases):
         self.assertNotEqual(self.triggers("a"), "0")
         with self.held("a", "schedule_run"):
             self.kill_when_held("a", self.start(*back, cell="b"))
-        self.assert_untouched("a")
+        self.assertEqual(self.triggers("a", "fence_arriving"), self.triggers("a"))
+        self.assertEqual(self.sql("a", "SELECT count(*) FROM postern.move_change"), "0")
         # And undone, before those are there that refuse who has left.
         with self.vacuumed("a"):
             self.kill_when(lambda: self.moves("a") == "0", self.start(*back, "--undo", cell="b"))
-        self.assertEqual((self.state("a"), self.triggers("a")), ("moved", "0"))
+        self.assertEqual((self.state("a"), self.triggers("a", "fence_left")), ("moved", "0"))
         self.assert_no_move(cell="b", to="a")
-        self.assertNotEqual(self.triggers("a"), "0")
+        self.assertNotEqual(self.triggers("a", "fence_left"), "0")
         self.move("a", "b")
         self.assert_untouched("a")
 

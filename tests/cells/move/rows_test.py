@@ -124,13 +124,15 @@ class MoveRows(TwoDatabases):
 
     def test_what_b_takes_before_all_of_its_handlers_know_is_in_the_way(self):
         self.fill(5)
-        late = subprocess.Popen([self.postgres.bin / "psql", "-XAtq", self.postgres.url(database="b"), "-c", """
-            DO $$ BEGIN
-              WHILE NOT EXISTS (SELECT FROM postern.tenant WHERE state = 'arriving') LOOP COMMIT; PERFORM pg_sleep(0.01); END LOOP;
-              INSERT INTO postern.queue (tenant, name) VALUES ('acme', 'late');
-            END $$"""])
-        _, err = self.command().communicate(timeout=60)
-        self.assertEqual(late.wait(60), 0)
+        # Another transaction keeps the triggers from being made which would refuse it.
+        with self.locked("b") as other:
+            other.stdin.write("BEGIN; LOCK TABLE postern.queue IN ROW EXCLUSIVE MODE;\n\\echo begun\n")
+            other.stdin.flush()
+            self.assertEqual(other.stdout.readline(), "begun\n")
+            moving = self.command()
+            self.until(lambda: self.state("b") == "arriving")
+            self.sql("b", "INSERT INTO postern.queue (tenant, name) VALUES ('acme', 'late')")
+        _, err = moving.communicate(timeout=60)
         self.assertIn("has a tenant acme already", err)
         self.assertEqual((self.state("a"), self.state("b")), ("here", "here"))
         # One that b did not know before is there as any that was made: its webhooks are signed.

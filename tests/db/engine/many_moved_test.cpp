@@ -23,7 +23,7 @@ constexpr char kFenceAll[] =
     "DO $$ DECLARE t text; BEGIN FOR t IN SELECT name FROM postern.fenced_tables() "
     "LOOP ASSERT postern.move_fence(t, false); END LOOP; END $$";
 
-// How many have left, while one is about to.
+// How many have left, while one is about to, and one is about to arrive.
 class ManyMoved : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
@@ -34,6 +34,9 @@ class ManyMoved : public ::testing::TestWithParam<int> {
         "FROM generate_series(1, {}) n;"
         "INSERT INTO postern.move (tenant, id, source, other, step) "
         "VALUES ('n1', gen_random_uuid(), true, 'b', 'copying');"
+        "UPDATE postern.tenant SET state = 'arriving' WHERE name = 'n2';"
+        "INSERT INTO postern.move (tenant, id, source, other, step) "
+        "VALUES ('n2', gen_random_uuid(), false, 'b', 'copying');"
         "ANALYZE postern.tenant",
         GetParam()));
     owner_.script(kFenceAll);

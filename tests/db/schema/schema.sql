@@ -833,7 +833,7 @@ BEGIN
   ELSE
     of_tenant := NEW.tenant;
   END IF;
-  IF TG_ARGV[0] <> 'left' AND NOT pg_try_advisory_xact_lock_shared(hashtextextended('postern.move_barrier ' || of_tenant, 0)) THEN
+  IF TG_ARGV[0] NOT IN ('left', 'arriving') AND NOT pg_try_advisory_xact_lock_shared(hashtextextended('postern.move_barrier ' || of_tenant, 0)) THEN
     RAISE EXCEPTION 'the tenant % is on its way to another cell', of_tenant USING ERRCODE = 'PM001';
   END IF;
   IF current_setting('transaction_isolation') = 'read committed' THEN
@@ -841,6 +841,9 @@ BEGIN
   ELSE
     BEGIN
       SELECT t.state, t.moved_to INTO stands, cell FROM postern.tenant t WHERE t.name = of_tenant FOR SHARE;
+      IF NOT FOUND THEN
+        stands := 'arriving';  -- it was not known here before the move
+      END IF;
       RAISE EXCEPTION USING ERRCODE = 'PM000';  -- gives the lock back: an open transaction keeps no state from being changed
     EXCEPTION
       WHEN serialization_failure THEN stands := 'fenced';
@@ -849,7 +852,7 @@ BEGIN
   END IF;
   IF stands = 'moved' THEN
     RAISE EXCEPTION 'the tenant % has moved to the cell %', of_tenant, cell USING ERRCODE = 'PM002';
-  ELSIF stands = 'fenced' THEN
+  ELSIF stands = 'fenced' OR stands = 'arriving' AND TG_ARGV[0] = 'arriving' THEN
     RAISE EXCEPTION 'the tenant % is on its way to another cell', of_tenant USING ERRCODE = 'PM001';
   END IF;
   CASE TG_ARGV[0]
@@ -870,7 +873,7 @@ BEGIN
       INSERT INTO postern.move_change (tenant, kind, key, at)
       VALUES (of_tenant, 'r', CASE TG_OP WHEN 'DELETE' THEN OLD.schedule ELSE NEW.schedule END,
               CASE TG_OP WHEN 'DELETE' THEN OLD.nominal_time ELSE NEW.nominal_time END);
-    ELSE NULL;  -- copied as a whole at the end, or has left
+    ELSE NULL;  -- copied as a whole at the end, or has left, or has arrived
   END CASE;
   RETURN NULL;
 END $$;
@@ -1144,6 +1147,7 @@ CREATE FUNCTION postern.move_fence(p_table text, p_drop boolean) RETURNS boolean
     AS $$
 DECLARE
   leaving text[];
+  arriving text[];
   columns text;
   events text;
   some_left boolean := postern.some_left();
@@ -1155,12 +1159,17 @@ BEGIN
             WHERE a.attrelid = ('postern.' || f.name)::regclass AND a.attnum > 0 AND NOT a.attisdropped
               AND a.attname <> ALL(f.ignored)) ELSE '' END, f.left_events
     INTO STRICT columns, events FROM postern.fenced_tables() f WHERE f.name = p_table;
-  IF there <> '{}' OR some_left OR EXISTS (SELECT FROM postern.move m WHERE m.source) THEN
-    EXECUTE format('LOCK TABLE postern.%I IN SHARE ROW EXCLUSIVE MODE', p_table);
+  IF there = '{}' AND NOT some_left AND NOT EXISTS (
+       SELECT FROM postern.move m WHERE m.source OR m.step <> 'arrived' AND events = 'INSERT') THEN
+    RETURN true;
   END IF;
+  EXECUTE format('LOCK TABLE postern.%I IN SHARE ROW EXCLUSIVE MODE', p_table);
   -- In this order: whoever is no longer among the first has moved already.
   leaving := ARRAY(SELECT m.tenant FROM postern.move m WHERE m.source ORDER BY m.tenant);
   some_left := postern.some_left();
+  -- Of keys, and of secrets, see refuse_arriving.
+  arriving := ARRAY(SELECT m.tenant FROM postern.move m WHERE NOT m.source AND m.step <> 'arrived' AND events = 'INSERT'
+                     ORDER BY m.tenant);
   IF NOT some_left THEN
     IF p_drop AND 'fence_left' = ANY(there) THEN
       EXECUTE format('DROP TRIGGER IF EXISTS fence_left ON postern.%I', p_table);
@@ -1169,6 +1178,13 @@ BEGIN
     EXECUTE format('CREATE OR REPLACE TRIGGER fence_left AFTER %s%s ON postern.%I FOR EACH ROW
                     WHEN (current_setting(''postern.move'', true) IS DISTINCT FROM ''copies'') EXECUTE FUNCTION postern.fence(''left'')',
                    events, CASE WHEN events LIKE '%UPDATE' THEN columns ELSE '' END, p_table);
+  END IF;
+  IF arriving <> '{}' AND NOT p_drop THEN
+    EXECUTE format('CREATE OR REPLACE TRIGGER fence_arriving AFTER INSERT ON postern.%I FOR EACH ROW
+                    WHEN (NEW.tenant = ANY(%L::text[]) AND current_setting(''postern.move'', true) IS DISTINCT FROM ''copies'')
+                    EXECUTE FUNCTION postern.fence(''arriving'')', p_table, arriving);
+  ELSIF arriving = '{}' AND p_drop AND 'fence_arriving' = ANY(there) THEN
+    EXECUTE format('DROP TRIGGER IF EXISTS fence_arriving ON postern.%I', p_table);
   END IF;
   IF leaving = '{}' AND (p_drop OR 'fence_written' <> ALL(there)) THEN
     IF 'fence_written' = ANY(there) THEN
