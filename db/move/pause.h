@@ -23,7 +23,8 @@ void catch_up_rounds(Ends& ends, const MoveTold& told);
 
 // Waits for attempts under way, and then refuses the tenant's writes while the rest is copied, with
 // which the target takes over. A pause that takes too long is ended, and tried again some times.
-// Throws MoveRefused and PgError, with the source open again if that can be.
+// Throws MoveRefused, PgError, and whatever else comes up, with the source open again if that can
+// be.
 void pause_and_switch(MoveCall& call);
 
 }  // namespace postern::db

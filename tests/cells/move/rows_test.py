@@ -168,6 +168,17 @@ class MoveRows(TwoDatabases):
         self.assertEqual(command.returncode, 1, err)
         self.assertIn(why, err)
 
+    def test_the_tenant_goes_on_when_rows_do_not_arrive_in_the_pause(self):
+        self.fill(5)
+        before = self.rows("a")
+        self.sql("b", "CREATE FUNCTION public.skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+                      "CREATE TRIGGER skip BEFORE INSERT ON postern.queue FOR EACH ROW EXECUTE FUNCTION public.skip()")
+        self.assert_refused("0 arrived: postern.queue")
+        self.assertEqual((self.state("a"), self.state("b")), ("here", "arriving"))
+        self.sql("b", "DROP FUNCTION public.skip CASCADE")
+        self.move()
+        self.assert_all_there(before, "b")
+
     def test_an_undo_leaves_the_role_that_was_given_the_tenant_meanwhile(self):
         self.fill()
         self.sql("postgres", "DROP ROLE IF EXISTS app")
