@@ -103,7 +103,7 @@ void check_labels(const Context& context, const Cell& cell, const Arguments& arg
   }
 }
 
-constexpr char kTryAgain[] = "try_again";
+constexpr char kTryAgain[] = "try_again", kLookFirst[] = "look_first";
 
 // Scripts are told by the code whether calling it again is all that there is to do.
 [[noreturn]] void fail_refused(const db::MoveRefused& refused, const Context& context) {
@@ -112,7 +112,7 @@ constexpr char kTryAgain[] = "try_again";
          context.json, kTryAgain);
   }
   const bool looks = refused.kind == db::Refusal::look_first;
-  fail(refused.what(), context.json, looks ? "look_first" : "not_done");
+  fail(refused.what(), context.json, looks ? kLookFirst : "not_done");
 }
 
 // Connects to both, and calls. A server that was restarted, or replaced by a standby, is asked
@@ -136,6 +136,10 @@ void with_connections(const Context& context, const Context& other, const Argume
     } catch (const db::MoveRefused& refused) {
       fail_refused(refused, context);
     } catch (const db::PgError& error) {
+      if (error.is_wrong_step()) {
+        fail(fmt::format("a database is not as this move left it: {}", error.what()), context.json,
+             kLookFirst);
+      }
       if (!error.is_passing() && !error.connection_lost()) throw;
       if (connected && calls <= kCalls) until = Clock::now() + kAskedAgain;
       if (Clock::now() > until) {

@@ -33,4 +33,7 @@ bool PgError::is_foreign_key_violation() const { return is_of({"23503"}); }
 // PM001 on its way, PM002 moved: our own, raised by db/schema/functions/.
 bool PgError::is_tenant_away() const { return is_of({"PM0"}); }
 
+// Our own, too. Not 55000, which a database says that takes no connections for now.
+bool PgError::is_wrong_step() const { return is_of({"PM100"}); }
+
 }  // namespace postern::db

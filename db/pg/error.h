@@ -37,6 +37,9 @@ class PgError : public std::runtime_error {
   bool is_foreign_key_violation() const;
   // The tenant is on its way to another cell, or has moved there: nothing was written.
   bool is_tenant_away() const;
+  // A step of a move that the tenant's state does not allow: nothing was done, and a repetition
+  // fails the same way.
+  bool is_wrong_step() const;
 
  private:
   // True when the SQLSTATE begins with one of `beginnings`: classes or whole codes.

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A tenant's rows on their way from cell to cell: all of them, once; interrupted, undone, and back."""
 
+import json
 import subprocess
 import time
 import unittest
@@ -214,6 +215,19 @@ class MoveRows(TwoDatabases):
                       " VALUES ('acme', gen_random_uuid(), false, 'a', 'arrived')")
         self.assertEqual(code(), "look_first")
         self.assertEqual(code("--undo"), "look_first")
+
+    def test_a_state_that_it_does_not_expect_is_no_server_that_is_away(self):
+        self.fill(5)
+        with self.held("b", "schedule_run"):
+            moving = self.command()
+            self.until(lambda: self.waits("b"))
+            self.sql("b", "UPDATE postern.tenant SET state = 'here' WHERE name = 'acme'")
+        out, err = moving.communicate(timeout=30)
+        self.assertEqual(moving.returncode, 1, out + err)
+        error = json.loads(out)["error"]
+        self.assertEqual(error["code"], "look_first")
+        self.assertIn("the tenant acme does not arrive in this cell", error["message"])
+        self.assertEqual(self.state("a"), "here")
 
     def test_it_drains_for_as_long_as_handlers_trust_what_they_know(self):
         self.fill(5)

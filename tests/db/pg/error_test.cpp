@@ -36,6 +36,14 @@ TEST(PgError, TellsWhatMayBeAskedForAgain) {
   }
 }
 
+TEST(PgError, TellsAStepOfAMoveFromTheServersState) {
+  EXPECT_TRUE(with_sqlstate("PM100").is_wrong_step());
+  EXPECT_FALSE(with_sqlstate("PM100").is_passing());
+  EXPECT_FALSE(with_sqlstate("PM100").is_tenant_away());
+  EXPECT_FALSE(with_sqlstate("PM001").is_wrong_step());
+  EXPECT_FALSE(with_sqlstate("55000").is_wrong_step());
+}
+
 TEST(PgError, TellsWhenACommitIsUnsure) {
   EXPECT_TRUE(PgError("gone", "", true).leaves_commit_unsure());
   EXPECT_TRUE(with_sqlstate("57P01").leaves_commit_unsure());

@@ -1092,8 +1092,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM postern.tenant t JOIN postern.move m ON m.tenant = t.name
                   WHERE t.name = p_tenant AND (t.state = 'moved' AND m.source AND m.step = 'deleting'
                                                OR t.state = 'arriving' AND NOT m.source AND m.step = 'undoing')) THEN
-    RAISE EXCEPTION 'nothing of the tenant % is to be deleted in this cell', p_tenant
-      USING ERRCODE = 'object_not_in_prerequisite_state';
+    RAISE EXCEPTION 'nothing of the tenant % is to be deleted in this cell', p_tenant USING ERRCODE = 'PM100';
   END IF;
   PERFORM set_config('postern.move', 'deletes', true);  -- see fence_deleted
   DELETE FROM postern.tenant_secret s USING postern.tenant t WHERE s.tenant = p_tenant AND t.name = p_tenant AND t.state = 'moved';
@@ -1327,7 +1326,7 @@ CREATE FUNCTION postern.must_arrive(p_tenant text) RETURNS void
 BEGIN
   PERFORM FROM postern.tenant t WHERE t.name = p_tenant AND t.state = 'arriving' FOR KEY SHARE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'the tenant % does not arrive in this cell', p_tenant USING ERRCODE = 'object_not_in_prerequisite_state';
+    RAISE EXCEPTION 'the tenant % does not arrive in this cell', p_tenant USING ERRCODE = 'PM100';
   END IF;
 END $$;
 CREATE FUNCTION postern.new_task_id() RETURNS uuid
