@@ -1,15 +1,13 @@
 // `postern cell check`: whether the cells fit together.
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
-#include <optional>
 #include <tuple>
 
 #include <fmt/format.h>
 
 #include "cli/cells/cells.h"
+#include "cli/cells/compare.h"
 #include "cli/command/ending.h"
 #include "cli/output/grade.h"
 #include "cli/output/records.h"
@@ -137,73 +135,11 @@ class Check {
     const auto& reference = own == cells_.end() ? cells_.front() : *own;
     for (const auto& cell : cells_) {
       if (&cell != &reference && cell.complaint.empty() && reference.complaint.empty()) {
-        compare(cell, reference);
+        const auto compared = compare(cell, reference);
+        for (const auto& finding : compared.differences) add(Grade::warning, cell.label, finding);
+        if (!compared.unknown.empty()) notes_.push_back(compared.unknown);
       }
     }
-  }
-
-  // What both are known to have. Of the rest nothing is said but that it was not compared.
-  void compare(const Cell& cell, const Cell& other) {
-    std::string unknown;
-    const auto both_know = [&](const char* name) {
-      if (cell.known.contains(name) && other.known.contains(name)) return true;
-      unknown += (unknown.empty() ? "" : ", ") + std::string(name);
-      return false;
-    };
-    const auto differs = [&](const char* name, const char* harm) {
-      add(Grade::warning, cell.label,
-          fmt::format("{} differs from that of {}: {}", name, other.label, harm));
-    };
-    constexpr char kToken[] = "a token that one takes, the other may not";
-    const auto &here = cell.settings, &there = other.settings;
-    if (both_know("jwt_audience") && here.jwt_audience != there.jwt_audience) {
-      differs("jwt_audience", kToken);
-    }
-    if (both_know("jwt_require_exp") && here.jwt_require_exp != there.jwt_require_exp) {
-      differs("jwt_require_exp", kToken);
-    }
-    const auto of_files = [&](const char* name, const std::string& file,
-                              const std::string& other_file) {
-      const auto text = content(file), other_text = content(other_file);
-      if (!text || !other_text) {
-        add(Grade::warning, cell.label,
-            fmt::format("{} cannot be read by this command, and is not compared: {}", name,
-                        text ? other_file : file));
-      } else if (*text != *other_text) {
-        differs(name, kToken);
-      }
-    };
-    // Where none is named, it may be a credential of the unit's.
-    if (both_know("jwt_secret_file")) {
-      if (here.jwt_secret_file.empty() || there.jwt_secret_file.empty()) {
-        unknown += (unknown.empty() ? "" : ", ") + std::string("jwt_secret_file");
-      } else {
-        of_files("the secret of jwt_secret_file", here.jwt_secret_file, there.jwt_secret_file);
-      }
-    }
-    if (both_know("jwt_keys_file")) {
-      of_files("jwt_keys_file", here.jwt_keys_file, there.jwt_keys_file);
-    }
-    const auto sorted = [](std::vector<std::string> sources) {
-      std::ranges::sort(sources);
-      return sources;
-    };
-    if (both_know("operator_sources") &&
-        sorted(here.operator_sources) != sorted(there.operator_sources)) {
-      differs("operator_sources", "an operator of one may be none in the other");
-    }
-    if (!unknown.empty()) {
-      notes_.push_back(fmt::format("{}: not compared with {}, since not both are known here: {}",
-                                   cell.label, other.label, unknown));
-    }
-  }
-
-  // nullopt: it cannot be read here.
-  static std::optional<std::string> content(const std::string& file) {
-    if (file.empty()) return "";
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return std::nullopt;
-    return std::string{std::istreambuf_iterator<char>(in), {}};
   }
 
   void check_databases() {
