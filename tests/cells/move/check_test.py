@@ -92,6 +92,29 @@ class Check(TwoDatabases):
                     self.assertEqual(self.check(OK), [])
                 self.until(lambda: self.sql("a", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0")
 
+    def test_a_move_that_is_about_to_end(self):
+        """Both cells have the tenant between its arrival and the last word to the one that it leaves."""
+        move = ("INSERT INTO postern.move (tenant, id, source, other, step) VALUES"
+                " ('acme', '00000000-0000-0000-0000-000000000001', {}, '{}', '{}')")
+        for cell, other in ("ab", "ba"):
+            with self.subTest(source=cell):
+                TwoDatabases.setUp(self)
+                (self.folder / "cells" / "a.conf").unlink()
+                self.sql(cell, "INSERT INTO postern.tenant (name, state) VALUES ('acme', 'fenced');" + move.format("true", other, "copying"))
+                self.sql(other, "INSERT INTO postern.tenant (name) VALUES ('acme');" + move.format("false", cell, "arrived"))
+                lock = "hashtextextended('postern.move acme', 0)"
+                with self.locked("a", lock), self.locked("b", lock):
+                    self.assertEqual(self.check(OK), [])
+                    self.assertIn(f"{cell}: the tenant acme has arrived in {other}", self.complaints)
+                    # By another move, or none, it is in both.
+                    self.sql(cell, "UPDATE postern.move SET other = 'z'")
+                    self.assert_found("CRITICAL", "b", "acme", "in a, too")
+                    self.sql(cell, "UPDATE postern.move SET other = '" + other + "'")
+                # Nobody works at it.
+                for each in "ab":
+                    self.until(lambda each=each: self.sql(each, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0")
+                self.assertIn(("CRITICAL", "b", "the tenant acme is in a, too"), self.check(CRITICAL))
+
     def test_a_move_that_was_left_is_said_once(self):
         self.sql("a", "INSERT INTO postern.tenant (name) VALUES ('acme')")
         self.sql("b", "INSERT INTO postern.tenant (name, state) VALUES ('acme', 'arriving')")
