@@ -114,13 +114,14 @@ void Channel::send_head(Monotonic now) {
 }
 
 // Puts the question to the primary before all others. An answer that is not to be borne loses the
-// connection, in drive_ready.
+// connection, in drive_ready, and so does none.
 void Channel::ask_again() {
   question_ = options_.primary->question();
   question_statement_ = {"", question_.c_str()};
   if (question_.empty()) return;
   queue_.push_front({&question_statement_,
                      {},
+                     // Not when it was asked: an answer that takes long is no reason to ask again.
                      [this](const PgResult& answer) {
                        connection_->take_answer(answer, std::chrono::steady_clock::now());
                      },
@@ -151,11 +152,13 @@ bool Channel::take_results() {
   Job job = std::move(queue_.front());
   queue_.pop_front();
   crash_point(job.statement->label(), "answered");
-  if (refused || !result) {
-    job.failed(refused ? *refused : PgError("the server sent no result", "", true));
-  } else {
+  if (result && !refused) {
     job.done(*result);
+    return true;
   }
+  const auto why = refused ? *refused : PgError("the server sent no result", "", true);
+  if (job.statement == &question_statement_) throw question_refused(why);
+  job.failed(why);
   return true;
 }
 

@@ -16,7 +16,6 @@ namespace postern::db {
 namespace {
 
 constexpr int kBinary = 1;
-constexpr Seconds kAskEvery{5};
 
 // Connection parameters. The operator's connection string (dbname) is expanded behind the defaults
 // and therefore wins over them; an empty text counts as not given. With these timeouts a half-open
@@ -181,7 +180,7 @@ void PgConnection::take_answer(const PgResult& answer, Monotonic now) {
 }
 
 bool PgConnection::must_ask_again(Monotonic now) const {
-  return options_->primary && !options_->prepare && now - asked_at_ > kAskEvery &&
+  return options_->primary && !options_->prepare && now - asked_at_ > options_->ask_every &&
          PQtransactionStatus(conn_.get()) == PQTRANS_IDLE;
 }
 
@@ -190,14 +189,19 @@ void PgConnection::ask_again() {
   if (!must_ask_again(now)) return;
   const auto question = options_->primary->question();
   if (question.empty()) return;
-  if (!send_script(question)) throw PgError(error(), "", true);
-  const auto answer = await();
   try {
-    take_answer(answer, now);
-  } catch (const PgError&) {
+    if (!send_script(question)) throw PgError(error(), "", true);
+    take_answer(await(), now);
+  } catch (const PgError& error) {
+    const auto lost = error.connection_lost() ? error : question_refused(error);
     conn_.reset();
-    throw;
+    throw lost;
   }
+}
+
+PgError question_refused(const PgError& refusal) {
+  return {std::string("the server does not tell any more which it is: ") + refusal.what(), "",
+          true};
 }
 
 bool PgConnection::take_unsure_commit() { return std::exchange(*unsure_commit_, false); }

@@ -109,6 +109,8 @@ class PgConnection {
     std::string password = {};  // for a server that asks for one, and a conninfo without
     std::shared_ptr<Primary> primary = {};  // refuses former primaries; without it all are taken
     bool codes = false;  // messages of libpq have the SQLSTATE: "FATAL:  28P01: password ..."
+    // How often, at most, the question to the primary is repeated behind PgBouncer.
+    Milliseconds ask_every = Seconds{5};
   };
 
   // Connects to the first host of the connection string that can be used (connecting.h), each of
@@ -189,6 +191,10 @@ class PgConnection {
   std::uint64_t generation_ = 0;  // of options_->primary
   Monotonic asked_at_{};
 };
+
+// A server that has answered the question to the primary refuses it now, as after a REVOKE: its
+// connection counts as lost, since the next one asks less of it (connecting.h).
+PgError question_refused(const PgError& refusal);
 
 // Begins a transaction; the destructor rolls it back unless it was committed.
 class Transaction {

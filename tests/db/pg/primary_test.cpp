@@ -246,19 +246,5 @@ TEST_F(PrimaryTest, SettingsThatAreRefusedAreNotTakenForTheQuestion) {
   EXPECT_EQ(process.primary.question(), asked);
 }
 
-TEST_F(PrimaryTest, BehindAPgBouncerTheQuestionIsRepeated) {
-  auto process = std::make_shared<Process>("");
-  auto options = database_.options("postern_api");
-  options.primary = std::shared_ptr<db::Primary>(process, &process->primary);
-  options.prepare = false;
-  auto connection = db::PgConnection::connect(options);
-  const auto now = std::chrono::steady_clock::now();
-  EXPECT_FALSE(connection.must_ask_again(now));
-  EXPECT_TRUE(connection.must_ask_again(now + std::chrono::seconds(6)));
-  options.prepare = true;
-  auto direct = db::PgConnection::connect(options);
-  EXPECT_FALSE(direct.must_ask_again(now + std::chrono::seconds(6)));
-}
-
 }  // namespace
 }  // namespace postern::test
