@@ -41,7 +41,7 @@ void Connecting::begin(Monotonic now) {
   connection_.reset();
   wants_ = Progress::writing;
   greeted_ = false;
-  asked_ = false;
+  question_.clear();
   silent_ = false;
   options_.conninfo = hosts_.host().conninfo;
   last_.reset();
@@ -99,10 +99,9 @@ PgConnection::Progress Connecting::connect() {
 // nothing to be said.
 bool Connecting::send_greeting() {
   auto script = session_;
-  const auto question = options_.primary ? options_.primary->question() : "";
-  if (!script.empty() && !question.empty()) script += "; ";
-  script += question;
-  asked_ = !question.empty();
+  question_ = options_.primary ? options_.primary->question() : "";
+  if (!script.empty() && !question_.empty()) script += "; ";
+  script += question_;
   if (script.empty()) return false;
   if (!connection_->send_script(script)) throw PgError(connection_->error(), "", true);
   return true;
@@ -135,13 +134,14 @@ PgConnection::Progress Connecting::answered(Monotonic now) {
   const auto last = std::exchange(last_, std::nullopt);
   const auto refused = std::exchange(refused_, std::nullopt);
   if (refused) {
-    if (!options_.primary || !options_.primary->ask_less(refused->sqlstate(), refused->what())) {
+    if (!options_.primary ||
+        !options_.primary->ask_less(question_, refused->sqlstate(), refused->what())) {
       return fail(refused->what());
     }
     if (!send_greeting()) return Progress::done;
     return Progress::writing;
   }
-  if (options_.primary && asked_) connection_->take_answer(last.value(), now);
+  if (!question_.empty()) connection_->take_answer(last.value(), now);
   return Progress::done;
 }
 

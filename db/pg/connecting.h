@@ -46,7 +46,7 @@ class Connecting {
   std::optional<PgConnection> connection_;
   Progress wants_ = Progress::writing;
   bool greeted_ = false;          // the greeting was sent
-  bool asked_ = false;            // and held the question
+  std::string question_;          // that it held; empty: none
   std::optional<PgResult> last_;  // of its results
   std::optional<PgError> refused_;
   bool silent_ = false;

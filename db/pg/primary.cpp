@@ -71,9 +71,12 @@ Primary::Primary(std::vector<std::string> folders, Tell tell)
 
 std::string Primary::question() const { return question_of(depth_); }
 
-bool Primary::ask_less(const std::string& sqlstate, const std::string& why) {
+bool Primary::ask_less(const std::string& asked, const std::string& sqlstate,
+                       const std::string& why) {
   if (!is_untold(sqlstate)) return false;
   int depth = depth_;
+  // Another connection was refused the same before: the rest has been refused to nobody yet.
+  if (asked != question_of(depth)) return true;
   if (depth == 0) {
     depth_ = kAll;  // nothing was asked any more: it was the session's settings that were refused
     return false;

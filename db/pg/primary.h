@@ -43,8 +43,8 @@ class Primary {
 
   // What to ask a new server, one statement behind those for its session; empty: it does not tell.
   std::string question() const;
-  // A server refused the question. False: it was not for what is asked.
-  bool ask_less(const std::string& sqlstate, const std::string& why);
+  // A server refused `asked`, the question of then. False: it was not for what is asked.
+  bool ask_less(const std::string& asked, const std::string& sqlstate, const std::string& why);
 
   // Judges the server by its answer: the generation that its connection belongs to. Throws PgError
   // (connection_lost) when it is not to be used. The file is looked at first: `postern cell accept`

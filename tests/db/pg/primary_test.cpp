@@ -232,6 +232,22 @@ TEST_F(PrimaryTest, AServerThatDoesNotTellIsUsedAndThatIsSaid) {
   EXPECT_EQ(process->told.size(), 2U);
 }
 
+// Several connections may be under way when a server begins to refuse.
+TEST_F(PrimaryTest, WhatManyAreRefusedAtOnceIsAskedNoMoreButTheRestIs) {
+  Process process("");
+  const auto all = process.primary.question();
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(process.primary.ask_less(all, "42501", "denied"));
+  const auto less = process.primary.question();
+  EXPECT_NE(less, all);
+  EXPECT_NE(less.find("pg_walfile_name"), std::string::npos) << "the timeline was refused to none";
+  EXPECT_EQ(process.told.size(), 1U);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(process.primary.ask_less(less, "42501", "denied"));
+  EXPECT_EQ(process.primary.question(), "");
+  EXPECT_EQ(process.told.size(), 2U);
+  EXPECT_FALSE(process.primary.ask_less("", "42501", "denied")) << "something else is refused";
+  EXPECT_EQ(process.primary.question(), all);
+}
+
 TEST_F(PrimaryTest, SettingsThatAreRefusedAreNotTakenForTheQuestion) {
   static constexpr db::SessionSetting kRefused[] = {{"log_statement", "all"}};
   Process process("");
