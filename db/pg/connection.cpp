@@ -80,7 +80,8 @@ void PgFinish::operator()(pg_conn* conn) const noexcept { PQfinish(conn); }
 PgConnection::PgConnection(pg_conn* conn, const Options& options)
     : options_(std::make_shared<const Options>(options)),
       conn_(conn),
-      unsure_commit_(std::make_unique<bool>(false)) {
+      unsure_commit_(std::make_unique<bool>(false)),
+      generation_(options.primary ? options.primary->generation() : 0) {
   if (conn == nullptr) throw std::bad_alloc();
   PQsetNoticeReceiver(conn, receive_notice, unsure_commit_.get());
   if (options.codes) PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);

@@ -188,7 +188,7 @@ class PgConnection {
   std::unique_ptr<pg_conn, PgFinish> conn_;
   std::unique_ptr<bool> unsure_commit_;  // on the heap: the notice receiver keeps its address
   std::set<std::string> prepared_;
-  std::uint64_t generation_ = 0;  // of options_->primary
+  std::uint64_t generation_;  // of options_->primary; until it was asked, that of then
   Monotonic asked_at_{};
 };
 

@@ -248,6 +248,24 @@ TEST_F(PrimaryTest, WhatManyAreRefusedAtOnceIsAskedNoMoreButTheRestIs) {
   EXPECT_EQ(process.primary.question(), all);
 }
 
+TEST_F(PrimaryTest, AServerThatDoesNotTellIsUsedAlsoAfterAFailover) {
+  auto process = std::make_shared<Process>(folder_);
+  auto options = database_.options("postern_api");
+  options.primary = std::shared_ptr<db::Primary>(process, &process->primary);
+  db::PgConnection::connect(options);
+  const auto now = db::read_primary(folder_).value();
+  db::write_primary(folder_, {now.system, now.timeline, 1'800'000'000});
+  db::PgConnection::connect(options);
+  ASSERT_EQ(process->primary.generation(), 1U);
+  connection_.script(
+      "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; "
+      "REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC");
+  auto connection = db::PgConnection::connect(options);
+  EXPECT_EQ(process->primary.question(), "");
+  EXPECT_TRUE(connection.alive());
+  EXPECT_EQ(connection.exec({"", "SELECT '1'"}).text(0, 0), "1");
+}
+
 TEST_F(PrimaryTest, SettingsThatAreRefusedAreNotTakenForTheQuestion) {
   static constexpr db::SessionSetting kRefused[] = {{"log_statement", "all"}};
   Process process("");
