@@ -190,8 +190,8 @@ void move(const Context& context, const Arguments& arguments) {
         "--url, $POSTERN_URL: `postern tenant move` works on two databases, not by the API");
   }
   db::MoveOptions options;
-  options.drain = parse_setting_duration(arguments.drain);
-  options.pause = parse_setting_duration(arguments.pause);
+  options.drain = duration_option("--drain", arguments.drain);
+  options.pause = duration_option("--pause", arguments.pause);
   options.accept = arguments.accept;
   const Cell cell = require_cell(context, arguments.cells, arguments.to);
   const Context other = context.with(cell.settings);

@@ -1,8 +1,11 @@
 #include "cli/command/options.h"
 
+#include <stdexcept>
 #include <utility>
 
 #include <CLI/CLI.hpp>
+
+#include "core/program/config.h"
 
 namespace postern::admin {
 
@@ -102,6 +105,12 @@ Command Noun::verb(const std::string& name, const std::string& help, const std::
 
 void refuse_option(const std::string& flag, const std::string& sentence) {
   throw CLI::ValidationError(flag, sentence);
+}
+
+Seconds duration_option(const std::string& flag, const std::string& text) try {
+  return parse_setting_duration(text);
+} catch (const std::invalid_argument& error) {
+  refuse_option(flag, error.what());
 }
 
 }  // namespace postern::admin

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/time/time.h"
+
 namespace CLI {
 class App;
 class Option;
@@ -84,5 +86,7 @@ class Noun {
 // Ends the parsing of the command line, and with it the command: exit code 2 and a sentence behind
 // the option's name.
 [[noreturn]] void refuse_option(const std::string& flag, const std::string& sentence);
+// The value of an option that is a duration, such as "5m"; ends the parsing when it is none.
+Seconds duration_option(const std::string& flag, const std::string& text);
 
 }  // namespace postern::admin

@@ -95,8 +95,8 @@ Report check_url(std::string url, const std::string& ca_file, const Thresholds& 
 
 Report check(const Context& context, Arguments& arguments) {
   try {
-    arguments.thresholds.due_warning = parse_setting_duration(arguments.warning);
-    arguments.thresholds.due_critical = parse_setting_duration(arguments.critical);
+    arguments.thresholds.due_warning = duration_option("--warning", arguments.warning);
+    arguments.thresholds.due_critical = duration_option("--critical", arguments.critical);
     return context.url.empty() ? check_database(context, arguments.thresholds)
                                : check_url(context.url, context.ca_file, arguments.thresholds);
   } catch (const std::exception& error) {  // a right that is missing, a duration that is none

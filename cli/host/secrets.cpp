@@ -8,7 +8,6 @@
 #include "cli/command/ending.h"
 #include "cli/host/tenants.h"
 #include "cli/output/records.h"
-#include "core/program/config.h"
 #include "core/security/signing.h"
 #include "db/catalog/keys.h"
 
@@ -45,10 +44,10 @@ void add_secret(Command& app, Context& context) {
   rotate.flag("--force", *force,
               "even while an earlier rotation's overlap runs: its old secret ends now");
   rotate.run([&context, tenant, force, overlap, show_secrets] {
+    const Seconds both = duration_option("--overlap", *overlap);
     auto connection = context.connect();
     require_tenant_here(context, connection, *tenant);
-    if (!db::rotate_secret(connection, *tenant, make_webhook_secret(),
-                           parse_setting_duration(*overlap), *force)) {
+    if (!db::rotate_secret(connection, *tenant, make_webhook_secret(), both, *force)) {
       fail(
           "the last rotation's overlap still runs: receivers may not know the present secret yet "
           "(--force rotates all the same)",

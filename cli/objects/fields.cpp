@@ -190,10 +190,8 @@ std::int64_t number_of(const std::string& flag, const std::string& text) {
   return number;
 }
 
-std::int64_t seconds_of(const std::string& flag, const std::string& text) try {
-  return parse_setting_duration(text).count();
-} catch (const std::invalid_argument& error) {
-  refuse_option(flag, error.what());
+std::int64_t seconds_of(const std::string& flag, const std::string& text) {
+  return duration_option(flag, text).count();
 }
 
 std::string time_of(const std::string& text, Side side) {

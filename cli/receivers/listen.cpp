@@ -112,7 +112,7 @@ void listen(const Context& context, const Arguments& arguments) {
   plan.statuses = parse_statuses(arguments.status);
   plan.headers = parse_headers(arguments.headers);
   plan.body = arguments.body;
-  plan.delay = parse_duration_option("--delay", arguments.delay);
+  plan.delay = duration_option("--delay", arguments.delay);
   if (!arguments.max.empty()) {
     const auto max = number(arguments.max, 1, std::numeric_limits<std::int64_t>::max());
     if (!max) refuse_option("--max", "it must be a number of requests from 1 on");

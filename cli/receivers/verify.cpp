@@ -11,7 +11,6 @@
 #include "cli/command/commands.h"
 #include "cli/command/ending.h"
 #include "core/program/clock.h"
-#include "core/program/config.h"
 #include "core/security/signing_mistakes.h"
 
 namespace postern::admin {
@@ -53,7 +52,7 @@ void verify(const Context& context, const Arguments& arguments) {
     refuse_option("--secret",
                   "it is missing: give it here, by --secret-file or in POSTERN_WEBHOOK_SECRET");
   }
-  const Seconds tolerance = parse_duration_option("--tolerance", arguments.tolerance);
+  const Seconds tolerance = duration_option("--tolerance", arguments.tolerance);
   const std::string body = read_body(arguments.body_file);
   const auto verdict =
       judge(*secret, {arguments.id, arguments.timestamp, arguments.signature, body}, tolerance);
@@ -89,14 +88,6 @@ std::optional<std::string> SecretOptions::read() const {
   const char* variable = std::getenv("POSTERN_WEBHOOK_SECRET");
   if (variable == nullptr || *variable == '\0') return std::nullopt;
   return variable;
-}
-
-Seconds parse_duration_option(const std::string& flag, const std::string& text) {
-  try {
-    return parse_setting_duration(text);
-  } catch (const std::invalid_argument& error) {
-    refuse_option(flag, error.what());
-  }
 }
 
 Verification judge(std::string_view secret, const SignedWebhook& webhook, Seconds tolerance) {

@@ -25,9 +25,6 @@ class SecretOptions {
   std::string text_, file_;
 };
 
-// A tolerance option's value; ends the parsing when it is no duration. `flag` as in "--tolerance".
-Seconds parse_duration_option(const std::string& flag, const std::string& text);
-
 struct Verification {
   bool valid = true;
   std::string reason;   // "signature_mismatch", ...; empty when valid

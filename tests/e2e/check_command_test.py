@@ -135,7 +135,7 @@ class Check(StackTest):
         said, _ = self.check(CRITICAL, database="host=/nowhere dbname=postern")
         self.assertIn("cannot connect to the database", said)
         said, _ = self.check(UNKNOWN, "--warning", "soon")
-        self.assertIn("is not a duration", said)
+        self.assertIn('--warning: "soon" is not a duration', said)
         said, _ = self.check(CRITICAL, database=self.stack.postgres.url("postern_nobody"))
         self.assertIn("postern_nobody", said)
         for status, code, word in ((403, UNKNOWN, "monitors.conf"), (502, CRITICAL, "502"), (404, UNKNOWN, "/v1"),

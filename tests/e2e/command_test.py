@@ -92,7 +92,11 @@ class Command(Commanding):
                 (["zzz"], "there is no command zzz of `postern`; --help shows them"),
                 (["task"], "`postern task` needs a command: list, get, add, "),
                 ([], "`postern` needs a command: "),
-                (["queue", "get"], "name is required")):
+                (["queue", "get"], "name is required"),
+                (["tenant", "move", "t", "--to", "b", "--drain", "soon"], '--drain: "soon" is not a duration'),
+                (["tenant", "move", "t", "--to", "b", "--pause", "soon"], '--pause: "soon" is not a duration'),
+                (["secret", "rotate", "--overlap", "soon"], '--overlap: "soon" is not a duration'),
+                (["listen", "--delay", "soon"], '--delay: "soon" is not a duration')):
             with self.subTest(arguments):
                 done = subprocess.run([BIN / "postern", *arguments], capture_output=True, text=True, check=False)
                 self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
