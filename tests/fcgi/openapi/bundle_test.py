@@ -162,6 +162,16 @@ class GeneratorsTest(unittest.TestCase):
                 if {"oneOf", "anyOf", "allOf"} & set(node):
                     self.assertNotIn("default", node, f"{document}: {'/'.join(keys)}")
 
+    def test_a_503_says_what_the_table_of_errors_says(self):
+        row = re.search(r"^\| 503 .*", (SOURCES.parents[1] / "docs/api/errors.md").read_text(), re.MULTILINE)[0]
+        reasons = set(re.findall(r"`([a-z_]+)`", row)) - {"unavailable"}
+        self.assertIn("database_unavailable", reasons)
+        answers = self.documents["native"]["components"]["responses"]
+        for name, few in (("Unavailable", set()), ("CreationUnavailable", {"bodies_in_flight"}),
+                          ("PurgeIncomplete", {"bodies_in_flight"})):
+            said = set(re.findall(r"`([a-z_]+)`", answers[name]["description"]))
+            self.assertEqual(reasons - few - said, set(), name)
+
 
 if __name__ == "__main__":
     unittest.main()
