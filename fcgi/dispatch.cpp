@@ -4,12 +4,14 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "core/program/log.h"
+#include "core/program/log_throttle.h"
 #include "fcgi/api/deferred.h"
 #include "fcgi/auth/placements.h"
 #include "fcgi/dialects/answers.h"
@@ -60,12 +62,20 @@ std::optional<Error> refusal(const HttpRequest& request, const Match<Route>& mat
   return std::nullopt;
 }
 
+// What is looked for in the log, so no other fault may take its place there.
+void log_mismatched(const HttpRequest& request, const Placements& placements) {
+  static std::mutex mutex;
+  static LogThrottle throttle;
+  const std::scoped_lock lock(mutex);
+  if (const auto more = throttle.pass()) {
+    log::error("request for another cell more={} cell=\"{}\" nginx=\"{}\"", *more,
+               placements.cell(), log_safe(request.cell));
+  }
+}
+
 // nginx has passed it to the wrong place: who asks may be another here.
 Error mismatched(const HttpRequest& request, const Placements& placements) {
-  if (may_log_database_fault()) {
-    log::error("request for another cell cell=\"{}\" nginx=\"{}\"", placements.cell(),
-               log_safe(request.cell));
-  }
+  log_mismatched(request, placements);
   return unavailable("cell_mismatch",
                      "The cells are not set up as they should be: this is another one.");
 }

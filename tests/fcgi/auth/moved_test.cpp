@@ -301,5 +301,30 @@ TEST_F(MovedTest, WhatNginxTakesForAnotherCellIsRefused) {
   until(308, asked);
 }
 
+TEST_F(MovedTest, ADatabaseThatRefusesHidesNoRequestForAnotherCell) {
+  admin_.script(
+      "CREATE FUNCTION postern.full_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$;"
+      "CREATE TRIGGER full_test BEFORE INSERT ON postern.queue FOR EACH ROW "
+      "EXECUTE FUNCTION postern.full_test()");
+  const HttpRequest refused = of("acme", "POST", "/v1/queues", R"({"name":"new"})");
+  HttpRequest mistaken = of("acme", "GET", "/v1/queues");
+  mistaken.cell = "us3";
+  testing::internal::CaptureStdout();
+  std::string log;
+  // Other tests may have had the line of these seconds.
+  const auto limit = std::chrono::steady_clock::now() + 10s;
+  while (log.find("request for another cell") == log.npos) {
+    EXPECT_EQ(ask(refused).reason(), "database_unavailable");
+    EXPECT_EQ(ask(mistaken).reason(), "cell_mismatch");
+    log += testing::internal::GetCapturedStdout();
+    testing::internal::CaptureStdout();
+    if (std::chrono::steady_clock::now() > limit) break;
+    std::this_thread::sleep_for(5ms);
+  }
+  testing::internal::GetCapturedStdout();
+  EXPECT_NE(log.find("request for another cell"), log.npos);
+}
+
 }  // namespace
 }  // namespace postern::test
