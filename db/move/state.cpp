@@ -100,6 +100,11 @@ Params named(const Ends& ends, const Uuid& id) {
   return std::move(Params().text(ends.tenant).uuid(id));
 }
 
+// One try for one table. False: others hold it.
+bool fence(PgConnection& connection, std::string_view table, bool drop) {
+  return connection.exec(kFence, Params().text(table).boolean(drop)).boolean(0, 0);
+}
+
 MoveRefused in_the_way(const Ends& ends) {
   return MoveRefused(
       Refusal::impossible,
@@ -167,8 +172,7 @@ void fence(PgConnection& connection) {
   for (int i = 0; i < tables.rows(); ++i) {
     // Each rest is longer than the one before, since others stand behind each try.
     auto rest = 100ms;
-    while (
-        !connection.exec(kFence, Params().text(tables.text(i, 0)).boolean(false)).boolean(0, 0)) {
+    while (!fence(connection, tables.text(i, 0), false)) {
       if (rest > 30s) {
         throw MoveRefused(Refusal::later,
                           "the table postern.{} is locked by others for longer than a minute: by a "
@@ -188,9 +192,13 @@ void settle_fences(PgConnection& connection, const std::string& tenant) {
 }
 
 void drop_fences(PgConnection& connection) {
+  using namespace std::chrono_literals;
+  constexpr int kTries = 3;  // those that stay cost little, and the next move takes them away
   const auto tables = connection.exec(kTables);
   for (int i = 0; i < tables.rows(); ++i) {
-    connection.exec(kFence, Params().text(tables.text(i, 0)).boolean(true));
+    for (int tries = 0; tries < kTries && !fence(connection, tables.text(i, 0), true); ++tries) {
+      std::this_thread::sleep_for(100ms);
+    }
   }
 }
 

@@ -31,11 +31,11 @@ void check_is_empty(Ends& ends, const Uuid& id);
 // have written rows of the tables. Others wait for it 20 ms at a time; throws MoveRefused, with
 // what is in the way, when one was not to be had within a minute.
 void fence(PgConnection& connection);
-// The same, and takes away those that have nothing to do, if that can be had at once, and what they
+// The same, and takes away those that have nothing to do, if that can be had soon, and what they
 // have noted of a tenant that does not leave. Each way ends with it at both ends, and begins with
 // it where an earlier call may have been interrupted before it.
 void settle_fences(PgConnection& connection, const std::string& tenant);
-// Takes away the triggers at one end that have nothing to do, if that can be had at once.
+// Takes away the triggers at one end that have nothing to do, if that can be had soon.
 void drop_fences(PgConnection& connection);
 
 // At the source; throws MoveRefused when the tenant is in none of the states `from`. `here` tells
