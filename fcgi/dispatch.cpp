@@ -156,6 +156,8 @@ class Visit {
     try {
       place = placement();
     } catch (const std::exception& fault) {
+      leaving_ = true;
+      if (!reads()) return true;  // the database itself refuses what has left
       reply_with(error_of(request_, way_.match, fault));
       return false;
     }

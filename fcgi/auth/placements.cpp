@@ -35,13 +35,18 @@ std::optional<db::Placement> Placements::of(const std::string& tenant) {
     }
     looks = looks_;
   }
-  if (away) return known;  // whoever needs the database says so, and waits for it only once
+  // Where some have left, who was never met may be one of them.
+  const bool may_have_left = any_ && !met;
+  if (away) {  // whoever needs the database says so, and waits for it only once
+    if (may_have_left) throw db::PgError("the database is away", "", true);
+    return known;
+  }
   try {
     // Where a look does not come back, it may be the connections of its pool that hang.
     known = read_from(trusted ? pool_ : other_pool_,
                       [&](auto& connection) { return db::placement(connection, tenant); });
   } catch (const std::exception&) {
-    if (!met) throw;
+    if (may_have_left) throw;
     return known;
   }
   const std::lock_guard lock(mutex_);

@@ -30,8 +30,8 @@ class Placements {
   // seen a second later at the latest; from then on each question about it asks the database, so
   // that whoever was told that it is here, or still here, was told so after asking. While a look is
   // under way others go on with what is known, but once that is a second old each asks for itself.
-  // When the database is away it is what was known last. Throws what the database throws, or that
-  // its connections are busy, where nothing is known of the tenant: it may have left long ago.
+  // When the database is away it is what was known last. Where some have left and nothing is known
+  // of this one, it throws that the database is away, or its connections are busy.
   std::optional<db::Placement> of(const std::string& tenant);
 
   // Whether there may be any for which `of` says something.

@@ -259,10 +259,13 @@ TEST_F(CellsTest, ADatabaseThatIsAwayLeavesWhatWasKnown) {
       2);
   Placements placements(pool, pool, "eu1");
   EXPECT_TRUE(placements.is_elsewhere("default"));
+  EXPECT_FALSE(placements.of("acme"));
   away = true;
   admin_.script(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postern_api'");
   EXPECT_TRUE(placements.is_elsewhere("default"));
+  EXPECT_FALSE(placements.of("acme"));
+  EXPECT_THROW(placements.of("beta"), db::PgError) << "it may have left long ago";
 }
 
 // One that has left long ago would have an empty list here, and nothing of what it asks for.
