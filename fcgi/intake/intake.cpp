@@ -21,7 +21,7 @@ constexpr seconds kPatienceQueued{5};
 constexpr seconds kPatienceWriting{30};
 constexpr seconds kWatchEvery{1};
 constexpr seconds kBeatEvery{10};
-constexpr seconds kBeatAgain{1};
+constexpr seconds kBeatAgain{1};  // and then twice as long each time
 constexpr std::chrono::milliseconds kLookEvery{50};
 
 }  // namespace
@@ -264,12 +264,16 @@ void Intake::fail_queued() {
   answer_all(queued, database_away());
 }
 
-// How long until the next one: soon, when the answer took so long that it tells nothing about the
-// database's clock.
+// How long until the next one: sooner, when the answer took so long that it tells nothing about the
+// database's clock; but a database that stays slow is not asked again and again.
 Intake::Clock::duration Intake::beat_by(db::PgConnection& connection) {
   const Time before = wall_clock();
   const Time there = db::beat_handler(connection, options_.instance, options_.name, options_.cell);
-  return compare_clocks(before, there, wall_clock()) ? kBeatEvery : kBeatAgain;
+  if (compare_clocks(before, there, wall_clock())) {
+    beat_again_ = kBeatAgain;
+    return kBeatEvery;
+  }
+  return std::exchange(beat_again_, std::min<Clock::duration>(2 * beat_again_, kBeatEvery));
 }
 
 void Intake::beat() {

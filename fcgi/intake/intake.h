@@ -159,6 +159,8 @@ class Intake {
   std::optional<db::PgConnection> connection_;
   db::Backend backend_;  // of the last connection
   Clock::time_point next_beat_{};
+  Clock::duration beat_again_ =
+      std::chrono::seconds(1);  // until the next one, when this one tells nothing of the clock
   db::Backoff backoff_{db::kFirstPause, db::kLastPause};
   Clock::time_point lost_at_{};     // the connection, and
   Clock::time_point connect_at_{};  // the next attempt to make one

@@ -67,6 +67,24 @@ TEST_F(IntakeTest, DeletingTheTaskForgetsTheKey) {
   EXPECT_NE(second.text("id"), first.text("id"));
 }
 
+// It tells nothing about the database's clock, so the next one comes soon, and not after ten
+// seconds.
+TEST_F(IntakeTest, ABeatThatTookLongIsFollowedByAnother) {
+  admin_.script(
+      "CREATE FUNCTION postern.slow_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "IF OLD.beat = 0 THEN PERFORM pg_sleep(0.7); END IF; RETURN NEW; END $$;"
+      "UPDATE postern.instance SET beat = 0;"
+      "CREATE TRIGGER slow_test BEFORE UPDATE ON postern.instance FOR EACH ROW "
+      "EXECUTE FUNCTION postern.slow_test()");
+  cut_connections();
+  create_keyed("k");  // by a new one, which begins with a beat
+  const auto limit = std::chrono::steady_clock::now() + 8s;
+  while (count("SELECT max(beat) FROM postern.instance") < 2) {
+    ASSERT_LT(std::chrono::steady_clock::now(), limit);
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
 TEST_F(IntakeTest, RefusesOddKeys) {
   for (const std::string& key :
        {std::string("a,b"), std::string(129, 'k'), std::string(1'000'000, 'k'),
