@@ -39,6 +39,7 @@ std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told) {
   }
   if (!source.known || (source.state == TenantState::moved && !source.move)) {
     if (target.move) {
+      drop_fences(ends.target);
       end_move(ends, target.move->id, target.move->id);
       return 0;
     }
@@ -64,6 +65,7 @@ std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told) {
   const auto deleted = delete_remains(ends.source, ends.tenant, [&](std::int64_t rows) {
     told("deleting what this cell has", rows);
   });
+  drop_fences(ends.target);  // of a move that was ended by its arrival alone
   end_move(ends, id, target.move ? target.move->id : id);
   return deleted;
 }

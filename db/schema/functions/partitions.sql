@@ -11,7 +11,7 @@ DECLARE
 BEGIN
   EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
                   INCLUDING CONSTRAINTS)', part, parent);
-  PERFORM set_config('postern.move', 'deletes', true);  -- a tenant that has left is no hindrance, see move.sql
+  PERFORM set_config('postern.move', 'deletes', true);  -- a tenant that has left is no hindrance, see fence.sql
   EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
                   RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
                  parent || '_default', p_day, p_day + 1, part);

@@ -998,7 +998,7 @@ DECLARE
 BEGIN
   EXECUTE format('CREATE TABLE postern.%I (LIKE postern.%I INCLUDING DEFAULTS INCLUDING INDEXES
                   INCLUDING CONSTRAINTS)', part, parent);
-  PERFORM set_config('postern.move', 'deletes', true);  -- a tenant that has left is no hindrance, see move.sql
+  PERFORM set_config('postern.move', 'deletes', true);  -- a tenant that has left is no hindrance, see fence.sql
   EXECUTE format('WITH moved AS (DELETE FROM postern.%I WHERE finished_at >= %L AND finished_at < %L
                   RETURNING *) INSERT INTO postern.%I SELECT * FROM moved',
                  parent || '_default', p_day, p_day + 1, part);
@@ -1166,7 +1166,7 @@ BEGIN
   -- In this order: whoever is no longer among the first has moved already.
   leaving := ARRAY(SELECT m.tenant FROM postern.move m WHERE m.source ORDER BY m.tenant);
   some_left := postern.some_left();
-  -- Of keys, and of secrets, see refuse_arriving.
+  -- Of keys, see refuse_arriving.
   arriving := ARRAY(SELECT m.tenant FROM postern.move m WHERE NOT m.source AND m.step <> 'arrived' AND events = 'INSERT'
                      ORDER BY m.tenant);
   IF NOT some_left THEN
@@ -1180,7 +1180,7 @@ BEGIN
   END IF;
   IF arriving <> '{}' AND NOT p_drop THEN
     EXECUTE format('CREATE OR REPLACE TRIGGER fence_arriving AFTER INSERT ON postern.%I FOR EACH ROW
-                    WHEN (NEW.tenant = ANY(%L::text[]) AND current_setting(''postern.move'', true) IS DISTINCT FROM ''copies'')
+                    WHEN (NEW.tenant = ANY(%L::text[]) AND coalesce(current_setting(''postern.move'', true), '''') NOT IN (''copies'', ''deletes''))
                     EXECUTE FUNCTION postern.fence(''arriving'')', p_table, arriving);
   ELSIF arriving = '{}' AND p_drop AND 'fence_arriving' = ANY(there) THEN
     EXECUTE format('DROP TRIGGER IF EXISTS fence_arriving ON postern.%I', p_table);
