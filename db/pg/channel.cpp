@@ -114,7 +114,7 @@ void Channel::send_head(Monotonic now) {
 }
 
 // Puts the question to the primary before all others. An answer that is not to be borne loses the
-// connection, in drive_ready, and so does none.
+// connection, in drive_ready. A refusal does, too.
 void Channel::ask_again() {
   question_ = options_.primary->question();
   question_statement_ = {"", question_.c_str()};

@@ -34,7 +34,7 @@ class Writer(threading.Thread):
                     break
                 reason = reply.json["error"]["details"]["reason"] if reply.body else ""
                 # The others are of a machine that is busy.
-                passing = reply.status == 503 and reason in ("tenant_moving", "database_slow", "database_busy", "handler_unavailable")
+                passing = reply.status == 503 and reason in ("tenant_moving", "database_slow", "database_busy")
                 (self.refused if passing else self.odd).append((reply.status, reason))
                 if self.odd:
                     return

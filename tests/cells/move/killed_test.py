@@ -175,6 +175,7 @@ class Killed(TwoDatabases):
         self.assertNotEqual(self.triggers("a"), "0")
         with self.held("a", "schedule_run"):
             self.kill_when_held("a", self.start(*back, cell="b"))
+        self.assertNotEqual(self.triggers("a"), "0")
         self.assertEqual(self.triggers("a", "fence_arriving"), self.triggers("a"))
         self.assertEqual(self.sql("a", "SELECT count(*) FROM postern.move_change"), "0")
         # And undone, before those are there that refuse who has left.
