@@ -204,6 +204,11 @@ class Fence(TwoDatabases):
                                       "INSERT INTO postern.idempotency_key VALUES ('acme', 'k', gen_random_uuid(), '', now())"):
                         self.assertIn("PM001", self.tell(new, statement), statement)
                     self.assertEqual(self.tell(new, INSERT.format("default")), "")
+                    # The move itself may have to make a day of the history, which changes the transaction's word.
+                    self.assertEqual(self.tell(new, "BEGIN; SET LOCAL postern.move = 'copies';"
+                                                    " SELECT postern.make_partition('short', current_date + 300)"), "t")
+                    self.assertEqual(self.tell(new, INSERT.format("acme")), "")
+                    self.assertEqual(self.tell(new, "ROLLBACK"), "")
                 self.finish(moving)
                 self.assertEqual(self.late(), {"a": "0", "b": "0"})
                 self.assertEqual(self.triggers("b"), "0")

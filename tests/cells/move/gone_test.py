@@ -61,6 +61,9 @@ class Restored(TwoDatabases):
             self.assert_refused("`--gone` deletes what a has", *options)
             self.assertEqual((self.rows("a"), self.state("a")), (before, "here"))
             self.assertEqual(self.sql("a", "SELECT count(*) FROM postern.move"), "0")
+        # As the first command leaves it in b when it is killed right behind the arrival.
+        self.sql("b", "CREATE TRIGGER fence_arriving AFTER INSERT ON postern.task FOR EACH ROW WHEN (NEW.tenant = 'acme')"
+                      " EXECUTE FUNCTION postern.fence('arriving')")
         # Killed, it goes on.
         with self.held("a", "task", "DELETE"):
             self.kill_when_held("a", self.command("--gone", "--yes"))
@@ -68,6 +71,7 @@ class Restored(TwoDatabases):
         self.assert_nothing("a")
         self.assertEqual((self.state("a"), self.state("b")), ("moved", "here"))
         self.assertEqual(self.rows("b"), there)
+        self.assertEqual(self.sql("b", "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'fence\\_%'"), "0")
         for cell in "ab":
             self.assertEqual(self.sql(cell, "SELECT count(*) FROM postern.move"), "0")
 
