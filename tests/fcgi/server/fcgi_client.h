@@ -7,6 +7,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -131,15 +134,27 @@ class FcgiClient {
   // Whether the other side closes within the time.
   bool closes(int timeout_ms = 10'000) {
     char byte = 0;
-    pollfd wait{fd_.get(), POLLIN, 0};
-    return poll(&wait, 1, timeout_ms) == 1 && recv(fd_.get(), &byte, 1, 0) <= 0;
+    return is_readable(timeout_ms) && recv(fd_.get(), &byte, 1, 0) <= 0;
   }
 
  private:
+  // Whether bytes or the end come within the time. A signal does not end the wait: libFuzzer's
+  // clock sends one every few seconds.
+  bool is_readable(int timeout_ms) {
+    using std::chrono::steady_clock;
+    const auto give_up = steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    for (;;) {
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(give_up - steady_clock::now()).count();
+      pollfd wait{fd_.get(), POLLIN, 0};
+      const int ready = poll(&wait, 1, static_cast<int>(std::max<decltype(left)>(left, 0)));
+      if (ready >= 0 || errno != EINTR) return ready == 1;
+    }
+  }
+
   std::optional<std::string> take(std::size_t size) {
     while (buffer_.size() < size) {
-      pollfd wait{fd_.get(), POLLIN, 0};
-      if (poll(&wait, 1, 10'000) != 1) return std::nullopt;
+      if (!is_readable(10'000)) return std::nullopt;
       char bytes[65536];
       const auto got = recv(fd_.get(), bytes, sizeof(bytes), 0);
       if (got <= 0) return std::nullopt;
