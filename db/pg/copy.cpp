@@ -50,8 +50,16 @@ class Copying {
     return std::unique_ptr<char, FreeRow>(bytes);
   }
 
-  static bool put(PgConnection& connection, const char* bytes, int length) {
-    return PQputCopyData(connection.conn_.get(), bytes, length) == 1;
+  // libpq keeps what the server has not taken yet, however much that is.
+  static bool put(PgConnection& connection, const char* bytes, int length, std::size_t& kept) {
+    if (PQputCopyData(connection.conn_.get(), bytes, length) != 1) return false;
+    kept += static_cast<std::size_t>(length);
+    if (kept > kMostKept) {
+      std::optional<Pulse> pulse;
+      flush(connection, pulse);
+      kept = 0;
+    }
+    return true;
   }
 
   // `why`: nullptr, or why the server is to forget all of it.
@@ -77,11 +85,23 @@ class Copying {
     }
   }
 
+  // Reads on to the end of a COPY from the server, if one is under way: there is not much.
+  static void read_on(PgConnection& connection) noexcept {
+    try {
+      for (int length = 0; row(connection, length) != nullptr;) {
+      }
+    } catch (...) {  // the connection has ended, and with it the COPY
+    }
+    forget(connection);
+  }
+
   static void forget(PgConnection& connection) noexcept {
     while (PGresult* result = PQgetResult(connection.conn_.get())) PQclear(result);
   }
 
  private:
+  static constexpr std::size_t kMostKept = 1 << 20;  // bytes
+
   static void flush(PgConnection& connection, std::optional<Pulse>& pulse) {
     while (connection.flush() == PgConnection::Progress::writing) {
       connection.wait(POLLIN | POLLOUT, pulse);
@@ -95,24 +115,23 @@ std::int64_t copy_rows(PgConnection& from, const std::string& select, PgConnecti
   try {
     Copying::begin(to, "COPY " + into + " FROM STDIN (FORMAT binary)", PGRES_COPY_IN);
   } catch (...) {
-    for (int length = 0; Copying::row(from, length) != nullptr;) {
-    }
-    Copying::forget(from);
+    Copying::read_on(from);
     throw;
   }
   std::int64_t read = 0;
   try {
-    // A target that refuses says so at the end; the rest is read all the same, and there is not
-    // much.
+    // A target that refuses says so at the end; the rest is read all the same.
     bool accepts = true;
     int length = 0;
+    std::size_t kept = 0;
     while (const auto row = Copying::row(from, length)) {
-      accepts = accepts && Copying::put(to, row.get(), length);
+      accepts = accepts && Copying::put(to, row.get(), length, kept);
     }
     read = Copying::rows(from);
   } catch (...) {
-    Copying::end(to, "the source failed");
+    Copying::end(to, "the rows did not come to their end");
     Copying::forget(to);
+    Copying::read_on(from);
     throw;
   }
   Copying::end(to, nullptr);

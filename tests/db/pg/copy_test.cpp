@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <future>
 #include <iostream>
+#include <string>
 #include <thread>
 
 #include "tests/support/database.h"
@@ -37,6 +39,47 @@ TEST_F(Copy, WhatEitherEndRefusesIsThrownAndBothCanBeUsedAgain) {
       db::PgError);
   EXPECT_THROW(db::copy_rows(from_, "SELECT 'x'", to_, "nonesuch"), db::PgError);
   EXPECT_EQ(db::copy_rows(from_, "SELECT 'x'", to_, "copied"), 1);
+}
+
+// The most that this process has held in memory since the last call, in bytes.
+std::size_t most_held() {
+  std::size_t kilobytes = 0;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == "VmHWM:") status >> kilobytes;
+  }
+  std::ofstream("/proc/self/clear_refs") << "5";
+  return kilobytes * 1024;
+}
+
+TEST_F(Copy, KeepsNoMoreThanSomeRowsHoweverSlowTheTargetIs) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer keeps what was freed";
+#endif
+  to_.script(
+      "CREATE FUNCTION pg_temp.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+      "pg_sleep(0.05); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON copied FOR EACH "
+      "ROW EXECUTE FUNCTION pg_temp.slow()");
+  most_held();
+  const auto before = most_held();
+  EXPECT_EQ(db::copy_rows(from_, "SELECT repeat('x', 4 << 20) FROM generate_series(1, 50)", to_,
+                          "copied"),
+            50);
+  EXPECT_LT(most_held(), before + (60 << 20));
+}
+
+// The server at the target ends in the middle; what the source was about to send is not in the way
+// of what it is asked next.
+TEST_F(Copy, ATargetThatEndsLeavesTheSourceAsItWas) {
+  to_.script(
+      "CREATE FUNCTION pg_temp.ends() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+      "pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(0); RETURN NEW; END $$; CREATE "
+      "TRIGGER ends BEFORE INSERT ON copied FOR EACH ROW EXECUTE FUNCTION pg_temp.ends()");
+  const db::Transaction reading(from_);
+  EXPECT_THROW(db::copy_rows(from_, "SELECT repeat('x', 1 << 20) FROM generate_series(1, 50)", to_,
+                             "copied"),
+               db::PgError);
+  EXPECT_EQ(from_.exec({"", "SELECT 1"}).integer(0, 0), 1);
 }
 
 // As when the server's process is killed, or a router forgets the connection.
