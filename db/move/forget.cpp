@@ -23,6 +23,20 @@ Uuid move_at_source(Ends& ends, const EndState& source) {
   return source.move->id;
 }
 
+// A tenant that has moved is as old at both ends; `default` is in every cell.
+void refuse_another(Ends& ends, const EndState& source, const EndState& target) {
+  const bool empty = is_empty(ends);
+  if (!empty && source.created_at == target.created_at) return;
+  throw MoveRefused(Refusal::look_first,
+                    "the cell {0} has {1}, as if it had never moved there: nothing was deleted in "
+                    "the cell {2}. If what {2} has is to be deleted all the same, call this again "
+                    "with --accept",
+                    ends.target_cell,
+                    empty ? "nothing of the tenant " + ends.tenant
+                          : "a tenant " + ends.tenant + " that was made at another time",
+                    ends.source_cell);
+}
+
 }  // namespace
 
 std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told) {
@@ -46,13 +60,7 @@ std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told) {
     throw MoveRefused(Refusal::impossible, "the cell {} has nothing of the tenant {}",
                       ends.source_cell, ends.tenant);
   }
-  if (!accept && !target.move && is_empty(ends)) {
-    throw MoveRefused(Refusal::look_first,
-                      "the cell {0} has nothing of the tenant {1}, as if it had never moved there: "
-                      "nothing was deleted in the cell {2}. If what {2} has is to be deleted all "
-                      "the same, call this again with --accept",
-                      ends.target_cell, ends.tenant, ends.source_cell);
-  }
+  if (!accept && !target.move) refuse_another(ends, source, target);
   wait_for_target(ends);  // which would not know that it has the tenant, if it took over
   const Uuid id = move_at_source(ends, source);
   if (!source.move || source.move->step != MoveStep::deleting) {

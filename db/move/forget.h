@@ -12,8 +12,8 @@ namespace postern::db {
 // there, whatever they are. A move from here by which it has arrived at the target is ended with
 // that. Returns how many rows; calling it again goes on. Throws PgError, and MoveRefused unless the
 // target has the tenant, as its synchronous standby has, and no other move of it is under way
-// there; for the servers, as move_tenant does; and, unless `accept`, when the target has no rows of
-// it, and no move that says that it has arrived.
+// there; for the servers, as move_tenant does; and, unless `accept`, when the target has no move
+// that says that it has arrived, and no rows of it, or a tenant that was made at another time.
 std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told);
 
 }  // namespace postern::db

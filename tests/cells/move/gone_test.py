@@ -116,6 +116,15 @@ class Restored(TwoDatabases):
         self.assertEqual(self.state("a"), "here")
         self.assertGreater(self.move("b", "a", "--gone", "--yes", "--accept")["deleted"], 0)
 
+    def test_another_tenant_of_the_name_is_no_evidence(self):
+        self.fill()
+        before = self.rows("a")
+        self.sql("b", "INSERT INTO postern.tenant (name, created_at) VALUES ('acme', '2026-01-02');"
+                      "INSERT INTO postern.queue (tenant, name) VALUES ('acme', 'its own')")
+        self.assert_refused("b has a tenant acme that was made at another time", "--gone")
+        self.assertEqual((self.rows("a"), self.state("a")), (before, "here"))
+        self.assertGreater(self.move("b", "a", "--gone", "--yes", "--accept")["deleted"], 0)
+
     def test_it_asks_before_it_deletes(self):
         self.fill()
         self.back_up()
