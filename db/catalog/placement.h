@@ -19,6 +19,9 @@ std::string_view name(TenantState state);
 // Throws std::runtime_error for another word.
 TenantState tenant_state(std::string_view word);
 
+// For how long handlers go by the placements that they have read.
+inline constexpr Milliseconds kPlacementsTrusted{1000};
+
 struct Placement {
   std::string tenant;
   TenantState state = TenantState::here;

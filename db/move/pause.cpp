@@ -23,8 +23,10 @@ constexpr std::int64_t kManyChanges = 20'000;  // of one snapshot
 constexpr std::int64_t kMostWhole = 500'000;
 constexpr int kRounds = 200;
 constexpr int kTries = 5;
-// Numbers that are made while the pause is prepared. Handlers use drawn ones for a second.
+// Numbers that the source's cell draws between the preparation and the pause; after a try for which
+// they were too few, so many times as it has drawn in that. Handlers use drawn ones for a second.
 constexpr std::int64_t kSpareNumbers = 10'000;
+constexpr std::int64_t kSpareTimes = 4;
 constexpr auto kDrawnNumbers = 1500ms;
 constexpr auto kSettling = 30ms;         // for statements that have begun before the state changed
 constexpr Milliseconds kLeastRest{100};  // of the pause, for the arrival
@@ -41,25 +43,26 @@ void go_on_at_source(Ends& ends) {
 // What a pause relies on, which is made before it.
 struct Prepared {
   std::string minutes;   // up to which the series are there
+  Sequences drawn;       // the source's
   Sequences numbers;     // up to which the target's are raised
   Clock::time_point at;  // when they were
 };
 
-Prepared prepare(MoveCall& call, const std::string& minutes_since) {
+Prepared prepare(MoveCall& call, const std::string& minutes_since, std::int64_t spare_numbers) {
   auto& ends = call.ends;
   catch_up_rounds(ends, call.told);
-  Prepared out{copy_minutes(ends, minutes_since), source_sequences(ends), {}};
-  out.numbers.job_id += kSpareNumbers;
-  out.numbers.key_seq += kSpareNumbers;
+  Prepared out{copy_minutes(ends, minutes_since), source_sequences(ends), {}, {}};
+  out.numbers = {out.drawn.job_id + spare_numbers, out.drawn.key_seq + spare_numbers};
   raise_sequences(ends, out.numbers);
-  if (const auto whole = rows_of_whole(ends, out.minutes); whole > kMostWhole) {
-    throw MoveRefused(Refusal::impossible,
-                      "{} queues, endpoints, schedules, keys, counters, sequels and last minutes "
-                      "are more than can be copied in a pause",
-                      whole);
-  }
+  refuse_many_whole(ends, out.minutes);
   out.at = Clock::now();
   return out;
+}
+
+// How many numbers the source's cell has drawn since, of those of which it draws more.
+std::int64_t drawn_since(Ends& ends, const Sequences& then) {
+  const auto now = source_sequences(ends);
+  return std::max(now.job_id - then.job_id, now.key_seq - then.key_seq);
 }
 
 void drain(MoveCall& call) {
@@ -102,10 +105,7 @@ bool switch_over(MoveCall& call, const Prepared& prepared, bool& asked) {
       while (catch_up(ends, kManyChanges) > 0) {
       }
     }
-    const auto last = source_sequences(ends);
-    if (last.job_id > prepared.numbers.job_id || last.key_seq > prepared.numbers.key_seq) {
-      return false;
-    }
+    if (drawn_since(ends, prepared.numbers) > 0) return false;
     call.result.repeats = attempts_under_way(ends);
     if (Clock::now() > until) return false;
     asked = true;
@@ -130,6 +130,15 @@ bool open_again(Ends& ends, const Uuid& id) {
   return true;
 }
 
+void refuse_many_whole(Ends& ends, const std::string& minutes_since) {
+  if (const auto whole = rows_of_whole(ends, minutes_since); whole > kMostWhole) {
+    throw MoveRefused(Refusal::impossible,
+                      "{} queues, endpoints, schedules, keys, counters, sequels and last minutes "
+                      "are more than can be copied in a pause: {} at most",
+                      whole, kMostWhole);
+  }
+}
+
 void catch_up_rounds(Ends& ends, const MoveTold& told) {
   for (int round = 0; round < kRounds; ++round) {
     const auto changes = catch_up(ends, kManyChanges);
@@ -142,8 +151,9 @@ void catch_up_rounds(Ends& ends, const MoveTold& told) {
 void pause_and_switch(MoveCall& call) {
   auto& ends = call.ends;
   auto minutes = minutes_before(ends.source, ends.tenant);
+  auto spare_numbers = kSpareNumbers;
   for (int& tries = call.result.tries = 1; tries <= kTries; ++tries) {
-    const auto prepared = prepare(call, minutes);
+    const auto prepared = prepare(call, minutes, spare_numbers);
     minutes = prepared.minutes;
     bool asked = false;
     try {
@@ -167,6 +177,7 @@ void pause_and_switch(MoveCall& call) {
       throw;
     }
     if (!open_again(ends, call.id)) return;
+    spare_numbers = std::max(spare_numbers, kSpareTimes * drawn_since(ends, prepared.drawn));
     call.told("the pause took too long, and was ended", -1);
     std::this_thread::sleep_for(1s);
   }

@@ -2,20 +2,26 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include "core/base/uuid.h"
+#include "db/catalog/placement.h"
 #include "db/move/call.h"
 #include "db/move/ends.h"
 
 namespace postern::db {
 
-// Until every handler knows a state that has been committed: longer than Placements (fcgi/auth)
-// trusts what it knows, which is a second, by what a request takes.
-inline constexpr std::chrono::milliseconds kHandlersKnow{1500};
+// Until every handler knows a state that has been committed, and has ended the requests that did
+// not.
+inline constexpr Milliseconds kHandlersKnow = kPlacementsTrusted + Milliseconds{500};
 
 // The source goes on, unless the target has taken over: false. What the target is at is looked at
 // anew, since a commit there may have been answered to nobody.
 bool open_again(Ends& ends, const Uuid& id);
+
+// Throws MoveRefused when the tenant has more of what is copied as a whole in the pause, with the
+// minutes since then, than that is long enough for.
+void refuse_many_whole(Ends& ends, const std::string& minutes_since);
 
 // Until what is left of changes is little; in so many rounds, whether or not it gets less. Throws
 // MoveRefused when there are too many for that.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/security/signing.h"
+#include "db/move/remains.h"
 #include "db/pg/standby.h"
 
 namespace postern::db {
@@ -34,6 +35,10 @@ constexpr Statement kTakeBack{"move_take_back", R"sql(
       FROM gone WHERE t.name = gone.tenant AND t.state = 'arriving' RETURNING t.name, gone.was)
   INSERT INTO postern.tenant_secret (tenant, secret) SELECT name, $3 FROM back WHERE was = '' ON CONFLICT (tenant) DO NOTHING)sql"};
 constexpr Statement kWas{"", "SELECT state FROM postern.tenant WHERE name = $1"};
+// What the target has counted of a tenant without rows, as after the first task of its setup, and
+// what the source has counted in the same minutes would have the same keys.
+constexpr Statement kForgetMinutes{"move_begin_minutes",
+                                   "SELECT postern.move_forget_minutes($1, '-infinity')"};
 constexpr Statement kBeginTarget{"move_begin_target", R"sql(
   INSERT INTO postern.move (tenant, id, source, other, step, other_system, other_timeline, was, rounds)
   VALUES ($1, $2, false, $3, 'copying', $4, $5, $6, $7))sql"};
@@ -51,8 +56,7 @@ constexpr Statement kSetState{"move_state", R"sql(
   UPDATE postern.tenant SET state = $2 WHERE name = $1 AND state = ANY($3))sql"};
 constexpr Statement kBarrier{"move_barrier", "SELECT postern.move_barrier($1)"};
 constexpr Statement kWriters{"", "SELECT array_to_string(postern.move_writers($1), ', ')"};
-// With what it is from now on, so that what was held back is asked for again.
-constexpr Statement kLookAgain{"", R"sql(
+constexpr Statement kTell{"", R"sql(
   SELECT pg_notify('postern_ready', 'limits'), pg_notify('postern_ready', ''))sql"};
 
 constexpr Statement kCopied{"move_copied", R"sql(
@@ -64,6 +68,12 @@ constexpr Statement kUndoTarget{"move_undo_target", R"sql(
 constexpr Statement kUndoSource{"move_undo_source", R"sql(
   WITH ended AS (DELETE FROM postern.move WHERE tenant = $1 AND id = $2 AND source AND step = 'copying' RETURNING tenant)
   UPDATE postern.tenant t SET state = 'here' FROM ended WHERE t.name = ended.tenant AND t.state <> 'moved')sql"};
+constexpr Statement kReturn{"move_return", R"sql(
+  WITH ended AS (DELETE FROM postern.move WHERE tenant = $1 AND id = $2 AND source AND step = 'deleting' RETURNING tenant)
+  UPDATE postern.tenant t SET state = 'here', moved_to = NULL, moved_url = NULL, moved_at = NULL
+    FROM ended WHERE t.name = ended.tenant AND t.state = 'moved')sql"};
+constexpr Statement kSecret{"move_secret", R"sql(
+  INSERT INTO postern.tenant_secret (tenant, secret) VALUES ($1, $2) ON CONFLICT (tenant) DO NOTHING)sql"};
 constexpr Statement kForgetNotes{"move_forget_notes",
                                  "DELETE FROM postern.move_change WHERE tenant = $1"};
 constexpr Statement kForgetStray{"move_forget_stray", R"sql(
@@ -143,6 +153,7 @@ void begin_at_target(Ends& ends, const Uuid& id, Time created_at, std::int64_t r
                                      .text(was)
                                      .int8(rounds));
   if (!is_empty(ends)) throw in_the_way(ends);
+  ends.target.exec(kForgetMinutes, Params().text(ends.tenant));
   transaction.commit();
 }
 
@@ -160,7 +171,7 @@ bool is_empty(Ends& ends) {
 
 void check_is_empty(Ends& ends, const Uuid& id) {
   if (is_empty(ends)) return;
-  ends.target.exec(kTakeBack, named(ends, id).text(make_webhook_secret()));
+  take_back_arrival(ends, id);
   settle_fences(ends.target, ends.tenant);
   undo_at_source(ends.source, ends.tenant, id);
   throw in_the_way(ends);
@@ -216,9 +227,11 @@ void set_state(Ends& ends, TenantState to, std::initializer_list<TenantState> fr
         "the tenant {} is in another state than this move expects; another command is at it",
         ends.tenant);
   }
-  if (to == TenantState::here) ends.source.exec(kLookAgain);
+  if (to == TenantState::here) tell_schedulers(ends.source);
   transaction.commit();
 }
+
+void tell_schedulers(PgConnection& connection) { connection.exec(kTell); }
 
 void wait_for_writers(Ends& ends, std::chrono::steady_clock::time_point until) {
   while (!ends.source.exec(kBarrier, Params().text(ends.tenant)).boolean(0, 0)) {
@@ -240,10 +253,29 @@ void undo_at_target(Ends& ends, const Uuid& id) {
   }
 }
 
+void take_back_arrival(Ends& ends, const Uuid& id) {
+  Transaction transaction(ends.target);
+  if (is_empty(ends)) {
+    undo_at_target(ends, id);
+    leave_target(ends.target, ends.tenant, id);
+  } else {
+    ends.target.exec(kTakeBack, named(ends, id).text(make_webhook_secret()));
+  }
+  transaction.commit();
+}
+
 void undo_at_source(PgConnection& source, const std::string& tenant, const Uuid& id) {
   source.exec(kUndoSource, Params().text(tenant).uuid(id));
-  source.exec(kLookAgain);
+  tell_schedulers(source);
   settle_fences(source, tenant);
+}
+
+void return_to_source(PgConnection& source, const std::string& tenant, const Uuid& id) {
+  Transaction transaction(source);
+  if (source.exec(kReturn, Params().text(tenant).uuid(id)).affected() > 0) {
+    source.exec(kSecret, Params().text(tenant).text(make_webhook_secret()));
+  }
+  transaction.commit();
 }
 
 void left_source(Ends& ends, const Uuid& id) {

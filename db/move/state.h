@@ -20,7 +20,7 @@ void begin_at_target(Ends& ends, const Uuid& id, Time created_at, std::int64_t r
 // Notes at each end that knows of a move which server the other end has now.
 void note_servers(Ends& ends);
 // The target has no rows of the tenant, but for keys that a tenant left behind when it moved away.
-// Where no move arrives, no keys count.
+// Without a row in postern.move API keys are not counted.
 bool is_empty(Ends& ends);
 // Undoes both, and throws MoveRefused, when the target has rows of the tenant. REQUIRES: nothing
 // was copied yet, every handler of the target knows that the tenant arrives, and the target's
@@ -29,7 +29,7 @@ void check_is_empty(Ends& ends, const Uuid& id);
 
 // Makes all triggers at one end what the tenants' states ask for, which waits for transactions that
 // have written rows of the tables. Others wait for it 20 ms at a time; throws MoveRefused, with
-// what is in the way, when one was not to be had within a minute.
+// what is in the way, when one was not to be had within a minute and a half.
 void fence(PgConnection& connection);
 // The same, and takes away those that have nothing to do, if that can be had soon, and what they
 // have noted of a tenant that does not leave. Each way ends with it at both ends, and begins with
@@ -41,15 +41,23 @@ void drop_fences(PgConnection& connection);
 // At the source; throws MoveRefused when the tenant is in none of the states `from`. `here` tells
 // the schedulers.
 void set_state(Ends& ends, TenantState to, std::initializer_list<TenantState> from);
+// Tells the schedulers, behind a change of the tenant's state: what was held back is asked for
+// again.
+void tell_schedulers(PgConnection& connection);
 // Waits until no transaction that has written rows of the tenant is open at the source any more,
 // whose tenant is fenced. Throws MoveRefused, with who is in the way, when one is after `until`.
 void wait_for_writers(Ends& ends, std::chrono::steady_clock::time_point until);
 void copied_at_target(Ends& ends, const Uuid& id);
-// The target takes no arrival of this move any more.
+// The target takes no arrival of this move any more, and what was copied is to be deleted.
 void undo_at_target(Ends& ends, const Uuid& id);
-// Also settles the fences, when an earlier call has undone the move, but may have ended before
-// that.
+// The same of an arrival of which nothing was copied: the tenant is there as before, with what an
+// application has written meanwhile.
+void take_back_arrival(Ends& ends, const Uuid& id);
+// Safe to repeat: settles the fences even when the move's row is gone.
 void undo_at_source(PgConnection& source, const std::string& tenant, const Uuid& id);
+// The tenant, which has left, is at the source again, with what was not deleted since, and a new
+// webhook secret when that was. Before undo_at_source.
+void return_to_source(PgConnection& source, const std::string& tenant, const Uuid& id);
 // REQUIRES: the tenant is here at the target. What it has left is to be deleted from now on.
 void left_source(Ends& ends, const Uuid& id);
 // Behind delete_remains: ends the moves of these ids at both ends, first at the source, for good:

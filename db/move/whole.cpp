@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/base/uuid.h"
+#include "db/move/state.h"
 #include "db/pg/copy.h"
 
 namespace postern::db {
@@ -13,7 +14,7 @@ constexpr Statement kCount{"", R"sql(
   SELECT (SELECT count(*) FROM (SELECT FROM postern.queue WHERE tenant = $1 LIMIT 1000000) q)
        + (SELECT count(*) FROM (SELECT FROM postern.endpoint WHERE tenant = $1 LIMIT 1000000) e)
        + (SELECT count(*) FROM (SELECT FROM postern.schedule WHERE tenant = $1 LIMIT 1000000) s)
-       + (SELECT count(*) FROM (SELECT FROM postern.counter WHERE tenant = $1 LIMIT 1000000) c)
+       + (SELECT count(*) FROM (SELECT FROM postern.counter WHERE tenant = $1 GROUP BY queue, name LIMIT 1000000) c)
        + (SELECT count(*) FROM (SELECT FROM postern.sequel WHERE tenant = $1 LIMIT 1000000) l)
        + (SELECT count(*) FROM (SELECT FROM postern.api_key WHERE tenant = $1 LIMIT 1000000) k)
        + (SELECT count(*) FROM (SELECT FROM postern.queue_mark WHERE tenant = $1 LIMIT 1000000) m)
@@ -36,8 +37,6 @@ constexpr Statement kArrived{"move_arrived", R"sql(
      WHERE tenant = $1 AND id = $2 AND NOT source AND step = 'copied' RETURNING tenant)
   UPDATE postern.tenant t SET state = 'here', moved_to = NULL, moved_url = NULL, moved_at = NULL
     FROM ended WHERE t.name = ended.tenant AND t.state = 'arriving')sql"};
-constexpr Statement kTell{"", R"sql(
-  SELECT pg_notify('postern_ready', 'limits'), pg_notify('postern_ready', ''))sql"};
 
 }  // namespace
 
@@ -94,7 +93,7 @@ void arrive(Ends& ends, const Uuid& id, const std::string& minutes_since) {
   const auto arrived = ends.target.exec(kArrived, Params().text(ends.tenant).uuid(id));
   if (arrived.affected() == 0)
     throw MoveRefused(Refusal::later, "this move was undone by another command");
-  ends.target.exec(kTell);
+  tell_schedulers(ends.target);
   arriving.commit();
 }
 

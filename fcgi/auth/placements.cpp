@@ -10,8 +10,6 @@ namespace postern {
 namespace {
 
 constexpr std::chrono::milliseconds kLookEvery{500};
-// Less than a tenant is draining before it is fenced (db/move/pause.h), by what a request takes.
-constexpr std::chrono::seconds kTrusted{1};
 // Looks that are no further apart miss nobody who leaves, whatever happens to the database's clock.
 constexpr std::chrono::seconds kContinuous{30};
 constexpr std::size_t kMostKnown = 50'000;
@@ -115,7 +113,7 @@ void Placements::note(const db::PlacementChanges& changes, Clock::time_point beg
   for (const auto& each : changes.tenants) known_[each.tenant] = each;
   any_ = changes.any;
   seen_ = began;
-  trusted_until_ = (began + kTrusted).time_since_epoch().count();
+  trusted_until_ = (began + db::kPlacementsTrusted).time_since_epoch().count();
   seen_at_ = changes.at;
   ++looks_;
 }

@@ -139,6 +139,41 @@ class MoveRows(TwoDatabases):
         # One that b did not know before is there as any that was made: its webhooks are signed.
         self.assertEqual(self.sql("b", "SELECT count(*) FROM postern.tenant_secret WHERE tenant = 'acme'"), "1")
 
+    def test_minutes_that_both_have_counted_are_those_of_the_tenant(self):
+        # As of a tenant without tasks in b whose setup has made its first one, long before.
+        self.fill(5)
+        self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme'); INSERT INTO postern.queue_minute (minute, tenant, queue, created,"
+                      " completed, failed, cancelled, attempts, attempts_failed) SELECT date_trunc('minute', now()) - n * interval '1 minute',"
+                      " 'acme', 'q', 99, 0, 0, 0, 0, 0 FROM generate_series(0, 40) n")
+        before = self.rows("a")
+        self.move()
+        self.assert_all_there(before, "b")
+
+    def test_a_cell_that_draws_many_numbers_is_moved_from(self):
+        self.fill(5)
+        busy = subprocess.Popen([self.postgres.bin / "psql", "-XAtq", self.postgres.url(database="a"), "-c",
+                                 "DO $$ BEGIN FOR i IN 1 .. 100000 LOOP PERFORM nextval('postern.key_seq') FROM generate_series(1, 1000);"
+                                 " COMMIT; PERFORM pg_sleep(0.01); END LOOP; END $$"])
+        try:
+            moved = self.move()
+        finally:
+            busy.kill()
+            busy.communicate()
+        self.assertLess(moved["pauses"], 5)
+
+    def test_counters_of_many_programs_are_few_sums(self):
+        self.fill(5)
+        self.sql("a", "INSERT INTO postern.counter (instance, tenant, queue, name, value) SELECT gen_random_uuid(), 'acme', 'q', 'created', 1"
+                      " FROM generate_series(1, 500001)")
+        self.move()
+        self.assertEqual(self.sql("b", "SELECT sum(value) FROM postern.counter WHERE tenant = 'acme' AND name = 'created'"), "500101")
+
+    def test_what_is_too_much_for_a_pause_is_said_before_anything_is_copied(self):
+        self.fill(5)
+        self.sql("a", "INSERT INTO postern.queue (tenant, name) SELECT 'acme', 'q' || n FROM generate_series(1, 500001) n")
+        self.assert_refused("are more than can be copied in a pause: 500000 at most")
+        self.assertEqual((self.state("a"), self.state("b")), ("here", ""))
+
     def test_keys_of_operators_do_not_become_operators_of_the_other_cell(self):
         self.fill(5)
         before = self.rows("a")
