@@ -36,6 +36,10 @@ bool arrived(const EndState& target) {
   return target.move && target.move->step == MoveStep::arrived;
 }
 
+bool has_left(const EndState& source) {
+  return source.move && source.move->step == MoveStep::deleting;
+}
+
 void check_is_ours(const Ends& ends, const EndState& source, const EndState& target) {
   if (source.move && (!source.move->source || source.move->other != ends.target_cell)) {
     throw MoveRefused(Refusal::impossible,
@@ -76,7 +80,8 @@ void check_arrival(Ends& ends, const Uuid& id, bool accept) {
   throw MoveRefused(Refusal::look_first,
                     "the database of the cell {0} does not know that the tenant has arrived there, "
                     "as after a restore, or when another server has taken over that had not all: "
-                    "what is left in the cell {1} is kept. {2}",
+                    "what is left in the cell {1} is kept. {2}. If the tenant's tasks are lost "
+                    "there for good, --undo --accept lets the cell {1} go on with what it has",
                     ends.target_cell, ends.source_cell,
                     target.state == TenantState::here && target.known && !target.move
                         ? "If the tenant's tasks are there, call this again with --accept, which "

@@ -12,6 +12,8 @@ namespace postern::db {
 bool arrived(const EndState& target, const Uuid& id);
 // By whichever move that is not over.
 bool arrived(const EndState& target);
+// The source has given the tenant up, and deletes what it has.
+bool has_left(const EndState& source);
 
 // Throws MoveRefused unless what is under way at either end is a move from here to there, of which
 // the target may have nothing yet.

@@ -17,10 +17,27 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-void clean_target(Ends& ends, const Uuid& id, const MoveTold& told) {
-  delete_remains(ends.target, ends.tenant,
-                 [&](std::int64_t rows) { told("deleting what had been copied", rows); });
-  leave_target(ends.target, ends.tenant, id);
+// Whatever the tenant has at the target is an application's.
+bool nothing_copied(const MoveRow& target) {
+  return target.step == MoveStep::copying && target.place.empty();
+}
+
+// The target takes no arrival of this move any more.
+void refuse_arrival(Ends& ends, const MoveRow& target) {
+  if (nothing_copied(target)) {
+    take_back_arrival(ends, target.id);
+  } else {
+    undo_at_target(ends, target.id);
+  }
+}
+
+// Behind refuse_arrival.
+void clean_target(Ends& ends, const MoveRow& target, const MoveTold& told) {
+  if (!nothing_copied(target)) {
+    delete_remains(ends.target, ends.tenant,
+                   [&](std::int64_t rows) { told("deleting what had been copied", rows); });
+    leave_target(ends.target, ends.tenant, target.id);
+  }
   settle_fences(ends.target, ends.tenant);
 }
 
@@ -52,11 +69,11 @@ std::optional<Uuid> begin(Ends& ends, const MoveOptions& options, const MoveTold
                       ends.tenant, source.moved_to);
   }
   if (target.move && target.move->step == MoveStep::undoing) {
-    clean_target(ends, target.move->id, told);
+    clean_target(ends, *target.move, told);
     target = end_state(ends.target, ends.tenant);
   }
   const Uuid id = source.move ? source.move->id : random_uuid();
-  if (arrived(target, id) || (source.move && source.move->step == MoveStep::deleting)) return id;
+  if (arrived(target, id) || has_left(source)) return id;
   if (!source.move) {
     refuse_operator_keys(ends);
     begin_at_source(ends, id);
@@ -66,11 +83,12 @@ std::optional<Uuid> begin(Ends& ends, const MoveOptions& options, const MoveTold
   source = end_state(ends.source, ends.tenant);
   if (target.move && is_useless(source.move.value(), *target.move)) {
     told("the target has lost what was copied: copying it again", -1);
-    undo_at_target(ends, target.move->id);
-    clean_target(ends, target.move->id, told);
+    refuse_arrival(ends, *target.move);
+    clean_target(ends, *target.move, told);
     target = end_state(ends.target, ends.tenant);
   }
   told("preparing", -1);
+  refuse_many_whole(ends, minutes_before(ends.source, ends.tenant));
   if (!target.move) {
     try {
       begin_at_target(ends, id, source.created_at, source.move->rounds);
@@ -83,8 +101,8 @@ std::optional<Uuid> begin(Ends& ends, const MoveOptions& options, const MoveTold
   fence(ends.source);
   const auto arriving = end_state(ends.target, ends.tenant).move;
   if (!arriving || arriving->step != MoveStep::copying) return id;
-  // Each row that comes would be looked at, and noted. And from now on rows of the tenant come by
-  // this move alone: whoever has written one before it was known there is waited for.
+  // Takes away triggers of an earlier move there, which would note each row that comes, and makes
+  // those that let nobody else write the tenant's rows, which waits for who has written before.
   settle_fences(ends.target, ends.tenant);
   if (arriving->place.empty()) {
     std::this_thread::sleep_for(kHandlersKnow);
@@ -122,7 +140,7 @@ MoveResult move_tenant(Ends& ends, const MoveOptions& options, const MoveTold& t
   const auto begun = begin(ends, options, told);
   if (!begun) return result;
   const Uuid id = call.id = *begun;
-  const bool left = end_state(ends.source, ends.tenant).move.value().step == MoveStep::deleting;
+  const bool left = has_left(end_state(ends.source, ends.tenant));
   if (!left && !arrived(end_state(ends.target, ends.tenant), id)) {
     copy_all(call);
     catch_up_rounds(ends, told);
@@ -146,6 +164,7 @@ MoveResult move_tenant(Ends& ends, const MoveOptions& options, const MoveTold& t
     }
   }
   drop_fences(ends.target);  // it writes there by itself now
+  check_arrival(ends, id, options.accept);
   result.deleted = delete_remains(ends.source, ends.tenant, [&](std::int64_t rows) {
     told("deleting what is left at the source", rows);
     check_arrival(ends, id, options.accept);
@@ -166,16 +185,26 @@ void undo_move(Ends& ends, bool accept, const MoveTold& told) {
   if (!accept) refuse_servers(ends, source, target);
   refuse_unknown_arrival(ends, source, target);
   note_servers(ends);
-  if (arrived(target) || (source.move && source.move->step == MoveStep::deleting)) {
+  if (arrived(target)) {
     throw MoveRefused(Refusal::impossible,
                       "the tenant {} is in the cell {} already: end the move by the same command "
                       "without --undo, and then move it back",
                       ends.tenant, ends.target_cell);
   }
-  if (target.move) undo_at_target(ends, target.move->id);
+  if (has_left(source) && !accept) {
+    throw MoveRefused(Refusal::look_first,
+                      "the tenant {0} has left for the cell {1}, whose database does not know that "
+                      "it has arrived, as after a restore, or when another server has taken over "
+                      "that had not all. Call the move again when the right server is back; or "
+                      "this with --accept, if that is lost for good: the cell {2} goes on with "
+                      "what it has not deleted",
+                      ends.tenant, ends.target_cell, ends.source_cell);
+  }
+  if (target.move) refuse_arrival(ends, *target.move);
+  if (has_left(source)) return_to_source(ends.source, ends.tenant, source.move->id);
   undo_at_source(ends.source, ends.tenant, (source.move ? source.move : target.move)->id);
   told("undone at the source", -1);
-  if (target.move) clean_target(ends, target.move->id, told);
+  if (target.move) clean_target(ends, *target.move, told);
 }
 
 void undo_without_target(PgConnection& source, const std::string& tenant, const std::string& cell,
@@ -192,8 +221,12 @@ void undo_without_target(PgConnection& source, const std::string& tenant, const 
                       "the move of the tenant {} that is under way goes to the cell {}", tenant,
                       state.move->other);
   }
-  if (state.move->step == MoveStep::deleting) {
-    throw MoveRefused(Refusal::impossible, "the tenant {} is in the cell {} already", tenant, cell);
+  if (has_left(state) && !accept) {
+    throw MoveRefused(Refusal::look_first,
+                      "the tenant {} has left for the cell {}, whose database cannot be reached: "
+                      "call this again when it can; or with --accept, if it is lost for good: this "
+                      "cell goes on with what it has not deleted",
+                      tenant, cell);
   }
   if (state.state == TenantState::fenced && !accept) {
     throw MoveRefused(Refusal::look_first,
@@ -201,6 +234,7 @@ void undo_without_target(PgConnection& source, const std::string& tenant, const 
                       "this again when it can; or with --accept, if it is lost for good",
                       cell);
   }
+  if (has_left(state)) return_to_source(source, tenant, state.move->id);
   undo_at_source(source, tenant, state.move->id);
 }
 

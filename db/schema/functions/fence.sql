@@ -36,8 +36,10 @@ BEGIN
   END IF;
   IF stands = 'moved' THEN
     RAISE EXCEPTION 'the tenant % has moved to the cell %', of_tenant, cell USING ERRCODE = 'PM002';
-  ELSIF stands = 'fenced' OR stands = 'arriving' AND TG_ARGV[0] = 'arriving' THEN
+  ELSIF stands = 'fenced' THEN
     RAISE EXCEPTION 'the tenant % is on its way to another cell', of_tenant USING ERRCODE = 'PM001';
+  ELSIF stands = 'arriving' AND TG_ARGV[0] = 'arriving' THEN
+    RAISE EXCEPTION 'the tenant % is on its way into this cell', of_tenant USING ERRCODE = 'PM001';
   END IF;
   CASE TG_ARGV[0]
     WHEN 'task' THEN

@@ -1,110 +1,17 @@
 #!/usr/bin/python3
 """Moves whose servers fail over, or are replaced by others: nothing is lost, and no former primary is taken."""
 
-import itertools
 import signal
-import subprocess
 import unittest
 
-from two_databases import BIN, TwoDatabases
+from with_standby import WithStandby
 
-from postgres import Postgres, Standby
+from postgres import Standby
 
 WAITER = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'postern'"
 
 
-class Failover(TwoDatabases):
-    """The cell b has a server of its own with an asynchronous standby, and `self.servers` the primary of each."""
-
-    numbers = itertools.count()
-
-    def setUp(self):
-        self.servers = dict.fromkeys("ab", self.postgres)
-        super().setUp()
-        self.former = self.server()
-        self.servers["b"] = self.former
-        self.migrate("b")
-        self.standby = Standby(self.former, *self.places())
-        self.lead("b", self.former, self.standby)
-        self.fill(40)
-
-    # --- servers -----------------------------------------------------------------------------------
-
-    def places(self):
-        name = f"pg{next(self.numbers)}"
-        return self.folder / name, self.folder / f"{name}.pid", self.folder / f"{name}.log"
-
-    def server(self):
-        server = Postgres(*self.places())
-        server.start()
-        self.addCleanup(server.stop, signal.SIGQUIT)
-        return server
-
-    def migrate(self, cell):
-        server = self.servers[cell]
-        if server is not self.postgres:
-            server.psql(f"CREATE DATABASE {cell}", "postgres")
-        subprocess.run([BIN / "postern", "migrate", "--database", server.url(database=cell)], check=True,
-                       stdout=subprocess.DEVNULL)
-        self.beat(cell)
-
-    def follow(self):
-        """The standby is there, and has all."""
-        self.standby.start()
-        self.addCleanup(self.standby.stop, signal.SIGQUIT)
-        here = self.former.psql("SELECT pg_current_wal_lsn()", "postgres")
-        self.until(lambda: self.standby.psql(f"SELECT pg_last_wal_replay_lsn() >= '{here}'", "postgres") == "t")
-
-    def follow_synchronously(self):
-        self.follow()
-        self.former.psql("ALTER SYSTEM SET synchronous_standby_names = '*'", "postgres")
-        self.former.psql("SELECT pg_reload_conf()", "postgres")
-        self.until(lambda: self.former.psql("SELECT sync_state FROM pg_stat_replication", "postgres") == "sync")
-
-    def take_over(self):
-        """The standby, with what it has."""
-        self.standby.start()
-        self.standby.promote()
-        self.servers["b"] = self.standby
-
-    def lead(self, cell, *servers):
-        """The command finds the cell's database on these."""
-        hosts = ",".join(str(server.folder) for server in servers)
-        (self.folder / "cells" / f"{cell}.conf").write_text(
-            f"database = host={hosts} port=5432 dbname={cell} user=postern_operator\ncell = {cell}\n"
-            f"public_url = https://{cell}.test\n")
-
-    def server_of(self, cell):
-        return self.servers.get(cell, self.postgres)
-
-    # --- moves -------------------------------------------------------------------------------------
-
-    def refused(self, *options):
-        """What the command says that does nothing."""
-        def things():
-            return self.rows("a"), self.state("a"), self.sql("a", "SELECT id, step, rounds FROM postern.move")
-
-        before = things()
-        moving = self.command(*options)
-        out, err = moving.communicate(timeout=200)
-        self.assertEqual(moving.returncode, 1, out + err)
-        self.assertEqual(things(), before)
-        return err
-
-    def assert_moved(self, before):
-        self.assert_all_there(before, "b")
-        self.assertEqual((self.state("a"), self.state("b")), ("moved", "here"))
-        self.assert_nothing("a")
-        for cell in "ab":
-            self.assertEqual(self.sql(cell, "SELECT count(*) FROM postern.move"), "0")
-
-    # A move that is held up at the target, which has a standby.
-    def command_that_waits(self):
-        moving = self.command()
-        self.until(lambda: self.waits("b"))
-        self.follow()
-        return moving
-
+class Failover(WithStandby):
     # --- the target fails over ----------------------------------------------------------------------
 
     def test_goes_on_at_the_standby_that_took_over(self):
@@ -203,6 +110,46 @@ class Failover(TwoDatabases):
         self.assertIn("a former primary", self.refused())
         self.finish(self.command("--accept"))
         self.assert_moved(before)
+
+    def test_a_source_takes_back_what_the_target_has_lost_for_good(self):
+        before = self.rows("a")
+        self.follow()
+        with self.held("a", "task", "DELETE"):
+            with self.held("b", "queue"):
+                moving = self.command()
+                self.until(lambda: self.waits("b"))
+                self.until(lambda: self.standby.psql("SELECT step FROM postern.move", "b") == "copied")
+                self.standby.stop()
+            self.kill_when_held("a", moving)
+        self.assertEqual((self.state("a"), self.state("b")), ("moved", "here"))
+        # The secret is the first that is deleted.
+        self.sql("a", "SET postern.move = 'deletes'; DELETE FROM postern.tenant_secret WHERE tenant = 'acme'")
+        self.former.stop(signal.SIGQUIT)
+        self.assertIn("is lost for good", self.refused("--undo"))  # b cannot be reached
+        self.take_over()
+        self.assertEqual(self.state("b"), "arriving")
+        for options in ((), ("--accept",)):
+            self.assertIn("--undo --accept", self.refused(*options))
+        self.assertIn("is lost for good", self.refused("--undo"))
+        self.finish(self.command("--undo", "--accept"))
+        self.assertEqual((self.state("a"), self.state("b")), ("here", ""))
+        self.assertNotEqual(self.rows("a")["tenant_secret"], [])
+        self.assert_all_there({**before, "tenant_secret": self.rows("a")["tenant_secret"]}, "a")
+        self.assertEqual(self.sql("b", "SELECT count(*) FROM postern.task_all"), "0")
+        for cell in "ab":
+            self.assertEqual(self.sql(cell, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'fence\\_%'"), "0")
+        before = self.rows("a")
+        self.finish(self.command())
+        self.assert_moved(before)
+
+    def test_a_source_takes_back_what_was_lost_with_the_target(self):
+        before = self.rows("a")
+        with self.held("a", "task", "DELETE"):
+            self.kill_when_held("a", self.command())
+        self.former.stop(signal.SIGQUIT)
+        self.finish(self.command("--undo", "--accept"))
+        self.assertEqual(self.state("a"), "here")
+        self.assert_all_there(before, "a")
 
     def test_deletes_nothing_that_the_standby_has_not(self):
         self.follow_synchronously()

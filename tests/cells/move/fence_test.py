@@ -167,6 +167,45 @@ class Fence(TwoDatabases):
         self.assert_in_the_way(moving)
         self.assertEqual(self.late(), {"a": "0", "b": "1"})
 
+    def test_a_task_that_an_application_commits_late_in_b_is_nobodys_copy(self):
+        away = self.folder / "away"
+        away.mkdir(exist_ok=True)
+        (away / "b.conf").write_text("database = host=/nowhere dbname=b user=postern_operator\ncell = b\npublic_url = https://b.test\n")
+        for cells in (self.folder / "cells", away):
+            with self.subTest(cells=cells):
+                Fence.setUp(self)
+                self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme'); INSERT INTO postern.role_tenant VALUES ('app', 'acme')")
+                door = self.session("b", "app")
+                self.tell(door, "BEGIN")
+                self.assertNotIn("ERROR", self.tell(door, "SELECT postern.enqueue('q', 'http://receiver.test/late')"))
+                moving = self.command()
+                self.until(lambda: self.state("b") == "arriving")
+                moving.kill()
+                moving.communicate()
+                self.wait_for_sessions()
+                self.assertEqual(self.tell(door, "COMMIT"), "")
+                self.finish(self.start("tenant", "move", "acme", "--to", "b", "--cells", str(cells), "--undo"))
+                if cells == away:  # the next move is another one
+                    self.assert_in_the_way(self.command())
+                self.assertEqual((self.state("a"), self.state("b"), self.late()), ("here", "here", {"a": "0", "b": "1"}))
+                self.assertEqual(self.triggers("b"), "0")
+                for cell in "ab":
+                    self.assertEqual(self.sql(cell, "SELECT count(*) FROM postern.move"), "0")
+
+    def test_an_undo_before_anything_was_copied_leaves_b_as_it_was(self):
+        other = self.session("b")
+        self.tell(other, "BEGIN")
+        self.tell(other, INSERT.format("default"))
+        moving = self.command()
+        self.until(lambda: self.state("b") == "arriving")
+        moving.kill()
+        moving.communicate()
+        self.wait_for_sessions()
+        self.assertEqual(self.tell(other, "COMMIT"), "")
+        self.finish(self.command("--undo"))
+        self.assertEqual((self.state("a"), self.state("b"), self.triggers("b")), ("here", "", "0"))
+        self.move()
+
     def test_a_transaction_in_b_that_does_not_end_is_named_by_its_table(self):
         self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme')")
         other = self.session("b")
