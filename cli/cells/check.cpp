@@ -20,7 +20,7 @@ namespace {
 
 constexpr char kHelp[] =
     R"(Exit code 0: all is well; 1: something wants attention; 2: something is wrong; 3: there was
-nothing to compare. Looks at the files of the folder and at the databases that they name: labels and public URLs, schema
+nothing to compare, and nothing is wrong. Looks at the files of the folder and at the databases that they name: labels and public URLs, schema
 versions, clocks, schedulers and the labels that programs have, what tokens are judged by, in which cell
 each tenant is, and moves that no command is at. What another cell's handlers have is known from its file
 in the folder alone, which is a copy: what that does not say, and the units' credentials, are not compared,
@@ -345,7 +345,7 @@ void add_cell_check(Command& cell, Context& context) {
     Grade worst = Grade::ok;
     for (const auto& [grade, label, sentence] : check.findings()) {
       rows.push_back({word(grade), label, sentence});
-      worst = std::max(worst, grade);
+      worst = worse(worst, grade);
     }
     if (rows.empty() && !context.json) {
       fmt::print("OK - the cells fit together\n");

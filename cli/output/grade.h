@@ -6,6 +6,10 @@ namespace postern::admin {
 
 enum class Grade { ok, warning, critical, unknown };
 
+// What is told of two. Not the greater number: whoever cannot tell all may know that something is
+// wrong.
+Grade worse(Grade one, Grade other);
+
 // "OK", "WARNING", "CRITICAL", "UNKNOWN".
 const char* word(Grade grade);
 

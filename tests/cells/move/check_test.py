@@ -201,6 +201,17 @@ class Check(TwoDatabases):
         found = self.check(UNKNOWN, None, "--cell", "")
         self.assertEqual([each[0] for each in found], ["UNKNOWN"])
 
+    def test_nothing_to_compare_hides_what_asks_for_attention_and_not_what_is_wrong(self):
+        self.config("b").unlink()
+        self.sql("a", "DELETE FROM postern.instance")
+        self.assertEqual([each[0] for each in self.check(UNKNOWN)], ["UNKNOWN", "WARNING"])
+        self.beat("a")
+        self.sql("a", "INSERT INTO postern.tenant (name) VALUES ('acme'); INSERT INTO postern.move (tenant, id, source, other, step)"
+                      " VALUES ('acme', gen_random_uuid(), true, 'b', 'copying')")
+        found = self.check(CRITICAL)
+        self.assertEqual([(each[0], each[1]) for each in found], [("UNKNOWN", None), ("CRITICAL", "a")], found)
+        self.assertIn("acme to the cell b", found[1][2])
+
 
 if __name__ == "__main__":
     unittest.main()
