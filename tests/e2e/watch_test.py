@@ -77,6 +77,11 @@ class Watch(StackTest):
                     for label in labels.split(",")}
             self.assertLessEqual(named, kept, rule["alert"])
 
+    def test_no_label_is_one_that_prometheus_gives_to_its_targets(self):
+        """It would be there as `exported_` and that."""
+        for name, labels in self.labels.items():
+            self.assertFalse(labels & {"instance", "job"}, name)
+
     def test_the_alerts_of_the_manual_are_among_the_rules(self):
         section = (ROOT / "docs/metrics.md").read_text().split("## Alerts\n")[1].split("\n## ")[0]
         shown = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    ") or not line)

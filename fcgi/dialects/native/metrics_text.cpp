@@ -197,12 +197,12 @@ void write_schedulers(Text& out, const db::Numbers& numbers) {
   for (const auto& [name, state] : named) out.sample({{"name", name}}, int{state.up});
   out.family("postern_inflight", "gauge", "Attempts under way, by scheduler.");
   for (const auto& [name, state] : named) {
-    if (state.up) out.sample({{"instance", name}}, state.in_flight);
+    if (state.up) out.sample({{"name", name}}, state.in_flight);
   }
   out.family("postern_attempts_parked", "gauge",
              "Those of them that wait for an answer without holding a slot.");
   for (const auto& [name, state] : named) {
-    if (state.up) out.sample({{"instance", name}}, state.parked);
+    if (state.up) out.sample({{"name", name}}, state.parked);
   }
   out.family("postern_lane_breaker_state", "gauge",
              "1 for a lane that is held back because of what its receiver answers.");

@@ -102,10 +102,10 @@ TEST_F(MetaTest, SchedulersThatFellSilentAreDown) {
               db::Params().uuid(silent));
   EXPECT_TRUE(shows(R"(postern_scheduler_up{name="alive"} 1)"));
   EXPECT_TRUE(shows(R"(postern_scheduler_up{name="silent"} 0)"));
-  EXPECT_TRUE(shows(R"(postern_inflight{instance="alive"} 3)"));
-  EXPECT_FALSE(shows(R"(postern_inflight{instance="silent"} 3)"));
-  EXPECT_TRUE(shows(R"(postern_attempts_parked{instance="alive"} 2)"));
-  EXPECT_FALSE(shows(R"(postern_attempts_parked{instance="silent"} 2)"));
+  EXPECT_TRUE(shows(R"(postern_inflight{name="alive"} 3)"));
+  EXPECT_FALSE(shows(R"(postern_inflight{name="silent"} 3)"));
+  EXPECT_TRUE(shows(R"(postern_attempts_parked{name="alive"} 2)"));
+  EXPECT_FALSE(shows(R"(postern_attempts_parked{name="silent"} 2)"));
   const Answer stats = ask("GET", "/v1/stats");
   EXPECT_EQ(stats.text("in_flight"), "3");
   EXPECT_EQ(stats.text("schedulers/0/name"), "alive");

@@ -53,7 +53,7 @@ TEST(MetricsText, LabelsAreEscaped) {
   numbers.schedulers.push_back({"a\"b\\c\nd", "1", {}, 0, true, 8, 5});
   const std::string text = metrics_text(numbers, "", "");
   EXPECT_TRUE(has(text, R"(postern_scheduler_up{name="a\"b\\c\nd"} 1)"));
-  EXPECT_TRUE(has(text, R"(postern_inflight{instance="a\"b\\c\nd"} 5)"));
+  EXPECT_TRUE(has(text, R"(postern_inflight{name="a\"b\\c\nd"} 5)"));
 }
 
 TEST(MetricsText, SchedulersOfOneNameAreOneSeries) {
@@ -63,9 +63,9 @@ TEST(MetricsText, SchedulersOfOneNameAreOneSeries) {
                         {"b", "1", {}, 90, false, 8, 2}};
   const std::string text = metrics_text(numbers, "", "");
   EXPECT_TRUE(has(text, "postern_scheduler_up{name=\"a\"} 1"));
-  EXPECT_TRUE(has(text, "postern_inflight{instance=\"a\"} 3"));
+  EXPECT_TRUE(has(text, "postern_inflight{name=\"a\"} 3"));
   EXPECT_TRUE(has(text, "postern_scheduler_up{name=\"b\"} 0"));
-  EXPECT_EQ(text.find("postern_inflight{instance=\"b\"}"), text.npos);
+  EXPECT_EQ(text.find("postern_inflight{name=\"b\"}"), text.npos);
 }
 
 TEST(MetricsText, QueuesAndLanesHaveTheirLabels) {
