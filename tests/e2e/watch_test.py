@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """What packaging/ gives to Prometheus, Grafana and Icinga fits what there is: every metric and label in /metrics, every
-alert of docs/metrics.md, every option of `postern check`."""
+alert of docs/metrics.md, every option of `postern check` and `postern cell check`."""
 
 import json
 import pathlib
@@ -129,13 +129,19 @@ class Watch(StackTest):
 
     def test_icinga_gives_options_that_the_command_has(self):
         text = (ROOT / "packaging/icinga/postern.conf").read_text()
-        said = "".join(subprocess.run([BIN / "postern", *words, "--help"], capture_output=True, text=True, check=True)
-                       .stdout for words in ([], ["check"]))
-        options = re.findall(r'"(--[a-z-]+)" = "\$', text)
-        self.assertGreaterEqual(len(options), 3)
-        for option in options:
-            self.assertIn(f"  {option} ", said)
-        self.assertIn('command = [ "/usr/bin/postern", "check" ]', text)
+        commands = re.findall(r'(?ms)^object CheckCommand "([^"]+)" {\n  command = \[ (.*?) \]\n(.*?)^}', text)
+        words_of = {name: json.loads(f"[{words}]") for name, words, _ in commands}
+        self.assertEqual(words_of, {"postern": ["/usr/bin/postern", "check"],
+                                    "postern-cells": ["/usr/bin/sudo", "/usr/bin/postern", "cell", "check"]})
+        for name, _, arguments in commands:
+            words = words_of[name][words_of[name].index("/usr/bin/postern") + 1:]
+            said = "".join(subprocess.run([BIN / "postern", *each, "--help"], capture_output=True, text=True, check=True)
+                           .stdout for each in ([], words))
+            options = re.findall(r'"(--[a-z-]+)" = "\$', arguments)
+            self.assertTrue(options)
+            for option in options:
+                self.assertIn(f"  {option} ", said)
+        self.assertEqual(set(re.findall(r'check_command = "([^"]+)"', text)), set(words_of))
         self.assertEqual(text.count("{"), text.count("}"))
 
 
