@@ -22,7 +22,10 @@ DAY = 86_400
 RATES = ((10, 1), (100, 1), (1_000, 1), (2_000, 1), (20_000, 10), (200_000, 100))
 RETENTIONS = (1, 30)  # days
 OF_HANDLERS, OF_SCHEDULER = 16, 4  # connections with the usual settings
+OF_COMMAND, RESERVED = 1, 3  # the operator's, and PostgreSQL's superuser_reserved_connections
 HOSTS_OF_A_CELL = 2
+# Handlers that are replaced overlap with those that come.
+CONNECTIONS = HOSTS_OF_A_CELL * (2 * OF_HANDLERS + OF_SCHEDULER) + OF_COMMAND + RESERVED
 
 
 def text_of(size):
@@ -89,7 +92,7 @@ def onward(found):
             disk = [bytes_text(sum(each["finished"]) * rate / cells * DAY * days) for days in RETENTIONS]
             rows.append([f"{rate:,}", f"{cells}", f"{size:,} B", f"{rate * DAY / MILLION:,.1f} M", *disk,
                          f"{bytes_text(each['wal'] * rate / cells)}/s", f"{sum(each['cpu'].values()) * rate / cells / MILLION:.2f}",
-                         f"{HOSTS_OF_A_CELL * (OF_HANDLERS + OF_SCHEDULER)}"])
+                         f"{CONNECTIONS}"])
     return rows
 
 
@@ -105,6 +108,6 @@ def run(stack, options):
     options.report.add(Table(
         "sizing: calculated from these, each cell with two hosts",
         ["tasks/s", "cells", "body", "tasks a day", "disk of a cell, 1 day kept", "30 days kept", "WAL of a cell", "cores of a cell busy, at least",
-         "connections of a cell"], onward(found),
+         "max_connections of a cell, at least"], onward(found),
         "tasks/s and tasks a day are those of all cells. Cores are PostgreSQL's, the handlers', nginx's and the scheduler's together."))
     return True
