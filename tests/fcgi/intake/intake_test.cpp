@@ -226,7 +226,13 @@ TEST_F(IntakeTest, EveryAcknowledgedTaskIsThereWhenConnectionsBreak) {
   for (int i = 0; i < rows.rows(); ++i) there.insert(to_uuid(rows.uuid(i, 0)));
   EXPECT_EQ(there.size(), static_cast<std::size_t>(rows.rows()));
   for (const auto& id : acknowledged) EXPECT_TRUE(there.contains(id)) << id;
-  EXPECT_EQ(create().status, 201);
+  // Soon, if the last cut met a connection that was just being made.
+  const auto limit = std::chrono::steady_clock::now() + 30s;
+  for (int status = 0; (status = create().status) != 201;) {
+    ASSERT_EQ(status, 503);
+    ASSERT_LT(std::chrono::steady_clock::now(), limit);
+    std::this_thread::sleep_for(20ms);
+  }
 }
 
 TEST_F(IntakeTest, NoticesAConnectionThatDiedWhileIdle) {
@@ -266,7 +272,7 @@ TEST_F(IntakeTest, WhatHasToWaitHoldsUpNobodyElse) {
   admin_.script(
       "INSERT INTO postern.tenant (name) VALUES ('acme');"
       "INSERT INTO postern.queue (tenant, name, max_entries, discard_old) VALUES "
-      "('default', 'full', 10, true), ('acme', 'full', 10, true)");
+      "('default', 'full', 10, true), ('acme', 'full', 3, true)");
   const std::string bounded = R"({"queue":"full","webhook_url":"http://a.test/","delay":3600})";
   auto locker = database_.connect();
   std::vector<std::future<Answer>> held;
@@ -285,7 +291,8 @@ TEST_F(IntakeTest, WhatHasToWaitHoldsUpNobodyElse) {
     }
     held.push_back(std::async(std::launch::async, [&] { return create_keyed("held"); }));
     std::this_thread::sleep_for(50ms);
-    for (int i = 0; i < 12; ++i) {
+    // Few, as whoever is held is told after five seconds that it takes too long.
+    for (int i = 0; i < 4; ++i) {
       EXPECT_EQ(create().status, 201);
       EXPECT_EQ(create_keyed("other-" + std::to_string(i)).status, 201);
       EXPECT_EQ(create_keyed("acme-" + std::to_string(i), bounded, "acme").status, 201);
@@ -293,7 +300,7 @@ TEST_F(IntakeTest, WhatHasToWaitHoldsUpNobodyElse) {
     for (auto& each : held) EXPECT_EQ(each.wait_for(0s), std::future_status::timeout);
   }
   for (auto& each : held) EXPECT_EQ(each.get().status, 201);
-  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE tenant = 'acme'"), 10);
+  EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE tenant = 'acme'"), 3);
   EXPECT_EQ(count("SELECT count(*) FROM postern.task WHERE tenant = 'default' AND queue = 'full'"),
             10);
 }

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <thread>
 
+#include <fmt/format.h>
+
 #include "db/engine/backend.h"
 #include "tests/fcgi/wire.h"
 #include "tests/support/tasks.h"
@@ -105,9 +107,6 @@ constexpr char kSleeping[] = R"sql(
 class CommitUnsureTest : public IntakeLocksTest {
  protected:
   CommitUnsureTest() {
-    admin_.script(R"sql(
-      CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN new; END $$;
-      CREATE TRIGGER take_time BEFORE INSERT ON postern.task FOR EACH ROW EXECUTE FUNCTION take_time())sql");
     handlers_.reset();
     Intake::Options options{.database = database_.options("postern_api"),
                             .instance = random_uuid(),
@@ -123,7 +122,16 @@ class CommitUnsureTest : public IntakeLocksTest {
 
   ~CommitUnsureTest() override { intake_.reset(); }
 
-  // The process that inserts, which takes a second for it; 0: there is none.
+  // How long an insertion takes. REQUIRES: less than 5 s, after which the statement is cancelled.
+  void take_seconds(int seconds) {
+    admin_.script(fmt::format(
+        R"sql(
+      CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep({}); RETURN new; END $$;
+      CREATE TRIGGER take_time BEFORE INSERT ON postern.task FOR EACH ROW EXECUTE FUNCTION take_time())sql",
+        seconds));
+  }
+
+  // The process that inserts, which takes its time for it; 0: there is none.
   std::int64_t await_insertion() {
     for (int i = 0; i < 3'000; ++i) {
       const auto rows = admin_.exec({"", kSleeping});
@@ -144,6 +152,7 @@ class CommitUnsureTest : public IntakeLocksTest {
 
 // Nobody is left who may commit it: it is told at once, and not after all that time.
 TEST_F(CommitUnsureTest, IsNotWaitedForWhenTheSessionHasEnded) {
+  take_seconds(4);  // of which it is given a few milliseconds
   auto promised = submit({{"default", "k"}});
   const auto pid = await_insertion();
   ASSERT_GT(pid, 0);
@@ -158,6 +167,7 @@ TEST_F(CommitUnsureTest, IsNotWaitedForWhenTheSessionHasEnded) {
 
 // The server does not notice that the connection is gone, and commits.
 TEST_F(CommitUnsureTest, IsWaitedForWhileTheSessionLives) {
+  take_seconds(1);
   auto promised = submit({{"default", ""}});
   const auto pid = await_insertion();
   ASSERT_GT(pid, 0);
