@@ -61,10 +61,10 @@ TEST_F(FastCgiTest, LeavesWaitingConnectionsToTheNextProcess) {
 }
 
 TEST_F(FastCgiTest, ExitsWhenIdle) {
-  start({.threads = 2, .idle_exit = Seconds{1}});
+  start({.threads = 2, .idle_exit = Seconds{3}});
   FcgiClient connection = client();
   ASSERT_TRUE(connection.ask("abc"));
-  EXPECT_EQ(done_.wait_for(2500ms), std::future_status::timeout);  // a kept connection is not idle
+  EXPECT_EQ(done_.wait_for(5500ms), std::future_status::timeout);  // a kept connection is not idle
   connection.close();
   ASSERT_EQ(done_.wait_for(10s), std::future_status::ready);
   EXPECT_TRUE(done_.get());
