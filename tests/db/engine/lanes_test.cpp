@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/database.h"
+#include "tests/support/edges.h"
 #include "tests/support/reads.h"
 #include "tests/support/tasks.h"
 
@@ -39,6 +40,7 @@ TEST_F(Lanes, ALaneInUseIsNotCollectedAndOneThatWasIsMadeAgain) {
   const auto task = new_task();
   note(task);
   owner_.script("UPDATE postern.lane SET used_at = now() - interval '2 days'");
+  await_time_before_edge(owner_, Seconds{3600});
   note(task);
   EXPECT_EQ(scalar("SELECT count(*) FROM postern.lane WHERE used_at = date_trunc('hour', now())"),
             1);
@@ -51,6 +53,7 @@ TEST_F(Lanes, ALaneInUseIsNotCollectedAndOneThatWasIsMadeAgain) {
 
 TEST_F(Lanes, ABusyLaneIsWrittenOnceAnHour) {
   const auto task = new_task();
+  await_time_before_edge(owner_, Seconds{3600});
   note(task);
   const char* const version = "SELECT xmin::text::bigint FROM postern.lane";
   const auto before = scalar(version);

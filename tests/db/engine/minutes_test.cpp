@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "tests/support/database.h"
+#include "tests/support/edges.h"
 #include "tests/support/reads.h"
 #include "tests/support/tasks.h"
 
@@ -29,6 +30,7 @@ class Minutes : public ::testing::Test {
   }
   // As if the last pass had been for the minute before: the next has the last whole one to count.
   void let_a_minute_go_by() {
+    await_time_before_edge(owner_, Seconds{60}, Seconds{6});
     owner_.script(
         "UPDATE postern.minute_pass SET minute = date_trunc('minute', now() - interval '6 "
         "seconds') "

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/database.h"
+#include "tests/support/edges.h"
 #include "tests/support/tasks.h"
 
 namespace postern::test {
@@ -10,6 +11,8 @@ namespace {
 
 class Retention : public ::testing::Test {
  protected:
+  Retention() { await_time_before_edge(owner_, Seconds{86'400}); }
+
   std::int64_t scalar(const char* sql) { return owner_.exec({"", sql}).integer(0, 0); }
   std::int64_t partitions() {
     return scalar(

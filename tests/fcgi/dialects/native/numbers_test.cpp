@@ -3,6 +3,7 @@
 
 #include "db/catalog/endpoints.h"
 #include "tests/fcgi/wire.h"
+#include "tests/support/edges.h"
 
 namespace postern::test {
 namespace {
@@ -11,10 +12,7 @@ class NumbersTest : public WireTest {
  protected:
   NumbersTest() {
     // What is so many minutes ago is another minute once this one is over.
-    admin_.script(
-        "SELECT pg_sleep(CASE WHEN left_ < 5 THEN left_ ELSE 0 END) FROM (SELECT 60 - "
-        "extract(second "
-        "FROM clock_timestamp()) AS left_) t");
+    await_time_before_edge(admin_, Seconds{60});
     admin_.script("INSERT INTO postern.tenant (name) VALUES ('other')");
     for (const char* queue : {"busy", "calm"}) {
       ask("POST", "/v1/queues", fmt::format(R"({{"name":"{}"}})", queue));

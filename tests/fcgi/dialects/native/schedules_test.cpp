@@ -262,7 +262,7 @@ TEST_F(SchedulesTest, PutOfTheSameKeepsWhatIsDue) {
 }
 
 TEST_F(SchedulesTest, PatchChangesWhatIsGivenAlone) {
-  make(R"("schedule":"@yearly","payload":{"a":1},"tags":["a"],"max_retries":2)");
+  make(R"("schedule":"30 0 1 1 *","payload":{"a":1},"tags":["a"],"max_retries":2)");
   const auto patch = [this](const std::string& body) {
     return ask("PATCH", "/v1/schedules/s", body);
   };
