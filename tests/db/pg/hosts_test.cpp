@@ -88,7 +88,7 @@ class TwoHosts : public ::testing::Test {
     options.conninfo =
         db::conninfo_with(options.conninfo, {{"host", "127.0.0.1," + socket},
                                              {"port", std::to_string(frozen) + ",5432"},
-                                             {"connect_timeout", "2"},  // of the good one, too
+                                             {"connect_timeout", "5"},  // of the good one, too
                                              {"fallback_application_name", name}});
     return options;
   }
@@ -98,7 +98,7 @@ class TwoHosts : public ::testing::Test {
     return std::chrono::duration<double>(Clock::now() - began).count();
   }
   static bool connects(db::Channel& channel) {
-    const auto end = Clock::now() + std::chrono::seconds(10);
+    const auto end = Clock::now() + std::chrono::seconds(20);
     while (!channel.connected() && Clock::now() < end) {
       channel.drive(Clock::now());
       pollfd fd{channel.socket(), static_cast<short>(channel.wants_write() ? POLLOUT : POLLIN), 0};
@@ -114,8 +114,8 @@ TEST_F(TwoHosts, AFrozenOneIsPassedWithinItsLimitOnce) {
   const auto both = options("blocking", frozen_.port());
   const auto connect = [&] { EXPECT_TRUE(db::PgConnection::connect(both).alive()); };
   const auto first = seconds(connect);
-  EXPECT_GT(first, 1.9);
-  EXPECT_LT(first, 6);
+  EXPECT_GT(first, 4.9);
+  EXPECT_LT(first, 15);
   EXPECT_EQ(frozen_.arrivals(), 1);
   connect();
   EXPECT_EQ(frozen_.arrivals(), 0) << "the other one is known to be good";
@@ -124,7 +124,7 @@ TEST_F(TwoHosts, AFrozenOneIsPassedWithinItsLimitOnce) {
 TEST_F(TwoHosts, AChannelPassesAFrozenOneToo) {
   const auto both = options("channel", frozen_.port());
   db::Channel channel(both, "postern_ready");
-  EXPECT_LT(seconds([&] { EXPECT_TRUE(connects(channel)) << channel.last_error(); }), 6);
+  EXPECT_LT(seconds([&] { EXPECT_TRUE(connects(channel)) << channel.last_error(); }), 15);
   db::Channel next(both, "");
   EXPECT_TRUE(connects(next));
   EXPECT_EQ(frozen_.arrivals(), 1);
@@ -139,7 +139,7 @@ TEST_F(TwoHosts, AnErrorNamesEachAndWhy) {
   } catch (const db::PgError& error) {
     EXPECT_TRUE(error.connection_lost());
     const std::string text = error.what();
-    EXPECT_NE(text.find("127.0.0.1:" + std::to_string(frozen_.port()) + ": no answer within 2 s"),
+    EXPECT_NE(text.find("127.0.0.1:" + std::to_string(frozen_.port()) + ": no answer within 5 s"),
               text.npos)
         << text;
     EXPECT_NE(text.find("database \"nowhere\" does not exist"), text.npos) << text;
