@@ -69,7 +69,8 @@ class Failover(WithStandby):
             self.until(lambda: self.standby.psql("SELECT step FROM postern.move", "b") == "copied")
             self.standby.stop()
             moving = self.command()
-            self.until(lambda: self.state("a") == "here")
+            # Until it is fenced again, several seconds later, what changes is noted and copied.
+            self.until(lambda: self.state("a") in ("here", "draining"))
             self.sql("a", """
                 UPDATE postern.task SET headers = '{"later":"1"}' WHERE id = (
                   SELECT id FROM postern.task WHERE tenant = 'acme' AND state = 'delayed' ORDER BY id LIMIT 1);
