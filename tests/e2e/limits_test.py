@@ -100,6 +100,14 @@ class LimitsTest(StackTest):
         self.wait_until(lambda: sum(len(r.spans) for r in receivers or [self.receiver]) == count, timeout,
                         f"{count} webhooks")
 
+    def claims(self, count):
+        """When all of the attempts were claimed. Limits of a rate are for these times: a busy machine delays some requests on
+        their way."""
+        claimed = ("SELECT extract(epoch FROM (each ->> 'executed_at')::timestamptz) FROM postern.task_finished, "
+                   f"json_array_elements(attempts) AS each WHERE queue = '{self.queue}' ORDER BY 1")
+        self.wait_until(lambda: len(self.sql(claimed).split()) == count, what="all are over")
+        return [float(time) for time in self.sql(claimed).split()]
+
     def assert_shared(self, one, other):
         """Checks that each lane had at least a sixth of the first half of the work. (The expectation is a half; by
         chance it is below a sixth once in 100,000 runs.)"""
@@ -133,25 +141,25 @@ class Rate(LimitsTest):
         self.limit(rate_limit={"count": 50, "period_seconds": 1})
         self.fill(400)
         self.wait_for_all(400)
-        starts = self.receiver.starts()
-        self.assertLessEqual(most_within(starts, 1), 50)
-        self.assertGreaterEqual(399 / (starts[-1] - starts[0]), 0.6 * 50)
+        claims = self.claims(400)
+        self.assertLessEqual(most_within(claims, 0.95), 50)
+        self.assertGreaterEqual(399 / (claims[-1] - claims[0]), 0.6 * 50)
 
     def test_a_burst_is_delivered_at_once_in_addition(self):
         self.limit(rate_limit={"count": 10, "period_seconds": 1, "burst": 30})
         self.fill(50)
         self.wait_for_all(50)
-        starts = self.receiver.starts()
-        self.assertLess(starts[29] - starts[0], 2.5)  # 3 s without the burst
-        self.assertLessEqual(most_within(starts, 1), 40)
-        self.assertLessEqual(most_within(starts[30:], 1), 10)
+        claims = self.claims(50)
+        self.assertLess(claims[29] - claims[0], 2.5)  # 3 s without the burst
+        self.assertLessEqual(most_within(claims, 0.95), 40)
+        self.assertLessEqual(most_within(claims[30:], 0.95), 10)
 
     def test_is_shared_by_two_lanes_and_neither_starves(self):
         other = self.another_receiver()
         self.limit(rate_limit={"count": 50, "period_seconds": 1})
         self.fill(120, self.receiver, other)
         self.wait_for_all(240, self.receiver, other)
-        self.assertLessEqual(most_within(sorted(self.receiver.starts() + other.starts()), 1), 50)
+        self.assertLessEqual(most_within(self.claims(240), 0.95), 50)
         self.assert_shared(self.receiver, other)
 
 
