@@ -4,6 +4,7 @@
 import pathlib
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
@@ -38,12 +39,13 @@ class DutyBlocked(StackTest):
         self.wait_until(lambda: self.stack.postgres.psql(WAITING), 30, "a duty waits")
         beats, rounds = int(self.stack.postgres.psql(BEAT)), 0
         # The heart beats every 5 s. Until it has done so twice a duty waits nearly all of the time, and
-        # tasks that are made meanwhile are over while it does.
-        while int(self.stack.postgres.psql(BEAT)) < beats + 2:
+        # tasks that are made meanwhile are over while it does: on a busy machine some of them.
+        limit = time.monotonic() + 60
+        while rounds < 3 or int(self.stack.postgres.psql(BEAT)) < beats + 2:
+            self.assertLess(time.monotonic(), limit, f"{rounds} tasks were over while a duty waited")
             waits = self.wait_until(lambda: self.stack.postgres.psql(WAITING), 30, "a duty waits again")
             self.assertEqual(self.finished(self.create())["status"], "completed")
             rounds += self.stack.postgres.psql(WAITING) == waits
-        self.assertGreater(rounds, 2)
 
         session.stdin.write("COMMIT;\n")
         session.stdin.close()
