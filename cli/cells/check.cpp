@@ -331,6 +331,14 @@ class Check {
   bool shared_ = false;  // two cells have one database
 };
 
+// In a line: the first of the findings that are as bad as all of them together.
+std::string summary(const std::vector<Finding>& findings, Grade worst) {
+  const auto first = std::ranges::find(findings, worst, &Finding::grade);
+  if (first == findings.end()) return "the cells fit together";
+  return fmt::format("{}{}{}{}", first->cell, first->cell.empty() ? "" : ": ", first->sentence,
+                     findings.size() > 1 ? fmt::format(" ({} findings)", findings.size()) : "");
+}
+
 }  // namespace
 
 void add_cell_check(Command& cell, Context& context) {
@@ -347,9 +355,11 @@ void add_cell_check(Command& cell, Context& context) {
       rows.push_back({word(grade), label, sentence});
       worst = worse(worst, grade);
     }
-    if (rows.empty() && !context.json) {
-      fmt::print("OK - the cells fit together\n");
-    } else {
+    // A monitor shows the first line.
+    if (!context.json) {
+      fmt::print("{} - {}\n", word(worst), summary(check.findings(), worst));
+    }
+    if (!rows.empty() || context.json) {
       print_table({"verdict", "cell", "finding"}, rows, context.json);
     }
     throw Exit{static_cast<int>(worst)};

@@ -56,6 +56,18 @@ class Check(TwoDatabases):
             self.sql(cell, "INSERT INTO postern.tenant (name) VALUES ('acme')")
         self.assert_found("CRITICAL", "b", "acme", "in a, too")
 
+    def test_a_monitor_is_told_the_worst_in_the_first_line(self):
+        def first_line():
+            command = self.start("cell", "check", "--cells", str(self.folder / "cells"))
+            return command.communicate(timeout=60)[0].splitlines()[0]
+
+        self.assertEqual(first_line(), "OK - the cells fit together")
+        self.sql("b", "DELETE FROM postern.instance")  # a warning, which comes first
+        self.assertEqual(first_line(), "WARNING - b: no scheduler of it is up")
+        for cell in "ab":
+            self.sql(cell, "INSERT INTO postern.tenant (name) VALUES ('acme')")
+        self.assertRegex(first_line(), r"^CRITICAL - b: the tenant acme is in a, too.* \(2 findings\)$")
+
     def test_a_tenant_that_is_nowhere(self):
         self.sql("a", "INSERT INTO postern.tenant (name, state, moved_to, moved_url, moved_at)"
                       " VALUES ('acme', 'moved', 'b', 'https://b.test', now())")

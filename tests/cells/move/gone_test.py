@@ -120,7 +120,7 @@ class Restored(TwoDatabases):
         self.fill()
         before = self.rows("a")
         self.sql("b", "INSERT INTO postern.tenant (name, created_at) VALUES ('acme', '2026-01-02');"
-                      "INSERT INTO postern.queue (tenant, name) VALUES ('acme', 'its own')")
+                      "INSERT INTO postern.queue (tenant, name) VALUES ('acme', 'its_own')")
         self.assert_refused("b has a tenant acme that was made at another time", "--gone")
         self.assertEqual((self.rows("a"), self.state("a")), (before, "here"))
         self.assertGreater(self.move("b", "a", "--gone", "--yes", "--accept")["deleted"], 0)
