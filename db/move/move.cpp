@@ -76,6 +76,7 @@ std::optional<Uuid> begin(Ends& ends, const MoveOptions& options, const MoveTold
   if (arrived(target, id) || has_left(source)) return id;
   if (!source.move) {
     refuse_operator_keys(ends);
+    refuse_many_whole(ends, "now");
     begin_at_source(ends, id);
   }
   // An earlier call may have ended in its pause.
@@ -88,7 +89,6 @@ std::optional<Uuid> begin(Ends& ends, const MoveOptions& options, const MoveTold
     target = end_state(ends.target, ends.tenant);
   }
   told("preparing", -1);
-  refuse_many_whole(ends, minutes_before(ends.source, ends.tenant));
   if (!target.move) {
     try {
       begin_at_target(ends, id, source.created_at, source.move->rounds);

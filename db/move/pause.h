@@ -20,7 +20,7 @@ inline constexpr Milliseconds kHandlersKnow = kPlacementsTrusted + Milliseconds{
 bool open_again(Ends& ends, const Uuid& id);
 
 // Throws MoveRefused when the tenant has more of what is copied as a whole in the pause, with the
-// minutes since then, than that is long enough for.
+// minutes since that time ("now", "2026-01-02 03:04:00+00"), than that is long enough for.
 void refuse_many_whole(Ends& ends, const std::string& minutes_since);
 
 // Until what is left of changes is little; in so many rounds, whether or not it gets less. Throws

@@ -173,6 +173,7 @@ class MoveRows(TwoDatabases):
         self.sql("a", "INSERT INTO postern.queue (tenant, name) SELECT 'acme', 'q' || n FROM generate_series(1, 500001) n")
         self.assert_refused("are more than can be copied in a pause: 500000 at most")
         self.assertEqual((self.state("a"), self.state("b")), ("here", ""))
+        self.assertEqual(self.sql("a", "SELECT count(*) FROM postern.move"), "0")
 
     def test_keys_of_operators_do_not_become_operators_of_the_other_cell(self):
         self.fill(5)
