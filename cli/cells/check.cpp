@@ -1,5 +1,6 @@
 // `postern cell check`: whether the cells fit together.
 #include <algorithm>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -348,7 +349,6 @@ void add_cell_check(Command& cell, Context& context) {
   add_cells_option(command, *folder);
   command.run([&context, folder] {
     const Check check(context, *folder);
-    for (const auto& note : check.notes()) complain(note);
     std::vector<std::vector<std::string>> rows;
     Grade worst = Grade::ok;
     for (const auto& [grade, label, sentence] : check.findings()) {
@@ -362,6 +362,8 @@ void add_cell_check(Command& cell, Context& context) {
     if (!rows.empty() || context.json) {
       print_table({"verdict", "cell", "finding"}, rows, context.json);
     }
+    std::fflush(stdout);  // some read both as one
+    for (const auto& note : check.notes()) complain(note);
     throw Exit{static_cast<int>(worst)};
   });
 }

@@ -171,9 +171,10 @@ std::optional<std::string> why_away(const Context& cell) {
 void undo_alone(const Context& context, const Arguments& arguments, const std::string& why) {
   complain(fmt::format("the database of the cell {} cannot be reached: {}", arguments.to, why));
   auto source = context.connect();
+  bool both = false;
   try {
     db::refuse_pooler(source, context.settings.cell);
-    db::undo_without_target(source, arguments.tenant, arguments.to, arguments.accept);
+    both = db::undo_without_target(source, arguments.tenant, arguments.to, arguments.accept);
   } catch (const db::MoveRefused& refused) {
     fail_refused(refused, context);
   }
@@ -181,6 +182,13 @@ void undo_alone(const Context& context, const Arguments& arguments, const std::s
       fmt::format("what the cell {} has of the tenant stays there. When it is back, call this "
                   "again, which deletes that",
                   arguments.to));
+  if (both) {
+    complain(
+        fmt::format("if it had taken over, it delivers the tenant's tasks, too, when it is back: "
+                    "stop its schedulers before, and then, on one of its hosts, `postern tenant "
+                    "move {} --to {} --gone --accept` deletes what it has",
+                    arguments.tenant, context.settings.cell));
+  }
   print_record({{"tenant", arguments.tenant}, {"cell", context.settings.cell}}, context.json);
 }
 

@@ -23,6 +23,13 @@ Uuid move_at_source(Ends& ends, const EndState& source) {
   return source.move->id;
 }
 
+// The other cell, where the tenant came from, has undone that without this one, which had taken
+// over.
+bool is_taken_back(const EndState& source, const EndState& target) {
+  return source.move && source.move->step == MoveStep::arrived &&
+         target.state == TenantState::here && !target.move;
+}
+
 // A tenant that has moved is as old at both ends; `default` is in every cell.
 void refuse_another(Ends& ends, const EndState& source, const EndState& target) {
   const bool empty = is_empty(ends);
@@ -41,8 +48,12 @@ void refuse_another(Ends& ends, const EndState& source, const EndState& target) 
 
 std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told) {
   lock_both(ends);
-  const auto source = end_state(ends.source, ends.tenant);
+  auto source = end_state(ends.source, ends.tenant);
   const auto target = end_state(ends.target, ends.tenant);
+  if (accept && is_taken_back(source, target)) {
+    forget_arrival(ends, source.move->id);
+    source.move.reset();
+  }
   check_is_ours(ends, source, target);
   if (!accept) refuse_servers(ends, source, target);
   if (!target.known || target.state != TenantState::here || (target.move && !arrived(target))) {

@@ -14,6 +14,8 @@ namespace postern::db {
 // target has the tenant, as its synchronous standby has, and no other move of it is under way
 // there; for the servers, as move_tenant does; and, unless `accept`, when the target has no move
 // that says that it has arrived, and no rows of it, or a tenant that was made at another time.
+// `accept` also gives up an arrival here that the other cell, where the tenant came from, has
+// undone alone.
 std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told);
 
 }  // namespace postern::db

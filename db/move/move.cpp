@@ -10,6 +10,7 @@
 #include "db/move/pause.h"
 #include "db/move/remains.h"
 #include "db/move/state.h"
+#include "db/move/whole.h"
 
 namespace postern::db {
 namespace {
@@ -107,6 +108,7 @@ std::optional<Uuid> begin(Ends& ends, const MoveOptions& options, const MoveTold
   if (arriving->place.empty()) {
     std::this_thread::sleep_for(kHandlersKnow);
     check_is_empty(ends, id);
+    forget_minutes(ends);
   }
   return id;
 }
@@ -200,6 +202,14 @@ void undo_move(Ends& ends, bool accept, const MoveTold& told) {
                       "what it has not deleted",
                       ends.tenant, ends.target_cell, ends.source_cell);
   }
+  if (has_left(source) && target.state == TenantState::here && !target.move && !is_empty(ends)) {
+    throw MoveRefused(Refusal::look_first,
+                      "the cell {0} does not know that the tenant {1} has arrived, but has rows of "
+                      "one of that name. If they are those that were moved, end the move by "
+                      "--accept without --undo. If they came only after the arrival was lost, "
+                      "delete them there first",
+                      ends.target_cell, ends.tenant);
+  }
   if (target.move) refuse_arrival(ends, *target.move);
   if (has_left(source)) return_to_source(ends.source, ends.tenant, source.move->id);
   undo_at_source(ends.source, ends.tenant, (source.move ? source.move : target.move)->id);
@@ -207,7 +217,7 @@ void undo_move(Ends& ends, bool accept, const MoveTold& told) {
   if (target.move) clean_target(ends, *target.move, told);
 }
 
-void undo_without_target(PgConnection& source, const std::string& tenant, const std::string& cell,
+bool undo_without_target(PgConnection& source, const std::string& tenant, const std::string& cell,
                          bool accept) {
   lock_move(source, tenant);
   const auto state = end_state(source, tenant);
@@ -221,11 +231,11 @@ void undo_without_target(PgConnection& source, const std::string& tenant, const 
                       "the move of the tenant {} that is under way goes to the cell {}", tenant,
                       state.move->other);
   }
-  if (has_left(state) && !accept) {
+  if (has_left(state)) {
     throw MoveRefused(Refusal::look_first,
-                      "the tenant {} has left for the cell {}, whose database cannot be reached: "
-                      "call this again when it can; or with --accept, if it is lost for good: this "
-                      "cell goes on with what it has not deleted",
+                      "the tenant {0} has left for the cell {1}, whose database cannot be reached: "
+                      "call the move again when it can. If it is lost for good, give {1} an empty "
+                      "one in its place (`postern migrate`), and call this with --accept",
                       tenant, cell);
   }
   if (state.state == TenantState::fenced && !accept) {
@@ -234,8 +244,8 @@ void undo_without_target(PgConnection& source, const std::string& tenant, const 
                       "this again when it can; or with --accept, if it is lost for good",
                       cell);
   }
-  if (has_left(state)) return_to_source(source, tenant, state.move->id);
   undo_at_source(source, tenant, state.move->id);
+  return state.state == TenantState::fenced;
 }
 
 }  // namespace postern::db

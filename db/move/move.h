@@ -22,16 +22,15 @@ MoveResult move_tenant(Ends& ends, const MoveOptions& options, const MoveTold& t
 
 // Undoes a move that has not happened yet: the tenant is at the source as before, and nothing of it
 // at the target. With `accept` also one whose arrival the target has lost: the tenant is at the
-// source with what was not deleted yet, and a tenant that the target has all the same is left
-// alone. Throws MoveRefused when the target has taken over, or there is no move; and for the
-// servers, as move_tenant does.
+// source with what was not deleted yet. Throws MoveRefused when the target has taken over, or may
+// have, or there is no move; and for the servers, as move_tenant does.
 void undo_move(Ends& ends, bool accept, const MoveTold& told);
 
 // The same at the source alone, when the target, of the label `cell`, cannot be reached; its rows
-// stay there. Throws MoveRefused when the move goes to another cell; and, unless `accept`, when the
-// tenant is fenced or has left: the target may have taken over, or has. REQUIRES: the connection is
-// a direct one.
-void undo_without_target(PgConnection& source, const std::string& tenant, const std::string& cell,
+// stay there. Throws MoveRefused when the move goes to another cell, or has taken the tenant there;
+// and, unless `accept`, when the tenant is fenced: the target may have taken over. Returns whether
+// it may. REQUIRES: the connection is a direct one.
+bool undo_without_target(PgConnection& source, const std::string& tenant, const std::string& cell,
                          bool accept);
 
 }  // namespace postern::db

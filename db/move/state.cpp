@@ -31,14 +31,11 @@ constexpr Statement kUsed{"", R"sql(
 constexpr Statement kTakeBack{"move_take_back", R"sql(
   WITH gone AS (DELETE FROM postern.move WHERE tenant = $1 AND id = $2 AND NOT source AND step = 'copying' RETURNING tenant, was),
   back AS (
-    UPDATE postern.tenant t SET state = CASE gone.was WHEN 'moved' THEN 'moved' ELSE 'here' END
+    UPDATE postern.tenant t SET state = CASE gone.was WHEN 'moved' THEN 'moved' ELSE 'here' END,
+                                created_at = CASE gone.was WHEN '' THEN now() ELSE t.created_at END
       FROM gone WHERE t.name = gone.tenant AND t.state = 'arriving' RETURNING t.name, gone.was)
   INSERT INTO postern.tenant_secret (tenant, secret) SELECT name, $3 FROM back WHERE was = '' ON CONFLICT (tenant) DO NOTHING)sql"};
 constexpr Statement kWas{"", "SELECT state FROM postern.tenant WHERE name = $1"};
-// What the target has counted of a tenant without rows, as after the first task of its setup, and
-// what the source has counted in the same minutes would have the same keys.
-constexpr Statement kForgetMinutes{"move_begin_minutes",
-                                   "SELECT postern.move_forget_minutes($1, '-infinity')"};
 constexpr Statement kBeginTarget{"move_begin_target", R"sql(
   INSERT INTO postern.move (tenant, id, source, other, step, other_system, other_timeline, was, rounds)
   VALUES ($1, $2, false, $3, 'copying', $4, $5, $6, $7))sql"};
@@ -74,6 +71,13 @@ constexpr Statement kReturn{"move_return", R"sql(
     FROM ended WHERE t.name = ended.tenant AND t.state = 'moved')sql"};
 constexpr Statement kSecret{"move_secret", R"sql(
   INSERT INTO postern.tenant_secret (tenant, secret) VALUES ($1, $2) ON CONFLICT (tenant) DO NOTHING)sql"};
+constexpr Statement kWakeBlocked{"move_wake_blocked", R"sql(
+  INSERT INTO postern.sequel (task, tenant, queue, key)
+  SELECT id, tenant, queue, key FROM postern.task WHERE tenant = $1 AND state = 'blocked' ORDER BY queue, uuid_send(id))sql"};
+constexpr Statement kFreeNames{"move_free_names", R"sql(
+  UPDATE postern.idempotency_key k SET expires_at = now()
+   WHERE k.tenant = $1 AND k.expires_at > now() AND NOT EXISTS (SELECT FROM postern.task t WHERE t.id = k.task)
+     AND NOT EXISTS (SELECT FROM postern.task_finished f WHERE f.id = k.task))sql"};
 constexpr Statement kForgetNotes{"move_forget_notes",
                                  "DELETE FROM postern.move_change WHERE tenant = $1"};
 constexpr Statement kForgetStray{"move_forget_stray", R"sql(
@@ -153,7 +157,6 @@ void begin_at_target(Ends& ends, const Uuid& id, Time created_at, std::int64_t r
                                      .text(was)
                                      .int8(rounds));
   if (!is_empty(ends)) throw in_the_way(ends);
-  ends.target.exec(kForgetMinutes, Params().text(ends.tenant));
   transaction.commit();
 }
 
@@ -272,10 +275,14 @@ void undo_at_source(PgConnection& source, const std::string& tenant, const Uuid&
 
 void return_to_source(PgConnection& source, const std::string& tenant, const Uuid& id) {
   Transaction transaction(source);
-  if (source.exec(kReturn, Params().text(tenant).uuid(id)).affected() > 0) {
-    source.exec(kSecret, Params().text(tenant).text(make_webhook_secret()));
+  if (source.exec(kReturn, Params().text(tenant).uuid(id)).affected() == 0) {
+    throw MoveRefused(Refusal::later, "the source is in another state than this move left it in");
   }
+  source.exec(kSecret, Params().text(tenant).text(make_webhook_secret()));
+  source.exec(kWakeBlocked, Params().text(tenant));
+  tell_schedulers(source);
   transaction.commit();
+  source.exec(kFreeNames, Params().text(tenant));
 }
 
 void left_source(Ends& ends, const Uuid& id) {
@@ -284,6 +291,8 @@ void left_source(Ends& ends, const Uuid& id) {
   if (left.affected() == 0)
     throw MoveRefused(Refusal::later, "the source is in another state than this move left it in");
 }
+
+void forget_arrival(Ends& ends, const Uuid& id) { ends.source.exec(kEndTarget, named(ends, id)); }
 
 void end_move(Ends& ends, const Uuid& at_source, const Uuid& at_target) {
   ends.source.exec(kForgetNotes, Params().text(ends.tenant));

@@ -55,11 +55,14 @@ void undo_at_target(Ends& ends, const Uuid& id);
 void take_back_arrival(Ends& ends, const Uuid& id);
 // Safe to repeat: settles the fences even when the move's row is gone.
 void undo_at_source(PgConnection& source, const std::string& tenant, const Uuid& id);
-// The tenant, which has left, is at the source again, with what was not deleted since, and a new
-// webhook secret when that was. Before undo_at_source.
+// The tenant, which has left, is at the source again, with what was not deleted since: its webhook
+// secret is a new one when that was, each blocked task is looked at again, since what was to
+// release it may be gone, and names of tasks that are gone are free. Before undo_at_source.
 void return_to_source(PgConnection& source, const std::string& tenant, const Uuid& id);
 // REQUIRES: the tenant is here at the target. What it has left is to be deleted from now on.
 void left_source(Ends& ends, const Uuid& id);
+// At the source, by an arrival there: the move that brought the tenant is no more.
+void forget_arrival(Ends& ends, const Uuid& id);
 // Behind delete_remains: ends the moves of these ids at both ends, first at the source, for good:
 // the target is asked as long as the source has something to delete.
 void end_move(Ends& ends, const Uuid& at_source, const Uuid& at_target);

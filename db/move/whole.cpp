@@ -35,7 +35,7 @@ constexpr Statement kArrived{"move_arrived", R"sql(
   WITH ended AS (
     UPDATE postern.move SET step = 'arrived', updated_at = now()
      WHERE tenant = $1 AND id = $2 AND NOT source AND step = 'copied' RETURNING tenant)
-  UPDATE postern.tenant t SET state = 'here', moved_to = NULL, moved_url = NULL, moved_at = NULL
+  UPDATE postern.tenant t SET state = 'here', moved_to = NULL, moved_url = NULL, moved_at = NULL, created_at = $3
     FROM ended WHERE t.name = ended.tenant AND t.state = 'arriving')sql"};
 
 }  // namespace
@@ -55,6 +55,10 @@ std::string copy_minutes(Ends& ends, const std::string& since) {
   }
   arriving.commit();
   return until;
+}
+
+void forget_minutes(Ends& ends) {
+  ends.target.exec(kForgetMinutes, Params().text(ends.tenant).text("-infinity"));
 }
 
 std::int64_t rows_of_whole(Ends& ends, const std::string& minutes_since) {
@@ -90,7 +94,9 @@ void arrive(Ends& ends, const Uuid& id, const std::string& minutes_since) {
                         to_uuid(id), of_tenant),
             ends.target, "postern.counter (instance, tenant, queue, name, value)");
   limit(ends);  // also the commit's
-  const auto arrived = ends.target.exec(kArrived, Params().text(ends.tenant).uuid(id));
+  const Time created_at = end_state(ends.source, ends.tenant).created_at;
+  const auto arrived =
+      ends.target.exec(kArrived, Params().text(ends.tenant).uuid(id).time(created_at));
   if (arrived.affected() == 0)
     throw MoveRefused(Refusal::later, "this move was undone by another command");
   tell_schedulers(ends.target);

@@ -12,6 +12,10 @@ namespace postern::db {
 // which all is there: what arrive() is to begin with.
 std::string copy_minutes(Ends& ends, const std::string& since);
 
+// Forgets all that the target has counted of a tenant that has no rows there yet, as of the first
+// task of its setup: what the source has counted in the same minutes has the same keys.
+void forget_minutes(Ends& ends);
+
 // The rows that arrive() would copy now.
 std::int64_t rows_of_whole(Ends& ends, const std::string& minutes_since);
 

@@ -62,9 +62,15 @@ class Copying {
     return true;
   }
 
-  // `why`: nullptr, or why the server is to forget all of it.
-  static void end(PgConnection& connection, const char* why) {
+  static void end(PgConnection& connection) { PQputCopyEnd(connection.conn_.get(), nullptr); }
+
+  // The server forgets all of it.
+  static void give_up(PgConnection& connection, const char* why) noexcept {
     PQputCopyEnd(connection.conn_.get(), why);
+    try {
+      rows(connection);
+    } catch (...) {  // its refusal, or the end of the connection
+    }
   }
 
   // The number of rows; throws PgError when the server has refused.
@@ -129,12 +135,11 @@ std::int64_t copy_rows(PgConnection& from, const std::string& select, PgConnecti
     }
     read = Copying::rows(from);
   } catch (...) {
-    Copying::end(to, "the rows did not come to their end");
-    Copying::forget(to);
+    Copying::give_up(to, "the rows did not come to their end");
     Copying::read_on(from);
     throw;
   }
-  Copying::end(to, nullptr);
+  Copying::end(to);
   const std::int64_t written = Copying::rows(to);
   crash_point("copy", "answered");
   if (read != written) {

@@ -43,7 +43,7 @@ GRANT SELECT, INSERT, UPDATE ON postern.tenant_secret TO postern_operator;
 GRANT INSERT, UPDATE ON postern.setting TO postern_operator;
 -- And moves of tenants from cell to cell: it reads and copies what there is of a tenant. What it deletes goes by functions, which
 -- look at the tenant's state.
-GRANT UPDATE (state, moved_to, moved_url, moved_at) ON postern.tenant TO postern_operator;
+GRANT UPDATE (state, created_at, moved_to, moved_url, moved_at) ON postern.tenant TO postern_operator;
 GRANT INSERT, UPDATE, DELETE ON postern.move, postern.moved_task TO postern_operator;
 GRANT SELECT, DELETE ON postern.move_change TO postern_operator;
 GRANT INSERT ON postern.task_finished, postern.lease, postern.endpoint_minute, postern.queue_minute TO postern_operator;

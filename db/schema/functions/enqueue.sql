@@ -59,7 +59,9 @@ BEGIN
   SELECT t.state, t.moved_to INTO v_away, v_cell FROM postern.tenant t WHERE t.name = v_tenant AND t.state <> 'here';
   IF v_away = 'moved' OR v_away = 'arriving' AND v_cell IS NOT NULL THEN  -- one that comes back is there until it has arrived
     RAISE EXCEPTION 'the tenant % has moved to the cell %', v_tenant, v_cell USING ERRCODE = 'PM002';
-  ELSIF v_away IN ('arriving', 'fenced') THEN
+  ELSIF v_away = 'arriving' THEN
+    RAISE EXCEPTION 'the tenant % is on its way into this cell', v_tenant USING ERRCODE = 'PM001';
+  ELSIF v_away = 'fenced' THEN
     RAISE EXCEPTION 'the tenant % is on its way to another cell', v_tenant USING ERRCODE = 'PM001';
   END IF;
   v_start := coalesce(run_at, now() + delay);

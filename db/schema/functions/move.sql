@@ -246,7 +246,7 @@ BEGIN
       BEGIN
         DELETE FROM postern.tenant t WHERE t.name = p_tenant AND t.state = 'arriving';
       EXCEPTION WHEN foreign_key_violation THEN
-        UPDATE postern.tenant t SET state = 'here' WHERE t.name = p_tenant AND t.state = 'arriving';
+        UPDATE postern.tenant t SET state = 'here', created_at = now() WHERE t.name = p_tenant AND t.state = 'arriving';
         INSERT INTO postern.tenant_secret (tenant, secret)
         VALUES (p_tenant, 'whsec_' || encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'base64'))
         ON CONFLICT (tenant) DO NOTHING;

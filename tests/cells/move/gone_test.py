@@ -116,6 +116,14 @@ class Restored(TwoDatabases):
         self.assertEqual(self.state("a"), "here")
         self.assertGreater(self.move("b", "a", "--gone", "--yes", "--accept")["deleted"], 0)
 
+    def test_a_tenant_that_was_made_there_beforehand_is_the_one_that_has_moved(self):
+        self.fill()
+        self.back_up()
+        self.sql("b", "INSERT INTO postern.tenant (name, created_at) VALUES ('acme', '2026-01-02')")
+        self.move()
+        self.restore()
+        self.assertGreater(self.move("b", "a", "--gone", "--yes")["deleted"], 0)
+
     def test_another_tenant_of_the_name_is_no_evidence(self):
         self.fill()
         before = self.rows("a")

@@ -746,7 +746,9 @@ BEGIN
   SELECT t.state, t.moved_to INTO v_away, v_cell FROM postern.tenant t WHERE t.name = v_tenant AND t.state <> 'here';
   IF v_away = 'moved' OR v_away = 'arriving' AND v_cell IS NOT NULL THEN  -- one that comes back is there until it has arrived
     RAISE EXCEPTION 'the tenant % has moved to the cell %', v_tenant, v_cell USING ERRCODE = 'PM002';
-  ELSIF v_away IN ('arriving', 'fenced') THEN
+  ELSIF v_away = 'arriving' THEN
+    RAISE EXCEPTION 'the tenant % is on its way into this cell', v_tenant USING ERRCODE = 'PM001';
+  ELSIF v_away = 'fenced' THEN
     RAISE EXCEPTION 'the tenant % is on its way to another cell', v_tenant USING ERRCODE = 'PM001';
   END IF;
   v_start := coalesce(run_at, now() + delay);
@@ -1291,7 +1293,7 @@ BEGIN
       BEGIN
         DELETE FROM postern.tenant t WHERE t.name = p_tenant AND t.state = 'arriving';
       EXCEPTION WHEN foreign_key_violation THEN
-        UPDATE postern.tenant t SET state = 'here' WHERE t.name = p_tenant AND t.state = 'arriving';
+        UPDATE postern.tenant t SET state = 'here', created_at = now() WHERE t.name = p_tenant AND t.state = 'arriving';
         INSERT INTO postern.tenant_secret (tenant, secret)
         VALUES (p_tenant, 'whsec_' || encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'base64'))
         ON CONFLICT (tenant) DO NOTHING;
@@ -3164,6 +3166,7 @@ GRANT SELECT ON TABLE postern.task_finished_standard_default TO postern_operator
 GRANT SELECT ON TABLE postern.tenant TO postern_api;
 GRANT SELECT ON TABLE postern.tenant TO postern_scheduler;
 GRANT SELECT,INSERT ON TABLE postern.tenant TO postern_operator;
+GRANT UPDATE(created_at) ON TABLE postern.tenant TO postern_operator;
 GRANT UPDATE(state) ON TABLE postern.tenant TO postern_operator;
 GRANT UPDATE(moved_to) ON TABLE postern.tenant TO postern_operator;
 GRANT UPDATE(moved_url) ON TABLE postern.tenant TO postern_operator;
