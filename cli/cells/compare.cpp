@@ -1,11 +1,11 @@
 #include "cli/cells/compare.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
+
+#include "core/program/file.h"
 
 namespace postern::admin {
 namespace {
@@ -13,9 +13,7 @@ namespace {
 // nullopt: it cannot be read here.
 std::optional<std::string> content(const std::string& file) {
   if (file.empty()) return "";
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string{std::istreambuf_iterator<char>(in), {}};
+  return file_content(file);
 }
 
 }  // namespace

@@ -3,12 +3,11 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 #include "cli/doctor/check.h"
 #include "core/program/clock.h"
+#include "core/program/file.h"
 #include "core/program/jwt_policy.h"
 #include "core/program/state_folder.h"
 #include "db/pg/primary.h"
@@ -48,16 +47,11 @@ Diagnosis public_url(const Context& context) {
                         "Postern-Complete-Url, and links in answers have no host");
 }
 
-std::string content(const fs::path& file) {
-  std::ifstream input(file);
-  return {std::istreambuf_iterator<char>(input), {}};
-}
-
 // Whether one of the files in the folder includes one of Postern's, besides its definitions.
 bool is_included(const fs::path& folder) {
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder, none)) {
-    const std::string text = content(entry.path());
+    const std::string text = file_content(entry.path()).value_or("");
     for (const char* file : {"snippets/postern", "postern/server.conf", "postern/site.conf",
                              "postern/vhost.conf", "postern/location.conf"}) {
       const auto at = text.find(file);
@@ -76,7 +70,8 @@ std::string cells_file_left_out(const fs::path& folder) {
   if (!fs::exists(folder / "conf.d/postern-cells.conf", none)) return {};
   for (const std::string name : {"judge.conf", "pass.conf", "server.conf"}) {
     const fs::path ours = folder / "postern" / ("cells-" + name);
-    if (content(ours) != content(folder / "postern" / ("cell-" + name))) return "cell-" + name;
+    if (file_content(ours) != file_content(folder / "postern" / ("cell-" + name)))
+      return "cell-" + name;
   }
   return {};
 }

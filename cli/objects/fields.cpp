@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <stdexcept>
@@ -14,6 +13,7 @@
 #include "core/base/text.h"
 #include "core/program/clock.h"
 #include "core/program/config.h"
+#include "core/program/file.h"
 #include "core/time/go_duration.h"
 
 namespace postern::admin {
@@ -208,9 +208,9 @@ std::string time_of(const std::string& text, Side side) {
 
 std::string content_of(const std::string& flag, const std::string& file) {
   if (file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-  std::ifstream in(file, std::ios::binary);
-  if (!in) refuse_option(flag, fmt::format("cannot read {}", file));
-  return {std::istreambuf_iterator<char>(in), {}};
+  auto content = file_content(file);
+  if (!content) refuse_option(flag, fmt::format("cannot read {}", file));
+  return *std::move(content);
 }
 
 }  // namespace postern::admin

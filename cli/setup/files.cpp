@@ -1,4 +1,5 @@
 #include "cli/setup/files.h"
+#include "core/program/file.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -12,8 +13,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <system_error>
 
@@ -33,9 +32,8 @@ bool exists(const std::string& path) { return std::filesystem::exists(path); }
 
 std::optional<std::string> read_file(const std::string& path) {
   if (!exists(path)) return std::nullopt;
-  std::ifstream input(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(input), {}};
-  if (!input) lost("read", path);
+  auto text = file_content(path);
+  if (!text) lost("read", path);
   return text;
 }
 

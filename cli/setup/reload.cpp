@@ -13,14 +13,13 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
 
 #include "cli/setup/files.h"
+#include "core/program/file.h"
 
 namespace postern::admin::setup {
 namespace {
@@ -34,8 +33,7 @@ constexpr std::string_view kMaster = "nginx: master process ";
 
 // Nothing, when the process has ended meanwhile.
 std::string proc(const std::string& pid, const std::string& file) {
-  std::ifstream input(fmt::format("/proc/{}/{}", pid, file), std::ios::binary);
-  return {std::istreambuf_iterator<char>(input), {}};
+  return file_content(fmt::format("/proc/{}/{}", pid, file)).value_or("");
 }
 
 // Up to the first of the zero bytes behind it.

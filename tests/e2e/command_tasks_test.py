@@ -88,7 +88,9 @@ class Tasks:
             file.write_text('{"big": true}')
             self.assertEqual(self.add("--payload-file", file, "--delay", "1h")["payload"], {"big": True})
         self.assertEqual(self.add("--payload-file", "-", "--delay", "1h", stdin='{"in": 1}')["payload"], {"in": 1})
-        self.assertIn("--payload-file: cannot read", self.refused("task", "add", "--queue", "q", "--payload-file", "/no"))
+        for option in ("--payload-file", "--body-file"):
+            for file in ("/no", "/tmp"):
+                self.assertIn(f"{option}: cannot read {file}", self.refused("task", "add", "--queue", "q", option, file))
 
     def test_a_queues_endpoint_is_target_enough(self):
         queue = f"aimed-{type(self).__name__}"

@@ -96,6 +96,7 @@ class Nginx(unittest.TestCase):
 
     def test_what_is_not_included(self):
         site = self.etc / "sites-enabled/app"
+        (site.parent / "a_folder").mkdir()
         for text in ("server { }\n", "# include snippets/postern.conf;\n"):
             site.write_text(text)
             self.assertEqual(self.said()[:2], ("warning", "no server includes Postern"), text)

@@ -194,6 +194,9 @@ class Check(TwoDatabases):
         self.assert_found("WARNING", "b", "jwt_secret_file", "differs")
         secrets[1].unlink()
         self.assert_found("WARNING", "b", "jwt_secret_file", "cannot be read")
+        secrets[1].mkdir()
+        self.assert_found("WARNING", "b", "jwt_secret_file", "cannot be read")
+        secrets[1].rmdir()
         secrets[1].write_text("a" * 40)
         self.assertEqual(self.check(OK), [])
 
