@@ -178,17 +178,15 @@ void undo_alone(const Context& context, const Arguments& arguments, const std::s
   } catch (const db::MoveRefused& refused) {
     fail_refused(refused, context);
   }
-  complain(
-      fmt::format("what the cell {} has of the tenant stays there. When it is back, call this "
-                  "again, which deletes that",
-                  arguments.to));
+  std::string next = "When it is back, call this again, which deletes that";
   if (both) {
-    complain(
-        fmt::format("if it had taken over, it delivers the tenant's tasks, too, when it is back: "
-                    "stop its schedulers before, and then, on one of its hosts, `postern tenant "
-                    "move {} --to {} --gone --accept` deletes what it has",
-                    arguments.tenant, context.settings.cell));
+    next = fmt::format(
+        "If it had taken over, it delivers the tenant's tasks, too, when it is back: stop its "
+        "schedulers before, and then, on one of its hosts, `postern tenant move {} --to {} --gone "
+        "--accept` deletes what it has; never --gone here. If it had not, call this again then",
+        arguments.tenant, context.settings.cell);
   }
+  complain(fmt::format("what the cell {} has of the tenant stays there. {}", arguments.to, next));
   print_record({{"tenant", arguments.tenant}, {"cell", context.settings.cell}}, context.json);
 }
 

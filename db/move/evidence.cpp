@@ -1,5 +1,6 @@
 #include "db/move/evidence.h"
 
+#include "db/move/state.h"
 #include "db/pg/standby.h"
 
 namespace postern::db {
@@ -32,9 +33,7 @@ bool arrived(const EndState& target, const Uuid& id) {
   return arrived(target) && target.move->id == id;
 }
 
-bool arrived(const EndState& target) {
-  return target.move && target.move->step == MoveStep::arrived;
-}
+bool arrived(const EndState& end) { return end.move && end.move->step == MoveStep::arrived; }
 
 bool has_left(const EndState& source) {
   return source.move && source.move->step == MoveStep::deleting;
@@ -62,7 +61,9 @@ void refuse_unknown_arrival(const Ends& ends, const EndState& source, const EndS
   throw MoveRefused(Refusal::look_first,
                     "the tenant {0} has arrived in the cell {1} by a move that the cell {2} does "
                     "not know, as when {2} was restored from an older backup. Nothing was done. If "
-                    "that is so, `--gone` deletes what {2} has of it and ends the move",
+                    "that is so, `--gone` deletes what {2} has of it and ends the move. If it was "
+                    "undone here while {1} was away, {2} is where it goes on: on a host of {1}, "
+                    "`postern tenant move {0} --to {2} --gone --accept` deletes what {1} has",
                     ends.tenant, ends.target_cell, ends.source_cell);
 }
 
@@ -74,7 +75,7 @@ void refuse_servers(const Ends& ends, const EndState& source, const EndState& ta
 void check_arrival(Ends& ends, const Uuid& id, bool accept) {
   const auto target = end_state(ends.target, ends.tenant);
   if (target.state == TenantState::here && target.known &&
-      (arrived(target, id) || (accept && !target.move))) {
+      (arrived(target, id) || (accept && !target.move && !is_empty(ends)))) {
     return;
   }
   throw MoveRefused(Refusal::look_first,

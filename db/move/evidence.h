@@ -11,7 +11,7 @@ namespace postern::db {
 // committed, a target of which this is true has also all that was copied before.
 bool arrived(const EndState& target, const Uuid& id);
 // By whichever move that is not over.
-bool arrived(const EndState& target);
+bool arrived(const EndState& end);
 // The source has given the tenant up, and deletes what it has.
 bool has_left(const EndState& source);
 

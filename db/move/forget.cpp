@@ -1,6 +1,7 @@
 #include "db/move/forget.h"
 
 #include <chrono>
+#include <optional>
 
 #include "db/move/evidence.h"
 #include "db/move/remains.h"
@@ -24,10 +25,10 @@ Uuid move_at_source(Ends& ends, const EndState& source) {
 }
 
 // The other cell, where the tenant came from, has undone that without this one, which had taken
-// over.
-bool is_taken_back(const EndState& source, const EndState& target) {
-  return source.move && source.move->step == MoveStep::arrived &&
-         target.state == TenantState::here && !target.move;
+// over, and has its rows.
+bool is_taken_back(Ends& ends, const EndState& source, const EndState& target) {
+  return arrived(source) && source.move->other == ends.target_cell && target.known &&
+         target.state == TenantState::here && !target.move && !is_empty(ends);
 }
 
 // A tenant that has moved is as old at both ends; `default` is in every cell.
@@ -50,8 +51,9 @@ std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told) {
   lock_both(ends);
   auto source = end_state(ends.source, ends.tenant);
   const auto target = end_state(ends.target, ends.tenant);
-  if (accept && is_taken_back(source, target)) {
-    forget_arrival(ends, source.move->id);
+  std::optional<Uuid> arrival;
+  if (accept && is_taken_back(ends, source, target)) {
+    arrival = source.move->id;
     source.move.reset();
   }
   check_is_ours(ends, source, target);
@@ -73,6 +75,7 @@ std::int64_t forget_tenant(Ends& ends, bool accept, const MoveTold& told) {
   }
   if (!accept && !target.move) refuse_another(ends, source, target);
   wait_for_target(ends);  // which would not know that it has the tenant, if it took over
+  if (arrival) forget_arrival(ends, *arrival);
   const Uuid id = move_at_source(ends, source);
   if (!source.move || source.move->step != MoveStep::deleting) {
     fence(ends.source);

@@ -133,6 +133,35 @@ std::int64_t fence_again(Ends& ends) {
   return noted_changes(ends, 1'000'000);
 }
 
+// Throws MoveRefused unless the source, which has given the tenant up, may take it back: the target
+// has not got it, nor led it on.
+void refuse_return(Ends& ends, const EndState& target, bool accept) {
+  if (!accept) {
+    throw MoveRefused(Refusal::look_first,
+                      "the tenant {0} has left for the cell {1}, whose database does not know that "
+                      "it has arrived, as after a restore, or when another server has taken over "
+                      "that had not all. Call the move again when the right server is back; or "
+                      "this with --accept, if that is lost for good: the cell {2} goes on with "
+                      "what it has not deleted",
+                      ends.tenant, ends.target_cell, ends.source_cell);
+  }
+  if (target.state == TenantState::here && !target.move && !is_empty(ends)) {
+    throw MoveRefused(Refusal::look_first,
+                      "the cell {0} does not know that the tenant {1} has arrived, but has rows of "
+                      "one of that name. If they are those that were moved, end the move by "
+                      "--accept without --undo. If they came only after the arrival was lost, "
+                      "stop its clients, let its tasks there end, and delete what is left of it "
+                      "first",
+                      ends.target_cell, ends.tenant);
+  }
+  if (target.state == TenantState::moved && !target.move && target.moved_to != ends.source_cell) {
+    throw MoveRefused(Refusal::look_first,
+                      "the tenant {} has arrived in the cell {}, and moved on from there to the "
+                      "cell {}",
+                      ends.tenant, ends.target_cell, target.moved_to);
+  }
+}
+
 }  // namespace
 
 MoveResult move_tenant(Ends& ends, const MoveOptions& options, const MoveTold& told) {
@@ -193,23 +222,7 @@ void undo_move(Ends& ends, bool accept, const MoveTold& told) {
                       "without --undo, and then move it back",
                       ends.tenant, ends.target_cell);
   }
-  if (has_left(source) && !accept) {
-    throw MoveRefused(Refusal::look_first,
-                      "the tenant {0} has left for the cell {1}, whose database does not know that "
-                      "it has arrived, as after a restore, or when another server has taken over "
-                      "that had not all. Call the move again when the right server is back; or "
-                      "this with --accept, if that is lost for good: the cell {2} goes on with "
-                      "what it has not deleted",
-                      ends.tenant, ends.target_cell, ends.source_cell);
-  }
-  if (has_left(source) && target.state == TenantState::here && !target.move && !is_empty(ends)) {
-    throw MoveRefused(Refusal::look_first,
-                      "the cell {0} does not know that the tenant {1} has arrived, but has rows of "
-                      "one of that name. If they are those that were moved, end the move by "
-                      "--accept without --undo. If they came only after the arrival was lost, "
-                      "delete them there first",
-                      ends.target_cell, ends.tenant);
-  }
+  if (has_left(source)) refuse_return(ends, target, accept);
   if (target.move) refuse_arrival(ends, *target.move);
   if (has_left(source)) return_to_source(ends.source, ends.tenant, source.move->id);
   undo_at_source(ends.source, ends.tenant, (source.move ? source.move : target.move)->id);

@@ -280,9 +280,9 @@ void return_to_source(PgConnection& source, const std::string& tenant, const Uui
   }
   source.exec(kSecret, Params().text(tenant).text(make_webhook_secret()));
   source.exec(kWakeBlocked, Params().text(tenant));
+  source.exec(kFreeNames, Params().text(tenant));
   tell_schedulers(source);
   transaction.commit();
-  source.exec(kFreeNames, Params().text(tenant));
 }
 
 void left_source(Ends& ends, const Uuid& id) {

@@ -102,7 +102,11 @@ class Copying {
   }
 
   static void forget(PgConnection& connection) noexcept {
-    while (PGresult* result = PQgetResult(connection.conn_.get())) PQclear(result);
+    while (PGresult* result = PQgetResult(connection.conn_.get())) {
+      const auto status = PQresultStatus(result);
+      PQclear(result);
+      if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) break;  // it would say so for ever
+    }
   }
 
  private:

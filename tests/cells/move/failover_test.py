@@ -159,6 +159,9 @@ class Failover(WithStandby):
         self.servers["b"] = self.server()
         self.migrate("b")
         self.lead("b", self.servers["b"])
+        # One that has such a tenant, but nothing of it.
+        self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme')")
+        self.assertIn("does not know that the tenant has arrived", self.refused("--accept"))
         self.finish(self.command("--undo", "--accept"))
         self.assertEqual((self.state("a"), self.sql("a", "SELECT count(*) FROM postern.task WHERE queue = 'a'")), ("here", "100"))
         # What released them may have been deleted.
@@ -179,6 +182,13 @@ class Failover(WithStandby):
         self.finish(self.command("--accept"))
         self.assert_moved(before)
 
+    def test_a_source_takes_nothing_back_that_has_moved_on(self):
+        with self.held("a", "task", "DELETE"):
+            self.kill_when_held("a", self.command())
+        self.sql("b", "DELETE FROM postern.move; UPDATE postern.tenant SET state = 'moved', moved_to = 'c', moved_url = 'https://c.test',"
+                      " moved_at = now() WHERE name = 'acme'")
+        self.assertIn("moved on from there to the cell c", self.refused("--undo", "--accept"))
+
     def test_a_target_that_had_taken_over_gives_the_tenant_up(self):
         with self.held("a", "task", "DELETE"):
             self.kill_when_held("a", self.command())
@@ -187,11 +197,17 @@ class Failover(WithStandby):
                       "UPDATE postern.move SET step = 'copying'")
         before = self.rows("a")
         self.former.stop(signal.SIGQUIT)
-        _, err = self.command("--undo", "--accept").communicate(timeout=100)
-        self.assertIn("postern tenant move acme --to a --gone --accept", err)
+        self.assertIn("postern tenant move acme --to a --gone --accept", self.finish(self.command("--undo", "--accept")))
         self.former.start()
         self.assertEqual((self.state("a"), self.state("b")), ("here", "here"))
+        for options in ((), ("--undo",)):
+            self.assertIn("postern tenant move acme --to a --gone --accept", self.refused(*options))
         self.move("a", "b", "--gone", "--yes", code=1)
+        # Nor where the other cell does not have it.
+        self.sql("a", "UPDATE postern.tenant SET state = 'fenced' WHERE name = 'acme'")
+        self.move("a", "b", "--gone", "--yes", "--accept", code=1)
+        self.sql("a", "UPDATE postern.tenant SET state = 'here' WHERE name = 'acme'")
+        self.assertEqual(self.sql("b", "SELECT step FROM postern.move"), "arrived")
         self.assertGreater(self.move("a", "b", "--gone", "--yes", "--accept")["deleted"], 0)
         self.assertEqual((self.state("a"), self.state("b"), self.rows("a")), ("here", "moved", before))
         self.assert_nothing("b")

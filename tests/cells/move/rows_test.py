@@ -9,6 +9,10 @@ import unittest
 from two_databases import TwoDatabases
 
 
+# It is not the one that was about to come.
+MADE_NOW = "SELECT created_at > now() - interval '1 hour' FROM postern.tenant WHERE name = 'acme'"
+
+
 class MoveRows(TwoDatabases):
     def test_every_kind_of_row_arrives_as_it_was(self):
         self.fill()
@@ -138,6 +142,7 @@ class MoveRows(TwoDatabases):
         self.assertEqual((self.state("a"), self.state("b")), ("here", "here"))
         # One that b did not know before is there as any that was made: its webhooks are signed.
         self.assertEqual(self.sql("b", "SELECT count(*) FROM postern.tenant_secret WHERE tenant = 'acme'"), "1")
+        self.assertEqual(self.sql("b", MADE_NOW), "t")
 
     def test_minutes_that_both_have_counted_are_those_of_the_tenant(self):
         # As of a tenant without tasks in b whose setup has made its first one, long before.
@@ -225,6 +230,7 @@ class MoveRows(TwoDatabases):
         self.finish(self.command("--undo"))
         self.assertEqual((self.state("a"), self.state("b")), ("here", "here"))
         self.assertEqual(self.sql("b", "SELECT count(*) FROM postern.tenant_secret WHERE tenant = 'acme'"), "1")
+        self.assertEqual(self.sql("b", MADE_NOW), "t")
         self.move()
         self.assertEqual((self.state("a"), self.state("b")), ("moved", "here"))
 

@@ -1,6 +1,8 @@
 #include "core/program/file.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,7 +11,8 @@ namespace postern {
 namespace {
 
 TEST(FileContent, IsAllThatTheFileHolds) {
-  const auto path = std::filesystem::path(::testing::TempDir()) / "file_content_test";
+  const auto path =
+      std::filesystem::path(::testing::TempDir()) / fmt::format("file_content_test-{}", getpid());
   for (const std::string& text : {std::string(), std::string("a\0\r\n", 4), std::string(8192, 'x'),
                                   std::string(20'000, 'y')}) {
     std::ofstream(path, std::ios::binary) << text;
