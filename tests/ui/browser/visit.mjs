@@ -87,7 +87,10 @@ export async function answer(page, opens, yes) {
 }
 
 export const press = (page, name) => page.getByRole("button", { name, exact: true }).first().click();
-export const told = (page, text) => page.locator(".toasts").getByText(text).first().waitFor();
+
+// Waits for a message that no test has waited for: one of the same words may still be shown.
+export const told = (page, text) =>
+  page.locator(".toasts .note:not([data-told])").filter({ hasText: text }).first().evaluate((note) => { note.dataset.told = "yes"; });
 
 // Polls until `look` answers with something, and returns it.
 export async function until(look, what = "what the test waits for") {
