@@ -13,7 +13,7 @@ DOCUMENTS = {"native": ("", "/v1/openapi.json"), "asyncqueue": ("/asyncqueue", "
              "taskmq": ("/taskmq", "/openapi.json"), "asyncjobs": ("/asyncjobs", "/v1/openapi.json")}
 # What differs between two things of the same kind.
 OWN = {"id", "job_id", "name", "task_id", "created", "created_at", "createdAt", "updated_at", "updatedAt", "next_at", "run_at",
-       "next_attempt_at", "scheduled_for", "scheduledFor", "webhook-id", "nextAttemptAt"}
+       "next_attempt_at", "scheduled_for", "scheduledFor", "webhook-id", "nextAttemptAt", "time"}
 
 
 def without_own(value):
