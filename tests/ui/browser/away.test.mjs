@@ -29,6 +29,7 @@ for (const what of ["handlers", "database"]) {
 
     // Where nothing was known: no figure, and so no 0 either.
     await page.getByRole("link", { name: "Queues", exact: true }).click();
+    await page.getByRole("heading", { name: "Queues", level: 1 }).waitFor();
     await page.getByRole("alert").first().waitFor({ timeout: 60_000 });
     assert.equal(await page.locator("main table, main .figures").count(), 0);
     assert.equal(await page.getByText("There is no queue yet").count(), 0, "not known is not none");
@@ -51,7 +52,7 @@ test("where one answer is missing, its figures are dashes, and the others are th
   } });
   await until(async () => (await figure(tab.page, "Ready to go").innerText()) === "3");
   assert.equal(await figure(tab.page, "Attempts take, p95").innerText(), "–");
-  assert.equal(await tab.page.getByText("Nobody counts.").count(), 2);
+  await until(async () => (await tab.page.getByText("Nobody counts.").count()) === 2);
   assert.equal(await tab.page.locator(".chart").count(), 0);
   await tab.leave();
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { answer, api, assertClean, close, dialogOf, env, press, told, until, visit } from "./visit.mjs";
+import { answer, api, assertClean, close, dialogOf, drawn, env, press, told, until, visit } from "./visit.mjs";
 
 const made = {};
 let tab;
@@ -31,6 +31,7 @@ const shows = (ids, what) => until(async () => JSON.stringify((await shown()).so
 async function filtered(fields, ids) {
   const { page } = tab;
   await page.goto(`${env.POSTERN_URL}/ui/#/tasks`);
+  await drawn(page);  // which empties the fields
   for (const [label, value] of Object.entries(fields)) {
     const field = page.getByLabel("Filters").locator(".field").filter({ has: page.getByText(label, { exact: true }) }).locator("input, select");
     if (label === "Status") await field.selectOption(value);
@@ -84,6 +85,8 @@ test("an id that nobody has says so", async () => {
 });
 
 test("a filter that is none says so, and what is there is not shown as its result", async () => {
+  await tab.open("#/tasks");
+  await until(async () => (await shown()).length > 0);
   await tab.open("#/tasks?created_since=yesterday");
   await tab.page.getByRole("alert").waitFor();
   assert.equal((await shown()).length, 0);

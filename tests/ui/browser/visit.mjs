@@ -46,6 +46,7 @@ export async function visit({ at = "", role, key = role && env[`POSTERN_${role.t
     page, context, problems, requests,
     open: async (to) => {
       await page.goto(url + to);
+      await drawn(page);
       await settled(page);
     },
     leave: () => context.close(),
@@ -55,6 +56,11 @@ export async function visit({ at = "", role, key = role && env[`POSTERN_${role.t
 function mountOf(url) {
   return new URL(url).pathname.replace(/(v1\/)?ui\/$/, "");
 }
+
+// Until the screen is that of the address: a change of it is drawn with the next frame, and its effects come behind that.
+export const drawn = (page) => page.evaluate(() => new Promise((done) => {
+  requestAnimationFrame(() => setTimeout(() => setTimeout(done)));
+}));
 
 // Until all that the screen asks for is shown.
 export async function settled(page) {
