@@ -32,7 +32,8 @@ class QuotasTest(StackTest):
             f"SELECT postern.enqueue('other', '{self.receiver.url('/sql')}')")})["reason"], "quota_exceeded")
         self.assertEqual(self.api.post("/v1/queues/held/purge").status, 202)
         self.wait_until(lambda: self.runs()[-1] == "fired", 25, "the schedule fires again")
-        self.assertEqual(set(self.runs()), {"fired", "quota_exceeded"})
+        # Of two that a slow machine comes to at once the older one is missed.
+        self.assertEqual(set(self.runs()) - {"missed"}, {"fired", "quota_exceeded"})
 
 
 if __name__ == "__main__":

@@ -124,8 +124,12 @@ class Occurrences(SchedulesTest):
     def test_an_overlapping_occurrence_is_skipped(self):
         self.receiver.on("/s", Answer(delay=3))
         self.make(interval_seconds=1, overlap="skip")
-        self.wait_until(lambda: self.skipped()[:1] == ["fired"] and self.skipped().count("fired") == 2)
-        self.assertEqual(self.skipped()[1], "overlap")
+
+        def said():  # of two that a slow machine comes to at once the older one is missed
+            return [each for each in self.skipped() if each != "missed"]
+
+        self.wait_until(lambda: said()[:1] == ["fired"] and said().count("fired") == 2)
+        self.assertEqual(said()[1], "overlap")
 
     def late(self, **fields):
         """Makes a schedule with three late occurrences, 150, 90 and 30 minutes ago."""

@@ -122,8 +122,7 @@ class Remote(unittest.TestCase):
         self.setup()
         hba = self.host.cluster.data / "pg_hba.conf"
         hba.write_text(hba.read_text().replace("host all all", "host all admin,postern_migrator,postern_scheduler"))
-        self.host.cluster.sql("SELECT pg_reload_conf()")
-        wait_until(lambda: self.host.cluster.sql("SELECT count(*) FROM pg_hba_file_rules WHERE 'postern_api' = ANY(user_name)") == "0")
+        self.host.cluster.reload()
         said = self.setup()
         self.assertNotIn("\ndid ", said)
         self.assertRegex(said, r"(?m)^is done +passwords +in .*/credentials\n"
@@ -140,7 +139,7 @@ class Remote(unittest.TestCase):
         first = self.files()
         with open(self.host.cluster.data / "pg_hba.conf", "a") as file:
             file.write("local all all scram-sha-256\n")
-        self.host.cluster.sql("SELECT pg_reload_conf()")
+        self.host.cluster.reload()
         [port] = free_ports(1)
         proxy = TcpProxy(port, self.host.cluster.folder / f".s.PGSQL.{self.port}")
         conf = self.host.root / "etc/postern/postern.conf"

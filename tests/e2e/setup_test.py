@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from harness import BIN, Api, scratch_folder, wait_until
-from nginx import SHIPPED
+from nginx import SHIPPED, accepting
 from process import Process
 from roles_test import Cluster, bare
 from stack import free_ports, make_certificate
@@ -120,9 +120,7 @@ class Host:
 
     def workers(self):
         """The processes of nginx that accept connections."""
-        master = (self.root / "run/nginx.pid").read_text().strip()
-        children = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        return {pid for pid in children if "shutting down" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text()}
+        return accepting((self.root / "run/nginx.pid").read_text().strip())
 
     def start(self, test, name, command, **settings):
         process = Process(self.root / f"run/{name}.pid")

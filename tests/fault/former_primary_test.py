@@ -89,12 +89,13 @@ class FormerPrimary(StackTest):
         self.assertEqual(self.post().status, 503)
         for name in ("scheduler", "socket", "fcgi"):
             self.stack.programs[name].stop(signal.SIGKILL)
+        def refused():
+            return (self.stack.log / "fcgi.log").read_text().count("primary what=refused")
+
+        before_them = refused()
         self.stack._start_handlers()
         self.stack._spawn_scheduler()
-        wait_until(lambda: self.post().status == 503, what="an answer of the new handlers")
-        refused = (self.stack.log / "fcgi.log").read_text().count("primary what=refused")
-        wait_until(lambda: (self.stack.log / "fcgi.log").read_text().count("primary what=refused") >= refused
-                   and self.post().status == 503)
+        wait_until(lambda: self.post().status == 503 and refused() > before_them, what="the new handlers refuse it")
         self.assertEqual(self.tasks(first), before)
 
         # Until somebody says that it is the one.

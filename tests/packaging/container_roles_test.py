@@ -38,7 +38,7 @@ class ContainerRoles(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         # From here on with passwords, as over a network.
         (postgres.data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
-        postgres.psql("SELECT pg_reload_conf()", "postgres")
+        postgres.reload()
 
         def postern(role, *words):
             environment = {**os.environ, "POSTERN_DATABASE_PASSWORD_FILE": str(secrets / role),

@@ -71,16 +71,16 @@ def reload(master, tell):
     """Has nginx, whose master is process `master`, read its configuration anew, by calling `tell`, which sends the
     signal. Returns when the new configuration alone answers: until then the earlier workers accept connections, too,
     and those that are about to end close them after an answer (`Connection: close`)."""
-    earlier = _accepting(master)
+    earlier = accepting(master)
     tell()
     until = time.monotonic() + 30
-    while earlier & _accepting(master):
+    while earlier & accepting(master):
         if time.monotonic() > until:
             raise AssertionError("nginx was told to reload, and its earlier workers go on after 30 s")
         time.sleep(0.02)
 
 
-def _accepting(master):
+def accepting(master):
     """The workers that do not say in their titles that they are shutting down."""
     workers = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
     return {pid for pid in workers if _title(pid) == "nginx: worker process"}

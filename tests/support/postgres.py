@@ -47,6 +47,16 @@ class Postgres:
         return run([self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql,
                     self.url(database=database)])
 
+    def reload(self):
+        """Has it read its files anew, and returns when sessions that begin from now on go by them."""
+        loaded = self.psql("SELECT pg_conf_load_time()", "postgres")
+        self.psql("SELECT pg_reload_conf()", "postgres")
+        until = time.monotonic() + 30
+        while self.psql("SELECT pg_conf_load_time()", "postgres") == loaded:
+            if time.monotonic() > until:
+                raise SupportError("PostgreSQL does not read its files anew")
+            time.sleep(0.02)
+
     def start(self):
         """Starts it if it does not run, and returns when it is ready."""
         if not self.data.exists():
