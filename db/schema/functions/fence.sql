@@ -112,7 +112,18 @@ BEGIN
        SELECT FROM postern.move m WHERE m.source OR m.step <> 'arrived' AND events = 'INSERT') THEN
     RETURN true;
   END IF;
-  EXECUTE format('LOCK TABLE postern.%I IN SHARE ROW EXCLUSIVE MODE', p_table);
+  -- To drop one asks for the strongest lock. It is taken at once: whoever has looked for rows to change, and now changes them, would
+  -- wait for the weaker one, and the stronger one for him.
+  IF p_drop THEN
+    IF NOT ('fence_left' = ANY(there) AND NOT some_left
+            OR 'fence_arriving' = ANY(there) AND NOT EXISTS (SELECT FROM postern.move m WHERE NOT m.source AND m.step <> 'arrived')
+            OR 'fence_written' = ANY(there) AND NOT EXISTS (SELECT FROM postern.move m WHERE m.source)) THEN
+      RETURN true;
+    END IF;
+    EXECUTE format('LOCK TABLE postern.%I IN ACCESS EXCLUSIVE MODE', p_table);
+  ELSE
+    EXECUTE format('LOCK TABLE postern.%I IN SHARE ROW EXCLUSIVE MODE', p_table);
+  END IF;
   -- In this order: whoever is no longer among the first has moved already.
   leaving := ARRAY(SELECT m.tenant FROM postern.move m WHERE m.source ORDER BY m.tenant);
   some_left := postern.some_left();

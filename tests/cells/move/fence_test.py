@@ -3,6 +3,7 @@
 
 import json
 import subprocess
+import threading
 import time
 import unittest
 
@@ -252,6 +253,29 @@ class Fence(TwoDatabases):
                 self.assertEqual(self.late(), {"a": "0", "b": "0"})
                 self.assertEqual(self.triggers("b"), "0")
                 self.assertEqual(self.tell(new, INSERT.format("acme")), "")
+
+    def test_who_changes_what_he_has_looked_for_is_in_no_deadlock(self):
+        with self.held("b", "schedule_run"):
+            self.kill_when_held("b", self.command())
+        looks = "SELECT count(*) FROM (SELECT FROM postern.task WHERE tenant = 'beside' FOR UPDATE) t"
+        changes = "UPDATE postern.task SET priority = priority WHERE tenant = 'beside'"
+        said, over = set(), threading.Event()
+
+        def change():
+            session = self.session()
+            self.tell(session, "SET deadlock_timeout = '1ms'")
+            while not over.is_set():
+                for statement in ("BEGIN", looks, "SELECT pg_sleep(0.005)", changes, "COMMIT"):
+                    said.add(self.tell(session, statement))
+
+        changing = threading.Thread(target=change)
+        changing.start()
+        try:
+            self.finish(self.command("--undo"))
+        finally:
+            over.set()
+            changing.join()
+        self.assertNotIn("40P01", " ".join(said))
 
     def test_after_an_undo_it_is_written_in_b_again(self):
         self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme')")
