@@ -273,7 +273,8 @@ void add_tenant_move(Command& tenant, Context& context) {
       .excludes(undo);
   command.flag("--accept", arguments->accept,
                "the databases are the right ones as they are now, after a restore or an upgrade in "
-               "mid-move; with --gone, also when the other cell has nothing of the tenant");
+               "mid-move; with --undo, also when the other cell has lost the tenant for good; with "
+               "--gone, also when it has nothing of it");
   command
       .option("--drain", arguments->drain,
               "how long attempts under way are waited for; those that take longer are repeated")

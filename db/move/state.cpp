@@ -74,7 +74,7 @@ constexpr Statement kSecret{"move_secret", R"sql(
 constexpr Statement kWakeBlocked{"move_wake_blocked", R"sql(
   INSERT INTO postern.sequel (task, tenant, queue, key)
   SELECT id, tenant, queue, key FROM postern.task WHERE tenant = $1 AND state = 'blocked' ORDER BY queue, uuid_send(id))sql"};
-constexpr Statement kFreeNames{"move_free_names", R"sql(
+constexpr Statement kFreeKeys{"move_free_keys", R"sql(
   UPDATE postern.idempotency_key k SET expires_at = now()
    WHERE k.tenant = $1 AND k.expires_at > now() AND NOT EXISTS (SELECT FROM postern.task t WHERE t.id = k.task)
      AND NOT EXISTS (SELECT FROM postern.task_finished f WHERE f.id = k.task))sql"};
@@ -280,7 +280,7 @@ void return_to_source(PgConnection& source, const std::string& tenant, const Uui
   }
   source.exec(kSecret, Params().text(tenant).text(make_webhook_secret()));
   source.exec(kWakeBlocked, Params().text(tenant));
-  source.exec(kFreeNames, Params().text(tenant));
+  source.exec(kFreeKeys, Params().text(tenant));
   tell_schedulers(source);
   transaction.commit();
 }
@@ -320,6 +320,7 @@ void refuse_operator_keys(Ends& ends) {
   const auto rows = ends.source.exec(kOperatorKeys, Params().text(ends.tenant));
   if (rows.rows() == 0) return;
   std::vector<std::string_view> names;
+  names.reserve(static_cast<std::size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) names.push_back(rows.text(i, 0));
   throw MoveRefused(
       Refusal::impossible,
@@ -331,6 +332,7 @@ void refuse_operator_keys(Ends& ends) {
 std::vector<std::string> roles_of_tenant(Ends& ends) {
   const auto rows = ends.source.exec(kRoles, Params().text(ends.tenant));
   std::vector<std::string> out;
+  out.reserve(static_cast<std::size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) out.emplace_back(rows.text(i, 0));
   return out;
 }

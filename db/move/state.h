@@ -57,7 +57,8 @@ void take_back_arrival(Ends& ends, const Uuid& id);
 void undo_at_source(PgConnection& source, const std::string& tenant, const Uuid& id);
 // The tenant, which has left, is at the source again, with what was not deleted since: its webhook
 // secret is a new one when that was, each blocked task is looked at again, since what was to
-// release it may be gone, and names of tasks that are gone are free. Before undo_at_source.
+// release it may be gone, and idempotency keys of tasks that are gone have ended. Before
+// undo_at_source.
 void return_to_source(PgConnection& source, const std::string& tenant, const Uuid& id);
 // REQUIRES: the tenant is here at the target. What it has left is to be deleted from now on.
 void left_source(Ends& ends, const Uuid& id);

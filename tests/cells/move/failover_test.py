@@ -167,11 +167,11 @@ class Failover(WithStandby):
         # What released them may have been deleted.
         self.assertEqual(self.sql("a", "SELECT count(DISTINCT t.id) FROM postern.task t JOIN postern.sequel s ON s.task = t.id"
                                        " WHERE t.tenant = 'acme' AND t.state = 'blocked'"), blocked)
-        # The names of what was deleted are free, and no others.
-        names = ("SELECT count(*) FROM postern.idempotency_key k WHERE tenant = 'acme' AND expires_at > now() AND {}"
+        # The idempotency keys of what was deleted have ended, and no others.
+        keys = ("SELECT count(*) FROM postern.idempotency_key k WHERE tenant = 'acme' AND expires_at > now() AND {}"
                  " EXISTS (SELECT FROM postern.task_all t WHERE t.id = k.task)")
-        self.assertEqual(self.sql("a", names.format("NOT")), "0")
-        self.assertGreater(int(self.sql("a", names.format(""))), 100)
+        self.assertEqual(self.sql("a", keys.format("NOT")), "0")
+        self.assertGreater(int(self.sql("a", keys.format(""))), 100)
 
     def test_a_source_takes_nothing_back_where_the_target_has_it(self):
         before = self.rows("a")

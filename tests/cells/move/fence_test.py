@@ -150,6 +150,14 @@ class Fence(TwoDatabases):
     def triggers(self, cell):
         return self.sql(cell, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'fence\\_%'")
 
+    def kill_when_arriving(self):
+        """A move ends before it has looked whether b is empty: somebody has written there, and is waited for."""
+        moving = self.command()
+        self.until(lambda: self.state("b") == "arriving")
+        moving.kill()
+        moving.communicate()
+        self.wait_for_sessions()
+
     def test_a_task_that_an_application_commits_late_in_b_is_in_the_way(self):
         self.sql("b", "INSERT INTO postern.tenant (name) VALUES ('acme'); INSERT INTO postern.role_tenant VALUES ('app', 'acme')")
         door = self.session("b", "app")
@@ -179,11 +187,7 @@ class Fence(TwoDatabases):
                 door = self.session("b", "app")
                 self.tell(door, "BEGIN")
                 self.assertNotIn("ERROR", self.tell(door, "SELECT postern.enqueue('q', 'http://receiver.test/late')"))
-                moving = self.command()
-                self.until(lambda: self.state("b") == "arriving")
-                moving.kill()
-                moving.communicate()
-                self.wait_for_sessions()
+                self.kill_when_arriving()
                 self.assertEqual(self.tell(door, "COMMIT"), "")
                 self.finish(self.start("tenant", "move", "acme", "--to", "b", "--cells", str(cells), "--undo"))
                 if cells == away:  # the next move is another one
@@ -197,11 +201,7 @@ class Fence(TwoDatabases):
         other = self.session("b")
         self.tell(other, "BEGIN")
         self.tell(other, INSERT.format("default"))
-        moving = self.command()
-        self.until(lambda: self.state("b") == "arriving")
-        moving.kill()
-        moving.communicate()
-        self.wait_for_sessions()
+        self.kill_when_arriving()
         self.assertEqual(self.tell(other, "COMMIT"), "")
         self.finish(self.command("--undo"))
         self.assertEqual((self.state("a"), self.state("b"), self.triggers("b")), ("here", "", "0"))
